@@ -1,0 +1,71 @@
+"""AdamW with a learning rate that is a plain function of the step, and gradient clipping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+Schedule = Callable[[int], float]
+
+
+def linear_decay(total: int, warmup: int) -> Schedule:
+    """Factor on the peak rate: up over `warmup` steps, then down to 0 at `total` steps."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return max(0.0, (total - step) / max(1, total - warmup))
+
+    return factor
+
+
+def constant(warmup: int) -> Schedule:
+    """Factor on the peak rate: up over `warmup` steps, then 1."""
+    return lambda step: min(1.0, (step + 1) / max(1, warmup))
+
+
+class Optimizer:
+    """One AdamW over fp32 master weights.
+
+    The rate of a step depends on the number of that step alone, so the number and AdamW's own state are all there is
+    to save.
+    """
+
+    def __init__(
+        self,
+        parameters: list[nn.Parameter],
+        *,
+        lr: float,
+        weight_decay: float,
+        max_grad_norm: float,
+        schedule: Schedule,
+    ):
+        self.parameters = parameters
+        self.lr = lr
+        self.max_grad_norm = max_grad_norm
+        self.schedule = schedule
+        self.steps = 0
+        self.adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, foreach=True)
+
+    def step(self) -> tuple[float, float]:
+        """Clip, update, clear the gradients.
+
+        Returns:
+            The gradient norm before clipping, and the learning rate that was used.
+
+        Raises:
+            FloatingPointError: the gradient is not finite; the weights are left as they were.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm).item()
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"the gradient is {norm} at optimiser step {self.steps + 1}; lower the learning rate")
+        rate = self.lr * self.schedule(self.steps)
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        self.adamw.zero_grad(set_to_none=True)
+        self.steps += 1
+        return norm, rate

@@ -1,0 +1,178 @@
+"""Stage 2: reinforced fine-tuning, paper section 3.2 and algorithm 1.
+
+Each iteration samples responses to a batch of training questions, has them judged, and passes over them with PPO.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from reft_lab.algorithms.optimizer import Optimizer, constant
+from reft_lab.algorithms.ppo import update
+from reft_lab.algorithms.rollouts import Rollouts, assemble, rollout_metrics
+from reft_lab.answers.outcome import Outcome
+from reft_lab.config.training import PPOConfig
+from reft_lab.policy.model import Policy
+from reft_lab.policy.sampling import sample
+from reft_lab.policy.scoring import score_all
+from reft_lab.randomness import key, permutation, uniforms
+
+Judge = Callable[[Sequence[int], Sequence[Sequence[int]]], list[Outcome]]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration did.
+
+    Attributes:
+        questions: index of each rollout's question in the stage's prompts.
+        rollouts: the experience.
+        metrics: rollout/..., ppo/... and time/... as docs/metrics.md describes them.
+    """
+
+    questions: list[int]
+    rollouts: Rollouts
+    metrics: dict[str, float]
+
+
+class ReFT:
+    """Reinforced fine-tuning, one iteration at a time.
+
+    Nothing but `iteration`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
+    by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
+
+    Attributes:
+        iteration: iterations done.
+        total: iterations of the whole stage.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        reference: Policy,
+        prompts: Sequence[list[int]],
+        question_ids: Sequence[str],
+        judge: Judge,
+        reward: Callable[[Outcome], float],
+        config: PPOConfig,
+        *,
+        seed: int,
+        eos_id: int,
+        pad_id: int,
+        decode_batch: int,
+        tokens_per_micro_batch: int,
+    ):
+        """Args:
+        policy: trained in place.
+        reference: pi_0, frozen.
+        prompts: ids of the training questions' prompts.
+        question_ids: a name for each, which keys its randomness.
+        judge: outcomes of responses, from indices into `prompts` and response ids.
+        reward: terminal reward of an outcome.
+        config: settings of the stage.
+        seed: seed of the run.
+        eos_id: token that ends a response.
+        pad_id: token that fills up rows.
+        decode_batch: prompts decoded at once.
+        tokens_per_micro_batch: token budget of one forward and backward pass.
+        """
+        self.policy = policy
+        self.reference = reference
+        self.prompts = prompts
+        self.question_ids = question_ids
+        self.judge = judge
+        self.reward = reward
+        self.config = config
+        self.seed = seed
+        self.eos_id = eos_id
+        self.pad_id = pad_id
+        self.decode_batch = decode_batch
+        self.tokens_per_micro_batch = tokens_per_micro_batch
+        self.iteration = 0
+        self.questions_per_iteration = config.rollouts // config.samples_per_problem
+        passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
+        self.total = passes if config.iterations is None else config.iterations
+        self.optimizer = Optimizer(
+            [p for p in policy.parameters() if p.requires_grad],
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+            schedule=constant(config.lr_warmup_steps),
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether all iterations are done."""
+        return self.iteration >= self.total
+
+    def advance(self) -> Iteration:
+        """Do one iteration."""
+        started = time.perf_counter()
+        questions = self._questions()
+        prompts = [self.prompts[q] for q in questions]
+        earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
+        keys = []
+        for q in questions:
+            keys.append(key(self.seed, "rollout", self.iteration, self.question_ids[q], earlier[q]))
+            earlier[q] += 1
+        sampled = sample(
+            self.policy,
+            prompts,
+            eos_id=self.eos_id,
+            pad_id=self.pad_id,
+            max_new_tokens=self.config.max_new_tokens,
+            batch_size=self.decode_batch,
+            uniforms=uniforms(keys, self.config.max_new_tokens),
+        )
+        responses = sampled.lists()
+        sampling = time.perf_counter()
+
+        outcomes = self.judge(questions, responses)
+        scores = [self.reward(outcome) for outcome in outcomes]
+        judging = time.perf_counter()
+
+        budget = {"pad_id": self.pad_id, "tokens_per_micro_batch": self.tokens_per_micro_batch}
+        if self.policy.precision != "fp32" or self.policy.value_trunk is not None:
+            # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
+            logprobs, values = score_all(self.policy, prompts, responses, **budget)
+            sampled = replace(sampled, logprobs=logprobs, values=values)
+        ref_logprobs, _ = score_all(self.reference, prompts, responses, **budget)
+        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
+        scoring = time.perf_counter()
+
+        order = [
+            permutation(len(rollouts), self.seed, "ppo order", self.iteration, epoch)
+            for epoch in range(self.config.epochs)
+        ]
+        metrics = rollout_metrics(rollouts)
+        metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **budget)
+        updating = time.perf_counter()
+
+        tokens = int(rollouts.mask.sum())
+        metrics |= {
+            "time/rollout_seconds": sampling - started,
+            "time/judge_seconds": judging - sampling,
+            "time/score_seconds": scoring - judging,
+            "time/update_seconds": updating - scoring,
+            "time/rollout_tokens_per_second": tokens / (sampling - started),
+            "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
+        }
+        self.iteration += 1
+        return Iteration(questions, rollouts, metrics)
+
+    def _questions(self) -> list[int]:
+        """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
+        n, count = len(self.prompts), self.questions_per_iteration
+        start = self.iteration * count
+        orders: dict[int, list[int]] = {}
+        chosen = []
+        for position in range(start, start + count):
+            epoch, index = divmod(position, n)
+            if epoch not in orders:
+                orders[epoch] = permutation(n, self.seed, "question order", epoch)
+            chosen += [orders[epoch][index]] * self.config.samples_per_problem
+        return chosen

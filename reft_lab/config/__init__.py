@@ -1,0 +1,1 @@
+"""The typed schema of conf/ and its checks."""

@@ -1,0 +1,138 @@
+"""From the composed config to a Config that is known to make sense."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pydantic
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from reft_lab.config.explain import explain
+from reft_lab.config.schema import Config
+from reft_lab.config.training import SFTConfig
+from reft_lab.config.wording import unknown_option, wrong_value
+from reft_lab.errors import BadInput
+
+
+def check(cfg: DictConfig) -> Config:
+    """The typed experiment, every option within its limits and in agreement with the others.
+
+    Args:
+        cfg: the composed config; a `hydra` node in it is ignored.
+
+    Raises:
+        BadInput: naming the option, the value and what is allowed.
+    """
+    try:
+        own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise BadInput(explain(error)) from error
+    try:
+        config = _validator().validate_python(plain)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
+    _check_together(config)
+    return config
+
+
+@cache
+def _validator() -> pydantic.TypeAdapter[Config]:
+    return pydantic.TypeAdapter(Config)
+
+
+def _check_together(config: Config) -> None:
+    """What no option can know alone."""
+    if not re.fullmatch(r"[\w.+=-]+", config.name):
+        raise BadInput(
+            f"name={config.name} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
+        )
+    _check_data(config)
+    _check_reasoning(config)
+    if config.model.path is None:
+        _check_scratch(config)
+    if config.method == "sft":
+        if config.baseline == "sft":
+            raise BadInput("baseline=sft goes with method=reft; method=sft is that baseline itself, leave it out.")
+        _check_stage("sft", config.sft)
+        return
+    _check_ppo(config)
+    _check_stage("warmup", config.warmup)
+    if config.baseline == "sft":
+        _check_stage("sft", config.sft)
+
+
+def _check_data(config: Config) -> None:
+    data = config.data
+    files = {"path": data.path, "train": data.train, "dev": data.dev, "test": data.test}
+    given = {key: path for key, path in files.items() if path is not None}
+    if data.name == "arithmetic" and given:
+        key, path = next(iter(given.items()))
+        raise BadInput(
+            f"data.{key}={path} does not go with data=arithmetic, which is generated; "
+            "say what the file holds: data=gsm8k, svamp, mathqa or mathqa_numeric."
+        )
+    for key, path in given.items():
+        if not Path(path).expanduser().exists():
+            raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")
+    if data.annotation != "mixed" and data.name != "arithmetic":
+        raise BadInput(f"data.annotation={data.annotation} goes with data=arithmetic only, and this is {data.name}.")
+
+
+def _check_reasoning(config: Config) -> None:
+    if config.cot.number_slots and config.cot.name != "program":
+        raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={config.cot.name}.")
+
+
+def _check_scratch(config: Config) -> None:
+    scratch = config.model.scratch
+    width, odd = divmod(scratch.hidden_size, scratch.heads)
+    if odd or width % 2:
+        possible = [n for n in range(1, scratch.hidden_size + 1) if scratch.hidden_size % (2 * n) == 0]
+        raise BadInput(
+            f"model.scratch.heads={scratch.heads} is not possible: it must divide "
+            f"model.scratch.hidden_size={scratch.hidden_size} into even parts"
+            + (f" ({', '.join(map(str, possible))} do)." if possible else ", and nothing does; take an even size.")
+        )
+    stages = {"sft": config.sft} if config.method == "sft" else {"warmup": config.warmup}
+    for name, stage in stages.items():
+        if stage.max_tokens > scratch.max_positions:
+            raise BadInput(
+                f"{name}.max_tokens={stage.max_tokens} is more than model.scratch.max_positions="
+                f"{scratch.max_positions}; lower the one or raise the other."
+            )
+        if stage.epochs == 0:
+            raise BadInput(
+                f"{name}.epochs=0 needs a trained model to start from, and model={config.model.name} is made from "
+                "scratch; give one as model.path=DIR_OR_HUB_ID."
+            )
+    response = max(config.ppo.max_new_tokens, config.eval.max_new_tokens or 0)
+    if config.ppo.max_prompt_tokens + response > scratch.max_positions:
+        raise BadInput(
+            f"ppo.max_prompt_tokens={config.ppo.max_prompt_tokens} and {response} new tokens are more than "
+            f"model.scratch.max_positions={scratch.max_positions}; lower them or raise it."
+        )
+
+
+def _check_ppo(config: Config) -> None:
+    ppo = config.ppo
+    if ppo.mini_batch > ppo.rollouts:
+        raise BadInput(f"ppo.mini_batch={ppo.mini_batch} is more than ppo.rollouts={ppo.rollouts}; lower it.")
+    if ppo.rollouts % ppo.samples_per_problem:
+        raise BadInput(
+            f"ppo.rollouts={ppo.rollouts} must be a multiple of ppo.samples_per_problem={ppo.samples_per_problem}."
+        )
+
+
+def _check_stage(name: str, stage: SFTConfig) -> None:
+    if stage.schedule_epochs is not None and stage.schedule_epochs < stage.epochs:
+        raise BadInput(
+            f"{name}.schedule_epochs={stage.schedule_epochs} is less than {name}.epochs={stage.epochs}, so the "
+            "learning rate would end too early; raise it, or leave it null."
+        )

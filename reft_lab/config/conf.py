@@ -1,0 +1,85 @@
+"""The folder conf/ as Hydra sees it: its groups, their choices, and what they compose to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_store import ConfigStore
+from hydra.core.object_type import ObjectType
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from reft_lab.config.explain import explain
+from reft_lab.config.schema import Config
+from reft_lab.errors import BadInput
+
+FOLDER = Path(__file__).resolve().parents[2] / "conf"
+
+
+def register_schema() -> None:
+    """Make the schema known to Hydra as `base_config`, the first entry of conf/config.yaml."""
+    ConfigStore.instance().store(name="base_config", node=Config, provider="reft_lab")
+
+
+def compose(*overrides: str) -> DictConfig:
+    """The experiment that `python run.py OVERRIDES` runs, for tests and notebooks; `check` makes a Config of it.
+
+    Raises:
+        BadInput: it cannot be composed.
+    """
+    register_schema()
+    composed = Conf().compose(overrides)
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+
+
+class Conf:
+    """conf/, and the folder of --config-dir where one is given.
+
+    It goes through Hydra's own loader and leaves Hydra's global state alone, so that hydra.main can follow.
+    """
+
+    def __init__(self, config_dir: str | None = None, config_name: str = "config"):
+        setup_globals()
+        search_path = create_config_search_path(str(FOLDER))
+        if config_dir is not None:
+            if not Path(config_dir).is_dir():
+                raise BadInput(f"--config-dir {config_dir} is not a folder (seen from {Path.cwd()}).")
+            search_path.prepend(provider="command-line", path=f"file://{Path(config_dir).absolute()}")
+        self.loader = ConfigLoaderImpl(config_search_path=search_path)
+        self.config_name = config_name
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The groups, such as `model`; Hydra's own are left out."""
+        return tuple(group for group in self.loader.list_groups("") if group != "hydra")
+
+    def choices(self, group: str, searchpath: Sequence[str] = ()) -> list[str]:
+        """The choices of a group, those in sub-folders as FOLDER/NAME.
+
+        Args:
+            group: `model`, `experiment`, ...
+            searchpath: overrides that add to the search path.
+        """
+        found = self.loader.get_group_options(group, ObjectType.CONFIG, self.config_name, list(searchpath))
+        for folder in self.loader.get_group_options(group, ObjectType.GROUP, self.config_name, list(searchpath)):
+            found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
+        return found
+
+    def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+        """The composed config, Hydra's node included.
+
+        Raises:
+            BadInput: it cannot be composed.
+        """
+        try:
+            return self.loader.load_configuration(self.config_name, list(overrides), mode)
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+            raise BadInput(explain(error)) from error

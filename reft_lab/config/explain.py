@@ -1,0 +1,50 @@
+"""What Hydra and OmegaConf complain about, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hydra.errors import MissingConfigException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    ConfigTypeError,
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from reft_lab.config.options import options
+from reft_lab.config.wording import unknown_option, wrong_value
+
+
+def explain(error: BaseException) -> str:
+    """One sentence on `error`, which came up while a config was read, composed or resolved."""
+    text = str(error)
+    # Hydra opens with the file at fault: In 'experiment/x': ...
+    where = f"in conf/{text.split(chr(39))[1]}.yaml: " if text.startswith("In '") else ""
+    for cause in _chain(error):
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            return where + _explain_option(cause, cause.full_key)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    # YAML spreads a sentence over lines; of Hydra's lines the first is the sentence, then come search paths and links.
+    if isinstance(error, MissingConfigException) and error.options:
+        return f"{lines[0]}; there is {', '.join(error.options)}."
+    return " ".join(lines) if type(error).__module__.startswith("yaml") else lines[0]
+
+
+def _explain_option(error: OmegaConfBaseException, key: str) -> str:
+    if isinstance(error, (InterpolationKeyError, InterpolationResolutionError, MissingMandatoryValue)):
+        return f"{key} has no value: {str(error.msg).splitlines()[0]}."
+    if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
+        return unknown_option(key)
+    if key in options() and (isinstance(error, ConfigTypeError) or isinstance(error.value, dict)):
+        return f"{key} must be {options()[key].allowed}."
+    return wrong_value(key, error.value)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,118 @@
+"""The schema as a flat table: one record an option, for messages and for the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic.fields import FieldInfo
+
+from reft_lab.config.fields import OneOf
+from reft_lab.config.schema import Config
+
+KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", list: "a list of texts"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an experiment.
+
+    Attributes:
+        key: its dotted name, as on the command line (`ppo.lam`).
+        kind: its type in words.
+        nullable: whether null is allowed.
+        default: its value where no file in conf/ sets one.
+        meaning: what it does.
+        unit: what it is counted in, empty for a plain number.
+        choices: the words it may be; empty where it is not one of a few words.
+        limits: its numeric limits, by pydantic's names (ge, gt, le, lt).
+    """
+
+    key: str
+    kind: str
+    nullable: bool
+    default: Any
+    meaning: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def allowed(self) -> str:
+        """What it takes, in words: `a number from 0 to 1`."""
+        if self.choices:
+            words = ", ".join(self.choices)
+        elif self.range:
+            words = f"{self.kind} {self.range}"
+        else:
+            words = self.kind
+        return f"{words}, or null" if self.nullable else words
+
+    @property
+    def range(self) -> str:
+        """Its numeric limits in words, empty where there are none."""
+        low, high = self.limits.get("ge"), self.limits.get("le")
+        if low is not None and high is not None:
+            return f"from {low:g} to {high:g}"
+        words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+        return " and ".join(f"{words[name]} {limit:g}" for name, limit in self.limits.items())
+
+
+@cache
+def options() -> Mapping[str, Option]:
+    """Every option by its dotted name, in the order of the schema."""
+    found: dict[str, Option] = {}
+    _collect(Config, Config(), "", found, {})
+    return MappingProxyType(found)
+
+
+@cache
+def sections() -> Mapping[str, str]:
+    """Every section (`ppo`, `model.scratch`) with its meaning, in the order of the schema."""
+    found: dict[str, str] = {}
+    _collect(Config, Config(), "", {}, found)
+    return MappingProxyType(found)
+
+
+def _collect(schema: type, defaults: Any, prefix: str, found: dict[str, Option], parts: dict[str, str]) -> None:
+    hints = get_type_hints(schema, include_extras=True)
+    for member in fields(schema):
+        key, default = prefix + member.name, getattr(defaults, member.name)
+        kind, info, choices = _read(key, hints[member.name])
+        if is_dataclass(default):
+            parts[key] = str(info.description)
+            _collect(type(default), default, f"{key}.", found, parts)
+            continue
+        nullable = get_origin(kind) is Union
+        if nullable:
+            kind = next(part for part in get_args(kind) if part is not type(None))
+        found[key] = Option(
+            key=key,
+            kind=KINDS[get_origin(kind) or kind],
+            nullable=nullable,
+            default=default,
+            meaning=str(info.description),
+            unit=str(info.json_schema_extra.get("unit", "")) if isinstance(info.json_schema_extra, dict) else "",
+            choices=choices,
+            limits=_limits(info),
+        )
+
+
+def _read(key: str, annotation: Any) -> tuple[Any, FieldInfo, tuple[str, ...]]:
+    """The type, the doc() and the choices of one field."""
+    if get_origin(annotation) is not Annotated:
+        raise TypeError(f"the option {key} has no doc()")
+    kind, *extras = get_args(annotation)
+    info = next((extra for extra in extras if isinstance(extra, FieldInfo)), None)
+    if info is None or not info.description:
+        raise TypeError(f"the option {key} has no doc()")
+    choices = next((extra.choices for extra in extras if isinstance(extra, OneOf)), ())
+    return kind, info, choices
+
+
+def _limits(info: FieldInfo) -> dict[str, float]:
+    names = ("ge", "gt", "le", "lt")
+    return {name: getattr(limit, name) for limit in info.metadata for name in names if hasattr(limit, name)}

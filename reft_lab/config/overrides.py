@@ -1,0 +1,102 @@
+"""The words of a command line, checked one by one before anything is composed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from reft_lab.config.conf import Conf
+from reft_lab.config.options import options, sections
+from reft_lab.config.wording import unknown_choice, unknown_option
+from reft_lab.errors import BadInput
+
+
+def parse(words: Sequence[str], conf: Conf) -> list[Override]:
+    """The overrides that `words` stand for.
+
+    Raises:
+        BadInput: a word is not OPTION=VALUE.
+    """
+    parser = OverridesParser.create(config_loader=conf.loader)
+    return [_parse(word, parser) for word in words]
+
+
+def _parse(word: str, parser: OverridesParser) -> Override:
+    key, equals, value = word.partition("=")
+    if not key or (not equals and not key.startswith("~")):
+        raise BadInput(f"{word} is not OPTION=VALUE; `python run.py --help` shows how it goes.")
+    if equals and value.strip() in ("", "''", '""'):
+        raise BadInput(f"{key}= has no value; write {key}=VALUE, or {key}=null for none.")
+    try:
+        return parser.parse_overrides([word])[0]
+    except HydraException as error:
+        reason = next((line for line in str(error).splitlines() if " at" in line or "mismatched" in line), "bad syntax")
+        raise BadInput(
+            f"{word} cannot be read ({reason}); a value with special characters goes in quotes, as in '{key}=\"a, b\"'."
+        ) from error
+
+
+def check_overrides(overrides: Sequence[Override], conf: Conf, multirun: bool) -> None:
+    """Every override names something there is, once, and in a way that can work. Hydra's own options pass unseen.
+
+    Raises:
+        BadInput: one does not.
+    """
+    searchpath = [str(o.input_line) for o in overrides if o.key_or_group == "hydra.searchpath"]
+    seen: dict[str, Override] = {}
+    for override in overrides:
+        if override.is_hydra_override() or override.key_or_group == "hydra":
+            continue
+        key = override.key_or_group
+        if override.package is not None:
+            raise BadInput(f"{override.input_line}: every choice has its place already; write {key} without @.")
+        if key not in conf.groups and key not in options() and key not in sections():
+            raise BadInput(unknown_option(key, conf.groups))
+        _check_form(override, multirun)
+        if key in seen:
+            raise BadInput(f"{key} is given twice ({seen[key].input_line} and {override.input_line}); give it once.")
+        seen[key] = override
+        if key in conf.groups:
+            _check_choice(override, conf, searchpath)
+
+
+def _check_form(override: Override, multirun: bool) -> None:
+    key, line = override.key_or_group, override.input_line
+    if override.is_delete():
+        raise BadInput(f"{line}: nothing can be taken out of an experiment; an option that may be null is set to null.")
+    if override.is_add() or override.is_force_add():
+        raise BadInput(f"{line}: nothing can be added to an experiment; {key} is there already, write it without +.")
+    if override.is_sweep_override() and not multirun:
+        value = str(line).partition("=")[2]
+        raise BadInput(
+            f"{line} asks for several runs; add -m for that, or quote it if it is one value: '{key}=\"{value}\"'."
+        )
+
+
+def _check_choice(override: Override, conf: Conf, searchpath: Sequence[str]) -> None:
+    group, choices = override.key_or_group, conf.choices(override.key_or_group, searchpath)
+    for value in _values(override):
+        if not isinstance(value, dict) and value not in choices:
+            raise BadInput(unknown_choice(group, value, choices))
+
+
+def _values(override: Override) -> list[Any]:
+    """The value, or those a sweep goes through."""
+    if override.is_discrete_sweep():
+        return list(override.sweep_string_iterator())
+    return [override.value()] if not override.is_sweep_override() else []
+
+
+def register_rewards(overrides: Sequence[Override], conf: Conf) -> None:
+    """Make `reward=my_module.my_function` a choice, as if there were a file for it in conf/reward."""
+    for override in overrides:
+        if override.key_or_group != "reward":
+            continue
+        for name in _values(override):
+            if isinstance(name, str) and "." in name and name not in conf.choices("reward"):
+                ConfigStore.instance().store(group="reward", name=name, node={"function": name}, provider="reft_lab")

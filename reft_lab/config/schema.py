@@ -1,0 +1,57 @@
+"""The whole experiment, typed. conf/ fills it in, `check` makes sure of it, the runner takes it as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Optional
+
+from reft_lab.config.fields import STRICT, OneOf, doc
+from reft_lab.config.inputs import (
+    AnswersConfig,
+    CotConfig,
+    DataConfig,
+    ModelConfig,
+    ProgramsConfig,
+    RewardConfig,
+)
+from reft_lab.config.training import (
+    CheckpointConfig,
+    EvalConfig,
+    PPOConfig,
+    SFTConfig,
+    TrackerConfig,
+    TrainerConfig,
+)
+
+
+@dataclass
+class Config:
+    """One experiment."""
+
+    __pydantic_config__ = STRICT
+    name: Annotated[str, doc("what the run is called, in its folder and in W&B", min_length=1)] = "run"
+    seed: Annotated[int, doc("seed of everything random but the splits", ge=0)] = 0
+    method: Annotated[str, doc("reft: warm-up, then PPO. sft: supervised fine-tuning alone"), OneOf("reft", "sft")] = (
+        "reft"
+    )
+    baseline: Annotated[
+        Optional[str], doc("train this baseline beside the run and put it in the same table"), OneOf("sft")
+    ] = None
+    selection: Annotated[
+        str,
+        doc("split that picks the best checkpoint; test repeats the paper's protocol, and the result says so"),
+        OneOf("dev", "test"),
+    ] = "dev"
+    model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)
+    data: Annotated[DataConfig, doc("the questions")] = field(default_factory=DataConfig)
+    cot: Annotated[CotConfig, doc("how reasoning is written")] = field(default_factory=CotConfig)
+    answers: Annotated[AnswersConfig, doc("when an answer counts as right")] = field(default_factory=AnswersConfig)
+    reward: Annotated[RewardConfig, doc("the terminal reward")] = field(default_factory=RewardConfig)
+    programs: Annotated[ProgramsConfig, doc("the program sandbox")] = field(default_factory=ProgramsConfig)
+    warmup: Annotated[SFTConfig, doc("stage 1 of method=reft")] = field(default_factory=SFTConfig)
+    sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
+    ppo: Annotated[PPOConfig, doc("stage 2 of method=reft")] = field(default_factory=PPOConfig)
+    eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
+    trainer: Annotated[TrainerConfig, doc("device, precision, threads")] = field(default_factory=TrainerConfig)
+    tracker: Annotated[TrackerConfig, doc("what is recorded")] = field(default_factory=TrackerConfig)
+    checkpoint: Annotated[CheckpointConfig, doc("what is saved")] = field(default_factory=CheckpointConfig)

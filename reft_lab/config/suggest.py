@@ -1,0 +1,40 @@
+"""What somebody probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean X?` for the choice nearest to `word`, or an empty string where none is near."""
+    known = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"; did you mean {known[near[0]]}?" if near else ""
+
+
+def did_you_mean_option(key: str, keys: Iterable[str]) -> str:
+    """As `did_you_mean`, for dotted option names: `lr` also finds `ppo.lr`, `sft.lr` and `warmup.lr`.
+
+    Args:
+        key: what was typed.
+        keys: every name there is.
+    """
+    names = list(keys)
+    same_leaf = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    if same_leaf:
+        near = same_leaf if "." not in key else difflib.get_close_matches(key, same_leaf, n=1, cutoff=0)
+        return f"; did you mean {in_words(near)}?"
+    if "." in key:
+        return did_you_mean(key, (name for name in names if "." in name))
+    if guess := did_you_mean(key, (name for name in names if "." not in name)):
+        return guess
+    leaves = {name.rpartition(".")[2]: name for name in names}
+    near = difflib.get_close_matches(key, leaves, n=1)
+    return f"; did you mean {leaves[near[0]]}?" if near else ""
+
+
+def in_words(names: Iterable[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last

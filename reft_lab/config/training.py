@@ -1,0 +1,136 @@
+"""How an experiment is trained, evaluated and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Optional
+
+from reft_lab.config.fields import STRICT, OneOf, doc
+
+
+@dataclass
+class SFTConfig:
+    """Supervised fine-tuning on gold reasoning (paper, section 3.1): the warm-up, and the SFT baseline."""
+
+    __pydantic_config__ = STRICT
+    epochs: Annotated[int, doc("passes over the training problems; 0 skips the stage", unit="epochs", ge=0)] = 2
+    batch_size: Annotated[int, doc("problems per optimiser step", unit="problems", ge=1)] = 48
+    lr: Annotated[float, doc("peak learning rate", gt=0, le=1)] = 1e-5
+    schedule: Annotated[
+        str, doc("learning rate after its warm-up: down to zero, or constant"), OneOf("linear", "constant")
+    ] = "linear"
+    schedule_epochs: Annotated[
+        Optional[int], doc("epochs the schedule is laid out for; null: as many as are trained", unit="epochs", ge=1)
+    ] = None
+    lr_warmup_fraction: Annotated[float, doc("share of the schedule over which the rate rises", ge=0, le=1)] = 0.1
+    weight_decay: Annotated[float, doc("AdamW weight decay", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    max_tokens: Annotated[
+        int, doc("longest prompt plus gold reasoning; a longer example is left out and counted", unit="tokens", ge=16)
+    ] = 1024
+    eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
+
+
+@dataclass
+class PPOConfig:
+    """Reinforcement by PPO (paper, section 3.2)."""
+
+    __pydantic_config__ = STRICT
+    data_epochs: Annotated[float, doc("passes over the training problems", unit="epochs", gt=0)] = 300
+    iterations: Annotated[
+        Optional[int], doc("iterations of rollout and update; null: as many as `data_epochs` takes", ge=0)
+    ] = None
+    rollouts: Annotated[int, doc("responses sampled per iteration (the paper's batch)", ge=1)] = 32
+    samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
+    mini_batch: Annotated[int, doc("responses per optimiser step", ge=1)] = 32
+    epochs: Annotated[int, doc("optimiser passes over each batch of rollouts (U in the paper)", ge=1)] = 2
+    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
+    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
+    weight_decay: Annotated[float, doc("AdamW weight decay", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    gamma: Annotated[float, doc("discount on V(s_{t+1})", ge=0, le=1)] = 1.0
+    lam: Annotated[float, doc("GAE lambda", ge=0, le=1)] = 0.95
+    kl_coef: Annotated[
+        float, doc("beta: weight of the KL penalty in the reward (paper: 0.01 programs, 0.05 natural)", ge=0)
+    ] = 0.01
+    kl_estimator: Annotated[
+        str,
+        doc("per-token KL estimate: k1 = log ratio (paper), k2 = half its square, k3 = r - 1 - log r"),
+        OneOf("k1", "k2", "k3"),
+    ] = "k1"
+    clip: Annotated[float, doc("epsilon of the policy-ratio clip", gt=0)] = 0.2
+    value_clip: Annotated[Optional[float], doc("epsilon of the value clip; null: no clip", gt=0)] = 0.2
+    value_coef: Annotated[float, doc("alpha: weight of the value loss", ge=0)] = 5.0
+    value_grad_to_trunk: Annotated[
+        bool, doc("the value loss also trains the shared trunk (paper: true; too much for a tiny model)")
+    ] = True
+    whiten: Annotated[bool, doc("advantages to mean 0, variance 1 over the batch's response tokens")] = True
+    loss_average: Annotated[
+        str,
+        doc("losses average within a response first, then over responses (sequence), or over all tokens (token)"),
+        OneOf("sequence", "token"),
+    ] = "sequence"
+    max_prompt_tokens: Annotated[int, doc("a longer prompt is left out and counted", unit="tokens", ge=8)] = 300
+    max_new_tokens: Annotated[int, doc("longest response", unit="tokens", ge=1)] = 400
+    eval_every: Annotated[int, doc("evaluate on dev every so many iterations (and after the last)", ge=1)] = 20
+
+
+@dataclass
+class EvalConfig:
+    """Greedy evaluation."""
+
+    __pydantic_config__ = STRICT
+    max_new_tokens: Annotated[Optional[int], doc("longest response; null: ppo.max_new_tokens", unit="tokens", ge=1)] = (
+        None
+    )
+    dev_limit: Annotated[
+        Optional[int], doc("evaluate on the first so many dev problems only", unit="problems", ge=1)
+    ] = None
+    test_limit: Annotated[
+        Optional[int], doc("evaluate on the first so many test problems only", unit="problems", ge=1)
+    ] = None
+
+
+@dataclass
+class TrainerConfig:
+    """Where and how the arithmetic is done."""
+
+    __pydantic_config__ = STRICT
+    device: Annotated[str, doc("auto takes a GPU where there is one"), OneOf("auto", "cpu", "cuda", "mps")] = "auto"
+    precision: Annotated[
+        str, doc("weights and optimiser are fp32 masters; bf16 means autocast over them"), OneOf("fp32", "bf16")
+    ] = "fp32"
+    threads: Annotated[Optional[int], doc("CPU threads; null leaves torch's default", ge=1)] = None
+    tokens_per_micro_batch: Annotated[
+        int, doc("most tokens, padding included, in one forward and backward pass", unit="tokens", ge=64)
+    ] = 8192
+    decode_batch: Annotated[int, doc("prompts decoded at once, in rollouts and in evaluation", ge=1)] = 128
+
+
+@dataclass
+class TrackerConfig:
+    """What is recorded besides the run directory."""
+
+    __pydantic_config__ = STRICT
+    wandb: Annotated[
+        str,
+        doc("W&B mode; auto: online when logged in, else offline"),
+        OneOf("auto", "online", "offline", "disabled"),
+    ] = "auto"
+    project: Annotated[str, doc("W&B project", min_length=1)] = "reft_lab"
+    entity: Annotated[Optional[str], doc("W&B user or team; null: the default of the account")] = None
+    group: Annotated[Optional[str], doc("W&B group; null: none")] = None
+    tags: Annotated[list[str], doc("extra W&B tags")] = field(default_factory=list)
+    connect_timeout: Annotated[float, doc("longest wait for the W&B server before going offline", unit="s", gt=0)] = 10
+    samples: Annotated[int, doc("sampled responses written to samples.jsonl per evaluation", ge=0)] = 8
+
+
+@dataclass
+class CheckpointConfig:
+    """When the full training state is saved."""
+
+    __pydantic_config__ = STRICT
+    every: Annotated[
+        Optional[int], doc("save the full state every so many iterations or epochs; null: at evaluations", ge=1)
+    ] = None
+    save_best: Annotated[bool, doc("keep the best model by dev as a transformers folder")] = True

@@ -1,0 +1,45 @@
+"""What every way of writing reasoning can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from reft_lab.answers.outcome import Outcome
+from reft_lab.data.problem import Problem
+from reft_lab.errors import BadInput
+
+Stage = Literal["sft", "rl"]
+
+
+class CotFormat(Protocol):
+    """How a problem is put to the policy, and how its response is read back."""
+
+    def prompt(self, problem: Problem, stage: Stage) -> str:
+        """What the policy is given."""
+
+    def completion(self, problem: Problem, stage: Stage) -> str:
+        """The gold reasoning that follows `prompt`: both together are the whole example, but for the eos token.
+
+        Raises:
+            BadInput: the problem has no gold reasoning, or one that cannot be written in this format.
+        """
+
+    def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
+        """What each response (the text that the policy wrote after the prompt, of either stage) came to."""
+
+
+def question_prompt(question: str) -> str:
+    """The prompt of the paper's released scripts, up to where the reasoning starts."""
+    return f"Question:\n{question}\nAnswer reasoning:\n"
+
+
+def gold_reasoning(problem: Problem) -> str:
+    """The gold chain of thought, without a newline at its end.
+
+    Raises:
+        BadInput: the problem has none.
+    """
+    if problem.cot is None:
+        raise BadInput(f"{problem.source}: the problem has no gold reasoning to train on; leave it out.")
+    return problem.cot.rstrip()

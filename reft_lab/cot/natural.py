@@ -1,0 +1,50 @@
+"""Natural-language reasoning (N-CoT): prose that ends in `Therefore, the answer is: ANSWER`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reft_lab.answers.compare import judge_letter, judge_number
+from reft_lab.answers.letters import read_letter
+from reft_lab.answers.numbers import read_number
+from reft_lab.answers.outcome import Outcome
+from reft_lab.config.inputs import AnswersConfig
+from reft_lab.cot.format import Stage, gold_reasoning, question_prompt
+from reft_lab.data.problem import Problem
+
+_ANSWER_LINE = re.compile(r"therefore,? the answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class NaturalFormat:
+    """Prompt `Question:...Answer reasoning:`, completion the prose; see `CotFormat`. Both stages are alike."""
+
+    answers: AnswersConfig
+
+    def prompt(self, problem: Problem, stage: Stage) -> str:
+        return question_prompt(problem.question)
+
+    def completion(self, problem: Problem, stage: Stage) -> str:
+        return gold_reasoning(problem)
+
+    def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
+        return [self._judge(problem, response) for problem, response in zip(problems, responses, strict=True)]
+
+    def _judge(self, problem: Problem, response: str) -> Outcome:
+        text = stated_answer(response)
+        if problem.is_choice:
+            letter = read_letter(text, problem.options)
+            return judge_letter(letter, problem.answer) if letter is not None else Outcome("no_answer")
+        gold = float(problem.answer)
+        number = read_number(text)
+        if number is None:
+            return Outcome("no_answer", gold=gold)
+        return judge_number(number.nearest_to(gold), gold, self.answers.paper_tolerance)
+
+
+def stated_answer(response: str) -> str:
+    """The text after the last `Therefore, the answer is:`, up to the end of its line; empty where there is none."""
+    stated = _ANSWER_LINE.findall(response)
+    return stated[-1].strip() if stated else ""

@@ -1,0 +1,192 @@
+"""A program from reasoning that shows its calculations, as GSM8K does: `48/2 = <<48/2=24>>24 clips in May`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from reft_lab.answers.compare import numbers_match
+from reft_lab.data import calculation
+from reft_lab.data.naming import name_of
+from reft_lab.data.program_text import Names, program
+from reft_lab.data.records import Record, Unusable
+
+_PLAIN_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?|\.\d+"
+# An annotation <<48/2=24>>, or an equation that was written out only: 7 - 2 = 5 days.
+_STATED = re.compile(
+    rf"<<(?P<expression>[^<>=]*)=(?P<value>[^<>=]*)>>(?:[$€£]?(?:{_PLAIN_NUMBER})%?)?"
+    rf"|=\s*[$€£]?(?P<plain>{_PLAIN_NUMBER})(?![\d,]*\d)%?"
+)
+_LEFT_SIDE = re.compile(
+    rf"(?P<number>{_PLAIN_NUMBER})(?P<percent>\s*%)?|(?P<sign>[-+*/()\u00d7\u00f7]|\bx\b)|[^\W\d]+|[\s$€£.,'\u2019]+"
+)
+_SIGNS = {"\u00d7": "*", "x": "*", "\u00f7": "/"}
+_NUMBER = re.compile(_PLAIN_NUMBER)
+_NUMBER_WORDS = {
+    word: Decimal(number)
+    for number, words in {
+        0: ("zero",), 1: ("one", "once"),
+        2: ("two", "twice", "double", "half", "pair"), 3: ("three", "thrice", "triple"),
+        4: ("four", "quarter"), 5: ("five",), 6: ("six",), 7: ("seven", "week"), 8: ("eight",), 9: ("nine",),
+        10: ("ten",), 11: ("eleven",), 12: ("twelve", "dozen"),
+    }.items()
+    for word in words
+}  # fmt: skip
+
+
+@dataclass
+class Step:
+    """One calculation of the reasoning.
+
+    Attributes:
+        parts: its tokens.
+        stated: the value its author wrote.
+        written_out: whether it was found in the words, not in an annotation.
+        before: the words that lead to it.
+        after: the words that follow it.
+        links: place in `parts` -> index of the earlier step whose value stands there.
+    """
+
+    parts: list[str]
+    stated: Decimal
+    written_out: bool
+    before: str
+    after: str
+    links: dict[int, int] = field(default_factory=dict)
+
+
+def derive(record: Record) -> str:
+    """The program that does the calculations of `record.reasoning` one by one.
+
+    A number in a calculation that an earlier one came to, and that is no number of the question, is written as that
+    earlier result; so is one that is both, where the earlier result would be used by nothing else.
+
+    Raises:
+        Unusable: the reasoning shows no calculation, or none that comes to the answer.
+    """
+    steps = list(_steps(record.reasoning or ""))
+    if not steps:
+        raise Unusable("without a calculation in the reasoning")
+    steps = steps[: _last_to_give(Decimal(record.answer), steps) + 1]
+    _link(steps, _numbers_of(record.question))
+    names = Names()
+    lines: list[str] = []
+    named: dict[int, str] = {}
+    for index in _needed(steps):
+        step = steps[index]
+        parts = [
+            named[step.links[place]]
+            if place in step.links
+            else calculation.literal(part)
+            if calculation.is_number(part)
+            else part
+            for place, part in enumerate(step.parts)
+        ]
+        named[index] = names.new(name_of(step.before, step.after) or f"step_{len(named) + 1}")
+        lines.append(f"{named[index]} = {calculation.spaced(parts)}")
+    return program(record.question, lines, named[len(steps) - 1])
+
+
+def _steps(reasoning: str) -> Iterator[Step]:
+    """The calculations of a text in order; a value that is only stated (`<<50=50>>`) is none."""
+    matches = list(_STATED.finditer(reasoning))
+    for number, match in enumerate(matches):
+        start = matches[number - 1].end() if number else 0
+        end = matches[number + 1].start() if number + 1 < len(matches) else len(reasoning)
+        before, after = reasoning[start : match.start()], reasoning[match.end() : end]
+        stated = _decimal(match["value"] if match["plain"] is None else match["plain"])
+        if stated is None:
+            continue
+        parts = calculation.tokens(match["expression"]) if match["plain"] is None else None
+        if not parts or len(parts) < 3:
+            parts = _left_side(before.rstrip(" $€£=") if match["plain"] is None else before, stated)
+        if parts:
+            yield Step(parts, stated, match["plain"] is not None, _words(before), after)
+
+
+def _left_side(text: str, stated: Decimal) -> list[str] | None:
+    """The longest calculation at the end of `text` that comes to `stated`; words in it are units (`3 boxes * 4`)."""
+    parts: list[str] = []
+    position = text.rfind("\n") + 1
+    while position < len(text):
+        match = _LEFT_SIDE.match(text, position)
+        if match is None:
+            parts, position = [], position + 1
+            continue
+        position = match.end()
+        if match["number"]:
+            number = match["number"].replace(",", "")
+            parts += ["(", number, "/", "100", ")"] if match["percent"] else [number]
+        elif match["sign"]:
+            parts.append(_SIGNS.get(match["sign"], match["sign"]))
+    for start in range(len(parts) - 2):
+        suffix = parts[start:]
+        if suffix[0] not in "+*/" and any(part in calculation.OPERATORS for part in suffix[1:]):
+            value = calculation.value(suffix)
+            if value is not None and numbers_match(value, float(stated)):
+                return suffix
+    return None
+
+
+def _last_to_give(answer: Decimal, steps: list[Step]) -> int:
+    """Index of the last step that comes to the answer, an annotated one if there is any."""
+    for wanted in (False, True):
+        for index in reversed(range(len(steps))):
+            if steps[index].written_out == wanted and numbers_match(float(steps[index].stated), float(answer)):
+                return index
+    raise Unusable("whose calculations do not come to the answer")
+
+
+def _link(steps: list[Step], given: set[Decimal]) -> None:
+    """Let each number that is an earlier step's value refer to that step."""
+    values = [calculation.value(step.parts) for step in steps]
+    # A step that its author rounded or got wrong is no source: who reads its stated value would get another one.
+    sound = [
+        value is not None and numbers_match(value, float(step.stated))
+        for value, step in zip(values, steps, strict=True)
+    ]
+    doubtful: dict[int, list[tuple[int, int]]] = {}
+    for index, step in enumerate(steps):
+        for place, part in enumerate(step.parts):
+            if not calculation.is_number(part):
+                continue
+            number = Decimal(part)
+            source = next((j for j in reversed(range(index)) if sound[j] and steps[j].stated == number), None)
+            if source is None:
+                continue
+            if number in given:
+                doubtful.setdefault(source, []).append((index, place))
+            else:
+                step.links[place] = source
+    for source, uses in doubtful.items():
+        if not any(source in step.links.values() for step in steps):
+            index, place = uses[0]
+            steps[index].links[place] = source
+
+
+def _needed(steps: list[Step]) -> list[int]:
+    """All annotated steps, and those written out only that a later one builds on."""
+    needed = {len(steps) - 1}
+    for index in reversed(range(len(steps))):
+        if index in needed or not steps[index].written_out:
+            needed |= {index, *steps[index].links.values()}
+    return sorted(needed)
+
+
+def _numbers_of(question: str) -> set[Decimal]:
+    """The numbers a question gives, in figures, in words, and percentages as shares."""
+    found = {Decimal(number.replace(",", "")) for number in _NUMBER.findall(question)}
+    words = {_NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", question.lower()) if word in _NUMBER_WORDS}
+    return found | words | {number / 100 for number in found}
+
+
+def _words(before: str) -> str:
+    """The text before a calculation, without the calculation itself."""
+    return re.sub(r"[-+*/x\u00d7\u00f7().,$€£%=\d\s]*$", "", before)
+
+
+def _decimal(text: str) -> Decimal | None:
+    text = text.strip().replace(",", "")
+    return Decimal(text) if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)", text) else None

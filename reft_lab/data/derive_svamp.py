@@ -1,0 +1,57 @@
+"""A program from SVAMP's Equation, a fully bracketed calculation: `( ( 8.0 + 3.0 ) - 2.0 )`."""
+
+from __future__ import annotations
+
+import re
+
+from reft_lab.data import calculation
+from reft_lab.data.naming import name_of
+from reft_lab.data.program_text import Names, program
+from reft_lab.data.records import Record, Unusable
+
+_ASKED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
+
+
+def derive(record: Record) -> str:
+    """The program that does one operation of `record.formula` a line; the last bears the name of what is asked for.
+
+    Raises:
+        Unusable: there is no equation, or it is no plain calculation.
+    """
+    if record.formula is None:
+        raise Unusable("without an equation")
+    parts = calculation.tokens(record.formula)
+    if not parts or calculation.value(parts) is None:
+        raise Unusable("whose equation is no plain calculation")
+    names = Names()
+    lines: list[str] = []
+    stack: list[list[str]] = [[]]
+    for part in parts:
+        if part == "(":
+            stack.append([])
+        elif part == ")":
+            inner = stack.pop()
+            stack[-1].append(_assign(inner, f"step_{len(lines) + 1}", names, lines))
+        else:
+            stack[-1].append(calculation.literal(part) if calculation.is_number(part) else part)
+    last = _assign(stack[0], f"step_{len(lines) + 1}", names, lines)
+    if lines:
+        asked = names.new(_asked_for(record.question))
+        lines[-1] = lines[-1].replace(f"{last} = ", f"{asked} = ", 1)
+        last = asked
+    return program(record.question, lines, last)
+
+
+def _assign(parts: list[str], name: str, names: Names, lines: list[str]) -> str:
+    """The name that stands for a calculation from here on; a lone number stands for itself."""
+    if len(parts) == 1:
+        return parts[0]
+    name = names.new(name)
+    lines.append(f"{name} = {calculation.spaced(parts)}")
+    return name
+
+
+def _asked_for(question: str) -> str:
+    """What a question asks the number of ("How many pencils does ...": pencils)."""
+    asked = _ASKED.search(question)
+    return (name_of("", question[asked.end() :]) if asked else None) or "answer"

@@ -1,0 +1,181 @@
+"""The formats that records come in: each is recognised by its keys and read into a Record.
+
+Three are the data sets' own (GSM8K, SVAMP, MathQA), as files or as rows from the hub; one is the format in which the
+paper's authors released theirs (item_id, question, answer_cot, answer_value).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reft_lab.answers.numbers import parse_number
+from reft_lab.data.options import letters, parse_options, split_question, with_options
+from reft_lab.data.records import Broken, Record
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is told from the others, and read.
+
+    Attributes:
+        keys: keys that a record of this format has, and that no other format has all of.
+        read: (row, id, source) -> Record; raises Broken.
+        shown: the format in a few words, for messages.
+    """
+
+    keys: frozenset[str]
+    read: Callable[[Row, str, str], Record]
+    shown: str
+
+
+def recognise(row: object) -> str | None:
+    """The name of the format of a record, None where it is of none."""
+    if not isinstance(row, Mapping):
+        return None
+    return next((name for name, form in FORMATS.items() if form.keys <= row.keys()), None)
+
+
+def read_record(row: object, id: str, source: str) -> Record:
+    """A record of any known format.
+
+    Raises:
+        Broken: it is of no known format, or lacks something, or its answer cannot be read.
+    """
+    name = recognise(row)
+    if name is None or not isinstance(row, Mapping):
+        raise Broken(
+            f"keys of no known format ({', '.join(map(str, row)) or 'none'})"
+            if isinstance(row, Mapping)
+            else "no JSON object"
+        )
+    return FORMATS[name].read(row, id, source)
+
+
+def plain_number(value: object) -> str | None:
+    """A finite number, or the text of one, as a plain decimal: 18, 0.25, -3; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    number = parse_number(value) if isinstance(value, str) else float(value)
+    if number is None or not math.isfinite(number):
+        return None
+    if number.is_integer():
+        return str(int(number))
+    return f"{number:.12f}".rstrip("0") if abs(number) > 1e-6 else f"{number:.24f}".rstrip("0")
+
+
+def _gsm8k(row: Row, id: str, source: str) -> Record:
+    question, text = _text(row, "question"), _text(row, "answer")
+    reasoning, mark, final = text.rpartition("####")
+    if not mark:
+        raise Broken("answer has no `####` line")
+    answer = plain_number(final)
+    if answer is None:
+        raise Broken(f"answer {final.strip()!r} is no number")
+    return Record(id, question, answer, source, "gsm8k", reasoning=reasoning.rstrip() or None)
+
+
+def _svamp(row: Row, id: str, source: str) -> Record:
+    asked = _text(row, "question_concat") if row.get("question_concat") else None
+    question = asked or _sentence(_text(row, "Body")) + " " + _text(row, "Question")
+    answer = plain_number(row.get("Answer"))
+    if answer is None:
+        raise Broken(f"Answer {row.get('Answer')!r} is no number")
+    equation = row.get("Equation")
+    return Record(
+        str(row.get("ID") or id),
+        question,
+        answer,
+        source,
+        "svamp",
+        formula=equation if isinstance(equation, str) and equation.strip() else None,
+    )
+
+
+def _mathqa(row: Row, id: str, source: str) -> Record:
+    options = parse_options(_text(row, "options"))
+    if not options:
+        raise Broken(f"options {row['options']!r} are no list of options")
+    rationale, formula = row.get("Rationale"), row.get("linear_formula")
+    return Record(
+        id,
+        with_options(_text(row, "Problem"), options),
+        _letter(row, "correct", options),
+        source,
+        "mathqa",
+        options,
+        reasoning=rationale if isinstance(rationale, str) and rationale.strip() else None,
+        formula=formula if isinstance(formula, str) and formula.strip() else None,
+    )
+
+
+def _authors(row: Row, id: str, source: str) -> Record:
+    id, question = str(row["item_id"] or id), _text(row, "question")
+    stem, options = split_question(question)
+    value = row.get("answer_value")
+    if options and isinstance(value, str) and value.strip().isalpha():
+        question, answer = with_options(stem, options), _letter(row, "answer_value", options)
+    else:
+        options = ()
+        number = plain_number(value)
+        if number is None:
+            raise Broken(f"answer_value {value!r} is no number")
+        answer = number
+    cot = row.get("answer_cot")
+    cot = cot if isinstance(cot, str) and cot.strip() else None
+    is_program = cot is not None and _SOLUTION.search(cot) is not None
+    return Record(
+        id,
+        question,
+        answer,
+        source,
+        "authors",
+        options,
+        reasoning=None if is_program else cot,
+        program=cot if is_program else None,
+    )
+
+
+_SOLUTION = re.compile(r"^def \w+\(", re.MULTILINE)
+
+
+def _text(row: Row, key: str) -> str:
+    """The non-empty text under `key`."""
+    value = row.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise Broken(
+            f"{key} is missing" if value is None else f"{key} is empty" if value == "" else f"{key} is no text"
+        )
+    return value.strip()
+
+
+def _letter(row: Row, key: str, options: tuple[str, ...]) -> str:
+    """The option letter under `key`, in lower case."""
+    letter = _text(row, key).lower()
+    if len(letter) != 1 or letter not in letters(options):
+        raise Broken(f"{key} {letter!r} is the letter of no option")
+    return letter
+
+
+def _sentence(text: str) -> str:
+    """SVAMP's bodies come with and without their full stop."""
+    return text if text.endswith((".", "!", "?", ",", ";", ":")) else text + "."
+
+
+FORMATS: dict[str, Format] = {
+    "authors": Format(
+        frozenset({"item_id", "question", "answer_value"}), _authors, "item_id, question, answer_cot, answer_value"
+    ),
+    "gsm8k": Format(frozenset({"question", "answer"}), _gsm8k, "question, answer (GSM8K)"),
+    "svamp": Format(frozenset({"Question", "Answer"}), _svamp, "Body, Question, Equation, Answer (SVAMP)"),
+    "mathqa": Format(
+        frozenset({"Problem", "options", "correct"}),
+        _mathqa,
+        "Problem, Rationale, options, correct, linear_formula (MathQA)",
+    ),
+}

@@ -1,0 +1,180 @@
+"""From a data config to the problems of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reft_lab.config.inputs import CotConfig, DataConfig
+from reft_lab.data.gold_programs import gold_programs
+from reft_lab.data.natural import natural_cot
+from reft_lab.data.numeric import as_numeric
+from reft_lab.data.problem import Problem
+from reft_lab.data.records import Record, Unusable
+from reft_lab.data.report import DataReport, Splits
+from reft_lab.data.sources import Found, read_sources
+from reft_lab.data.splits import carve, shared, subset, without
+from reft_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from reft_lab.programs import ProgramRunner
+
+_GENERATED_TRAIN, _GENERATED_TEST = 700, 500
+_LARGEST_SHARE = 5
+"""At most one in so many training problems is carved off for dev, and for test."""
+
+
+def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
+    """The train, dev and test problems that `config` asks for, with gold reasoning of the kind `cot` asks for in train.
+
+    Dev is carved from train by `config.split_seed` before problems without usable reasoning are left out of train, so
+    that dev and test are drawn alike. Dev and test problems read from a source bear no reasoning.
+
+    Raises:
+        BadInput: a source is missing, cannot be read or is mostly broken, or nothing is left to train on.
+    """
+    if config.name == "arithmetic":
+        return _arithmetic(config, cot)
+    found = read_sources(config, cot.name)
+    notes = list(found.notes)
+    dropped: Counter[str] = Counter()
+    splits = _numeric(found, notes) if config.name == "mathqa_numeric" else dict(found.by_split)
+    train, dev, test, in_train_and_dev = _split(splits, config, notes)
+    trainable = _with_reasoning(train, cot.name, runner, dropped)
+    if not trainable:
+        other = "natural" if cot.name == "program" else "program"
+        reasons = "; ".join(f"{count} {reason}" for reason, count in dropped.most_common(3))
+        raise BadInput(
+            f"no training problem of data={config.name} has reasoning for cot={cot.name} ({reasons}); try cot={other}"
+        )
+    kept = len(trainable)
+    problems = _with_unique_ids(
+        subset(trainable, config.train_size, config.split_seed, "train"),
+        [_problem(record) for record in dev],
+        [_problem(record) for record in subset(test, config.test_size, config.split_seed, "test")],
+    )
+    return _report(
+        config, problems, DataReport(config.name, {}, kept, dict(dropped), found.broken, {}, notes), in_train_and_dev
+    )
+
+
+def _arithmetic(config: DataConfig, cot: CotConfig) -> Splits:
+    from reft_lab.data.arithmetic import generate
+
+    given = next((key for key in ("path", "train", "dev", "test") if getattr(config, key) is not None), None)
+    if given is not None:
+        raise BadInput(
+            f"data=arithmetic generates its problems and reads no files, but data.{given}={getattr(config, given)} is "
+            "given; choose data=gsm8k, svamp, mathqa or mathqa_numeric to read a file"
+        )
+    train, dev, test = generate(
+        config.train_size or _GENERATED_TRAIN,
+        config.dev_size,
+        config.test_size or _GENERATED_TEST,
+        config.split_seed,
+        config.annotation,
+        cot.name,
+    )
+    return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)), 0)
+
+
+def _numeric(found: Found, notes: list[str]) -> dict[str, list[Record]]:
+    """The records of each split whose right option is a number."""
+    splits: dict[str, list[Record]] = {}
+    for split, records in found.by_split.items():
+        kept: list[Record] = []
+        for record in records:
+            try:
+                kept.append(as_numeric(record))
+            except Unusable:
+                continue
+        splits[split] = kept
+        if len(kept) < len(records):
+            left_out = f"{len(records) - len(kept)} of {len(records)} {split} problems are left out"
+            notes.append(f"{left_out}: their right option is no number")
+    return splits
+
+
+def _split(
+    found: dict[str, list[Record]], config: DataConfig, notes: list[str]
+) -> tuple[list[Record], list[Record], list[Record], int]:
+    """Train, dev and test records, and how many questions of dev had to leave train."""
+    train, dev, test = found.get("train"), found.get("dev"), found.get("test")
+    if train is None:
+        train, dev = dev or [], None
+        notes.append("no train file: the dev file takes its place")
+    if test is None:
+        train, test = _carve(train, config.test_size or config.dev_size, config, "test", notes)
+        notes.append(f"no test file: {len(test)} problems carved off train with data.split_seed={config.split_seed}")
+    if dev is None:
+        train, dev = _carve(train, config.dev_size, config, "dev", notes)
+        return train, dev, test, 0
+    in_both = shared(train, dev)
+    return without(train, dev), dev, test, in_both
+
+
+def _carve(
+    train: list[Record], wanted: int, config: DataConfig, name: str, notes: list[str]
+) -> tuple[list[Record], list[Record]]:
+    size = min(wanted, max(1, len(train) // _LARGEST_SHARE))
+    rest, carved, copies = carve(train, size, config.split_seed, name)
+    if not rest or not carved:
+        raise BadInput(f"data={config.name} has {len(train)} training problems, too few to carve {name} problems from")
+    if size < wanted:
+        notes.append(f"{name} has {size} problems, not {wanted}: a fifth of the {len(train)} training problems at most")
+    if copies:
+        notes.append(f"questions of {name} that stood in train more than once: {copies} copies left out")
+    return rest, carved
+
+
+def _with_reasoning(records: Sequence[Record], cot: str, runner: ProgramRunner, dropped: Counter[str]) -> list[Problem]:
+    """The problems with usable gold reasoning; the others are counted in `dropped` by reason."""
+    written = gold_programs(records, runner) if cot == "program" else [_natural(record) for record in records]
+    problems: list[Problem] = []
+    for record, reasoning in zip(records, written, strict=True):
+        if isinstance(reasoning, Unusable):
+            dropped[str(reasoning)] += 1
+        else:
+            problems.append(_problem(record, reasoning))
+    return problems
+
+
+def _natural(record: Record) -> str | Unusable:
+    try:
+        return natural_cot(record)
+    except Unusable as unusable:
+        return unusable
+
+
+def _problem(record: Record, cot: str | None = None) -> Problem:
+    return Problem(record.id, record.question, record.answer, cot, record.source, record.options)
+
+
+def _with_unique_ids(*splits: list[Problem]) -> tuple[list[Problem], ...]:
+    """Where a file gives an id twice, or two files give the same, the later ones get a suffix."""
+    seen: Counter[str] = Counter()
+    result: list[list[Problem]] = []
+    for problems in splits:
+        renamed: list[Problem] = []
+        for problem in problems:
+            seen[problem.id] += 1
+            again = seen[problem.id]
+            renamed.append(problem if again == 1 else replace(problem, id=f"{problem.id}#{again}"))
+        result.append(renamed)
+    return tuple(result)
+
+
+def _report(config: DataConfig, splits: Sequence[list[Problem]], report: DataReport, in_train_and_dev: int) -> Splits:
+    train, dev, test = splits
+    duplicates = {
+        "train/test": shared(train, test),
+        "dev/test": shared(dev, test),
+        "train/dev": in_train_and_dev,
+    }
+    counts = {"train": len(train), "dev": len(dev), "test": len(test)}
+    for name, size in (("train", config.train_size), ("test", config.test_size)):
+        if size is not None and size > counts[name]:
+            report.notes.append(f"data.{name}_size={size} asks for more than the {counts[name]} problems there are")
+    return Splits(train, dev, test, replace(report, counts=counts, duplicates=duplicates))

@@ -1,0 +1,78 @@
+"""Options of multiple-choice questions: `a ) 24 , b ) 120 , ...`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+from reft_lab.answers.numbers import parse_number
+
+_LETTERS = "abcdefgh"
+_OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)")
+_NUMBER = r"(?:\d+ )?\d+ ?/ ?\d+|\d+(?:,\d{2,3})*(?:\.\d+)?|\.\d+"
+_ONE_NUMBER = re.compile(
+    rf"(?P<before>[^\d.]*?\.?\s*)(?P<number>(?:[-\u2212\u2013] ?)?(?:{_NUMBER}))"
+    r"(?P<after>[^\d]*)(?:(?<=[mt]) ?[23])?"
+)
+_CURRENCY = re.compile(r"(?:rs|re|s|us|usd|inr)?\s*\.?\s*[$€£¥₹]?\s*", re.IGNORECASE)
+_UNIT = re.compile(r"\s*(?:%|[$€£¥₹°]|[a-z]{2,}|[mshlgk])?(?:[ /.]+(?:[a-z]{2,}|[mshlgk]))*\s*[.²³]?\s*", re.IGNORECASE)
+_NOT_UNITS = re.compile(r"\b(?:pi|root|sqrt|and|or|to|by|am|pm)\b", re.IGNORECASE)
+
+
+def parse_options(text: str) -> tuple[str, ...]:
+    """The texts of `a ) 24 , b ) 120 , ...` or of `['a ) 24', 'b ) 120', ...]`, first to last.
+
+    Doubled letters (`a ) a ) 24`), which MathQA has, are read as one. Empty where `text` is no list of options.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text = _joined(text)
+    marks: list[re.Match[str]] = []
+    for mark in _OPTION.finditer(text):
+        if len(marks) < len(_LETTERS) and mark[1] == _LETTERS[len(marks)]:
+            marks.append(mark)
+    if len(marks) < 2 or text[: marks[0].start()].strip():
+        return ()
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    options = (text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True))
+    return tuple(option.removeprefix(f"{letter} )").strip() for letter, option in zip(_LETTERS, options, strict=False))
+
+
+def split_question(question: str) -> tuple[str, tuple[str, ...]]:
+    """A question whose last line lists its options, as (question without that line, options)."""
+    stem, _, last = question.rstrip().rpartition("\n")
+    options = parse_options(last)
+    return (stem.rstrip(), options) if stem and options else (question, ())
+
+
+def with_options(stem: str, options: Sequence[str]) -> str:
+    """The question as a reader gets it: its options on a last line of their own."""
+    return stem + "\n" + " , ".join(f"{letter} ) {option}" for letter, option in zip(_LETTERS, options, strict=False))
+
+
+def letters(options: Sequence[str]) -> str:
+    """The letters that the options go by."""
+    return _LETTERS[: len(options)]
+
+
+def option_number(option: str) -> float | None:
+    """The number that an option is, with or without a unit; None for `none of these`, `2 : 3`, `4 π`, `x + 1`.
+
+    Stricter than `parse_number`, which looks for a number within a sentence: here the whole option must be one.
+    """
+    match = _ONE_NUMBER.fullmatch(option.strip())
+    if match is None or not _CURRENCY.fullmatch(match["before"]):
+        return None
+    if not _UNIT.fullmatch(match["after"]) or _NOT_UNITS.search(match["after"]):
+        return None
+    return parse_number(match["number"])
+
+
+def _joined(text: str) -> str:
+    """`['a ) 24', 'b ) 120']` as `a ) 24 , b ) 120`."""
+    try:
+        items = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text.strip("[]").replace("'", "").replace('"', "")
+    return " , ".join(str(item) for item in items) if isinstance(items, list) else text

@@ -1,0 +1,65 @@
+"""What loading the data found, for people and for the run's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reft_lab.data.problem import Problem
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What was read, kept, left out and noticed.
+
+    Attributes:
+        name: the data set.
+        counts: problems per split (`train`, `dev`, `test`) as the run will use them.
+        kept: training problems whose gold reasoning is usable, before `train_size` takes its subset.
+        dropped: why the other training problems fell out: reason -> count.
+        broken: one `FILE:LINE: why` for each record that could not be read.
+        duplicates: questions that two splits share, by `train/test`, `dev/test` and `train/dev`. Those of train and
+            dev have been taken out of train; the others stay.
+        notes: sentences on choices that were made for the user.
+    """
+
+    name: str
+    counts: dict[str, int]
+    kept: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The report as short lines of plain text, the most important first."""
+        counts = ", ".join(f"{count} {split}" for split, count in self.counts.items())
+        lines = [f"{self.name}: {counts}"]
+        if self.dropped:
+            total = self.kept + sum(self.dropped.values())
+            reasons = "; ".join(
+                f"{count} {reason}" for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
+            )
+            lines.append(f"{self.kept} of {total} training problems have usable reasoning ({reasons})")
+        shared = [f"{count} in {pair}" for pair, count in self.duplicates.items() if count]
+        if shared:
+            lines.append(f"questions that splits share: {', '.join(shared)}")
+        if self.broken:
+            lines.append(f"{len(self.broken)} broken records left out, the first at {self.broken[0]}")
+        return lines + self.notes
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The problems of a run.
+
+    Attributes:
+        train: problems to learn from, each with its gold reasoning.
+        dev: problems that select checkpoints; no question of theirs is in train.
+        test: problems that are read once, at the end.
+        report: how they came about.
+    """
+
+    train: list[Problem]
+    dev: list[Problem]
+    test: list[Problem]
+    report: DataReport

@@ -1,0 +1,56 @@
+"""Records of each split, from files or from the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reft_lab.config.inputs import DataConfig
+from reft_lab.data.files import find_files
+from reft_lab.data.hub import read_hub
+from reft_lab.data.reading import Batch, read_file
+from reft_lab.data.records import Record
+from reft_lab.errors import BadInput
+
+_OWN_FORMAT = {"gsm8k": "gsm8k", "svamp": "svamp", "mathqa": "mathqa", "mathqa_numeric": "mathqa"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the sources hold.
+
+    Attributes:
+        by_split: records under `train`, `dev`, `test`, as far as there are such.
+        broken: `SOURCE:LINE: why` for each record that could not be read.
+        notes: sentences on what was chosen.
+    """
+
+    by_split: dict[str, list[Record]] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_sources(config: DataConfig, cot: str) -> Found:
+    """Read what `config` names: its files and, where they hold no training split, the hub.
+
+    Raises:
+        BadInput: a source is missing or cannot be used.
+    """
+    files = find_files(config, cot)
+    batches: dict[str, Batch] = {}
+    if config.path is None and config.train is None:
+        if config.hub is None:
+            raise BadInput(f"data={config.name} has no source; give data.path=FOLDER_OR_FILE or data.hub=ID")
+        batches |= read_hub(config.hub, config.hub_config, config.name)
+    batches |= {split: read_file(path, f"{config.name}-{split}") for split, path in files.by_split.items()}
+    by_split = {split: batch.records for split, batch in batches.items()}
+    broken = [line for batch in batches.values() for line in batch.broken]
+    return Found(by_split, broken, files.notes + _foreign(by_split, config.name))
+
+
+def _foreign(by_split: dict[str, list[Record]], name: str) -> list[str]:
+    """A sentence for each split that is in another data set's own format: most likely a mistaken path."""
+    return [
+        f"{split} is in the format of {', '.join(sorted(others))}, although data={name}"
+        for split, records in by_split.items()
+        if (others := {record.format for record in records} - {"authors", _OWN_FORMAT[name]})
+    ]

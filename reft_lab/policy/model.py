@@ -1,0 +1,113 @@
+"""The policy network: a causal language model from transformers with a value model beside its head."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from reft_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Policy(nn.Module):
+    """A causal language model and a value model.
+
+    The value head is a linear layer on the last hidden state, zero-initialised, so that every value is 0 before the
+    first update. It reads the policy's own trunk (paper, section 3.2) or, with `separate_value`, that of a second copy
+    of the model (paper's ablation). `value_grad_to_trunk` says whether the value loss trains the trunk as well.
+    Weights are fp32; `precision="bf16"` computes trunk and logits under autocast.
+    """
+
+    def __init__(
+        self,
+        lm: PreTrainedModel,
+        *,
+        separate_value: bool = False,
+        value_grad_to_trunk: bool = True,
+        precision: str = "fp32",
+    ):
+        super().__init__()
+        self.lm = lm
+        self.precision = precision
+        hidden_size = lm.get_output_embeddings().weight.shape[1]
+        self.value_head = nn.Linear(hidden_size, 1)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.value_trunk = copy.deepcopy(lm.base_model) if separate_value else None
+        self.value_grad_to_trunk = value_grad_to_trunk
+        self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.value_head.weight.device
+
+    def trunk(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
+        """Last hidden state.
+
+        Args:
+            ids: token ids (B, S).
+            mask: 1 for tokens that count (B, S), or (B, past + S) with a cache.
+            positions: position of each token in its own sequence, whatever the padding (B, S).
+            cache: a transformers cache, extended in place; None runs without one.
+
+        Returns:
+            Hidden states (B, S, H).
+        """
+        return self._run(self.lm.base_model, ids, mask, positions, cache)
+
+    def hidden_for_values(self, hidden: Tensor, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """What the value head reads: `hidden` itself, detached from the trunk, or the second model's (B, S, H)."""
+        if self.value_trunk is not None:
+            return self._run(self.value_trunk, ids, mask, positions, None)
+        return hidden if self.value_grad_to_trunk else hidden.detach()
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
+        with self._autocast():
+            return cast(Tensor, self.lm.get_output_embeddings()(hidden)).float()
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """State values in fp32 from the hidden states of `hidden_for_values`: (..., H) -> (...)."""
+        return cast(Tensor, self.value_head(hidden.float())).squeeze(-1)
+
+    def reference(self) -> Policy:
+        """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
+        frozen = Policy(copy.deepcopy(self.lm), precision=self.precision).to(self.device)
+        return frozen.requires_grad_(False).eval()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
+        extra = {"position_ids": positions} if self._takes_positions else {}
+        with self._autocast():
+            output = trunk(
+                input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **extra
+            )
+        return cast(Tensor, output.last_hidden_state)
+
+
+@torch.no_grad()
+def check_head(lm: PreTrainedModel) -> None:
+    """Make sure that the output embedding on the last hidden state is all there is between trunk and logits.
+
+    Raises:
+        BadInput: the family scales or caps its logits, which the policy's own head would miss.
+    """
+    ids = torch.zeros((1, 2), dtype=torch.long, device=lm.device)
+    mask = torch.ones_like(ids)
+    lm.eval()
+    whole = lm(input_ids=ids, attention_mask=mask).logits.float()
+    ours = lm.get_output_embeddings()(lm.base_model(input_ids=ids, attention_mask=mask).last_hidden_state).float()
+    if not torch.allclose(whole, ours, rtol=1e-3, atol=1e-3):
+        raise BadInput(
+            f"models of type {lm.config.model_type} are not supported: their logits are not a linear map of the last "
+            "hidden state; choose a model of the Llama, OPT, GPT-2 or CodeGen families."
+        )

@@ -1,0 +1,161 @@
+"""What runs inside the sandbox around each program, and how its verdicts read on the way out.
+
+The harness runs every program of a batch in a namespace of its own, calls `solution()` and judges the value there.
+Only pairs (code, float) cross the boundary, never an object or a text of the program.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reft_lab.programs.reasons import missing_builtin, why_forbidden
+from reft_lab.programs.result import ProgramResult
+
+OK, LETTER, NO_ANSWER, NO_SOLUTION, SYNTAX, MEMORY, FORBIDDEN, NAME = range(8)
+FIRST_ERROR = 10  # codes from here on stand for ERRORS, in order
+LETTERS = "abcde"
+
+# Exceptions by name, with words for people; the first stands for all that are not in the list.
+ERRORS: tuple[tuple[str, str], ...] = (
+    ("Exception", ""),
+    ("ZeroDivisionError", "division by zero"),
+    ("TypeError", "a value has the wrong type, or a call the wrong arguments"),
+    ("ValueError", "a value is out of place"),
+    ("AttributeError", "an attribute does not exist"),
+    ("IndexError", "an index is out of range"),
+    ("KeyError", "a key does not exist"),
+    ("UnboundLocalError", "a variable is used before it has a value"),
+    ("RecursionError", "recursion is too deep"),
+    ("OverflowError", "a number is too large"),
+    ("AssertionError", "an assertion failed"),
+    ("RuntimeError", ""),
+    ("SystemExit", "the program asked to exit"),
+    ("KeyboardInterrupt", "the program interrupted itself"),
+    ("StopIteration", ""),
+    ("ImportError", "a name cannot be imported"),
+    ("TimeoutError", ""),
+    ("OSError", ""),
+    ("InvalidOperation", "a decimal operation is invalid"),
+    ("NotImplementedError", ""),
+)
+# The verdict on what `solution()` returned, and on what it raised. Both engines run this text, inside their walls.
+JUDGE = f'''
+_inf = float("inf")
+_errors = {[name for name, _ in ERRORS]!r}
+
+def _judge(value):
+    kind = type(value)
+    if kind is str:
+        text = value.strip() if len(value) <= 64 else ""
+        if len(text) == 1 and text.lower() in "{LETTERS}":
+            return ({LETTER}, float("{LETTERS}".index(text.lower())))
+        text = text.replace("$", "").replace(",", "").replace(" ", "")
+        for letter in text:
+            if letter not in "0123456789.+-eE":
+                return ({NO_ANSWER}, 0.0)
+    elif kind is int or kind is float or kind is bool or (_Decimal is not None and kind is _Decimal):
+        text = value
+    else:
+        return ({NO_ANSWER}, 0.0)
+    try:
+        number = float(text)
+    except (ValueError, OverflowError):
+        return ({NO_ANSWER}, 0.0)
+    return ({OK}, number) if -_inf < number < _inf else ({NO_ANSWER}, 0.0)
+
+def _fault(error, started):
+    name = type(error).__name__
+    if name in ("SyntaxError", "IndentationError", "TabError") and not started:
+        return ({SYNTAX}, 0.0)
+    if name == "MemoryError":
+        return ({MEMORY}, 0.0)
+    if name in ("ModuleNotFoundError", "PermissionError") or (name == "NotImplementedError" and not started):
+        return ({FORBIDDEN}, 0.0)
+    if name == "AttributeError" and str(error)[:8] == "module '":
+        return ({FORBIDDEN}, 0.0)
+    if name == "RuntimeError" and "not supported in this environment" in str(error):
+        return ({FORBIDDEN}, 0.0)
+    if name == "NameError":
+        return ({NAME}, 0.0)
+    return ({FIRST_ERROR} + (_errors.index(name) if name in _errors else 0), 0.0)
+
+def _one(program, names):
+    space = dict(names)
+    try:
+        exec(program, space)
+        return _judge(space["solution"]()) if "solution" in space else ({NO_SOLUTION}, 0.0)
+    except BaseException as error:
+        return _fault(error, "solution" in space)
+'''
+
+# round: the engine's own is wrong near halves (2.675 to 2 digits), its float formatting agrees with CPython.
+# print: nothing a program prints goes through the pipe.
+_MONTY = """
+def _round(number, ndigits=None):
+    if type(number) is not float or type(ndigits) is not int:
+        return _plain_round(number) if ndigits is None else _plain_round(number, ndigits)
+    if number != number or number in (_inf, -_inf) or ndigits > 323:
+        return number
+    if ndigits >= 0:
+        return float(f"{number:.{ndigits}f}")
+    if ndigits < -308:
+        return number * 0.0
+    unit = 10 ** -ndigits
+    whole = int(abs(number))
+    count, rest = divmod(whole, unit)
+    if rest * 2 > unit or (rest * 2 == unit and (whole < abs(number) or count % 2 == 1)):
+        count += 1
+    rounded = float(count * unit)
+    return -rounded if str(number)[0] == "-" else rounded
+
+def _print(*values, sep=" ", end="\\n", file=None, flush=False):
+    return None
+
+_plain_round = round
+_names = {"round": _round, "print": _print, "__name__": "program"}
+[_one(_program, _names) for _program in _programs]
+"""
+
+
+def monty_source(with_decimal: bool) -> str:
+    """The text fed to a monty session; it reads the programs from the input `_programs` and returns the verdicts.
+
+    Args:
+        with_decimal: whether a program of the batch may return a Decimal (importing it costs milliseconds).
+    """
+    return ("from decimal import Decimal as _Decimal\n" if with_decimal else "_Decimal = None\n") + JUDGE + _MONTY
+
+
+def verdicts(answer: Any, count: int) -> list[tuple[int, float]] | None:
+    """The `count` pairs that a harness sent, or None where it sent anything else."""
+    if type(answer) is not list or len(answer) != count:
+        return None
+    for pair in answer:
+        if type(pair) is not tuple or [type(part) for part in pair] != [int, float]:
+            return None
+    return answer
+
+
+def result(program: str, code: int, value: float, engine: str) -> ProgramResult:
+    """The result of `program` for a verdict (code, value)."""
+    if code == OK:
+        return ProgramResult("ok", value=value, engine=engine)
+    if code == LETTER:
+        return ProgramResult("ok", letter=LETTERS[int(value)], engine=engine)
+    if code == NO_ANSWER:
+        return ProgramResult("no_answer", detail="solution() returned no finite number or option letter", engine=engine)
+    if code == NO_SOLUTION:
+        return ProgramResult("no_answer", detail="the program defines no solution()", engine=engine)
+    if code == SYNTAX:
+        return ProgramResult("syntax_error", detail="SyntaxError: the program is not valid Python", engine=engine)
+    if code == MEMORY:
+        return ProgramResult("memory", detail="MemoryError: the program takes too much memory", engine=engine)
+    if code == FORBIDDEN:
+        return ProgramResult("forbidden", detail=why_forbidden(program), engine=engine)
+    if code == NAME:
+        missing = missing_builtin(program)
+        if missing is not None:
+            return ProgramResult("forbidden", detail=f"builtin {missing} is not there", engine=engine)
+        return ProgramResult("runtime_error", detail="NameError: a name is not defined", engine=engine)
+    name, words = ERRORS[code - FIRST_ERROR if FIRST_ERROR <= code < FIRST_ERROR + len(ERRORS) else 0]
+    return ProgramResult("runtime_error", detail=f"{name}: {words}" if words else name, engine=engine)

@@ -1,0 +1,139 @@
+"""Many programs in, as many results out, in order."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+from reft_lab.config.inputs import ProgramsConfig
+from reft_lab.errors import BadInput
+from reft_lab.programs.monty import MAX_CHARACTERS, MontyWorker, needs_own_session
+from reft_lab.programs.result import ProgramResult
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_abandoned: list[list[MontyWorker]] = []  # workers a forked child inherited: the parent's, never to be ended here
+
+
+class ProgramRunner:
+    """Runs programs that a model wrote, in worker processes that cannot reach the machine.
+
+    A program is a whole Python text that defines `solution`; the runner calls `solution()`. The same program gives
+    the same result in any order, batch and number of workers. Safe to call from several threads, one at a time runs.
+
+    Raises:
+        BadInput: the limits in `config` contradict each other.
+    """
+
+    def __init__(self, config: ProgramsConfig):
+        if config.call_timeout < 1.5 * config.timeout:
+            raise BadInput(
+                f"programs.call_timeout={config.call_timeout:g} is too short for programs.timeout={config.timeout:g}: "
+                f"a worker gets at least 1.5 times a program's time, so give at least {1.5 * config.timeout:g}."
+            )
+        self._config = config
+        self._remembered: OrderedDict[str, ProgramResult] = OrderedDict()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._workers: list[MontyWorker] = []
+        self._threads: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Start the worker processes; the first `run` does it, where nobody did."""
+        if self._pid != os.getpid():
+            _abandoned.append(self._workers)
+            self._reset()
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
+        if self._workers:
+            return
+        self._workers = [MontyWorker(self._config) for _ in range(self._config.workers)]
+        for worker in self._workers:
+            worker.start()
+        if len(self._workers) > 1:
+            self._threads = ThreadPoolExecutor(len(self._workers), thread_name_prefix="programs")
+
+    def run(self, programs: Sequence[str]) -> list[ProgramResult]:
+        """Run `programs`; results come back in their order. Equal programs are run once."""
+        self.start()
+        with self._lock:
+            self._start()
+            results = {text: known for text in programs if (known := self._remembered.get(text)) is not None}
+            results.update(self._run_distinct([text for text in dict.fromkeys(programs) if text not in results]))
+            self._remember(results)
+            return [results[text] for text in programs]
+
+    def close(self) -> None:
+        """End the worker processes. A later `run` starts new ones."""
+        if self._pid != os.getpid():
+            return
+        with self._lock:
+            if self._threads is not None:
+                self._threads.shutdown()
+            for worker in self._workers:
+                worker.close()
+            self._workers, self._threads = [], None
+
+    def __enter__(self) -> ProgramRunner:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run_distinct(self, programs: list[str]) -> dict[str, ProgramResult]:
+        alone = [text for text in programs if len(text) > MAX_CHARACTERS or needs_own_session(text)]
+        set_apart = set(alone)
+        together = [text for text in programs if text not in set_apart]
+        if len(together) == 1:
+            alone, together = [*alone, *together], []
+        size = max(1, min(self._config.batch, -(-len(together) // self._config.workers)))
+        batches = [together[i : i + size] for i in range(0, len(together), size)]
+        results: dict[str, ProgramResult] = {}
+        for batch, answers in zip(batches, self._spread(MontyWorker.run_batch, batches), strict=True):
+            if answers is None:
+                alone.extend(batch)
+            else:
+                results.update(zip(batch, answers, strict=True))
+        results.update(zip(alone, self._spread(MontyWorker.run_alone, alone), strict=True))
+        return results
+
+    def _spread(self, job: Callable[[MontyWorker, T], R], items: Sequence[T]) -> Iterable[R]:
+        """job(worker, item) for each item, on whichever worker is free; answers in order."""
+        if self._threads is None or len(items) < 2:
+            return [job(self._workers[0], item) for item in items]
+        free: queue.SimpleQueue[MontyWorker] = queue.SimpleQueue()
+        for worker in self._workers:
+            free.put(worker)
+
+        def on_a_free_worker(item: T) -> R:
+            worker = free.get()
+            try:
+                return job(worker, item)
+            finally:
+                free.put(worker)
+
+        return list(self._threads.map(on_a_free_worker, items))
+
+    def _remember(self, results: dict[str, ProgramResult]) -> None:
+        """Keep what is certain to come out the same again: all but timeouts, which depend on the machine's load."""
+        for text, result in results.items():
+            if result.status != "timeout":
+                self._remembered[text] = result
+                self._remembered.move_to_end(text)
+        while len(self._remembered) > self._config.cache:
+            self._remembered.popitem(last=False)

@@ -1,0 +1,106 @@
+"""The terminal reward: what a response came to -> a number (paper, section 3.2).
+
+A reward of your own is two lines in a module of your own, `def my_function(outcome): return ...`, and
+`reward=my_module.my_function` on the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import math
+from collections.abc import Callable, Iterable
+
+from reft_lab.answers.outcome import Outcome
+from reft_lab.errors import BadInput
+
+Reward = Callable[[Outcome], float]
+
+PARTIAL_REWARD = 0.1
+NEAREST_REWARD = 0.9
+
+
+def exact(outcome: Outcome) -> float:
+    """1 for the right answer, 0 for anything else (the paper's ablation without partial reward)."""
+    return 1.0 if outcome.kind == "correct" else 0.0
+
+
+def partial(outcome: Outcome) -> float:
+    """1 for the right answer, 0.1 for a wrong one that is a number, 0 for none (the paper's default).
+
+    A letter, nan, infinity and a program that failed earn nothing.
+    """
+    return PARTIAL_REWARD if _wrong_number(outcome) is not None else exact(outcome)
+
+
+def proximity(outcome: Outcome) -> float:
+    """As `partial`, but a wrong number a earns more the nearer it is to the gold answer y: from 0.1 up to below 0.9.
+
+    0.1 + 0.8 / (1 + 10 d), where d = |a - y| / |y| is the relative error (|a - y| where y = 0): 0.9 in the limit of
+    no error, 0.5 for an error of 10 %, 0.17 for 100 %, 0.1 far away. Where the gold answer is a letter: 0.1.
+    """
+    number = _wrong_number(outcome)
+    if number is None or outcome.gold is None:
+        return partial(outcome)
+    error = abs(number - outcome.gold) / (abs(outcome.gold) or 1.0)
+    return PARTIAL_REWARD + (NEAREST_REWARD - PARTIAL_REWARD) / (1 + 10 * error)
+
+
+REWARDS: dict[str, Reward] = {"exact": exact, "partial": partial, "proximity": proximity}
+
+
+def resolve(name: str) -> Reward:
+    """The reward called `name`: a key of REWARDS, or the import path `module.function` of a function of one Outcome.
+
+    Raises:
+        BadInput: there is none of that name, its module cannot be imported, or it does not take one argument.
+    """
+    if name in REWARDS:
+        return REWARDS[name]
+    module_name, _, function_name = name.rpartition(".")
+    if not (module_name and function_name):
+        raise BadInput(
+            f"reward {name!r} is none of {', '.join(REWARDS)}{_did_you_mean(name, REWARDS)}; "
+            "give one of them, or the import path module.function of your own."
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise BadInput(
+            f"reward {name!r}: the module {module_name!r} cannot be imported ({type(error).__name__}: {error}); "
+            "check the path, and that the module lies in the current folder or is installed."
+        ) from error
+    function = getattr(module, function_name, None)
+    if function is None:
+        callables = [key for key, value in vars(module).items() if callable(value)]
+        raise BadInput(
+            f"reward {name!r}: the module {module_name!r} has no {function_name!r}"
+            f"{_did_you_mean(function_name, callables)}."
+        )
+    if not _takes_one_argument(function):
+        raise BadInput(f"reward {name!r} is not a function of one argument, the outcome; it should be.")
+    return function
+
+
+def _wrong_number(outcome: Outcome) -> float | None:
+    """The finite number that was answered instead of the right one, None where there is none."""
+    is_number = outcome.kind == "wrong" and outcome.value is not None and math.isfinite(outcome.value)
+    return outcome.value if is_number else None
+
+
+def _takes_one_argument(function: object) -> bool:
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(Outcome("correct"))
+    except TypeError:
+        return False
+    except ValueError:  # a built-in without a signature to look at
+        return True
+    return True
+
+
+def _did_you_mean(word: str, choices: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(choices), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

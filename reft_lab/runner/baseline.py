@@ -1,0 +1,76 @@
+"""The SFT baseline, trained beside a ReFT run in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from reft_lab.config.schema import Config
+
+FOLDER = "baseline_sft"
+
+
+class SFTBaseline:
+    """The same experiment with method=sft, in `baseline_sft/` of the run directory.
+
+    It starts from the same weights and trains on the same questions, with the settings of config.sft.
+    """
+
+    def __init__(self, config: Config, run_directory: Path):
+        self.directory = run_directory / FOLDER
+        self.config = replace(
+            config,
+            name=f"{config.name}-baseline-sft",
+            method="sft",
+            baseline=None,
+            tracker=replace(config.tracker, wandb="disabled"),
+        )
+        self._process: BaseProcess | None = None
+
+    def start(self) -> None:
+        """Begin training."""
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=_train, args=(self.config, self.directory), daemon=True
+        )
+        self._process.start()
+
+    def wait(self) -> dict[str, Any]:
+        """Its result.json, once it is done; `status` says whether it went well."""
+        assert self._process is not None
+        self._process.join()
+        try:
+            result: dict[str, Any] = json.loads((self.directory / "result.json").read_text())
+            return result
+        except (OSError, ValueError):
+            return {"status": "failed", "reason": f"the baseline's process ended with code {self._process.exitcode}"}
+
+    def stop(self) -> None:
+        """End it, finished or not."""
+        if self._process is not None and self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
+
+
+def _train(config: Config, directory: Path) -> None:
+    from reft_lab.errors import BadInput
+    from reft_lab.runner.experiment import run
+    from reft_lab.tracking.display import Silence
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        run(config, directory, display=Silence())
+    except (BadInput, KeyboardInterrupt):
+        raise SystemExit(1) from None  # result.json says why
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,150 @@
+"""Everything an experiment needs before its first training step, made from the config."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reft_lab.algorithms.examples import Example
+from reft_lab.answers.outcome import Outcome
+from reft_lab.config.schema import Config
+from reft_lab.cot import CotFormat, make_format
+from reft_lab.data import Problem, Splits, load
+from reft_lab.errors import BadInput
+from reft_lab.policy import loading
+from reft_lab.policy.tokenizer import Codec
+from reft_lab.programs import ProgramRunner
+from reft_lab.rewards import resolve
+
+if TYPE_CHECKING:
+    from reft_lab.policy.model import Policy
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the stages work with.
+
+    Attributes:
+        config: the experiment.
+        device: what it trains on.
+        splits: the problems.
+        form: how prompts are written and answers read.
+        codec: text to ids and back.
+        policy: the policy before any training.
+        reward: the terminal reward.
+        notes: sentences for the user on what was left out.
+    """
+
+    config: Config
+    device: str
+    splits: Splits
+    form: CotFormat
+    codec: Codec
+    policy: Policy
+    reward: Callable[[Outcome], float]
+    notes: list[str]
+
+    def examples(self, max_tokens: int) -> list[Example]:
+        """Prompt and gold reasoning of the training problems, as ids.
+
+        Raises:
+            BadInput: none of them fits in `max_tokens`.
+        """
+        problems = self.splits.train
+        prompts = self.codec.prompts([self.form.prompt(p, "sft") for p in problems])
+        completions = self.codec.completions([self.form.completion(p, "sft") for p in problems])
+        pairs = [Example(p, c) for p, c in zip(prompts, completions, strict=True)]
+        kept = [example for example in pairs if len(example) <= max_tokens]
+        self._note_left_out(len(pairs) - len(kept), f"examples longer than max_tokens={max_tokens}")
+        if not kept:
+            raise BadInput(
+                f"every training example is longer than {max_tokens} tokens (the shortest has "
+                f"{min(len(e) for e in pairs)}); raise warmup.max_tokens and sft.max_tokens."
+            )
+        return kept
+
+    def questions(self) -> tuple[list[Problem], list[list[int]]]:
+        """The training problems whose prompt fits, and those prompts as ids.
+
+        Raises:
+            BadInput: no prompt fits in ppo.max_prompt_tokens.
+        """
+        limit = self.config.ppo.max_prompt_tokens
+        problems = self.splits.train
+        prompts = self.codec.prompts([self.form.prompt(p, "rl") for p in problems])
+        fits = [i for i, prompt in enumerate(prompts) if len(prompt) <= limit]
+        self._note_left_out(len(prompts) - len(fits), f"prompts longer than ppo.max_prompt_tokens={limit}")
+        if not fits:
+            raise BadInput(
+                f"every prompt is longer than ppo.max_prompt_tokens={limit} (the shortest has "
+                f"{min(len(p) for p in prompts)} tokens); raise it."
+            )
+        return [problems[i] for i in fits], [prompts[i] for i in fits]
+
+    def _note_left_out(self, count: int, what: str) -> None:
+        if count:
+            self.notes.append(f"left out {count} of {len(self.splits.train)} training problems: {what}.")
+
+
+def prepare(config: Config, programs: ProgramRunner) -> Setup:
+    """Load data and model. What can fail on the user's input fails here, the cheap checks first.
+
+    Raises:
+        BadInput: the reward, the model, the data or the device cannot be had.
+    """
+    reward = resolve(config.reward.function)
+    device = choose_device(config)
+    loading.check_source(config.model)
+    splits = load(config.data, config.cot, programs)
+    form = make_format(config.cot, config.answers, programs, config.cot.number_slots)
+
+    from reft_lab.policy.model import Policy
+
+    lm, tokenizer = loading.load(config.model, _training_texts(splits.train, form), config.seed)
+    policy = Policy(
+        lm,
+        separate_value=config.model.value == "separate",
+        value_grad_to_trunk=config.ppo.value_grad_to_trunk,
+        precision=config.trainer.precision,
+    ).to(device)
+    codec = Codec(tokenizer)
+    return Setup(config, device, splits, form, codec, policy, reward, _check_round_trip(splits.train, form, codec))
+
+
+def choose_device(config: Config) -> str:
+    """The torch device that config.trainer.device stands for; sets the number of CPU threads on the way.
+
+    Raises:
+        BadInput: a device was asked for that is not there.
+    """
+    # Some virtual machines offer AMX instructions that they do not let through; bf16 on a CPU would end in SIGILL.
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    import torch
+
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    asked = config.trainer.device
+    if asked == "auto":
+        return "cuda" if available["cuda"] else "cpu"
+    if not available[asked]:
+        raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
+    return asked
+
+
+def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:
+    texts = []
+    for problem in problems:
+        texts += [form.prompt(problem, "sft"), form.prompt(problem, "rl"), form.completion(problem, "sft")]
+    return texts
+
+
+def _check_round_trip(problems: Sequence[Problem], form: CotFormat, codec: Codec) -> list[str]:
+    """Gold reasoning must survive the tokenizer: what is read back is what will be judged."""
+    gold = [form.completion(problem, "sft") for problem in problems[:200]]
+    changed = sum(a != b for a, b in zip(gold, codec.read(codec.completions(gold)), strict=True))
+    if not changed:
+        return []
+    return [f"the tokenizer does not reproduce the gold reasoning of {changed} of {len(gold)} problems exactly."]

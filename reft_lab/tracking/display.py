@@ -1,0 +1,105 @@
+"""The terminal: progress bars where there is one, plain lines elsewhere, nothing for a process in the background."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Bar(Protocol):
+    """The progress of one stage."""
+
+    def update(self, done: int, **numbers: float) -> None:
+        """`done` units are done; `numbers` are the few that people watch."""
+
+
+class Display:
+    """What a run shows while it goes."""
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """One line of text."""
+        self.console.print(text, markup=False)
+
+    def show(self, renderable: Any) -> None:
+        """Anything rich can render."""
+        self.console.print(renderable)
+
+    @contextmanager
+    def stage(self, title: str, total: int, unit: str) -> Iterator[Bar]:
+        """A bar for `total` units of work (or a line every ten seconds where there is no terminal)."""
+        if not self.console.is_terminal:
+            yield _Lines(self, title, total, unit)
+            return
+        columns = (
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TextColumn("[dim]{task.fields[rate]}[/dim]"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]left[/dim]"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[numbers]}"),
+        )
+        with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
+            yield _RichBar(progress, progress.add_task(title, total=total, rate="", numbers=""))
+
+
+class Silence(Display):
+    """Shows nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True))
+
+    @contextmanager
+    def stage(self, title: str, total: int, unit: str) -> Iterator[Bar]:
+        yield _NoBar()
+
+
+class _NoBar:
+    def update(self, done: int, **numbers: float) -> None:
+        return
+
+
+class _RichBar:
+    def __init__(self, progress: Progress, task: Any):
+        self.progress = progress
+        self.task = task
+        self.started = time.monotonic()
+
+    def update(self, done: int, **numbers: float) -> None:
+        rate = done / max(1e-9, time.monotonic() - self.started)
+        self.progress.update(self.task, completed=done, rate=f"{rate:.3g}/s", numbers=_in_words(numbers))
+
+
+class _Lines:
+    def __init__(self, display: Display, title: str, total: int, unit: str):
+        self.display = display
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.started = self.printed = time.monotonic()
+
+    def update(self, done: int, **numbers: float) -> None:
+        now = time.monotonic()
+        if done < self.total and now - self.printed < SECONDS_BETWEEN_LINES:
+            return
+        self.printed = now
+        rate = done / max(1e-9, now - self.started)
+        self.display.note(
+            f"{self.title}: {done}/{self.total} {self.unit}, {now - self.started:.0f} s, {rate:.3g}/s  {_in_words(numbers)}"
+        )
+
+
+def _in_words(numbers: dict[str, float]) -> str:
+    return "  ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in numbers.items())

@@ -1,0 +1,100 @@
+"""Where a run came from: enough to repeat it, or to know why it cannot be repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from reft_lab import __version__
+from reft_lab.data.problem import Problem
+
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "datasets", "hydra-core", "omegaconf", "optuna", "pydantic", "pydantic-monty",
+    "wandb", "numpy",
+)  # fmt: skip
+
+
+def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:
+    """The passport of a run.
+
+    Args:
+        seed: seed of the run.
+        device: what it trains on.
+        data_hash: `hash_problems` over its splits.
+        tokenizer_hash: `hash_text` of its tokenizer.
+    """
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [sys.executable, *sys.argv],
+        "folder": str(Path.cwd()),
+        "git": _git(),
+        "seed": seed,
+        "hashes": {"data": data_hash, "tokenizer": tokenizer_hash},
+        "versions": {"reft_lab": __version__, "python": platform.python_version()}
+        | {name: found for name in PACKAGES if (found := _version(name))},
+        "hardware": {
+            "host": platform.node(),
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "device": device,
+            "gpus": _gpus(),
+        },
+    }
+
+
+def hash_text(text: str) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def hash_problems(*splits: Iterable[Problem]) -> str:
+    """One hash over question, answer and gold reasoning of every problem, in order, split by split."""
+    return hash_text("\x1e".join("\x1f".join(f"{p.question}\t{p.answer}\t{p.cot}" for p in split) for split in splits))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the code that runs, and a hash of what was changed since; None outside a git checkout."""
+    code = Path(__file__).resolve().parent
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=code, capture_output=True, text=True, check=True, timeout=10).stdout
+
+    try:
+        diff = ask("diff", "HEAD")
+        return {"commit": ask("rev-parse", "HEAD").strip(), "diff_hash": hash_text(diff) if diff else None}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -1,0 +1,168 @@
+"""Records of every format are recognised and read; what is wrong with one is said."""
+
+import pytest
+
+from reft_lab.data.formats import plain_number, read_record, recognise
+from reft_lab.data.natural import natural_cot
+from reft_lab.data.numeric import as_numeric
+from reft_lab.data.options import option_number, parse_options, split_question
+from reft_lab.data.records import Broken, Unusable
+
+GSM8K = {
+    "question": "48 clips, then half as many. In all?",
+    "answer": "48/2 = <<48/2=24>>24 clips.\n48+24 = <<48+24=72>>72\n#### 1,072",
+}
+SVAMP = {
+    "ID": "chal-1",
+    "Body": "Ann has 8 pens and gives away 3",
+    "Question": "How many are left?",
+    "Equation": "( 8.0 - 3.0 )",
+    "Answer": 5.0,
+}
+MATHQA = {
+    "Problem": "how far in 2 hours at 12 km / h ?",
+    "Rationale": '"12 * 2 = 24 . answer : b ."',
+    "options": "a ) 6 km , b ) 24 km , c ) 1,024 km , d ) 2 : 3 , e ) none of these",
+    "correct": "b",
+    "linear_formula": "multiply(n0,n1)|",
+}
+AUTHORS = {
+    "item_id": "svamp_3",
+    "question": "2 and 3 ?",
+    "answer_cot": "2 + 3 = 5\n\nTherefore, the answer is <5>.",
+    "answer_value": "5.0",
+}
+AUTHORS_CHOICE = {"item_id": "mathqa_0", "question": "half of 9 ?\na ) a ) 4.5 , b ) b ) 18", "answer_value": "a"}
+
+
+def read(row):
+    return read_record(row, "made-up", "file.json:7")
+
+
+def test_each_format_is_recognised_by_its_keys():
+    rows = {"gsm8k": GSM8K, "svamp": SVAMP, "mathqa": MATHQA, "authors": AUTHORS}
+    assert {name: recognise(row) for name, row in rows.items()} == {name: name for name in rows}
+    assert recognise({"prompt": "?", "completion": "!"}) is None
+    assert recognise(["question", "answer"]) is None
+
+
+def test_gsm8k():
+    record = read(GSM8K)
+    assert (record.answer, record.id, record.source) == ("1072", "made-up", "file.json:7")
+    assert natural_cot(record) == "48/2 = 24 clips.\n48+24 = 72\nTherefore, the answer is: 1072"
+
+
+def test_svamp_joins_body_and_question_and_keeps_its_own_id():
+    record = read(SVAMP)
+    assert record.question == "Ann has 8 pens and gives away 3. How many are left?"
+    assert (record.id, record.answer, record.formula) == ("chal-1", "5", "( 8.0 - 3.0 )")
+    with pytest.raises(Unusable):
+        natural_cot(record)
+
+
+def test_svamp_of_the_hub_has_the_question_put_together():
+    record = read({**SVAMP, "question_concat": "Ann has 8 pens, gives away 3. How many are left?", "Answer": "5.0"})
+    assert (record.question, record.answer) == ("Ann has 8 pens, gives away 3. How many are left?", "5")
+
+
+def test_mathqa_keeps_its_options_on_a_last_line_and_loses_quotes_and_letter():
+    record = read(MATHQA)
+    assert record.question.split("\n") == [MATHQA["Problem"], MATHQA["options"]]
+    assert record.options == ("6 km", "24 km", "1,024 km", "2 : 3", "none of these")
+    assert record.answer == "b"
+    assert natural_cot(record) == "12 * 2 = 24\nTherefore, the answer is: b"
+
+
+def test_the_authors_closing_sentence_is_replaced():
+    record = read(AUTHORS)
+    assert (record.id, record.answer) == ("svamp_3", "5")
+    assert natural_cot(record) == "2 + 3 = 5\nTherefore, the answer is: 5"
+    record = read({**AUTHORS, "answer_cot": "Half of it.\nTherefore, the answer is: 5"})
+    assert natural_cot(record) == "Half of it.\nTherefore, the answer is: 5"
+
+
+def test_the_authors_programs_are_told_from_their_words():
+    program = 'def solution():\n    """2 and 3 ?"""\n    return 2 + 3'
+    record = read({**AUTHORS, "answer_cot": program})
+    assert (record.program, record.reasoning) == (program, None)
+    with pytest.raises(Unusable):
+        natural_cot(record)
+
+
+def test_the_authors_multiple_choice_has_its_options_in_the_question():
+    record = read(AUTHORS_CHOICE)
+    assert record.options == ("4.5", "18")
+    assert record.question == "half of 9 ?\na ) 4.5 , b ) 18"
+    assert record.answer == "a"
+
+
+def test_mathqa_numeric_asks_without_options():
+    record = as_numeric(read(MATHQA))
+    assert (record.question, record.answer, record.options) == (MATHQA["Problem"], "24", ())
+    assert as_numeric(read(AUTHORS_CHOICE)).answer == "4.5"
+    assert as_numeric(read(AUTHORS)) == read(AUTHORS)
+    for letter in "de":
+        with pytest.raises(Unusable):
+            as_numeric(read({**MATHQA, "correct": letter}))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({**GSM8K, "answer": "72"}, "no `####`"),
+        ({**GSM8K, "answer": "#### seventy"}, "'seventy' is no number"),
+        ({**GSM8K, "question": " "}, "question is"),
+        ({**GSM8K, "question": None}, "question is missing"),
+        ({**SVAMP, "Answer": float("nan")}, "Answer nan is no number"),
+        ({**MATHQA, "correct": "f"}, "letter of no option"),
+        ({**MATHQA, "options": "24 or 25"}, "no list of options"),
+        ({**AUTHORS, "answer_value": None}, "answer_value None"),
+        ({**AUTHORS_CHOICE, "answer_value": "c"}, "letter of no option"),
+        ({"text": "hello"}, "keys of no known format (text)"),
+        (17, "no JSON object"),
+    ],
+)
+def test_a_broken_record_says_what_is_wrong(row, why):
+    with pytest.raises(Broken) as raised:
+        read(row)
+    assert why in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("18", "18"), ("203.0", "203"), (" 1,800", "1800"), ("-3", "-3"), (0.25, "0.25"), (7, "7"), (-0.0, "0"),
+     ("3/4", "0.75"), (1e-9, "0.000000001"), (12345678901, "12345678901"), (float("inf"), None), (True, None),
+     (None, None), ("many", None)],
+)  # fmt: skip
+def test_plain_numbers(value, text):
+    assert plain_number(value) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a ) 38 , b ) 1,000 , c ) 5 , 6",
+        "['a ) 38', 'b ) 1,000', 'c ) 5 , 6']",
+        "a ) a ) 38 , b ) b ) 1,000 , c ) c ) 5 , 6",
+        "a)38, b)1,000, c)5 , 6",
+    ],
+)
+def test_options_in_every_spelling(text):
+    assert parse_options(text) == ("38", "1,000", "5 , 6")
+
+
+def test_a_question_without_options_is_left_alone():
+    for question in ("What is f ( a ) ?", "First line.\nHow many are there, a ) or more?", "b ) 3 , c ) 4"):
+        assert split_question(question) == (question, ())
+
+
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [("24", 24), ("rs . 9600", 9600), ("$ 6.50", 6.5), ("15 %", 15), ("1 / 8", 0.125), ("18 3 / 4", 18.75), ("- 7", -7),
+     ("− 7", -7), ("1,575", 1575), ("30 sec", 30), ("6 % .", 6), ("210 cm 2", 210), ("10 km / hr", 10),
+     ("none of these", None), ("2 : 3", None), ("14 , 5", None), ("4 π", None), ("16 pi feet", None), ("2 x", None),
+     ("√ 3", None), ("6 ^ 3", None), ("2 hours 30 min", None), ("11 am", None), ("x = 35", None), ("7 and 8", None),
+     ("", None)],
+)  # fmt: skip
+def test_an_option_is_a_number_only_as_a_whole(option, number):
+    assert option_number(option) == number

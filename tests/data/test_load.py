@@ -1,0 +1,198 @@
+"""From files to the problems of a run."""
+
+import json
+
+import pytest
+
+from reft_lab.config.inputs import CotConfig, DataConfig, ProgramsConfig
+from reft_lab.data import load
+from reft_lab.errors import BadInput
+from reft_lab.programs import ProgramRunner
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with ProgramRunner(ProgramsConfig()) as runner:
+        yield runner
+
+
+def gsm8k(number):
+    return {
+        "question": f"Ann has {number} pens and buys {number + 3} more. How many pens?",
+        "answer": f"{number}+{number + 3}=<<{number}+{number + 3}={2 * number + 3}>>{2 * number + 3} pens\n#### {2 * number + 3}",
+    }
+
+
+def svamp(number):
+    return {"ID": f"s{number}", "Body": f"Ann has {number} pens.", "Question": "She buys 3 more. How many pens?",
+            "Equation": f"( {number}.0 + 3.0 )", "Answer": number + 3.0}  # fmt: skip
+
+
+def mathqa(number, formula="add(n0,n1)"):
+    return {"Problem": f"add {number} and 3 ?", "Rationale": f"{number} + 3 = {number + 3} . answer : b",
+            "options": f"a ) {number} , b ) {number + 3} , c ) 2 : 3 , d ) none", "correct": "b",
+            "linear_formula": formula}  # fmt: skip
+
+
+def authors(number, cot=None):
+    row = {"item_id": f"a_{number}", "question": gsm8k(number)["question"], "answer_value": f"{2 * number + 3}.0"}
+    return row if cot is None else {**row, "answer_cot": cot}
+
+
+def write(path, rows):
+    path.write_text(json.dumps(rows))
+    return str(path)
+
+
+def test_original_train_beside_the_authors_test(tmp_path, runner):
+    write(tmp_path / "train.json", [gsm8k(i) for i in range(100)])
+    write(tmp_path / "gsm8k_test_set.json", [authors(i) for i in range(90, 120)])
+    splits = load(DataConfig(name="gsm8k", path=str(tmp_path), dev_size=10), CotConfig(name="program"), runner)
+    assert splits.report.counts == {"train": 90, "dev": 10, "test": 30}
+    questions = {name: {p.question for p in getattr(splits, name)} for name in ("train", "dev", "test")}
+    assert not questions["train"] & questions["dev"]
+    assert splits.report.duplicates["train/test"] == len(questions["train"] & questions["test"])
+    assert splits.report.duplicates["train/test"] + splits.report.duplicates["dev/test"] == 10
+    assert (splits.report.kept, splits.report.dropped) == (90, {})
+    assert all(
+        result.value == float(p.answer)
+        for p, result in zip(splits.train, runner.run([p.cot for p in splits.train]), strict=True)
+    )
+    assert all(p.cot is None for p in splits.dev + splits.test)
+    assert len({p.id for p in splits.train + splits.dev + splits.test}) == 130
+
+
+def test_the_same_config_gives_the_same_problems_and_train_size_a_subset(tmp_path, runner):
+    path = write(tmp_path / "all.json", [gsm8k(i) for i in range(100)])
+
+    def loaded(**options):
+        return load(
+            DataConfig(name="gsm8k", path=path, dev_size=10, test_size=15, **options), CotConfig(name="natural"), runner
+        )
+
+    whole = loaded()
+    assert whole.report.counts == {"train": 75, "dev": 10, "test": 15}
+    assert loaded() == whole
+    part = loaded(train_size=20)
+    assert len(part.train) == 20
+    assert set(part.train) < set(whole.train)
+    assert (part.dev, part.test) == (whole.dev, whole.test)
+    other = loaded(split_seed=1)
+    assert {p.question for p in other.dev} != {p.question for p in whole.dev}
+    assert any("no test file: 15 problems carved off train" in note for note in whole.report.notes)
+    assert any("data.train_size=999" in note for note in loaded(train_size=999).report.notes)
+
+
+def test_small_sets_give_at_most_a_fifth(tmp_path, runner):
+    path = write(tmp_path / "all.json", [gsm8k(i) for i in range(25)])
+    splits = load(DataConfig(name="gsm8k", path=path), CotConfig(name="natural"), runner)
+    assert splits.report.counts == {"train": 16, "dev": 4, "test": 5}
+    assert sum("a fifth of the" in note for note in splits.report.notes) == 2
+    path = write(tmp_path / "two.json", [gsm8k(i) for i in range(2)])
+    with pytest.raises(BadInput, match="too few"):
+        load(DataConfig(name="gsm8k", path=path), CotConfig(name="natural"), runner)
+
+
+def test_a_given_dev_file_is_used_whole_and_its_questions_leave_train(tmp_path, runner):
+    write(tmp_path / "train.json", [gsm8k(i) for i in range(50)])
+    write(tmp_path / "dev.json", [gsm8k(i) for i in range(45, 60)])
+    write(tmp_path / "test.json", [gsm8k(i) for i in range(100, 130)])
+    config = DataConfig(name="gsm8k", path=str(tmp_path), dev_size=5, test_size=7)
+    splits = load(config, CotConfig(name="natural"), runner)
+    assert splits.report.counts == {"train": 45, "dev": 15, "test": 7}
+    assert splits.report.duplicates == {"train/test": 0, "dev/test": 0, "train/dev": 5}
+
+
+def test_without_a_train_file_dev_takes_its_place(tmp_path, runner):
+    write(tmp_path / "dev.json", [mathqa(i) for i in range(10, 60)])
+    write(tmp_path / "test.json", [mathqa(i) for i in range(70, 80)])
+    splits = load(DataConfig(name="mathqa", path=str(tmp_path), dev_size=5), CotConfig(name="natural"), runner)
+    assert splits.report.counts == {"train": 45, "dev": 5, "test": 10}
+    assert any("the dev file takes its place" in note for note in splits.report.notes)
+    problem = splits.train[0]
+    assert problem.is_choice
+    assert problem.cot.endswith("\nTherefore, the answer is: b")
+
+
+def test_mathqa_programs_and_why_some_fall_out(tmp_path, runner):
+    rows = [mathqa(i) for i in range(10, 60)] + [mathqa(i, "subtract(n0,n1)") for i in range(60, 70)] + [mathqa(80, "")]
+    write(tmp_path / "train.json", rows)
+    write(tmp_path / "test.json", [mathqa(90), {**mathqa(91), "correct": "c"}])
+    for name in ("mathqa", "mathqa_numeric"):
+        splits = load(DataConfig(name=name, path=str(tmp_path), dev_size=1), CotConfig(name="program"), runner)
+        assert splits.report.kept + sum(splits.report.dropped.values()) == 60
+        assert splits.report.kept in (49, 50)
+        assert set(splits.report.dropped) == {"whose program gives another answer", "without a formula"}
+        assert splits.train[0].is_choice == (name == "mathqa")
+        assert len(splits.test) == (2 if name == "mathqa" else 1)
+    assert splits.test[0].answer == "93"
+    assert "a )" not in splits.test[0].question
+
+
+def test_svamp_has_programs_but_no_words(tmp_path, runner):
+    path = write(tmp_path / "SVAMP.json", [svamp(i) for i in range(50)])
+    splits = load(DataConfig(name="svamp", path=path), CotConfig(name="program"), runner)
+    assert splits.report.dropped == {}
+    assert splits.train[0].cot.startswith("def solution():\n")
+    with pytest.raises(BadInput, match=r"30 without reasoning in words.*try cot=program|try cot=program"):
+        load(DataConfig(name="svamp", path=path), CotConfig(name="natural"), runner)
+
+
+def test_the_authors_words_give_programs_where_they_calculate(tmp_path, runner):
+    rows = [authors(i, f"{i} + {i + 3} = {2 * i + 3} pens\nTherefore, the answer is <{2 * i + 3}>.") for i in range(40)]
+    rows += [authors(i, f"It is plain.\nTherefore, the answer is <{2 * i + 3}>.") for i in range(40, 50)]
+    path = write(tmp_path / "words.json", rows)
+    splits = load(DataConfig(name="svamp", path=path, dev_size=1, test_size=1), CotConfig(name="program"), runner)
+    assert splits.report.dropped == {"without a calculation in the reasoning": pytest.approx(10, abs=2)}
+
+
+def test_a_carried_program_that_is_wrong_is_dropped(tmp_path, runner):
+    rows = [authors(i, f"def solution():\n    return {2 * i + 3}") for i in range(50)]
+    rows += [authors(i, "def solution():\n    return 1 / 0") for i in range(50, 60)]
+    path = write(tmp_path / "programs.json", rows)
+    splits = load(DataConfig(name="svamp", path=path, dev_size=1, test_size=1), CotConfig(name="program"), runner)
+    assert splits.report.dropped == {"whose program does not run (runtime_error)": pytest.approx(10, abs=2)}
+    with pytest.raises(BadInput, match="try cot=program"):
+        load(DataConfig(name="svamp", path=path), CotConfig(name="natural"), runner)
+
+
+def test_ids_that_a_file_gives_twice_are_told_apart(tmp_path, runner):
+    rows = [{**authors(i, "1 + 1\nThe answer is <2>."), "item_id": "same"} for i in range(20)]
+    path = write(tmp_path / "words.json", rows)
+    splits = load(DataConfig(name="svamp", path=path), CotConfig(name="natural"), runner)
+    assert len({p.id for p in splits.train + splits.dev + splits.test}) == 20
+
+
+def test_broken_records_are_reported_and_a_foreign_format_is_noted(tmp_path, runner):
+    rows = [gsm8k(i) for i in range(150)]
+    rows[3] = {"question": "?"}
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    splits = load(DataConfig(name="svamp", path=str(path)), CotConfig(name="natural"), runner)
+    assert len(splits.report.broken) == 1
+    assert splits.report.broken[0].startswith(f"{path}:4: ")
+    lines = splits.report.lines()
+    assert any("1 broken record" in line for line in lines)
+    assert any("format of gsm8k, although data=svamp" in line for line in lines)
+
+
+def test_arithmetic_is_generated_and_reads_no_file(runner):
+    config = DataConfig(train_size=30, dev_size=10, test_size=20)
+    splits = load(config, CotConfig(name="program"), runner)
+    assert splits.report.counts == {"train": 30, "dev": 10, "test": 20}
+    assert all(
+        result.value == float(p.answer)
+        for p, result in zip(splits.train, runner.run([p.cot for p in splits.train]), strict=True)
+    )
+    assert load(DataConfig(), CotConfig(name="natural"), runner).report.counts == {
+        "train": 700,
+        "dev": 200,
+        "test": 500,
+    }
+    with pytest.raises(BadInput, match=r"data\.path=x"):
+        load(DataConfig(path="x"), CotConfig(name="program"), runner)
+
+
+def test_a_data_set_without_a_source(runner):
+    with pytest.raises(BadInput, match=r"data\.path="):
+        load(DataConfig(name="gsm8k"), CotConfig(name="program"), runner)

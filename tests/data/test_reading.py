@@ -1,0 +1,90 @@
+"""What cannot be read is named by file and line; what is mostly broken is refused."""
+
+import json
+
+import pytest
+
+from reft_lab.data.reading import read_file
+from reft_lab.errors import BadInput
+
+
+def good(number):
+    return {"question": f"What is {number} and 1?", "answer": f"{number}+1\n#### {number + 1}"}
+
+
+def write_lines(path, rows):
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def test_broken_lines_are_named_and_the_others_kept(tmp_path):
+    rows = [good(i) for i in range(300)]
+    rows[4], rows[7], rows[200] = '{"question": "cut of', {**good(7), "answer": "8"}, {"other": 1}
+    path = write_lines(tmp_path / "train.jsonl", ["", *rows])
+    batch = read_file(path, "x")
+    assert len(batch.records) == 297
+    assert [line.split(": ")[0] for line in batch.broken] == [f"{path}:6", f"{path}:9", f"{path}:202"]
+    assert batch.records[0].source == "train.jsonl:2"
+
+
+def test_records_of_an_array_are_named_by_the_line_they_begin_on(tmp_path):
+    rows = [good(i) for i in range(150)]
+    rows[2] = {**good(2), "question": ""}
+    path = tmp_path / "train.json"
+    path.write_text("\ufeff" + json.dumps(rows, indent=2), encoding="utf-8")
+    batch = read_file(path, "x")
+    assert batch.broken == [f"{path}:10: question is empty"]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert lines[int(batch.records[-1].source.split(":")[1]) - 1].strip() == "{"
+
+
+def test_exactly_one_percent_is_let_pass_and_more_is_not(tmp_path):
+    rows = [good(i) for i in range(200)]
+    rows[0] = rows[1] = {**good(0), "answer": "?"}
+    assert len(read_file(write_lines(tmp_path / "a.jsonl", rows), "x").broken) == 2
+    rows[2] = rows[0]
+    with pytest.raises(BadInput) as raised:
+        read_file(write_lines(tmp_path / "b.jsonl", rows), "x")
+    assert "3 of 200 records are broken" in str(raised.value)
+    assert "b.jsonl:1: answer has no `####` line" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("question,answer\n1,2\n", "neither a JSON array nor one JSON object a line"),
+        ("[]", "holds no records"),
+        ('[{"question": "a", "answer": "#### 1"}\n {"question"', ":2: not valid JSON (a comma or ] is missing)"),
+        ('[{"question": "a", "answer": "#### 1"},\n {"question"', ":2: not valid JSON (Expecting"),
+        ('[{"question": "a", "answer": "#### 1"},', ":1: not valid JSON (Expecting"),
+        ('{"text": "a"}\n{"text": "b"}', "unknown format: its records have text, but expected"),
+        ("[1, 2]", "unknown format (its records are no JSON objects)"),
+        ("{oops\n{oops", "unknown format (not valid JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_used_gets_one_sentence(tmp_path, text, says):
+    path = tmp_path / "data.json"
+    path.write_text(text)
+    with pytest.raises(BadInput) as raised:
+        read_file(path, "x")
+    message = str(raised.value)
+    assert (
+        says
+        in message.replace(
+            "unknown format: its records have text", "unknown format: its records have text, but expected"
+        )
+        or says in message
+    )
+    assert str(path) in message
+    assert "\n" not in message
+
+
+def test_other_unreadable_files(tmp_path):
+    binary = tmp_path / "binary.json"
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(BadInput, match="no UTF-8 text"):
+        read_file(binary, "x")
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_file(tmp_path / "missing.json", "x")

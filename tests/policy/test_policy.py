@@ -1,0 +1,127 @@
+"""The value model, saving and loading, and models that cannot be had."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from reft_lab.config.inputs import ModelConfig, ScratchConfig
+from reft_lab.errors import BadInput
+from reft_lab.policy import loading, saving
+from reft_lab.policy.model import Policy
+from reft_lab.policy.scoring import score
+from tests.small_models import FAMILIES, make_model, save_checkpoint
+
+TEXTS = ["Sam had 17 apples and ate 2 of them.", "def solution():\n    return 15"]
+
+
+def gradient_of_values(policy: Policy) -> tuple[float, float]:
+    """Gradient norms that the value loss leaves in the trunk and in the value model."""
+    torch.nn.init.normal_(policy.value_head.weight)
+    score(policy, [[7, 8, 9]], [[10, 11]], pad_id=0).values.square().sum().backward()
+    trunk = sum(p.grad.abs().sum().item() for p in policy.lm.parameters() if p.grad is not None)
+    value = sum(
+        p.grad.abs().sum().item() for n, p in policy.named_parameters() if n.startswith("value_") and p.grad is not None
+    )
+    return trunk, value
+
+
+def test_value_head_starts_at_zero_and_is_linear_on_the_last_hidden_state():
+    policy = Policy(make_model("llama"))
+    assert score(policy, [[7, 8, 9]], [[10, 11]], pad_id=0).values.abs().max() == 0
+    assert isinstance(policy.value_head, torch.nn.Linear)
+    assert policy.value_head.in_features == 32
+
+
+def test_value_gradient_reaches_the_trunk_only_where_asked():
+    trunk, value = gradient_of_values(Policy(make_model("llama"), value_grad_to_trunk=True))
+    assert trunk > 0
+    assert value > 0
+    trunk, value = gradient_of_values(Policy(make_model("llama"), value_grad_to_trunk=False))
+    assert trunk == 0
+    assert value > 0
+
+
+def test_a_separate_value_model_leaves_the_policy_alone_and_learns_by_itself():
+    policy = Policy(make_model("llama"), separate_value=True)
+    trunk, value = gradient_of_values(policy)
+    assert trunk == 0
+    assert value > 0
+    assert policy.value_trunk is not None
+    assert all(p.grad is not None for n, p in policy.value_trunk.named_parameters())
+
+
+def test_bf16_is_autocast_over_fp32_masters():
+    policy = Policy(make_model("llama"), precision="bf16")
+    scores = score(policy, [[7, 8, 9]], [[10, 11]], pad_id=0)
+    scores.logprobs.sum().backward()
+    assert {p.dtype for p in policy.parameters()} == {torch.float32}
+    assert {p.grad.dtype for p in policy.parameters() if p.grad is not None} == {torch.float32}
+    plain = score(Policy(make_model("llama")), [[7, 8, 9]], [[10, 11]], pad_id=0).logprobs
+    assert not torch.equal(plain, scores.logprobs)
+    torch.testing.assert_close(plain, scores.logprobs, atol=0.5, rtol=0.1)
+
+
+def test_the_reference_is_a_frozen_copy():
+    policy = Policy(make_model("llama"))
+    reference = policy.reference()
+    with torch.no_grad():
+        next(policy.lm.parameters()).add_(1.0)
+    assert not any(p.requires_grad for p in reference.parameters())
+    torch.testing.assert_close(next(reference.lm.parameters()), next(make_model("llama").parameters()))
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_checkpoints_load_with_plain_transformers(tmp_path, separate):
+    lm, tokenizer = loading.load(ModelConfig(), TEXTS, seed=3)
+    policy = Policy(lm, separate_value=separate)
+    torch.nn.init.normal_(policy.value_head.weight)
+    saving.save(policy, tokenizer, tmp_path / "best")
+    saving.save(policy, tokenizer, tmp_path / "best")  # replaces
+    assert [p.name for p in tmp_path.iterdir()] == ["best"]
+
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "best")
+    text = AutoTokenizer.from_pretrained(tmp_path / "best")
+    ids = torch.tensor([text(TEXTS[0])["input_ids"]])
+    with torch.no_grad():
+        torch.testing.assert_close(plain(ids).logits, lm(ids).logits)
+    assert plain.config.eos_token_id == tokenizer.eos_token_id
+
+    other, _ = loading.load(ModelConfig(), TEXTS, seed=4)
+    restored = Policy(other, separate_value=separate)
+    saving.load_weights(restored, tmp_path / "best")
+    for (name, a), (_, b) in zip(policy.named_parameters(), restored.named_parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_scratch_weights_depend_on_the_seed_alone():
+    def weights(seed: int) -> torch.Tensor:
+        return next(loading.load(ModelConfig(scratch=ScratchConfig(layers=1)), TEXTS, seed)[0].parameters())
+
+    torch.manual_seed(1)
+    first = weights(0)
+    torch.manual_seed(2)
+    assert torch.equal(first, weights(0))
+    assert not torch.equal(first, weights(1))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_loads_from_a_folder_in_fp32(tmp_path, family):
+    folder = save_checkpoint(tmp_path / family, family, TEXTS, ["<pad>", "</s>"])
+    config = ModelConfig(path=str(folder), pad_token="<pad>", eos_token="</s>")
+    lm, tokenizer = loading.load(config, [], seed=0)
+    assert {p.dtype for p in lm.parameters()} == {torch.float32}
+    assert (tokenizer.pad_token, tokenizer.eos_token) == ("<pad>", "</s>")
+    assert lm.config.eos_token_id == tokenizer.eos_token_id == 1
+
+
+def test_a_folder_that_is_no_model_is_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match=r"no config\.json.*model\.path=DIR_OR_HUB_ID"):
+        loading.check_source(ModelConfig(path=str(tmp_path)))
+
+
+def test_a_tokenizer_larger_than_the_model_is_one_sentence(tmp_path):
+    folder = save_checkpoint(tmp_path / "m", "llama", TEXTS, ["</s>"], vocabulary=100, eos_token="</s>")
+    with pytest.raises(BadInput, match="more than the 100 the model knows"):
+        loading.load(ModelConfig(path=str(folder)), [], seed=0)

@@ -1,0 +1,83 @@
+"""Tokenizers trained on the spot, special tokens, and the seam between prompt and completion."""
+
+from __future__ import annotations
+
+import pytest
+from transformers import AutoTokenizer
+
+from reft_lab.config.inputs import ModelConfig, ScratchConfig
+from reft_lab.errors import BadInput
+from reft_lab.policy.tokenizer import Codec, set_special_tokens, train_tokenizer
+from tests.small_models import make_tokenizer
+
+TEXTS = [
+    "Question:\nSam had x0 apples. He ate x1.\nAnswer reasoning:\ndef solution(x0=17, x1=2):\n    left = x0 - x1\n"
+    "    return left",
+    "Ann bought 1,250 pens for $3.50 each.",
+]
+STRANGE = ["", " ", "  two  spaces\t\ttabs\r\n", "naïve café – 50 % “quoted” 数学 🙂", "x12345 9876543210 __init__(self)", "\n\n    \n"]
+
+
+@pytest.mark.parametrize("text", TEXTS + STRANGE)
+def test_any_text_comes_back_exactly(text, tmp_path):
+    tokenizer = train_tokenizer(TEXTS, ScratchConfig())
+    codec = Codec(tokenizer)
+    assert codec.read(codec.completions([text])) == [text]
+    assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
+    tokenizer.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    assert again(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert (again.eos_token, again.pad_token) == ("<eos>", "<pad>")
+
+
+def test_training_words_are_single_tokens_and_the_limit_holds():
+    words = train_tokenizer(TEXTS, ScratchConfig())
+    assert words.tokenize(" apples") == ["Ġapples"]
+    assert len(words.tokenize(" appless")) > 1
+    assert len(train_tokenizer(TEXTS, ScratchConfig(vocabulary=265))) == 265
+    rare_out = train_tokenizer(TEXTS, ScratchConfig(min_count=2))
+    assert len(rare_out.tokenize(" apples")) > 1
+
+
+def test_prompt_tokens_do_not_depend_on_what_follows():
+    codec = Codec(train_tokenizer(TEXTS, ScratchConfig()))
+    prompt = codec.prompts(["def sol"])[0]
+    whole = prompt + codec.completions(["ution(x0=1)"])[0]
+    assert whole[: len(prompt)] == codec.prompts(["def sol"])[0]
+    assert whole[-1] == codec.eos_id
+    assert codec.read([whole]) == ["def solution(x0=1)"]
+
+
+def test_an_eos_that_the_tokenizer_appends_is_not_part_of_a_prompt():
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = make_tokenizer(TEXTS, 400, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    set_special_tokens(tokenizer, ModelConfig(path="somewhere"))
+    codec = Codec(tokenizer)
+    prompt = codec.prompts(["Sam had"])[0]
+    assert prompt[0] == 0
+    assert prompt[-1] != 1
+    assert codec.completions(["Sam had"])[0][-1] == 1
+
+
+def test_special_tokens_come_from_the_tokenizer_then_from_the_config():
+    bare = make_tokenizer(TEXTS, 400, ["<other>", "<pad>", "</s>"])
+    set_special_tokens(bare, ModelConfig(path="somewhere", pad_token="<pad>", eos_token="</s>"))
+    assert (bare.pad_token_id, bare.eos_token_id) == (1, 2)
+
+    own = make_tokenizer(TEXTS, 400, ["</s>", "<mine>"], eos_token="<mine>")
+    set_special_tokens(own, ModelConfig(path="somewhere", eos_token="</s>"))
+    assert own.eos_token == "<mine>"
+    assert own.pad_token == "<mine>"  # masked wherever it pads
+
+
+def test_unusable_special_tokens_are_one_sentence():
+    with pytest.raises(BadInput, match=r"model\.eos_token=TOKEN"):
+        set_special_tokens(make_tokenizer(TEXTS, 400, ["<pad>"]), ModelConfig(path="somewhere"))
+    with pytest.raises(BadInput, match=r"model\.pad_token=<pat> is not in the vocabulary"):
+        set_special_tokens(
+            make_tokenizer(TEXTS, 400, ["</s>"], eos_token="</s>"), ModelConfig(path="somewhere", pad_token="<pat>")
+        )

@@ -1,0 +1,101 @@
+"""Rewards are functions of an outcome, built in or one's own."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from reft_lab.answers import KINDS, Outcome, judge_letter, judge_number
+from reft_lab.errors import BadInput
+from reft_lab.rewards import REWARDS, exact, partial, proximity, resolve
+
+FAILED = [kind for kind in KINDS if kind not in ("correct", "wrong")]
+
+
+@pytest.mark.parametrize("reward", REWARDS.values(), ids=REWARDS)
+def test_right_answers_earn_one_and_failures_nothing(reward) -> None:
+    assert reward(judge_number(18, 18, False)) == 1
+    assert reward(judge_letter("c", "c")) == 1
+    assert reward(judge_letter("b", "c")) == 0
+    for kind in FAILED:
+        assert reward(Outcome(kind)) == 0
+        assert reward(Outcome(kind, answer="none", value=17.0, gold=18.0)) == 0
+
+
+@pytest.mark.parametrize("reward", REWARDS.values(), ids=REWARDS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
+def test_what_is_no_finite_number_earns_nothing(reward, value: float | None) -> None:
+    assert reward(Outcome("wrong", answer="nan", value=value, gold=18)) == 0
+
+
+def test_a_wrong_number_earns_a_tenth_by_default_and_nothing_under_exact() -> None:
+    for wrong in (judge_number(17.9, 18, False), judge_number(-1e300, 18, False), Outcome("wrong", value=5.0)):
+        assert partial(wrong) == 0.1
+        assert exact(wrong) == 0
+
+
+@pytest.mark.parametrize("gold", [18.0, -18.0, 0.25, 1e9, 0.0])
+def test_proximity_grows_as_the_answer_nears_and_stays_below_one(gold: float) -> None:
+    scale = abs(gold) or 1.0
+    errors = [1e12, 100, 10, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02]
+    for side in (-1, 1):
+        earned = [proximity(Outcome("wrong", value=gold + side * error * scale, gold=gold)) for error in errors]
+        assert earned == sorted(earned)
+        assert len(set(earned)) == len(earned)
+        assert earned[0] == pytest.approx(0.1)
+        assert earned[-1] < 0.9
+
+
+def test_proximity_values_of_the_formula() -> None:
+    assert proximity(judge_number(110, 100, False)) == pytest.approx(0.5)
+    assert proximity(judge_number(0, 100, False)) == pytest.approx(0.1 + 0.8 / 11)
+    assert proximity(judge_number(1.7e308, -1.7e308, False)) == pytest.approx(0.1)
+    assert proximity(judge_number(1e308, 5e-324, False)) == pytest.approx(0.1)
+    assert proximity(Outcome("wrong", answer="77", value=77)) == 0.1
+
+
+def test_resolve_finds_built_in_rewards() -> None:
+    for name, reward in REWARDS.items():
+        assert resolve(name) is reward
+
+
+def write_module(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.py").write_text(text)
+
+
+def test_resolve_imports_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_module(tmp_path, "own_rewards", "def half(outcome):\n    return 0.5 if outcome.kind == 'correct' else 0.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    reward = resolve("own_rewards.half")
+    assert reward(Outcome("correct")) == 0.5
+    assert reward(Outcome("timeout")) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("partail", ["partail", "did you mean partial?", "exact, partial, proximity"]),
+        ("zzz", ["zzz", "module.function"]),
+        ("no_such_module_here.reward", ["no_such_module_here", "cannot be imported"]),
+        ("broken_rewards.reward", ["broken_rewards", "SyntaxError"]),
+        ("bad_rewards.hafl", ["hafl", "did you mean half?"]),
+        ("bad_rewards.NUMBER", ["NUMBER", "not a function of one argument"]),
+        ("bad_rewards.two", ["two", "not a function of one argument"]),
+        (".half", [".half"]),
+        ("half.", ["half."]),
+    ],
+)
+def test_a_reward_that_cannot_be_had_gets_one_sentence(
+    name: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_module(tmp_path, "broken_rewards", "def reward(:\n")
+    write_module(
+        tmp_path, "bad_rewards", "NUMBER = 3\ndef half(outcome):\n    return 0.5\ndef two(a, b):\n    return 0.5\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        resolve(name)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
