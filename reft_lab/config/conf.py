@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import yaml
@@ -24,6 +24,7 @@ from reft_lab.errors import BadInput
 FOLDER = Path(__file__).resolve().parents[2] / "conf"
 
 
+@cache
 def register_schema() -> None:
     """Make the schema known to Hydra as `base_config`, the first entry of conf/config.yaml."""
     ConfigStore.instance().store(name="base_config", node=Config, provider="reft_lab")

@@ -183,8 +183,8 @@ def _numbers_of(question: str) -> set[Decimal]:
 
 
 def _words(before: str) -> str:
-    """The text before a calculation, without the calculation itself."""
-    return re.sub(r"[-+*/x\u00d7\u00f7().,$€£%=\d\s]*$", "", before)
+    """The text on the line before a calculation, without the calculation itself."""
+    return re.sub(r"[-+*/x\u00d7\u00f7().,$€£%=\d\s]*$", "", before.rpartition("\n")[2])
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from reft_lab.answers.numbers import parse_number
@@ -47,13 +48,11 @@ def read_record(row: object, id: str, source: str) -> Record:
     Raises:
         Broken: it is of no known format, or lacks something, or its answer cannot be read.
     """
+    if not isinstance(row, Mapping):
+        raise Broken("no JSON object")
     name = recognise(row)
-    if name is None or not isinstance(row, Mapping):
-        raise Broken(
-            f"keys of no known format ({', '.join(map(str, row)) or 'none'})"
-            if isinstance(row, Mapping)
-            else "no JSON object"
-        )
+    if name is None:
+        raise Broken(f"keys of no known format ({', '.join(map(str, row)) or 'none'})")
     return FORMATS[name].read(row, id, source)
 
 
@@ -64,9 +63,7 @@ def plain_number(value: object) -> str | None:
     number = parse_number(value) if isinstance(value, str) else float(value)
     if number is None or not math.isfinite(number):
         return None
-    if number.is_integer():
-        return str(int(number))
-    return f"{number:.12f}".rstrip("0") if abs(number) > 1e-6 else f"{number:.24f}".rstrip("0")
+    return str(int(number)) if number.is_integer() else f"{Decimal(repr(number)):f}"
 
 
 def _gsm8k(row: Row, id: str, source: str) -> Record:

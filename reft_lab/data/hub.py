@@ -33,7 +33,7 @@ def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
     for key in found:
         split = split_of(str(key))
         if split in SPLITS and split not in batches:
-            rows = ((number, dict(row)) for number, row in enumerate(found[key]))
+            rows = ((number, str(number), dict(row)) for number, row in enumerate(found[key]))
             batches[split] = read_rows(rows, f"{hub}:{key}", f"{name}-{split}", f"{hub}:{key}")
     if not batches.keys() & {"train", "dev"}:
         raise BadInput(

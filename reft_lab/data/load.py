@@ -50,10 +50,11 @@ def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
             f"no training problem of data={config.name} has reasoning for cot={cot.name} ({reasons}); try cot={other}"
         )
     kept = len(trainable)
-    problems = _with_unique_ids(
+    trainable, dev_problems, test_problems = _with_unique_ids(trainable, _problems(dev), _problems(test))
+    problems = (
         subset(trainable, config.train_size, config.split_seed, "train"),
-        [_problem(record) for record in dev],
-        [_problem(record) for record in subset(test, config.test_size, config.split_seed, "test")],
+        dev_problems,
+        subset(test_problems, config.test_size, config.split_seed, "test"),
     )
     return _report(
         config, problems, DataReport(config.name, {}, kept, dict(dropped), found.broken, {}, notes), in_train_and_dev
@@ -146,6 +147,10 @@ def _natural(record: Record) -> str | Unusable:
         return natural_cot(record)
     except Unusable as unusable:
         return unusable
+
+
+def _problems(records: Sequence[Record]) -> list[Problem]:
+    return [_problem(record) for record in records]
 
 
 def _problem(record: Record, cot: str | None = None) -> Problem:

@@ -15,6 +15,9 @@ from reft_lab.errors import BadInput
 MOST_BROKEN = 0.01
 """Share of broken records above which a source is refused."""
 
+Row = tuple[int, str, object]
+"""A number that no other row of the source has, where the row stands (for people), and the row."""
+
 _SPACE = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
 
@@ -52,8 +55,8 @@ def read_file(path: Path, id_prefix: str) -> Batch:
     return read_rows(_rows(_text(path), str(path)), str(path), id_prefix, path.name)
 
 
-def read_rows(rows: Iterable[tuple[int, object]], shown: str, id_prefix: str, short: str) -> Batch:
-    """Records from (line or number, row) pairs.
+def read_rows(rows: Iterable[Row], shown: str, id_prefix: str, short: str) -> Batch:
+    """Records from rows.
 
     Args:
         shown: what the source is called in messages.
@@ -66,15 +69,15 @@ def read_rows(rows: Iterable[tuple[int, object]], shown: str, id_prefix: str, sh
     broken: list[str] = []
     known = False
     first: object = None
-    for number, row in rows:
+    for number, place, row in rows:
         first = row if first is None else first
         known = known or recognise(row) is not None
         try:
             if isinstance(row, _Unreadable):
                 raise Broken(row.why)
-            records.append(read_record(row, f"{id_prefix}-{number}", f"{short}:{number}"))
+            records.append(read_record(row, f"{id_prefix}-{number}", f"{short}:{place}"))
         except Broken as error:
-            broken.append(f"{shown}:{number}: {error}")
+            broken.append(f"{shown}:{place}: {error}")
     if not records and not broken:
         raise BadInput(f"{shown} holds no records; give a file with at least a few problems")
     if not known:
@@ -91,7 +94,7 @@ def read_rows(rows: Iterable[tuple[int, object]], shown: str, id_prefix: str, sh
 def first_row(path: Path) -> object:
     """The first record of a file, None where there is none that can be read."""
     try:
-        return next((row for _, row in _rows(_text(path), str(path)) if not isinstance(row, _Unreadable)), None)
+        return next((row for *_, row in _rows(_text(path), str(path)) if not isinstance(row, _Unreadable)), None)
     except BadInput:
         return None
 
@@ -110,7 +113,7 @@ def _text(path: Path) -> str:
     return text
 
 
-def _rows(text: str, shown: str) -> Iterator[tuple[int, object]]:
+def _rows(text: str, shown: str) -> Iterator[Row]:
     start = text.lstrip()[:1]
     if start == "[":
         return _array(text, shown)
@@ -119,9 +122,9 @@ def _rows(text: str, shown: str) -> Iterator[tuple[int, object]]:
     raise BadInput(f"{shown} is neither a JSON array nor one JSON object a line (it begins with {text.strip()[:20]!r})")
 
 
-def _array(text: str, shown: str) -> Iterator[tuple[int, object]]:
-    """(line on which it begins, record) for each record of a JSON array."""
-    position, counted, line = text.index("[") + 1, 0, 1
+def _array(text: str, shown: str) -> Iterator[Row]:
+    """The records of a JSON array, with the lines on which they begin."""
+    position, counted, line, number = text.index("[") + 1, 0, 1, 0
     expects_comma = False
     while True:
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
@@ -138,18 +141,19 @@ def _array(text: str, shown: str) -> Iterator[tuple[int, object]]:
             row, position = _DECODER.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise BadInput(f"{shown}:{error.lineno}: not valid JSON ({error.msg}); mend the file there") from None
-        yield line, row
+        number += 1
+        yield number, f"{line} (record {number})", row
         expects_comma = True
 
 
-def _lines(text: str) -> Iterator[tuple[int, object]]:
-    """(line number, record) for each line that is not blank."""
+def _lines(text: str) -> Iterator[Row]:
+    """The records of a file with one a line; blank lines are none."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, str(number), json.loads(line)
             except json.JSONDecodeError as error:
-                yield number, _Unreadable(f"not valid JSON ({error.msg})")
+                yield number, str(number), _Unreadable(f"not valid JSON ({error.msg})")
 
 
 def _unknown(shown: str, first: object) -> str:

@@ -13,7 +13,7 @@ class Record:
         id: the source's own id, or one made from the file's name and the record's place in it.
         question: as in `Problem.question`.
         answer: as in `Problem.answer`.
-        source: `FILE:LINE` or `HUB_ID:SPLIT:NUMBER`.
+        source: `FILE:LINE`, `FILE:LINE (record NUMBER)` or `HUB_ID:SPLIT:NUMBER`.
         format: a key of `formats.FORMATS`.
         options: as in `Problem.options`.
         reasoning: reasoning in words, as its source has it.

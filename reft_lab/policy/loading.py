@@ -28,8 +28,12 @@ def load(
     Raises:
         BadInput: the model cannot be had, or has no usable tokenizer.
     """
+    from transformers.utils import logging
+
     from reft_lab.policy.model import check_head
 
+    logging.disable_progress_bar()  # a bar for every shard that is read or written would drown the run's own
+    logging.set_verbosity_error()
     if model.path is None:
         tokenizer = train_tokenizer(training_texts, model.scratch)
         lm = make_llama(model.scratch, tokenizer, seed)

@@ -126,7 +126,7 @@ def test_several_words(words: list[str], expected: str) -> None:
         ["ppo={lam: 0.9, gamma: 0.99}"],
         ["hydra.run.dir=elsewhere", "+hydra.job.env_set.A=1"],
         ["-m", "reward=exact,partial", "ppo.kl_coef=0,0.01,0.05"],
-        ["-m", "seed=range(3)", "reward=glob(*)"],
+        ["-m", "seed=range(2)", "data=glob(*)"],
         ["--cfg", "job", "--resolve"],
     ],
 )

@@ -43,12 +43,8 @@ def test_the_table_is_all_there_is() -> None:
 
 
 @pytest.mark.parametrize(("data", "cot", "model", "epochs", "beta", "small"), TABLE)
-@pytest.mark.parametrize("by_name", [True, False])
-def test_setting(data: str, cot: str, model: str, epochs: int, beta: float, small: bool, by_name: bool) -> None:
-    choices = (
-        [f"experiment=paper/{data}_{cot}_{model}"] if by_name else [f"model={model}", f"data={data}", f"cot={cot}"]
-    )
-    config = check(compose(*choices))
+def test_setting(data: str, cot: str, model: str, epochs: int, beta: float, small: bool) -> None:
+    config = check(compose(f"experiment=paper/{data}_{cot}_{model}"))
 
     assert (config.data.name, config.cot.name, config.model.name) == (data, cot, model)
     assert (config.data.hub, config.data.hub_config) == HUB[data]
@@ -75,6 +71,20 @@ def test_setting(data: str, cot: str, model: str, epochs: int, beta: float, smal
     assert ppo.whiten
     assert ppo.value_grad_to_trunk
     assert ppo.loss_average == "sequence"
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "cot"),
+    [
+        ("codellama", "svamp", "program"),
+        ("galactica", "mathqa", "natural"),
+        ("galactica", "mathqa_numeric", "natural"),
+        ("codegen_350m", "mathqa", "program"),
+    ],
+)
+def test_the_three_choices_alone_are_the_same_experiment(model: str, data: str, cot: str) -> None:
+    by_choice = compose(f"model={model}", f"data={data}", f"cot={cot}")
+    assert check(by_choice) == check(compose(f"experiment=paper/{data}_{cot}_{model}"))
 
 
 def test_method_sft_is_the_papers_baseline() -> None:

@@ -30,9 +30,9 @@ def chosen(config, cot="program"):
 
 @pytest.mark.parametrize(
     ("name", "split"),
-    [("train", "train"), ("gsm8k_test_set", "test"), ("svamp-validation", "dev"), ("MathQA.Dev", "dev"), ("valid", "dev"),
-     ("train2", "train"), ("training_01", "train"), ("svamp_nl", None), ("latest", None), ("trained", None),
-     ("contest", None)],
+    [("train", "train"), ("gsm8k_test_set", "test"), ("svamp-validation", "dev"), ("MathQA.Dev", "dev"),
+     ("valid", "dev"), ("train2", "train"), ("training_01", "train"), ("svamp_nl", None), ("latest", None),
+     ("trained", None), ("contest", None)],
 )  # fmt: skip
 def test_split_by_name(name, split):
     assert split_of(name) == split
@@ -78,7 +78,7 @@ def test_what_is_missing_is_said(tmp_path):
         find_files(DataConfig(path="nowhere"), "program")
     with pytest.raises(BadInput, match=r"data\.test=nowhere\.json is no file"):
         find_files(DataConfig(test="nowhere.json"), "program")
-    with pytest.raises(BadInput, match="holds no .json or .jsonl file"):
+    with pytest.raises(BadInput, match=r"holds no \.json or \.jsonl file"):
         find_files(DataConfig(path=str(tmp_path)), "program")
     (tmp_path / "svamp").mkdir()
     config = folder(tmp_path / "svamp", test=WORDS)

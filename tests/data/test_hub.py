@@ -113,6 +113,21 @@ def test_rows_of_a_repository_are_read_like_files(local_repository, tmp_path, mo
     assert record.source.endswith(":train:4")
 
 
+def test_a_data_set_loaded_before_is_had_without_the_network(local_repository, tmp_path, monkeypatch):
+    import datasets
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    read_hub(str(local_repository), None, "gsm8k")
+    with pytest.raises(BadInput, match="cache does not hold it"):
+        read_hub("someone/repository", "default", "gsm8k")
+    # As the library itself files a data set of that name from the hub.
+    (tmp_path / "cache" / "repository").rename(tmp_path / "cache" / "someone___repository")
+    assert len(read_hub("someone/repository", "default", "gsm8k")["train"].records) == 30
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
 def test_a_repository_of_something_else(tmp_path, monkeypatch):
     import datasets
 
@@ -120,5 +135,5 @@ def test_a_repository_of_something_else(tmp_path, monkeypatch):
     folder = tmp_path / "other"
     folder.mkdir()
     (folder / "train.jsonl").write_text('{"text": "hello"}\n')
-    with pytest.raises(BadInput, match="unknown format: its records have text"):
+    with pytest.raises(BadInput, match=r"unknown format \(its records have text\)"):
         read_hub(str(folder), None, "gsm8k")

@@ -19,8 +19,8 @@ _ABOUT_OTHER_PEOPLE = (
     "{d} {parted} {aside} {things}.",
 )
 
-_WITH_ANY, _WITH_TWO = 0.40, 0.15
-"""Share of the questions with at least one distractor, and with two."""
+_FIRST, _SECOND = 0.40, 0.15
+"""Probability of a distractor, and of a second one after the first."""
 
 
 def draw_distractors(question_sentence: str, draws: Draws) -> list[str]:
@@ -29,8 +29,7 @@ def draw_distractors(question_sentence: str, draws: Draws) -> list[str]:
     People outside the story may have the things that the question asks for only where the question names whose
     things it means.
     """
-    roll = draws.uniform()
-    count = 2 if roll < _WITH_TWO else 1 if roll < _WITH_ANY else 0
+    count = 0 if not draws.chance(_FIRST) else 2 if draws.chance(_SECOND) else 1
     names_people = "{a}" in question_sentence or "{b}" in question_sentence
     asks_for_their_things = names_people and "{box" not in question_sentence
     forms = _ABOUT_OTHER_THINGS + _ABOUT_OTHER_PEOPLE if asks_for_their_things else _ABOUT_OTHER_THINGS

@@ -6,16 +6,6 @@ from reft_lab.data.arithmetic.template import Template, steps
 
 THREE_STEPS = (
     Template(
-        "groups",
-        steps("packed = groups * each"),
-        (
-            "{a} has {groups} {boxes}.",
-            "There are {each} {things} in each {box}.",
-            "How many {things} are in the {boxes}?",
-        ),
-        largest={"groups": 12, "each": 12},
-    ),
-    Template(
         "two_kinds_of_groups",
         steps("packed = groups * each; stacked = stacks * size; total = packed + stacked"),
         (

@@ -6,16 +6,6 @@ from reft_lab.data.arithmetic.template import Template, steps
 
 TWO_STEPS = (
     Template(
-        "groups",
-        steps("packed = groups * each"),
-        (
-            "{a} has {groups} {boxes}.",
-            "There are {each} {things} in each {box}.",
-            "How many {things} are in the {boxes}?",
-        ),
-        largest={"groups": 12, "each": 12},
-    ),
-    Template(
         "gain_and_loss",
         steps("sum = start + got; left = sum - gone"),
         (

@@ -1,0 +1,183 @@
+"""Reinforced fine-tuning: the update against a plain computation, and what a run must not depend on."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reft_lab.algorithms.losses import policy_loss, value_loss
+from reft_lab.algorithms.reft import ReFT
+from reft_lab.algorithms.sft import SFT
+from reft_lab.answers.outcome import Outcome
+from reft_lab.config.training import PPOConfig, SFTConfig
+from reft_lab.policy.model import Policy
+from reft_lab.rewards import exact
+from tests.algorithms.test_sft import make_examples
+from tests.small_models import make_model
+
+CONFIG = PPOConfig(
+    iterations=3, rollouts=12, mini_batch=6, epochs=2, lr=1e-3, max_new_tokens=10, kl_coef=0.05, max_grad_norm=0.5
+)
+
+
+def judge(questions, responses):
+    """Right answers are those whose first token is even: learnable, and known exactly."""
+    return [Outcome("correct" if r[0] % 2 == 0 else "wrong", answer=str(r[0]), value=float(r[0])) for r in responses]
+
+
+def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> ReFT:
+    policy = Policy(
+        make_model(family),
+        separate_value=changes.pop("separate", False),
+        value_grad_to_trunk=config.value_grad_to_trunk,
+    )
+    prompts = [example.prompt for example in make_examples(8)]
+    options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
+    return ReFT(
+        policy,
+        policy.reference(),
+        prompts,
+        [f"q{i}" for i in range(8)],
+        judge,
+        exact,
+        config,
+        eos_id=5,
+        pad_id=0,
+        **options,
+    )
+
+
+def weights(stage: ReFT) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in stage.policy.parameters()])
+
+
+@pytest.mark.parametrize("average", ["sequence", "token"])
+def test_an_iteration_equals_the_plain_computation(average):
+    """Two PPO passes in mini-batches against one response at a time, unpadded, with torch's own AdamW."""
+    config = replace(CONFIG, loss_average=average, rollouts=8)  # 8 rollouts in mini-batches of 6 and 2
+    stage = make_stage(config, tokens_per_micro_batch=50)
+    plain = deepcopy(stage.policy)
+    done = stage.advance()
+    batch = done.rollouts
+
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=config.lr, weight_decay=0.0)
+    from reft_lab.randomness import permutation
+
+    for epoch in range(2):
+        order = permutation(8, 0, "ppo order", 0, epoch)
+        for start in range(0, 8, 6):
+            chosen = order[start : start + 6]
+            tokens = sum(len(batch.responses[i]) for i in chosen)
+            loss = torch.zeros(())
+            for i in chosen:
+                prompt, response = batch.prompts[i], batch.responses[i]
+                n = len(response)
+                ids = torch.tensor([prompt + response])
+                hidden = plain.lm.base_model(ids).last_hidden_state[0, len(prompt) - 1 : -1]
+                logprobs = plain.lm.lm_head(hidden).log_softmax(-1)[range(n), response]
+                values = plain.value_head(hidden)[:, 0]
+                pg = policy_loss(logprobs, batch.logprobs[i, :n], batch.advantages[i, :n], config.clip)
+                vf = value_loss(values, batch.values[i, :n], batch.returns[i, :n], config.value_clip)
+                weight = 1 / (len(chosen) * n) if average == "sequence" else 1 / tokens
+                loss = loss + weight * (pg + config.value_coef * vf).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(plain.parameters(), config.max_grad_norm)
+            optimizer.step()
+    expected = torch.cat([p.detach().flatten() for p in plain.parameters()])
+    torch.testing.assert_close(weights(stage), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["llama", "opt", "gpt2"])
+def test_batch_layout_changes_nothing(family):
+    runs = [
+        make_stage(family=family),
+        make_stage(family=family, decode_batch=5, tokens_per_micro_batch=64),
+    ]
+    start = weights(runs[0])
+    for _ in range(2):
+        first, second = (stage.advance() for stage in runs)
+        assert first.questions == second.questions
+        assert first.rollouts.responses == second.rollouts.responses
+    # Adam turns float noise in a gradient that is nearly 0 into a whole step, so single weights may differ a little.
+    moved, apart = weights(runs[0]) - start, weights(runs[0]) - weights(runs[1])
+    assert apart.norm() < 0.01 * moved.norm()
+
+
+def test_same_seed_same_run_bit_for_bit_other_seed_another():
+    first, second, other = make_stage(), make_stage(), make_stage(seed=1)
+    for stage in (first, second, other):
+        while not stage.done:
+            stage.advance()
+        torch.rand(3)
+    assert torch.equal(weights(first), weights(second))
+    assert not torch.equal(weights(first), weights(other))
+
+
+def test_log_probs_kept_from_sampling_are_those_of_the_update():
+    assert make_stage().advance().metrics["ppo/first_ratio_error"] < 1e-4
+
+
+def test_reward_rises_and_the_reference_stays():
+    stage = make_stage(replace(CONFIG, iterations=25, rollouts=64, mini_batch=64, kl_coef=0.0))
+    before = torch.cat([p.flatten() for p in stage.reference.parameters()])
+    rewards = []
+    while not stage.done:
+        rewards.append(stage.advance().metrics["rollout/reward"])
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.2
+    assert torch.equal(before, torch.cat([p.flatten() for p in stage.reference.parameters()]))
+
+
+def test_kl_penalty_holds_the_policy_back():
+    def drift(kl_coef: float) -> float:
+        stage = make_stage(replace(CONFIG, iterations=15, rollouts=32, mini_batch=32, kl_coef=kl_coef))
+        while not stage.done:
+            last = stage.advance()
+        return last.metrics["ppo/kl_ref"]
+
+    assert drift(1.0) < 0.5 * drift(0.0)
+
+
+def test_a_separate_value_model_learns_values():
+    config = replace(CONFIG, lr=3e-3, kl_coef=0.0, clip=1e-6, iterations=20, rollouts=48, mini_batch=48)
+    stage = make_stage(config, separate=True)  # such a clip keeps the policy where it is
+    explained = []
+    while not stage.done:
+        explained.append(stage.advance().metrics["ppo/explained_variance"])
+    assert explained[0] == pytest.approx(0, abs=1e-6)  # a zero head explains nothing
+    assert max(explained[-5:]) > 0.1
+
+
+def test_questions_come_round_evenly_and_samples_of_one_question_differ():
+    stage = make_stage(replace(CONFIG, rollouts=8, mini_batch=8, samples_per_problem=2))
+    assert stage.total == 3
+    first, second = stage.advance(), stage.advance()
+    assert sorted(first.questions[::2] + second.questions[::2]) == list(range(8))
+    assert first.questions[::2] == first.questions[1::2]
+    pairs = [first.rollouts.responses[i : i + 2] for i in range(0, 8, 2)]
+    assert all(a != b for a, b in pairs)
+
+
+def test_a_small_training_set_that_comes_round_within_an_iteration_is_sampled_anew():
+    batch = make_stage(replace(CONFIG, rollouts=16, mini_batch=16)).advance()
+    by_question = {q: [r for p, r in zip(batch.questions, batch.rollouts.responses, strict=True) if p == q] for q in range(8)}
+    assert all(len(responses) == 2 and responses[0] != responses[1] for responses in by_question.values())
+
+
+def test_iterations_follow_from_passes_over_the_data():
+    assert make_stage(replace(CONFIG, iterations=None, data_epochs=300, rollouts=32)).total == 75
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights():
+    examples = make_examples(4)
+    policy = Policy(make_model("llama"))
+    stage = SFT(policy, examples, SFTConfig(epochs=1, batch_size=4), stage="s", seed=0, pad_id=0, tokens_per_micro_batch=999)
+    with torch.no_grad():
+        policy.lm.lm_head.weight[0, 0] = float("nan")
+    before = policy.lm.lm_head.weight.clone()
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        stage.advance()
+    assert torch.equal(before.nan_to_num(), policy.lm.lm_head.weight.nan_to_num())
