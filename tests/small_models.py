@@ -52,9 +52,7 @@ def make_model(family: str, vocabulary: int = 61, seed: int = 0) -> PreTrainedMo
         )
     elif family == "gpt2":
         model = GPT2LMHeadModel(
-            GPT2Config(
-                vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, n_positions=512, initializer_range=0.3
-            )
+            GPT2Config(vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, n_positions=512, initializer_range=0.3)
         )
     else:
         model = CodeGenForCausalLM(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Schedule = Callable[[int], float]
 
@@ -61,7 +61,9 @@ class Optimizer:
         """
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm).item()
         if not math.isfinite(norm):
-            raise FloatingPointError(f"the gradient is {norm} at optimiser step {self.steps + 1}; lower the learning rate")
+            raise FloatingPointError(
+                f"the gradient is {norm} at optimiser step {self.steps + 1}; lower the learning rate"
+            )
         rate = self.lr * self.schedule(self.steps)
         for group in self.adamw.param_groups:
             group["lr"] = rate
@@ -69,3 +71,17 @@ class Optimizer:
         self.adamw.zero_grad(set_to_none=True)
         self.steps += 1
         return norm, rate
+
+    def tensors(self) -> dict[str, Tensor]:
+        """AdamW's own state, by parameter number and name; with `steps` all there is to save."""
+        state = self.adamw.state
+        return {f"{i}.{name}": value for i, p in enumerate(self.parameters) for name, value in state[p].items()}
+
+    def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
+        """Go on from what `tensors` gave after `steps` steps."""
+        self.steps = steps
+        for key, value in tensors.items():
+            number, name = key.split(".", 1)
+            parameter = self.parameters[int(number)]
+            # AdamW keeps its step counter on the CPU, its moments beside the weights.
+            self.adamw.state[parameter][name] = value if value.dim() == 0 else value.to(parameter.device)

@@ -42,12 +42,12 @@ class Iteration:
 class ReFT:
     """Reinforced fine-tuning, one iteration at a time.
 
-    Nothing but `iteration`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
+    Nothing but `step`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
     by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
 
     Attributes:
-        iteration: iterations done.
-        total: iterations of the whole stage.
+        step: iterations done.
+        total_steps: iterations of the whole stage.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class ReFT:
         self.pad_id = pad_id
         self.decode_batch = decode_batch
         self.tokens_per_micro_batch = tokens_per_micro_batch
-        self.iteration = 0
+        self.step = 0
         self.questions_per_iteration = config.rollouts // config.samples_per_problem
         passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
-        self.total = passes if config.iterations is None else config.iterations
+        self.total_steps = passes if config.iterations is None else config.iterations
         self.optimizer = Optimizer(
             [p for p in policy.parameters() if p.requires_grad],
             lr=config.lr,
@@ -107,7 +107,7 @@ class ReFT:
     @property
     def done(self) -> bool:
         """Whether all iterations are done."""
-        return self.iteration >= self.total
+        return self.step >= self.total_steps
 
     def advance(self) -> Iteration:
         """Do one iteration."""
@@ -117,7 +117,7 @@ class ReFT:
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
         keys = []
         for q in questions:
-            keys.append(key(self.seed, "rollout", self.iteration, self.question_ids[q], earlier[q]))
+            keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
             earlier[q] += 1
         sampled = sample(
             self.policy,
@@ -145,8 +145,7 @@ class ReFT:
         scoring = time.perf_counter()
 
         order = [
-            permutation(len(rollouts), self.seed, "ppo order", self.iteration, epoch)
-            for epoch in range(self.config.epochs)
+            permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
         ]
         metrics = rollout_metrics(rollouts)
         metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **budget)
@@ -161,13 +160,13 @@ class ReFT:
             "time/rollout_tokens_per_second": tokens / (sampling - started),
             "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
         }
-        self.iteration += 1
+        self.step += 1
         return Iteration(questions, rollouts, metrics)
 
     def _questions(self) -> list[int]:
         """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
         n, count = len(self.prompts), self.questions_per_iteration
-        start = self.iteration * count
+        start = self.step * count
         orders: dict[int, list[int]] = {}
         chosen = []
         for position in range(start, start + count):

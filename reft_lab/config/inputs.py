@@ -88,8 +88,8 @@ class CotConfig:
     number_slots: Annotated[
         Optional[bool],
         doc(
-            "map the question's numbers to x0, x1, ... with their values in the program's signature; null: only for a "
-            "model made from scratch that writes programs"
+            "programs: write the question's numbers as x0, x1, ... with their values in the program's signature; "
+            "null: for model.name=tiny only"
         ),
     ] = None
     sft_trigger: Annotated[

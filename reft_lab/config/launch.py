@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -53,14 +55,21 @@ def launch(experiment: Callable[[], Any]) -> None:
 def bad_input_exits() -> Iterator[None]:
     """Inside a single run, bad input ends the process here and now, before Hydra adds lines of its own.
 
-    In a multirun it is raised, and Hydra says which job it was.
+    The folder that Hydra made for a run that never began is taken away again. In a multirun the error is raised, and
+    Hydra says which job it was.
     """
     try:
         yield
     except BadInput as error:
+        _remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         _exit_with_sentence(error)
+
+
+def _remove_if_unused(directory: Path) -> None:
+    if directory.is_dir() and [entry.name for entry in directory.iterdir()] == [".hydra"]:
+        shutil.rmtree(directory)
 
 
 def check_command(words: Sequence[str]) -> None:

@@ -133,4 +133,3 @@ class CheckpointConfig:
     every: Annotated[
         Optional[int], doc("save the full state every so many iterations or epochs; null: at evaluations", ge=1)
     ] = None
-    save_best: Annotated[bool, doc("keep the best model by dev as a transformers folder")] = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,7 @@ from typing import Any
 from reft_lab.data.files import SPLITS, split_of
 from reft_lab.data.reading import Batch, read_rows
 from reft_lab.errors import BadInput
-
-_REACH_TIMEOUT = 4.0
-"""Seconds to wait for the hub before only its cache on this machine is tried."""
-
-_CONVERTED = "refs/convert/parquet"
-"""Branch on which the hub keeps its own conversion of data sets whose authors published a loading script."""
+from reft_lab.hub import obstacle
 
 
 def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
@@ -44,54 +38,21 @@ def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
 
 def _load(hub: str, hub_config: str | None) -> Any:
     shown = f"{hub}, configuration {hub_config}," if hub_config else hub
-    obstacle = None if Path(hub).is_dir() else _obstacle(hub)
+    why_not = None if Path(hub).is_dir() else obstacle("datasets", hub)
     import datasets
 
-    with _quiet(datasets), _cache_only(datasets, wanted=obstacle is not None):
+    with _quiet(datasets), _cache_only(datasets, wanted=why_not is not None):
         try:
-            try:
-                return datasets.load_dataset(hub, hub_config)
-            except RuntimeError as error:
-                if "scripts are no longer supported" not in str(error):
-                    raise
-                return datasets.load_dataset(hub, revision=_CONVERTED)
+            return datasets.load_dataset(hub, hub_config)
         except Exception as error:
             why = str(error).strip().split("\n")[0].rstrip(".")
             tried = (
-                f"{obstacle}, and this machine's cache does not hold it"
-                if obstacle
-                else f"{type(error).__name__}: {why}"
+                f"{why_not}, and this machine's cache does not hold it" if why_not else f"{type(error).__name__}: {why}"
             )
             raise BadInput(
                 f"data set {shown} cannot be loaded from the hub ({tried}); check the id, the network and your login, "
                 "or give data.path=FOLDER_OR_FILE"
             ) from None
-
-
-def _obstacle(hub: str) -> str | None:
-    """Why the hub cannot be asked for `hub`, None if it answers. The user's proxies and mirrors are heeded.
-
-    In a thread, because looking up a name may hang for longer than any timeout of the request.
-    """
-    import huggingface_hub
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return "offline mode is set"
-    obstacle: list[str | None] = [f"{constants.ENDPOINT} did not answer within {_REACH_TIMEOUT:g} s"]
-
-    def ask() -> None:
-        address = f"{constants.ENDPOINT}/api/datasets/{hub}"
-        try:
-            status = huggingface_hub.get_session().head(address, timeout=_REACH_TIMEOUT).status_code
-            obstacle[0] = f"{constants.ENDPOINT} is out of order: HTTP status {status}" if status >= 500 else None
-        except Exception as error:
-            obstacle[0] = f"{constants.ENDPOINT} cannot be reached: {error}"
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_REACH_TIMEOUT)
-    return obstacle[0]
 
 
 @contextmanager

@@ -14,9 +14,9 @@ class Problem:
         question: the question as a person would read it. Multiple choice keeps its options in the text, on a last
             line of their own (`a ) 24 , b ) 120 , ...`).
         answer: the gold answer as text: a plain decimal number ("18", "0.25", "-3") or an option letter ("c").
-        cot: the gold reasoning in the kind the run asked for. Natural language ends in
-            `\\nTherefore, the answer is: ANSWER`. A program is the whole text `def solution():\\n    \"\"\"QUESTION\"\"\"\\n
-            ...\\n    return result` with literal numbers. None where there is none (test problems).
+        cot: the gold reasoning in the kind the run asked for. Natural language ends in a last line `Therefore, the
+            answer is: ANSWER`. A program is the whole text, `def solution():`, the question as its docstring, and a
+            body with literal numbers. None where there is none (test problems).
         source: where it came from, `FILE:LINE_OR_RECORD_NUMBER`, the hub id, or the generator.
         options: texts of the options, first to last, for multiple choice; empty for a numeric answer.
     """

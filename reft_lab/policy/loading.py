@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.inputs import ModelConfig, ScratchConfig
 from reft_lab.errors import BadInput
+from reft_lab.hub import obstacle
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
 from reft_lab.randomness import torch_seed
 
@@ -99,38 +100,31 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
             f"model.path={path} is not a model folder (it holds no config.json); "
             "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
         )
-    if not is_folder:
-        _make_hub_impatient()
+    why_not = None if is_folder else obstacle("models", path)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source = str(folder) if is_folder else path
+    options: dict[str, Any] = {"revision": model.revision or "main", "local_files_only": why_not is not None}
     try:
         if part == "config":
-            return AutoConfig.from_pretrained(source, revision=model.revision or "main")
+            return AutoConfig.from_pretrained(source, **options)
         if part == "tokenizer":
-            return AutoTokenizer.from_pretrained(source, revision=model.revision or "main", padding_side="left")
-        return AutoModelForCausalLM.from_pretrained(
-            source, revision=model.revision or "main", dtype=torch.float32
-        )
+            return AutoTokenizer.from_pretrained(source, padding_side="left", **options)
+        return AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        tried = f"the folder {folder}" if is_folder else "the local cache and the Hugging Face hub"
+        if is_folder:
+            tried = f"from this folder: {_first_sentence(error)}"
+        else:
+            tried = f"{why_not}, and this machine's cache does not hold it" if why_not else _first_sentence(error)
         raise BadInput(
-            f"cannot load the {part} of model {path} (tried {tried}: {_first_sentence(error)}); check the name, the "
-            "network and your access to it, or give a folder or another hub id as model.path=DIR_OR_HUB_ID."
+            f"cannot load the {part} of model {path} ({tried}); check the name, the network and your access to it, "
+            "or give a folder or another hub id as model.path=DIR_OR_HUB_ID."
         ) from error
-
-
-def _make_hub_impatient() -> None:
-    """Let a hub that cannot be reached fail in seconds; a download that has begun is not affected."""
-    import os
-
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 
 def _first_sentence(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    for end in (". ", "\n", " (Request ID"):
+    for end in (". ", " (Request ID"):
         text = text.split(end)[0]
     return text[:160].rstrip(". ")

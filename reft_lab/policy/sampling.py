@@ -87,7 +87,12 @@ def sample(
     for start in range(0, len(order), batch_size):
         rows = torch.tensor(order[start : start + batch_size])
         steps = _decode_batch(
-            policy, [prompts[i] for i in rows.tolist()], eos_id, pad_id, max_new_tokens, None if draws is None else draws[rows]
+            policy,
+            [prompts[i] for i in rows.tolist()],
+            eos_id,
+            pad_id,
+            max_new_tokens,
+            None if draws is None else draws[rows],
         )
         for t, step in enumerate(steps):
             here = rows[step.rows]
@@ -100,7 +105,14 @@ def sample(
         longest = max(longest, len(steps))
         if on_progress is not None:
             on_progress(len(rows))
-    return Responses(*(x[:, :longest] for x in (tokens, mask, logprobs, entropies, values)), finished)
+    return Responses(
+        tokens[:, :longest],
+        mask[:, :longest],
+        logprobs[:, :longest],
+        entropies[:, :longest],
+        values[:, :longest],
+        finished,
+    )
 
 
 @dataclass(frozen=True)
@@ -139,10 +151,7 @@ def _decode_batch(
         values = torch.zeros(len(rows), device=device) if policy.value_trunk else policy.values(hidden)
         log_probs = torch.log_softmax(policy.logits(hidden), dim=-1)
         probs = log_probs.exp()
-        if draws is None:
-            chosen = log_probs.argmax(-1)
-        else:
-            chosen = _invert(probs, draws[rows, t].to(device))
+        chosen = log_probs.argmax(-1) if draws is None else _invert(probs, draws[rows, t].to(device))
         steps.append(
             _Step(
                 rows[running],

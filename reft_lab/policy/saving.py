@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,21 @@ if TYPE_CHECKING:
 VALUE_FILE = "value_model.safetensors"
 
 
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder to write to, which takes the place of `folder` when all is written."""
+    part = folder.with_name(f".{folder.name}.part")
+    old = folder.with_name(f".{folder.name}.old")
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def save(policy: Policy, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write model, tokenizer and value model to `folder`, replacing what is there only when all is written.
 
@@ -21,19 +38,11 @@ def save(policy: Policy, tokenizer: PreTrainedTokenizerBase, folder: Path) -> No
     """
     from safetensors.torch import save_file
 
-    part = folder.with_name(f".{folder.name}.part")
-    old = folder.with_name(f".{folder.name}.old")
-    for leftover in (part, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    part.mkdir(parents=True)
-    policy.lm.save_pretrained(part)
-    tokenizer.save_pretrained(part)
     value = {name: tensor for name, tensor in policy.state_dict().items() if name.startswith("value_")}
-    save_file({name: tensor.contiguous() for name, tensor in value.items()}, part / VALUE_FILE)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replaced(folder) as part:
+        policy.lm.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        save_file({name: tensor.contiguous() for name, tensor in value.items()}, part / VALUE_FILE)
 
 
 def load_weights(policy: Policy, folder: Path) -> None:

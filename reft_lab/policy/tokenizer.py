@@ -116,6 +116,6 @@ class Codec:
     def read(self, responses: Sequence[Sequence[int]]) -> list[str]:
         """Texts of responses, without special tokens."""
         return [
-            self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
             for ids in responses
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,22 @@ def needs_own_session(program: str) -> bool:
     return _NEEDS_OWN_SESSION.search(_PLAIN_IMPORT.sub("", program)) is not None
 
 
+_first_process: list[int] = []  # the process in which the engine was first used
+
+
+def is_fork() -> bool:
+    """Whether this process was forked off one that had used the engine."""
+    return bool(_first_process) and _first_process[0] != os.getpid()
+
+
+def refuse_in_a_fork() -> None:
+    """Raise RuntimeError where the engine would hang for ever: its helper threads do not survive a fork."""
+    if is_fork():
+        raise RuntimeError(
+            "Programs cannot be run in a fork of a process that has run some; start it by spawn instead."
+        )
+
+
 class MontyWorker:
     """One worker process. Not for use from two threads at once.
 
@@ -51,6 +68,8 @@ class MontyWorker:
             return
         import pydantic_monty
 
+        if not _first_process:
+            _first_process.append(os.getpid())
         self.close()
         self._launcher = Launcher(self._config.memory)
         self._pool = pydantic_monty.Monty(

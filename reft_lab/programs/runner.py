@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import OrderedDict
@@ -13,13 +12,11 @@ from typing import TypeVar
 
 from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
-from reft_lab.programs.monty import MAX_CHARACTERS, MontyWorker, needs_own_session
+from reft_lab.programs.monty import MAX_CHARACTERS, MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
 from reft_lab.programs.result import ProgramResult
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_abandoned: list[list[MontyWorker]] = []  # workers a forked child inherited: the parent's, never to be ended here
 
 
 class ProgramRunner:
@@ -40,19 +37,17 @@ class ProgramRunner:
             )
         self._config = config
         self._remembered: OrderedDict[str, ProgramResult] = OrderedDict()
-        self._reset()
-
-    def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self._workers: list[MontyWorker] = []
         self._threads: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Start the worker processes; the first `run` does it, where nobody did."""
-        if self._pid != os.getpid():
-            _abandoned.append(self._workers)
-            self._reset()
+        """Start the worker processes; the first `run` does it, where nobody did.
+
+        Raises:
+            RuntimeError: this process is a fork of one that runs programs.
+        """
+        refuse_in_a_fork()
         with self._lock:
             self._start()
 
@@ -67,7 +62,7 @@ class ProgramRunner:
 
     def run(self, programs: Sequence[str]) -> list[ProgramResult]:
         """Run `programs`; results come back in their order. Equal programs are run once."""
-        self.start()
+        refuse_in_a_fork()
         with self._lock:
             self._start()
             results = {text: known for text in programs if (known := self._remembered.get(text)) is not None}
@@ -77,8 +72,8 @@ class ProgramRunner:
 
     def close(self) -> None:
         """End the worker processes. A later `run` starts new ones."""
-        if self._pid != os.getpid():
-            return
+        if is_fork():
+            return  # the workers are the parent's
         with self._lock:
             if self._threads is not None:
                 self._threads.shutdown()

@@ -14,7 +14,6 @@ from reft_lab.algorithms.sft import SFT
 from reft_lab.config.schema import Config
 from reft_lab.config.training import SFTConfig
 from reft_lab.data import Problem
-from reft_lab.errors import BadInput
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.policy import saving
 from reft_lab.programs import ProgramRunner
@@ -132,7 +131,8 @@ def _reft(setup: Setup, stages: Stages) -> _Trained:
     else:
         warmup = stages.evaluate(setup.policy, stages.selection)
     best = Best(warmup, "warm-up")
-    saving.save(setup.policy, setup.codec.tokenizer, stages.tracker.directory.checkpoints / "best")
+    for name in ("warmup", "best"):
+        saving.save(setup.policy, setup.codec.tokenizer, stages.tracker.directory.checkpoints / name)
     reference = setup.policy.reference()
 
     def judge(questions: Any, responses: Any) -> Any:

@@ -98,7 +98,7 @@ def prepare(config: Config, programs: ProgramRunner) -> Setup:
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot, programs)
-    form = make_format(config.cot, config.answers, programs, config.cot.number_slots)
+    form = make_format(config.cot, config.answers, programs, _uses_slots(config))
 
     from reft_lab.policy.model import Policy
 
@@ -132,6 +132,12 @@ def choose_device(config: Config) -> str:
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
     return asked
+
+
+def _uses_slots(config: Config) -> bool:
+    if config.cot.number_slots is None:
+        return config.model.name == "tiny" and config.cot.name == "program"
+    return config.cot.number_slots
 
 
 def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:

@@ -14,6 +14,7 @@ from reft_lab.data import Problem
 from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
+from reft_lab.runner import checkpoint
 from reft_lab.runner.setup import Setup
 from reft_lab.tracking.tracker import Tracker
 
@@ -76,6 +77,8 @@ class Stages:
                     record |= self._evaluation_metrics(evaluation)
                     self._keep_best(best, evaluation, f"epoch {stage.epoch}", record)
                 self.tracker.log(offset + stage.step, record)
+                if ended and self._checkpoint_is_due(stage.epoch, evaluated="eval/accuracy" in record):
+                    self._checkpoint(stage, name, best)
                 bar.update(stage.epoch, loss=record[f"{name}/loss"], **{f"{self.setup.config.selection}": accuracy})
         self._add_seconds(name, started)
         return evaluation or self.evaluate(self.setup.policy, self.selection)
@@ -84,19 +87,21 @@ class Stages:
         """ReFT to its end, evaluated every so many iterations."""
         started, offset = time.monotonic(), self.tracker.step
         accuracy = best.accuracy
-        with self.tracker.display.stage("reft", stage.total, "iterations") as bar:
+        with self.tracker.display.stage("reft", stage.total_steps, "iterations") as bar:
             while not stage.done:
                 iteration = stage.advance()
                 record = dict(iteration.metrics)
-                if stage.iteration % stage.config.eval_every == 0 or stage.done:
+                if stage.step % stage.config.eval_every == 0 or stage.done:
                     evaluation = self.evaluate(self.setup.policy, self.selection)
                     accuracy = evaluation.score.accuracy
                     record |= self._evaluation_metrics(evaluation)
-                    self._keep_best(best, evaluation, f"iteration {stage.iteration}", record)
-                    self._record_samples(iteration, problems, offset + stage.iteration)
-                self.tracker.log(offset + stage.iteration, record)
+                    self._keep_best(best, evaluation, f"iteration {stage.step}", record)
+                    self._record_samples(iteration, problems, offset + stage.step)
+                self.tracker.log(offset + stage.step, record)
+                if self._checkpoint_is_due(stage.step, evaluated="eval/accuracy" in record):
+                    self._checkpoint(stage, "reft", best)
                 bar.update(
-                    stage.iteration,
+                    stage.step,
                     reward=record["rollout/reward"],
                     kl=record["ppo/kl_ref"],
                     length=record["rollout/length"],
@@ -126,6 +131,18 @@ class Stages:
             best.evaluation, best.when = evaluation, when
             saving.save(self.setup.policy, self.setup.codec.tokenizer, self.tracker.directory.checkpoints / "best")
         record["eval/best_accuracy"] = best.accuracy
+
+    def _checkpoint_is_due(self, count: int, *, evaluated: bool) -> bool:
+        every = self.setup.config.checkpoint.every
+        return evaluated if every is None else count % every == 0
+
+    def _checkpoint(self, stage: SFT | ReFT, name: str, best: Best | None) -> None:
+        started = time.monotonic()
+        facts: dict[str, Any] = {"stage": name, "tracker_step": self.tracker.step, "seconds": self.seconds}
+        if best is not None:
+            facts["best"] = {"accuracy": best.accuracy, "when": best.when}
+        checkpoint.save(self.tracker.directory.checkpoints / "last", stage, facts)
+        self._add_seconds("checkpoints", started)
 
     def _evaluation_metrics(self, evaluation: Evaluation) -> dict[str, float]:
         n = len(evaluation.outcomes)

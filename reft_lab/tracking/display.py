@@ -96,9 +96,8 @@ class _Lines:
             return
         self.printed = now
         rate = done / max(1e-9, now - self.started)
-        self.display.note(
-            f"{self.title}: {done}/{self.total} {self.unit}, {now - self.started:.0f} s, {rate:.3g}/s  {_in_words(numbers)}"
-        )
+        so_far = f"{self.title}: {done}/{self.total} {self.unit}, {now - self.started:.0f} s, {rate:.3g}/s"
+        self.display.note(f"{so_far}  {_in_words(numbers)}")
 
 
 def _in_words(numbers: dict[str, float]) -> str:

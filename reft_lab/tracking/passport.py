@@ -17,9 +17,17 @@ from reft_lab import __version__
 from reft_lab.data.problem import Problem
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "datasets", "hydra-core", "omegaconf", "optuna", "pydantic", "pydantic-monty",
-    "wandb", "numpy",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "hydra-core",
+    "omegaconf",
+    "pydantic",
+    "pydantic-monty",
+    "wandb",
+    "numpy",
+)
 
 
 def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reft_lab.config.schema import Config
 
@@ -27,7 +27,7 @@ def start(config: Config, directory: Path) -> tuple[Any, str | None]:
         os.environ[name] = str(directory / "wandb" / name.split("_")[1].lower())
     import wandb
 
-    def init(mode: str) -> Any:
+    def init(mode: Literal["online", "offline"]) -> Any:
         return wandb.init(
             project=config.tracker.project,
             entity=config.tracker.entity,
@@ -43,7 +43,7 @@ def start(config: Config, directory: Path) -> tuple[Any, str | None]:
 
     (directory / "wandb").mkdir(exist_ok=True)
     try:
-        run = init(mode)
+        run = init("online" if mode == "online" else "offline")
     except wandb.errors.Error as error:
         if mode != "online":
             raise

@@ -153,7 +153,7 @@ def test_a_separate_value_model_learns_values():
 
 def test_questions_come_round_evenly_and_samples_of_one_question_differ():
     stage = make_stage(replace(CONFIG, rollouts=8, mini_batch=8, samples_per_problem=2))
-    assert stage.total == 3
+    assert stage.total_steps == 3
     first, second = stage.advance(), stage.advance()
     assert sorted(first.questions[::2] + second.questions[::2]) == list(range(8))
     assert first.questions[::2] == first.questions[1::2]
@@ -163,18 +163,22 @@ def test_questions_come_round_evenly_and_samples_of_one_question_differ():
 
 def test_a_small_training_set_that_comes_round_within_an_iteration_is_sampled_anew():
     batch = make_stage(replace(CONFIG, rollouts=16, mini_batch=16)).advance()
-    by_question = {q: [r for p, r in zip(batch.questions, batch.rollouts.responses, strict=True) if p == q] for q in range(8)}
+    by_question = {
+        q: [r for p, r in zip(batch.questions, batch.rollouts.responses, strict=True) if p == q] for q in range(8)
+    }
     assert all(len(responses) == 2 and responses[0] != responses[1] for responses in by_question.values())
 
 
 def test_iterations_follow_from_passes_over_the_data():
-    assert make_stage(replace(CONFIG, iterations=None, data_epochs=300, rollouts=32)).total == 75
+    assert make_stage(replace(CONFIG, iterations=None, data_epochs=300, rollouts=32)).total_steps == 75
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights():
     examples = make_examples(4)
     policy = Policy(make_model("llama"))
-    stage = SFT(policy, examples, SFTConfig(epochs=1, batch_size=4), stage="s", seed=0, pad_id=0, tokens_per_micro_batch=999)
+    stage = SFT(
+        policy, examples, SFTConfig(epochs=1, batch_size=4), stage="s", seed=0, pad_id=0, tokens_per_micro_batch=999
+    )
     with torch.no_grad():
         policy.lm.lm_head.weight[0, 0] = float("nan")
     before = policy.lm.lm_head.weight.clone()

@@ -23,7 +23,7 @@ def make_examples(n: int) -> list[Example]:
     return [
         Example(
             draw.integers(6, 61, size=int(draw.integers(2, 20))).tolist(),
-            draw.integers(6, 61, size=int(draw.integers(1, 15))).tolist() + [5],
+            [*draw.integers(6, 61, size=int(draw.integers(1, 15))).tolist(), 5],
         )
         for _ in range(n)
     ]

@@ -26,8 +26,8 @@ SMALL_WARMUP = {"gsm8k": 10, "svamp": 10, "mathqa": 40}
 HUB = {
     "gsm8k": ("openai/gsm8k", "main"),
     "svamp": ("ChilleD/SVAMP", None),
-    "mathqa": ("allenai/math_qa", None),
-    "mathqa_numeric": ("allenai/math_qa", None),
+    "mathqa": ("regisss/math_qa", None),
+    "mathqa_numeric": ("regisss/math_qa", None),
 }
 
 TABLE = [

@@ -68,7 +68,7 @@ def test_natural_reasoning_holds_and_ends_in_the_gold_answer(annotation):
                 line = re.sub(rf"(?<=\d) {word} (?=\d)", f" {sign} ", line)
             left, right = re.search(r"([\d(][\d ()+*/-]*) = (\d+)", line).groups()
             assert eval(left) == int(right), line
-        assert re.search(r"\d+", reasoning.split("\n")[-1].split("=")[-1].split(" is ")[-1] + answer)
+        assert right == answer
 
 
 def test_questions_and_answers_do_not_depend_on_how_reasoning_is_written():
@@ -144,11 +144,8 @@ def test_clean_annotation_is_one_hand():
     clean = generate(300, 0, 0, 0, "clean", "program")[0]
     names = {name for p in clean for name in re.findall(r"(\w+) =", body(p.cot))}
     assert all(name == "result" or name.startswith("num_") for name in names)
-    by_shape = {}
-    for problem in clean:
-        shape = re.sub(r"= \d+", "= #", body(problem.cot))
-        by_shape.setdefault(frozenset(re.findall(r"(\w+) = #", shape)), set()).add(shape)
-    assert len(by_shape) > 10
+    shapes = {re.sub(r"= \d+", "= #", body(p.cot)) for p in clean}
+    assert len(shapes) <= len(TEMPLATES), "one template, one way to write it"
 
 
 def test_no_wording_is_shared_or_repeated():

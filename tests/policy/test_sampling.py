@@ -84,9 +84,7 @@ def test_kept_logprobs_and_values_are_those_of_a_forward_pass(family):
         chosen = expected.gather(1, torch.tensor(response)[:, None])[:, 0]
         n = len(response)
         torch.testing.assert_close(sampled.logprobs[i, :n], chosen, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(
-            sampled.entropies[i, :n], -(expected.exp() * expected).sum(-1), atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(sampled.entropies[i, :n], -(expected.exp() * expected).sum(-1), atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(sampled.values[i, :n], policy.values(hidden[span]), atol=1e-4, rtol=1e-4)
         assert not sampled.logprobs[i, n:].any()
         assert not sampled.mask[i, n:].any()

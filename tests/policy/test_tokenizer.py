@@ -15,7 +15,14 @@ TEXTS = [
     "    return left",
     "Ann bought 1,250 pens for $3.50 each.",
 ]
-STRANGE = ["", " ", "  two  spaces\t\ttabs\r\n", "naïve café – 50 % “quoted” 数学 🙂", "x12345 9876543210 __init__(self)", "\n\n    \n"]
+STRANGE = [
+    "",
+    " ",
+    "  two  spaces\t\ttabs\r\n",
+    "naïve café – 50 % “quoted” 数学 🙂",
+    "x12345 9876543210 __init__(self)",
+    "\n\n    \n",
+]
 
 
 @pytest.mark.parametrize("text", TEXTS + STRANGE)

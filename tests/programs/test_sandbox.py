@@ -196,13 +196,19 @@ def test_a_program_prints_to_nobody(runner: ProgramRunner, capfd: pytest.Capture
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_leaves_the_workers_to_the_parent(runner: ProgramRunner) -> None:
+def test_a_fork_refuses_and_leaves_the_workers_to_the_parent(runner: ProgramRunner) -> None:
     assert runner.run([GOOD])[0].value == GOOD_VALUE
     child = os.fork()
     if child == 0:
-        ok = runner.run(["def solution(): return 5"])[0].value == 5
-        runner.close()
-        os._exit(0 if ok else 1)
+        signal.alarm(10)
+        refusals = 0
+        for own in (runner, ProgramRunner(ProgramsConfig())):
+            try:
+                own.run([GOOD])
+            except RuntimeError:
+                refusals += 1
+            own.close()
+        os._exit(0 if refusals == 2 else 1)
     assert runner.run(["def solution(): return 6"])[0].value == 6
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert runner.run(["def solution(): return 7"])[0].value == 7
