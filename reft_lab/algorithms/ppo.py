@@ -66,8 +66,8 @@ def update(
         tokens_per_micro_batch: token budget of one forward and backward pass.
 
     Returns:
-        The ppo/... metrics of docs/metrics.md. first_ratio_error is the largest |ratio - 1| before the first step: it tells
-        whether the log-probabilities kept from sampling are those of the update's own forward pass.
+        The ppo/... metrics of docs/metrics.md. first_ratio_error is the largest |ratio - 1| before the first step: how
+        far the log-probabilities kept from sampling are from those of the update's own forward pass.
     """
     policy.eval()
     tally = _Tally()

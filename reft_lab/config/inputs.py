@@ -54,9 +54,14 @@ class DataConfig:
     """The questions: which data set, from where, and how it is split."""
 
     __pydantic_config__ = STRICT
-    name: Annotated[str, doc("data set"), OneOf("arithmetic", "gsm8k", "svamp", "mathqa", "mathqa_numeric")] = (
-        "arithmetic"
-    )
+    name: Annotated[
+        str,
+        doc(
+            "data set; arithmetic is generated, mathqa_numeric asks multiple choice for the right option's number, any "
+            "other is read as it stands",
+            min_length=1,
+        ),
+    ] = "arithmetic"
     hub: Annotated[Optional[str], doc("hub id that is loaded when no path is given")] = None
     hub_config: Annotated[Optional[str], doc("configuration name of the hub data set")] = None
     path: Annotated[Optional[str], doc("file or folder to read instead of the hub; the format is recognised")] = None

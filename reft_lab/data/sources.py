@@ -49,6 +49,8 @@ def read_sources(config: DataConfig, cot: str) -> Found:
 
 def _foreign(by_split: dict[str, list[Record]], name: str) -> list[str]:
     """A sentence for each split that is in another data set's own format: most likely a mistaken path."""
+    if name not in _OWN_FORMAT:
+        return []
     return [
         f"{split} is in the format of {', '.join(sorted(others))}, although data={name}"
         for split, records in by_split.items()

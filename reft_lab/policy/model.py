@@ -48,12 +48,13 @@ class Policy(nn.Module):
         """Where the weights are."""
         return self.value_head.weight.device
 
-    def trunk(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
+    def trunk(self, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any = None) -> Tensor:
         """Last hidden state.
 
         Args:
             ids: token ids (B, S).
-            mask: 1 for tokens that count (B, S), or (B, past + S) with a cache.
+            mask: 1 for tokens that count (B, S), or (B, past + S) with a cache; None where padding stands on the
+                right, since causal attention never looks there.
             positions: position of each token in its own sequence, whatever the padding (B, S).
             cache: a transformers cache, extended in place; None runs without one.
 
@@ -62,10 +63,13 @@ class Policy(nn.Module):
         """
         return self._run(self.lm.base_model, ids, mask, positions, cache)
 
-    def hidden_for_values(self, hidden: Tensor, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
-        """What the value head reads: `hidden` itself, detached from the trunk, or the second model's (B, S, H)."""
+    def hidden_for_values(self, hidden: Tensor, ids: Tensor, positions: Tensor) -> Tensor:
+        """What the value head reads: `hidden` itself, detached from the trunk, or the second model's (B, S, H).
+
+        Sequences are padded on the right.
+        """
         if self.value_trunk is not None:
-            return self._run(self.value_trunk, ids, mask, positions, None)
+            return self._run(self.value_trunk, ids, None, positions, None)
         return hidden if self.value_grad_to_trunk else hidden.detach()
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -85,7 +89,7 @@ class Policy(nn.Module):
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
+    def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any) -> Tensor:
         extra = {"position_ids": positions} if self._takes_positions else {}
         with self._autocast():
             output = trunk(

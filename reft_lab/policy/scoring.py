@@ -53,24 +53,22 @@ def score(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[
         policy: the policy, in the mode (train or eval) that is wanted.
         prompts: token ids.
         responses: token ids, at least one each.
-        pad_id: any token id; padding is masked.
+        pad_id: any token id; padding stands on the right, where causal attention never looks.
     """
     device = policy.device
     width = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True)) - 1
     ids = torch.full((len(prompts), width), pad_id)
-    mask = torch.zeros_like(ids)
     predicts = torch.zeros_like(ids, dtype=torch.bool)
     for i, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         end = len(prompt) + len(response) - 1  # nothing is predicted from the last token
         ids[i, :end] = torch.tensor([*prompt, *response[:-1]])
-        mask[i, :end] = 1
         predicts[i, len(prompt) - 1 : end] = True
     targets = torch.tensor([token for response in responses for token in response], device=device)
-    ids, mask, predicts = ids.to(device), mask.to(device), predicts.to(device)
+    ids, predicts = ids.to(device), predicts.to(device)
     positions = torch.arange(width, device=device).expand_as(ids)
 
-    hidden = policy.trunk(ids, mask, positions)
-    for_values = policy.hidden_for_values(hidden, ids, mask, positions)
+    hidden = policy.trunk(ids, None, positions)
+    for_values = policy.hidden_for_values(hidden, ids, positions)
     logits = policy.logits(hidden[predicts])
     logprobs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
     return Scores(logprobs, policy.values(for_values[predicts]))

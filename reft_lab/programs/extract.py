@@ -9,6 +9,7 @@ import warnings
 _HEADER = re.compile(r"def[ \t]+solution\b")
 _FENCE = re.compile(r"[ \t]*(```|~~~)")
 _ABOVE = re.compile(r"(?:import|from|def|class)\b|@\w|[A-Za-z_]\w*[ \t]*(?::[^=]+)?=[^=]")
+_BLANK_LINE = re.compile(r"\n[ \t]*(?:\n|$)")
 _RETURN = re.compile(r"([ \t]+)(?:return|raise)\b")
 # What can open, close or hide a string, a comment or a bracket.
 _MARK = re.compile(r"\"\"\"|'''|\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|#.*|[()\[\]{}]|\\$")
@@ -29,7 +30,7 @@ def extract(text: str, cut_at_blank_line: bool = False) -> str:
     """
     text = text.replace("\r\n", "\n")
     if cut_at_blank_line:
-        return text.lstrip("\n").split("\n\n", 1)[0]
+        return _BLANK_LINE.split(text.lstrip("\n"), maxsplit=1)[0]
     lines = text.split("\n")
     header = next((index for index, line in enumerate(lines) if _HEADER.match(line)), None)
     if header is None:

@@ -113,15 +113,17 @@ def _print(*values, sep=" ", end="\\n", file=None, flush=False):
 
 _plain_round = round
 _names = {"round": _round, "print": _print, "__name__": "program"}
-[_one(_program, _names) for _program in _programs]
 """
+
+# Runs the programs in the input `_programs`, once `monty_source` has been fed to the session.
+MONTY_CALL = "[_one(_program, _names) for _program in _programs]"
 
 
 def monty_source(with_decimal: bool) -> str:
-    """The text fed to a monty session; it reads the programs from the input `_programs` and returns the verdicts.
+    """The text that readies a monty session; MONTY_CALL then runs programs in it.
 
     Args:
-        with_decimal: whether a program of the batch may return a Decimal (importing it costs milliseconds).
+        with_decimal: whether a program may return a Decimal (importing it costs milliseconds).
     """
     return ("from decimal import Decimal as _Decimal\n" if with_decimal else "_Decimal = None\n") + JUDGE + _MONTY
 

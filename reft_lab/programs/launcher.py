@@ -6,9 +6,10 @@ import os
 import shlex
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
-_SPARE_MIB = 256  # what a worker maps besides the memory of its program
+_SPARE_MIB = 2048  # address space besides the program's memory: stacks and arenas, which grow with the machine
 
 
 class Launcher:
@@ -32,7 +33,9 @@ class Launcher:
         self.path: Path | None = None
         if not os.access("/bin/sh", os.X_OK):
             return
-        self.path = Path(tempfile.mkdtemp(prefix="reft_lab-programs-")) / "worker"
+        folder = Path(tempfile.mkdtemp(prefix="reft_lab-programs-"))
+        weakref.finalize(self, _remove, folder, os.getpid())  # at the latest when the process ends
+        self.path = folder / "worker"
         self.path.write_text(
             "#!/bin/sh\n"
             "exec 2>/dev/null\n"
@@ -54,5 +57,10 @@ class Launcher:
     def remove(self) -> None:
         """Remove the folder; workers that run already are not concerned."""
         if self.path is not None:
-            shutil.rmtree(self.path.parent, ignore_errors=True)
+            _remove(self.path.parent, os.getpid())
             self.path = None
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a fork ends without taking its parent's folder along
+        shutil.rmtree(folder, ignore_errors=True)

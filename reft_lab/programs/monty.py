@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import re
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
     from pydantic_monty import OSPolicy
 
 MAX_CHARACTERS = 100_000
-# A session's module state (decimal.getcontext().prec) and addresses outlive a program; a program that could see or
-# leave any gets a session of its own. `import math` is the only import that cannot.
-_PLAIN_IMPORT = re.compile(r"\bimport[ \t]+math[ \t]*(?:as[ \t]+\w+[ \t]*)?$|\bfrom[ \t]+math[ \t]+import\b", re.M)
-_NEEDS_OWN_SESSION = re.compile(r"\b(?:import|exec|eval|id|hash|object|repr|async|__\w+)\b")
+# A session's module state (decimal.getcontext().prec) and addresses outlive a program; a program that could leave or
+# see any gets a session of its own. `import math` is the only import that cannot.
+_TELLTALE = ("import", "exec", "eval", "hash", "object", "repr", "async", "__")
+_TELLTALE_WORDS = re.compile(rf"\b(?:{'|'.join(_TELLTALE[:-1])}|__\w+)\b")
+_ID = re.compile(r"id(?<!\wid)\b")  # begins with its letters, which makes the search fast
+_IMPORT_OF_MATH = re.compile(r"\bimport[ \t]+math[ \t]*(?:as[ \t]+\w+[ \t]*)?$|\bfrom[ \t]+math[ \t]+import\b", re.M)
+_SHARED_FEEDS = 50  # batches that one session serves: it keeps some memory of each
 _HARNESS_FRAMES = 10  # frames of the recursion limit that the harness itself takes
 
 
 def needs_own_session(program: str) -> bool:
     """Whether `program` could leave something behind for, or see something of, another program of its session."""
-    return _NEEDS_OWN_SESSION.search(_PLAIN_IMPORT.sub("", program)) is not None
+    if any(word in program for word in _TELLTALE) and _TELLTALE_WORDS.search(_IMPORT_OF_MATH.sub("", program)):
+        return True
+    return _ID.search(program) is not None
 
 
 _first_process: list[int] = []  # the process in which the engine was first used
@@ -55,6 +61,8 @@ class MontyWorker:
     def __init__(self, config: ProgramsConfig):
         self._config = config
         self._pool: Any = None
+        self._shared: Any = None  # the session of the batches, None where there is none at present
+        self._shared_feeds = 0
         self._launcher: Launcher | None = None
         self._policy: OSPolicy = {
             "datetime": datetime.datetime(2024, 1, 1),
@@ -63,7 +71,11 @@ class MontyWorker:
         }
 
     def start(self) -> None:
-        """Start the process, if it is not running."""
+        """Start the process, if it is not running.
+
+        Raises:
+            RuntimeError: the engine does not work on this machine.
+        """
         if self._pool is not None and self._launcher is not None and not self._launcher.is_lost:
             return
         import pydantic_monty
@@ -81,9 +93,14 @@ class MontyWorker:
             max_checkouts_per_worker=10_000,
             feed_duration_limit_grace=self._config.timeout / 4,  # one long operation does not look at the clock
         ).__enter__()
+        trial = self.run_alone("def solution():\n    return 1\n")
+        if trial.value != 1:
+            self.close()
+            raise RuntimeError(f"The program sandbox does not work on this machine: {trial.detail or trial.status}.")
 
     def close(self) -> None:
         """End the process."""
+        self._end_shared()
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.__exit__(None, None, None)
@@ -91,7 +108,7 @@ class MontyWorker:
             self._launcher.remove()
 
     def run_batch(self, programs: Sequence[str]) -> list[ProgramResult] | None:
-        """Run several programs in one feed, each in its own namespace.
+        """Run several programs in one feed, each in its own namespace; none of them may need its own session.
 
         Returns:
             Results in order; None when the feed died, whichever program it was: run them alone then.
@@ -99,11 +116,17 @@ class MontyWorker:
         import pydantic_monty
 
         try:
-            # A quarter of one program's time does for a whole batch of well-behaved ones.
-            pairs = self._feed(programs, self._config.timeout / 4)
-        except (pydantic_monty.MontyError, UnicodeError):
-            return None
+            if self._shared is None or self._shared_feeds >= _SHARED_FEEDS:
+                self._end_shared()
+                # A quarter of one program's time does for a whole batch of well-behaved ones.
+                self._shared = self._open(self._config.timeout / 4, with_decimal=False)
+                self._shared_feeds = 0
+            self._shared_feeds += 1
+            pairs = _feed(self._shared, programs)
+        except (pydantic_monty.MontyError, UnicodeError, TimeoutError):
+            pairs = None
         if pairs is None:
+            self._end_shared()
             return None
         return [harness.result(text, *pair, engine="monty") for text, pair in zip(programs, pairs, strict=True)]
 
@@ -117,11 +140,13 @@ class MontyWorker:
             return ProgramResult("syntax_error", detail="the program is not valid Unicode text")
         for _ in range(2):
             try:
-                pairs = self._feed([program], self._config.timeout)
+                pairs = self._feed_alone(program)
             except pydantic_monty.MontyCrashedError as error:
                 if error.timed_out:
                     return ProgramResult("timeout", detail=f"the program takes more than {self._config.timeout:g} s")
                 continue  # killed from outside, perhaps: the pool has a new worker
+            except TimeoutError:
+                continue  # the new worker was not up in time
             except pydantic_monty.MontyError as error:
                 return self._died(error.exception())
             if pairs is not None:
@@ -135,7 +160,16 @@ class MontyWorker:
             return ProgramResult("memory", detail=f"the program takes more than {self._config.memory} MiB")
         return ProgramResult("forbidden", detail="the interpreter gave up on it")
 
-    def _feed(self, programs: Sequence[str], seconds: float) -> list[tuple[int, float]] | None:
+    def _feed_alone(self, program: str) -> list[tuple[int, float]] | None:
+        self._end_shared()
+        session = self._open(self._config.timeout, with_decimal="decimal" in program)
+        try:
+            return _feed(session, [program])
+        finally:
+            _end(session)
+
+    def _open(self, seconds: float, with_decimal: bool) -> Any:
+        """A session that is ready for feeds of at most `seconds`."""
         self.start()
         session = self._pool.checkout(
             limits={
@@ -145,13 +179,27 @@ class MontyWorker:
             },
             os_policy=self._policy,
         )
-        with session:
-            answer = session.feed_run(
-                harness.monty_source(any("decimal" in text for text in programs)),
-                inputs={"_programs": list(programs)},
-                print_callback=_discard,
-            )
-        return harness.verdicts(answer, len(programs))
+        session.__enter__()
+        session.feed_run(harness.monty_source(with_decimal))
+        return session
+
+    def _end_shared(self) -> None:
+        session, self._shared = self._shared, None
+        if session is not None:
+            _end(session)
+
+
+def _feed(session: Any, programs: Sequence[str]) -> list[tuple[int, float]] | None:
+    answer = session.feed_run(harness.MONTY_CALL, inputs={"_programs": list(programs)}, print_callback=_discard)
+    return harness.verdicts(answer, len(programs))
+
+
+def _end(session: Any) -> None:
+    """Give the session's worker back; a session whose worker is dead has none."""
+    import pydantic_monty
+
+    with contextlib.suppress(pydantic_monty.MontyError):
+        session.__exit__(None, None, None)
 
 
 def _is_unicode(program: str) -> bool:

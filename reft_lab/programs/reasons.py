@@ -73,5 +73,5 @@ def what_would_help(results: Iterable[ProgramResult]) -> str | None:
     common = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(3))
     return (
         f"{total} program{'s' if total > 1 else ''} asked for what the sandbox does not give ({common}); "
-        "programs.fallback=jail runs what is plain Python."
+        "training programs that keep to what docs/programs.md lists would help."
     )

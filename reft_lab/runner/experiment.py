@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from reft_lab.config.training import SFTConfig
 from reft_lab.data import Problem
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.policy import saving
+from reft_lab.policy.model import Policy
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.baseline import SFTBaseline
 from reft_lab.runner.setup import Setup, prepare
@@ -82,31 +82,28 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
 
 @dataclass(frozen=True)
 class _Trained:
-    """What a method leaves behind: scores of the warm-up, and the selection score of the chosen checkpoint."""
+    """What a method leaves behind: its best checkpoint, and the policy after warm-up with its last evaluation."""
 
     best: Best
-    warmup: Evaluation | None
-    test_of_warmup: Callable[[], Evaluation] | None
+    warmup: Evaluation | None = None
+    reference: Policy | None = None
 
 
 def _train(setup: Setup, tracker: Tracker, baseline: SFTBaseline | None) -> dict[str, Any]:
-    config = setup.config
     stages = Stages(setup, tracker)
-    trained = _reft(setup, stages) if config.method == "reft" else _sft(setup, stages)
+    trained = _reft(setup, stages) if setup.config.method == "reft" else _sft(setup, stages)
     for note in setup.notes:
         tracker.display.note(note)
 
     saving.load_weights(setup.policy, tracker.directory.checkpoints / "best")
-    test_problems = setup.splits.test[: config.eval.test_limit]
-    # Selecting on the test split (the paper's protocol) has read it already; the score is the same.
-    final = stages.evaluate(setup.policy, test_problems)
-    warmup = trained.test_of_warmup() if trained.test_of_warmup else None
+    final, final_scores = _final(stages, setup.policy, trained.best.evaluation)
+    warmup, warmup_scores = None, None
+    if trained.reference is not None:
+        warmup, warmup_scores = _final(stages, trained.reference, trained.warmup)
     tracker.directory.write_predictions(_predictions(final, warmup))
-
-    assert trained.best.evaluation is not None
     result: dict[str, Any] = {
-        "warmup": _scores(config, trained.warmup, warmup) if warmup else None,
-        "final": _scores(config, trained.best.evaluation, final),
+        "warmup": warmup_scores,
+        "final": final_scores,
         "chosen": trained.best.when,
         "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
         "seconds": dict(stages.seconds),
@@ -153,13 +150,13 @@ def _reft(setup: Setup, stages: Stages) -> _Trained:
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
     stages.reinforce(stage, problems, best)
-    return _Trained(best, warmup, lambda: stages.evaluate(reference, setup.splits.test[: config.eval.test_limit]))
+    return _Trained(best, warmup, reference)
 
 
 def _sft(setup: Setup, stages: Stages) -> _Trained:
     best = Best()
     stages.supervise(_sft_stage(setup, "sft", setup.config.sft), best)
-    return _Trained(best, None, None)
+    return _Trained(best)
 
 
 def _sft_stage(setup: Setup, name: str, config: SFTConfig) -> SFT:
@@ -174,9 +171,20 @@ def _sft_stage(setup: Setup, name: str, config: SFTConfig) -> SFT:
     )
 
 
-def _scores(config: Config, selection: Evaluation | None, test: Evaluation) -> dict[str, Any]:
-    dev = selection.score.as_json() if selection is not None and config.selection == "dev" else None
-    return {"dev": dev, "test": test.score.as_json()}
+def _final(
+    stages: Stages, policy: Policy, selection: Evaluation | None
+) -> tuple[Evaluation, dict[str, dict[str, object]]]:
+    """The one reading of the test set, and the scores on both splits; `selection` is what is known already."""
+    config, splits = stages.setup.config, stages.setup.splits
+    by_split = {config.selection: selection}
+    limited = (("dev", splits.dev[: config.eval.dev_limit]), ("test", splits.test[: config.eval.test_limit]))
+    for split, problems in limited:
+        if by_split.get(split) is None:
+            by_split[split] = stages.evaluate(policy, problems)
+    dev, test = by_split["dev"], by_split["test"]
+    assert dev is not None
+    assert test is not None
+    return test, {"dev": dev.score.as_json(), "test": test.score.as_json()}
 
 
 def _predictions(final: Evaluation, warmup: Evaluation | None) -> list[dict[str, Any]]:

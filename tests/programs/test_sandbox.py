@@ -125,15 +125,15 @@ def test_limits_come_from_the_config() -> None:
 def test_a_worker_killed_in_mid_batch_is_replaced() -> None:
     slow = "def solution():\n    return sum(range({})) * 0 + {}\n"
     programs = [slow.format(400_000 + index, index) for index in range(24)]
+    others = set(workers())
     with ProgramRunner(ProgramsConfig(cache=0, batch=4)) as runner:
-        before = workers()
-        assert len(before) == 1
-        killed = threading.Timer(0.05, os.kill, [before[0], signal.SIGKILL])
+        (worker,) = set(workers()) - others
+        killed = threading.Timer(0.05, os.kill, [worker, signal.SIGKILL])
         killed.start()
         results = runner.run(programs)
         killed.join()
         assert [result.value for result in results] == list(range(24))
-        assert workers() != before
+        assert worker not in workers()
 
 
 @pytest.mark.skipif(not LINUX, reason="looks into /proc")
@@ -148,8 +148,24 @@ def test_nothing_is_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not list(tmp_path.iterdir())
 
 
+def test_a_runner_that_nobody_closed_leaves_no_files(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from reft_lab.config.inputs import ProgramsConfig\n"
+            "from reft_lab.programs import ProgramRunner\n"
+            "runner = ProgramRunner(ProgramsConfig())\n"
+            "assert runner.run(['def solution(): return 1'])[0].value == 1\n",
+        ],
+        check=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not LINUX, reason="looks into /proc")
-def test_workers_end_with_a_killed_trainer() -> None:
+def test_workers_end_with_a_killed_trainer(tmp_path: Path) -> None:
     trainer = subprocess.Popen(
         [
             sys.executable,
@@ -164,6 +180,7 @@ def test_workers_end_with_a_killed_trainer() -> None:
         ],
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed trainer cannot clean up
     )
     assert trainer.stdout is not None
     assert trainer.stdout.readline() == "started\n"

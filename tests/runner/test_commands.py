@@ -1,0 +1,148 @@
+"""Commands as a user types them, in processes of their own: real data, other checkpoints, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.small_models import make_model, make_tokenizer
+
+QUICK = ("debug=quick",)
+
+
+def command(repo: Path, cwd: Path, *overrides: str) -> list[str]:
+    return [sys.executable, str(repo / "run.py"), f"hydra.run.dir={cwd / 'run'}", *overrides]
+
+
+def run_py(repo: Path, cwd: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(repo, cwd, *overrides), cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def finished(cwd: Path) -> dict:
+    result = json.loads((cwd / "run" / "result.json").read_text())
+    assert result["status"] == "finished"
+    return result
+
+
+@pytest.mark.parametrize(
+    ("data", "more"),
+    [
+        ("svamp", ("cot=program",)),
+        ("svamp", ("cot=natural",)),
+        ("gsm8k", ("cot=program",)),
+        ("mathqa", ("cot=natural", "reward=exact")),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "-".join(x),
+)
+def test_tiny_on_real_data(repo, shared_data, tmp_path, data, more):
+    done = run_py(repo, tmp_path, *QUICK, f"data={data}", f"data.path={shared_data / data}", *more)
+    assert done.returncode == 0, done.stderr
+    result = finished(tmp_path)
+    assert result["data"]["counts"] == {"train": 64, "dev": 32, "test": 32}
+    assert "Traceback" not in done.stderr
+    assert "run directory:" in done.stdout
+
+
+def make_llama_32k(folder: Path, texts: list[str]) -> Path:
+    """A small Llama whose embedding and tokenizer are 32,000 wide, with unusual ids for pad, bos and eos."""
+    tokenizer = make_tokenizer(texts, 1000, [*(f"<extra_{i}>" for i in range(7)), "<end>"], eos_token="<end>")
+    tokenizer.add_tokens([f"<word_{i}>" for i in range(32_000 - len(tokenizer))])
+    make_model("llama", 32_000).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_opt(folder: Path, texts: list[str]) -> Path:
+    """A small OPT whose tokenizer has neither pad nor eos set; its vocabulary holds them, but not at 1 and 2."""
+    tokenizer = make_tokenizer(texts, 600, [*(f"<extra_{i}>" for i in range(9)), "</s>", "<pad>"])
+    make_model("opt", len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_codellama_config_on_a_32k_llama(repo, shared_data, tmp_path):
+    folder = make_llama_32k(tmp_path / "model", ["def solution():\n    return 5", "How many apples?"])
+    svamp = shared_data / "svamp"
+    done = run_py(repo, tmp_path, *QUICK, "model=codellama", f"model.path={folder}", "data=svamp", f"data.path={svamp}")
+    assert done.returncode == 0, done.stderr
+    finished(tmp_path)
+    stored = json.loads((tmp_path / "run/checkpoints/best/config.json").read_text())
+    assert stored["eos_token_id"] == stored["pad_token_id"] == 7  # CodeLLaMA has no pad token: any masked token serves
+
+
+def test_galactica_config_on_an_opt_without_special_tokens(repo, shared_data, tmp_path):
+    folder = make_opt(tmp_path / "model", ["def solution():\n    return 5", "How many apples?"])
+    gsm8k = shared_data / "gsm8k"
+    done = run_py(repo, tmp_path, *QUICK, "model=galactica", f"model.path={folder}", "data=gsm8k", f"data.path={gsm8k}")
+    assert done.returncode == 0, done.stderr
+    finished(tmp_path)
+    stored = json.loads((tmp_path / "run/checkpoints/best/config.json").read_text())
+    assert (stored["eos_token_id"], stored["pad_token_id"]) == (9, 10)
+
+
+def test_a_model_that_cannot_be_had_is_one_sentence_in_seconds(repo, shared_data, tmp_path):
+    started = time.monotonic()
+    done = run_py(repo, tmp_path, "model=codellama", "model.path=reft-lab/no-such-model", "data=arithmetic")
+    assert time.monotonic() - started < 20
+    assert done.returncode == 2
+    sentence = done.stderr.strip()
+    assert "\n" not in sentence
+    assert "reft-lab/no-such-model" in sentence
+    assert "model.path=" in sentence
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("stage", ["warmup/loss", "rollout/reward"])
+def test_ctrl_c_leaves_a_result_and_exit_code_130(repo, tmp_path, stage):
+    small = ("tracker.wandb=offline", "data.train_size=64", "data.dev_size=20", "data.test_size=20")
+    epochs = 1000 if stage == "warmup/loss" else 1
+    process = subprocess.Popen(
+        command(repo, tmp_path, *small, f"warmup.epochs={epochs}", "ppo.iterations=1000"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (metrics.exists() and stage in metrics.read_text()):
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the baseline's process too
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "interrupted"
+    gone = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)
+    assert gone.stdout == ""
+
+
+def test_a_baseline_does_not_outlive_its_run(repo, tmp_path):
+    process = subprocess.Popen(
+        command(repo, tmp_path, "tracker.wandb=offline", "sft.epochs=10000", "warmup.epochs=10000"),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    log = tmp_path / "run" / "baseline_sft" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (log.exists() and log.stat().st_size):
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        size = log.stat().st_size
+        time.sleep(3)
+        if log.stat().st_size == size:
+            return
+    pytest.fail("the baseline goes on without its run")

@@ -1,0 +1,188 @@
+"""A whole run of the embedded default, made small: what it leaves behind, and what it repeats."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from reft_lab.answers.outcome import KINDS
+from reft_lab.config.check import check
+from reft_lab.config.conf import compose
+from reft_lab.config.schema import Config
+from reft_lab.errors import BadInput
+from reft_lab.runner import run
+from reft_lab.tracking.display import Silence
+
+SMALL = (
+    "data.train_size=120",
+    "data.dev_size=40",
+    "data.test_size=50",
+    "warmup.epochs=4",
+    "sft.epochs=3",
+    "ppo.iterations=3",
+    "ppo.rollouts=24",
+    "ppo.mini_batch=12",
+    "ppo.eval_every=2",
+    "tracker.wandb=offline",
+)
+
+
+def config_of(*overrides: str) -> Config:
+    return check(compose(*SMALL, *overrides))
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    directory = tmp_path_factory.mktemp("runs") / "default"
+    return directory, run(config_of(), directory, display=Silence())
+
+
+def test_result_is_complete_and_true_to_the_predictions(finished):
+    directory, returned = finished
+    result = json.loads((directory / "result.json").read_text())
+    assert (result["status"], result["reason"], result["selection"]) == ("finished", None, "dev")
+    for key in ("warmup", "final", "baseline_sft"):
+        assert (result[key]["dev"]["n"], result[key]["test"]["n"]) == (40, 50)
+        for score in result[key].values():
+            low, high = score["ci95"]
+            assert 0 <= low <= score["accuracy"] <= high <= 1
+    predictions = lines(directory / "predictions.jsonl")
+    kinds = [p["outcome"] for p in predictions]
+    assert len({p["id"] for p in predictions}) == 50
+    assert kinds.count("correct") / 50 == pytest.approx(result["final"]["test"]["accuracy"])
+    assert [p["warmup"]["outcome"] for p in predictions].count("correct") / 50 == pytest.approx(
+        result["warmup"]["test"]["accuracy"]
+    )
+    assert result["outcomes"] == {kind: kinds.count(kind) for kind in kinds}
+    assert {"warmup", "reft", "evaluation", "total"} <= result["seconds"].keys()
+    assert returned == result["final"]["dev"]["accuracy"]
+
+
+def test_metrics_have_one_step_axis_and_both_stages(finished):
+    directory, _ = finished
+    records = lines(directory / "metrics.jsonl")
+    steps = [record["step"] for record in records]
+    assert steps == sorted(set(steps))
+    warmup = [r for r in records if "warmup/loss" in r]
+    reft = [r for r in records if "rollout/reward" in r]
+    assert len(warmup) == 4 * math.ceil(120 / 16)
+    assert len(reft) == 3
+    assert warmup[-1]["step"] < reft[0]["step"]
+    assert [r["step"] for r in reft if "eval/accuracy" in r] == [reft[1]["step"], reft[2]["step"]]
+    for record in reft:
+        shares = [record[f"rollout/outcome/{kind}"] for kind in KINDS]
+        assert sum(shares) == pytest.approx(1)
+        assert record["rollout/accuracy"] == record["rollout/outcome/correct"]
+        assert record["ppo/first_ratio_error"] < 1e-3
+    assert warmup[-1]["warmup/loss"] < warmup[0]["warmup/loss"]
+
+
+def test_config_and_passport_tell_where_it_came_from(finished):
+    from omegaconf import OmegaConf
+
+    directory, _ = finished
+    stored = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"))
+    assert stored["ppo"]["iterations"] == 3
+    passport = json.loads((directory / "passport.json").read_text())
+    assert passport["seed"] == 0
+    assert {"git", "command", "versions", "hardware", "hashes"} <= passport.keys()
+    assert passport["versions"]["torch"]
+    assert all(len(h) == 16 for h in passport["hashes"].values())
+
+
+def test_samples_are_readable(finished):
+    directory, _ = finished
+    samples = lines(directory / "samples.jsonl")
+    assert len(samples) == 2 * 8
+    keys = {"step", "id", "question", "response", "answer", "gold", "outcome", "reward"}
+    assert all(s.keys() == keys and s["outcome"] in KINDS for s in samples)
+
+
+@pytest.mark.parametrize("name", ["warmup", "best"])
+def test_checkpoints_load_with_plain_transformers(finished, name):
+    directory, _ = finished
+    model = AutoModelForCausalLM.from_pretrained(directory / "checkpoints" / name)
+    tokenizer = AutoTokenizer.from_pretrained(directory / "checkpoints" / name)
+    ids = tokenizer("Question:\nSam had x0 apples.", return_tensors="pt")
+    assert model.generate(**ids, max_new_tokens=3).shape[1] == ids["input_ids"].shape[1] + 3
+    assert tokenizer.eos_token_id == model.config.eos_token_id
+
+
+def test_wandb_files_stay_in_the_run_directory(finished):
+    directory, _ = finished
+    assert list((directory / "wandb").glob("offline-run-*/*.wandb"))
+    outside = [p for p in directory.parent.rglob("*wandb*") if directory not in p.parents and p != directory]
+    assert not outside
+
+
+def test_the_baseline_is_a_run_of_its_own_from_the_same_start(finished):
+    directory, _ = finished
+    baseline = directory / "baseline_sft"
+    result = json.loads((baseline / "result.json").read_text())
+    main = json.loads((directory / "result.json").read_text())
+    assert result["method"] == "sft"
+    assert result["final"] == main["baseline_sft"]
+    ours, theirs = (json.loads((d / "passport.json").read_text())["hashes"] for d in (directory, baseline))
+    assert ours == theirs
+
+
+def test_the_same_seed_gives_the_same_run(finished, tmp_path):
+    directory, _ = finished
+    run(config_of("baseline=null", "tracker.wandb=disabled"), tmp_path / "again", display=Silence())
+    for name in ("predictions.jsonl", "samples.jsonl"):
+        assert (tmp_path / "again" / name).read_text() == (directory / name).read_text()
+    first, second = (
+        AutoModelForCausalLM.from_pretrained(d / "checkpoints" / "best").state_dict()
+        for d in (directory, tmp_path / "again")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_warmed_up_runs_go_on_from_a_checkpoint_of_ours(finished, tmp_path):
+    """warmup.epochs=0 starts ReFT where another run's warm-up ended, with the same result as in one go."""
+    directory, _ = finished
+    checkpoint = directory / "checkpoints" / "warmup"
+    overrides = (f"model.path={checkpoint}", "warmup.epochs=0", "baseline=null", "tracker.wandb=disabled")
+    run(config_of(*overrides), tmp_path / "on", display=Silence())
+    assert (tmp_path / "on" / "predictions.jsonl").read_text() == (directory / "predictions.jsonl").read_text()
+
+
+def test_a_run_directory_is_never_used_twice(finished):
+    directory, _ = finished
+    before = (directory / "result.json").read_text()
+    with pytest.raises(BadInput, match="already holds a run"):
+        run(config_of("baseline=null"), directory, display=Silence())
+    assert (directory / "result.json").read_text() == before
+
+
+def test_selection_on_the_test_set_is_said(tmp_path):
+    overrides = ("selection=test", "baseline=null", "tracker.wandb=disabled", "ppo.iterations=1", "warmup.epochs=1")
+    returned = run(config_of(*overrides), tmp_path / "run", display=Silence())
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["selection"] == "test"
+    assert returned == result["final"]["test"]["accuracy"]
+    assert result["final"]["dev"]["n"] == 40
+
+
+def test_a_failed_run_says_why(tmp_path):
+    overrides = (
+        "warmup.lr=1",
+        "warmup.max_grad_norm=1e30",
+        "baseline=null",
+        "tracker.wandb=disabled",
+        "warmup.epochs=30",
+    )
+    with pytest.raises(FloatingPointError):
+        run(config_of(*overrides, "warmup.weight_decay=1e30"), tmp_path / "run", display=Silence())
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "lower the learning rate" in result["reason"]

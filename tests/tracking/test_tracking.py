@@ -1,0 +1,127 @@
+"""Run directory, tracker, display and passport."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from rich.console import Console
+
+from reft_lab.config.schema import Config
+from reft_lab.config.training import TrackerConfig
+from reft_lab.data.problem import Problem
+from reft_lab.errors import BadInput
+from reft_lab.tracking.display import Display, Silence
+from reft_lab.tracking.passport import hash_problems, passport
+from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.tracking.tracker import Tracker
+
+
+@pytest.fixture
+def offline() -> Config:
+    return Config(tracker=TrackerConfig(wandb="disabled"))
+
+
+def test_the_step_axis_never_goes_backwards(tmp_path, offline):
+    tracker = Tracker(offline, RunDirectory(tmp_path / "run"), Silence())
+    tracker.log(1, {"a": 1.0})
+    tracker.log(3, {"a": 2.0, "b": float("nan")})
+    for step in (3, 2):
+        with pytest.raises(ValueError, match="never goes backwards"):
+            tracker.log(step, {"a": 0.0})
+    tracker.finish({}, exit_code=0)
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["step"], r["a"]) for r in records] == [(1, 1.0), (3, 2.0)]
+    assert "b" not in records[1]  # NaN is not JSON
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"cannot be written to .*hydra\.run\.dir=DIR"):
+        RunDirectory(tmp_path / "file" / "run")
+
+
+def test_files_are_replaced_whole(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.write_result({"status": "finished"})
+    directory.write_result({"status": "failed"})
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == {"status": "failed"}
+    assert not list((tmp_path / "run").glob(".*part"))
+
+
+def test_plain_lines_without_a_terminal_and_a_bar_on_one():
+    plain, terminal = io.StringIO(), io.StringIO()
+    for stream, forced in ((plain, False), (terminal, True)):
+        with Display(Console(file=stream, force_terminal=forced, width=120)).stage("reft", 3, "iterations") as bar:
+            for done in (1, 2, 3):
+                bar.update(done, reward=0.25, kl=1.0)
+    assert plain.getvalue().startswith("reft: 3/3 iterations")
+    assert plain.getvalue().count("\n") == 1
+    assert "reward 0.25" in plain.getvalue()
+    assert "━" in terminal.getvalue()
+    assert "reward 0.25" in terminal.getvalue()
+    assert "/s" in terminal.getvalue()
+
+
+def test_data_hash_sees_every_field_and_the_order():
+    a, b = Problem("1", "q", "2", "c", "s"), Problem("2", "r", "3", None, "s")
+    hashes = {
+        hash_problems([a, b], []),
+        hash_problems([b, a], []),
+        hash_problems([a], [b]),
+        hash_problems([a, Problem("2", "r", "4", None, "s")], []),
+        hash_problems([a, Problem("2", "r", "3", "c", "s")], []),
+    }
+    assert len(hashes) == 5
+    assert hash_problems([a, b], []) == hash_problems([Problem("9", "q", "2", "c", "t"), b], [])
+
+
+def test_passport_is_json_and_names_the_commit():
+    card = passport(seed=3, device="cpu", data_hash="d", tokenizer_hash="t")
+    assert json.loads(json.dumps(card)) == card
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    if commit.returncode == 0:
+        assert card["git"]["commit"] == commit.stdout.strip()
+
+
+def test_a_wandb_server_that_does_not_answer_costs_seconds_and_one_sentence(repo, tmp_path):
+    """A listening socket that never answers: the run goes on offline, in its own directory."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        script = f"""
+import time
+from pathlib import Path
+from reft_lab.config.schema import Config
+from reft_lab.config.training import TrackerConfig
+from reft_lab.tracking.display import Display
+from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.tracking.tracker import Tracker
+config = Config(tracker=TrackerConfig(wandb="online", connect_timeout=2))
+started = time.monotonic()
+tracker = Tracker(config, RunDirectory(Path({str(tmp_path / "run")!r})), Display())
+print("ready after", time.monotonic() - started)
+tracker.log(1, {{"a": 1.0}})
+tracker.finish({{"status": "finished"}}, 0)
+"""
+        environment = os.environ | {
+            "WANDB_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "WANDB_API_KEY": "0" * 40,
+            "PYTHONPATH": str(repo),
+        }
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path
+        )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 60
+    assert done.stdout.count("cannot be reached") == 1
+    assert float(done.stdout.split("ready after")[1]) < 10 + 10
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+    assert {p.name for p in tmp_path.iterdir()} == {"run"}
