@@ -67,7 +67,7 @@ def evaluate(
         on_progress: called with the number of problems done, batch by batch.
     """
     prompts = codec.prompts([form.prompt(problem, "rl") for problem in problems])
-    room = getattr(policy.lm.config, "max_position_embeddings", None)
+    room = policy.positions
     fits = [i for i, prompt in enumerate(prompts) if room is None or len(prompt) + max_new_tokens <= room]
     sampled = sample(
         policy,

@@ -48,6 +48,12 @@ class Policy(nn.Module):
         """Where the weights are."""
         return self.value_head.weight.device
 
+    @property
+    def positions(self) -> int | None:
+        """Longest sequence the model can take in tokens, None where its config names no limit."""
+        limit: int | None = getattr(self.lm.config, "max_position_embeddings", None)
+        return limit
+
     def trunk(self, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any = None) -> Tensor:
         """Last hidden state.
 

@@ -56,12 +56,14 @@ class Setup:
         prompts = self.codec.prompts([self.form.prompt(p, "sft") for p in problems])
         completions = self.codec.completions([self.form.completion(p, "sft") for p in problems])
         pairs = [Example(p, c) for p, c in zip(prompts, completions, strict=True)]
-        kept = [example for example in pairs if len(example) <= max_tokens]
-        self._note_left_out(len(pairs) - len(kept), f"examples longer than max_tokens={max_tokens}")
+        limit, reason = self._limit(max_tokens, "max_tokens", 0)
+        kept = [example for example in pairs if len(example) <= limit]
+        self._note_left_out(len(pairs) - len(kept), f"examples longer than {reason}")
         if not kept:
+            shortest = min(len(e) for e in pairs)
             raise BadInput(
-                f"every training example is longer than {max_tokens} tokens (the shortest has "
-                f"{min(len(e) for e in pairs)}); raise warmup.max_tokens and sft.max_tokens."
+                f"every training example is longer than {reason} (the shortest has {shortest} tokens); raise "
+                "warmup.max_tokens and sft.max_tokens, or take a model with more positions."
             )
         return kept
 
@@ -71,17 +73,27 @@ class Setup:
         Raises:
             BadInput: no prompt fits in ppo.max_prompt_tokens.
         """
-        limit = self.config.ppo.max_prompt_tokens
+        ppo = self.config.ppo
+        limit, reason = self._limit(ppo.max_prompt_tokens, "ppo.max_prompt_tokens", ppo.max_new_tokens)
         problems = self.splits.train
         prompts = self.codec.prompts([self.form.prompt(p, "rl") for p in problems])
         fits = [i for i, prompt in enumerate(prompts) if len(prompt) <= limit]
-        self._note_left_out(len(prompts) - len(fits), f"prompts longer than ppo.max_prompt_tokens={limit}")
+        self._note_left_out(len(prompts) - len(fits), f"prompts longer than {reason}")
         if not fits:
+            shortest = min(len(p) for p in prompts)
             raise BadInput(
-                f"every prompt is longer than ppo.max_prompt_tokens={limit} (the shortest has "
-                f"{min(len(p) for p in prompts)} tokens); raise it."
+                f"every prompt is longer than {reason} (the shortest has {shortest} tokens); raise "
+                "ppo.max_prompt_tokens, lower ppo.max_new_tokens, or take a model with more positions."
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
+
+    def _limit(self, configured: int, name: str, reserved: int) -> tuple[int, str]:
+        """The longest sequence that fits the config and, with `reserved` tokens to come, the model; and which it is."""
+        room = self.policy.positions
+        if room is None or room - reserved >= configured:
+            return configured, f"{name}={configured}"
+        spared = f" less ppo.max_new_tokens={reserved}" if reserved else ""
+        return room - reserved, f"the model's {room} positions{spared}"
 
     def _note_left_out(self, count: int, what: str) -> None:
         if count:

@@ -121,8 +121,17 @@ def test_ctrl_c_leaves_a_result_and_exit_code_130(repo, tmp_path, stage):
     assert "Traceback" not in errors
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "interrupted"
-    gone = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)
-    assert gone.stdout == ""
+    deadline = time.monotonic() + 10
+    while (left := processes_of(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not left
+
+
+def processes_of(group: int) -> list[str]:
+    """Command lines of the processes in a process group that are still running."""
+    listed = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    return [args for pgid, state, args in rows if pgid == str(group) and not state.startswith("Z")]
 
 
 def test_a_baseline_does_not_outlive_its_run(repo, tmp_path):
