@@ -20,8 +20,8 @@ class ScratchConfig:
     max_positions: Annotated[int, doc("longest prompt plus response", unit="tokens", ge=64)] = 1024
     vocabulary: Annotated[
         int, doc("most tokens the trained tokenizer may have (256 of them are single bytes)", unit="tokens", ge=300)
-    ] = 8192
-    min_count: Annotated[int, doc("a word seen less often in training is spelled from smaller pieces", ge=1)] = 1
+    ] = 4096
+    min_count: Annotated[int, doc("a word seen less often in training is spelled from smaller pieces", ge=1)] = 3
 
 
 @dataclass

@@ -5,6 +5,7 @@ Special tokens come from the tokenizer; where it lacks one, the model's config n
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # A word with the space before it, a slot such as x0, a number up to 99 in one piece and longer ones digit by digit, the
 # indentation of a program line, or one other sign. Every character falls in exactly one piece.
 PIECES = r"\n {4}|\n| ?[A-Za-z_]+\d?\d?(?!\d)| ?\d{1,2}(?!\d)| ?\d| ?[^\sA-Za-z_0-9]|\s"
+
+PARTS = r"[^\W\d_]+_?"  # of a name such as num_apples_left: num_, apples_, left
 
 
 def set_special_tokens(tokenizer: PreTrainedTokenizerBase, model: ModelConfig) -> None:
@@ -48,8 +51,8 @@ def set_special_tokens(tokenizer: PreTrainedTokenizerBase, model: ModelConfig) -
 def train_tokenizer(texts: Iterable[str], scratch: ScratchConfig) -> PreTrainedTokenizerBase:
     """A word-level tokenizer that reproduces any text exactly.
 
-    The vocabulary is the words of `texts`, most frequent first, and every single byte; a word that is not in it is
-    spelled with the longest pieces that are.
+    The vocabulary is the words of `texts`, most frequent first, the parts of rare ones that are joined by underscores,
+    and every single byte; a word that is not in it is spelled with the longest pieces that are.
 
     Args:
         texts: everything the model is going to read or write in training.
@@ -71,6 +74,9 @@ def train_tokenizer(texts: Iterable[str], scratch: ScratchConfig) -> PreTrainedT
     special = ["<pad>", "<eos>", "<unk>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     room = scratch.vocabulary - len(special) - len(alphabet)
+    for word, count in list(counts.items()):
+        if count < scratch.min_count:  # a long name of a program's variable is likely to be met in other compositions
+            counts.update({part: count for part in re.findall(PARTS, word) if part != word})
     by_frequency = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     words = [word for word, count in by_frequency if count >= scratch.min_count and len(word) > 1][:room]
     vocabulary = {token: index for index, token in enumerate(special + alphabet + words)}

@@ -155,7 +155,8 @@ def _uses_slots(config: Config) -> bool:
 def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:
     texts = []
     for problem in problems:
-        texts += [form.prompt(problem, "sft"), form.prompt(problem, "rl"), form.completion(problem, "sft")]
+        texts += {form.prompt(problem, "sft"), form.prompt(problem, "rl")}
+        texts.append(form.completion(problem, "sft"))
     return texts
 
 

@@ -63,8 +63,8 @@ class Stages:
             The last evaluation.
         """
         started, offset, name = time.monotonic(), self.tracker.step, stage.stage
-        evaluation, accuracy = None, float("nan")
-        with self.tracker.display.stage(name, stage.config.epochs, "epochs") as bar:
+        evaluation, accuracy, split = None, None, self.setup.config.selection
+        with self.tracker.display.stage(name, stage.total_steps, "steps") as bar:
             while not stage.done:
                 before = time.perf_counter()
                 record = {f"{name}/{key}": value for key, value in stage.advance().items() if key != "tokens"}
@@ -79,7 +79,8 @@ class Stages:
                 self.tracker.log(offset + stage.step, record)
                 if ended and self._checkpoint_is_due(stage.epoch, evaluated="eval/accuracy" in record):
                     self._checkpoint(stage, name, best)
-                bar.update(stage.epoch, loss=record[f"{name}/loss"], **{f"{self.setup.config.selection}": accuracy})
+                watched = {"epoch": record[f"{name}/epoch"], "loss": record[f"{name}/loss"]}
+                bar.update(stage.step, **watched, **({} if accuracy is None else {split: accuracy}))
         self._add_seconds(name, started)
         return evaluation or self.evaluate(self.setup.policy, self.selection)
 

@@ -38,12 +38,20 @@ def test_any_text_comes_back_exactly(text, tmp_path):
 
 
 def test_training_words_are_single_tokens_and_the_limit_holds():
-    words = train_tokenizer(TEXTS, ScratchConfig())
+    words = train_tokenizer(TEXTS, ScratchConfig(min_count=1))
     assert words.tokenize(" apples") == ["Ġapples"]
     assert len(words.tokenize(" appless")) > 1
-    assert len(train_tokenizer(TEXTS, ScratchConfig(vocabulary=265))) == 265
+    assert len(train_tokenizer(TEXTS, ScratchConfig(vocabulary=265, min_count=1))) == 265
     rare_out = train_tokenizer(TEXTS, ScratchConfig(min_count=2))
     assert len(rare_out.tokenize(" apples")) > 1
+
+
+def test_rare_names_are_spelled_from_their_parts():
+    texts = [f"\n    num_apples_{who} = 1\n    n_left_{who} = 2" for who in ("sam", "ann", "joe")]
+    tokenizer = train_tokenizer(texts, ScratchConfig(min_count=3))
+    assert tokenizer.tokenize("num_apples_ann")[:2] == ["num_", "apples_"]
+    assert "apples_" in tokenizer.get_vocab()
+    assert "num_apples_sam" not in tokenizer.get_vocab()
 
 
 def test_prompt_tokens_do_not_depend_on_what_follows():
