@@ -64,7 +64,7 @@ def evaluate(
         codec: text to ids and back.
         max_new_tokens: length cap of a response.
         batch_size: prompts decoded at once.
-        on_progress: called with the number of problems done, batch by batch.
+        on_progress: called with the number of problems done so far, batch by batch.
     """
     prompts = codec.prompts([form.prompt(problem, "rl") for problem in problems])
     room = policy.positions

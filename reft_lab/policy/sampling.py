@@ -69,7 +69,7 @@ def sample(
         batch_size: prompts decoded at once.
         uniforms: numbers in [0, 1) of shape (len(prompts), max_new_tokens) that decide each draw at temperature 1 from
             the full distribution; None decodes greedily.
-        on_progress: called with the number of prompts done, batch by batch.
+        on_progress: called with the number of prompts done so far, batch by batch.
 
     Returns:
         Responses on the CPU.
@@ -104,7 +104,7 @@ def sample(
             finished[here] = step.tokens == eos_id
         longest = max(longest, len(steps))
         if on_progress is not None:
-            on_progress(len(rows))
+            on_progress(start + len(rows))
     return Responses(
         tokens[:, :longest],
         mask[:, :longest],

@@ -47,37 +47,45 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         # Until here nothing is written; a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         run_directory = RunDirectory(directory)
-        run_directory.write_config(config)
-        tokenizer_hash = hash_text(str(sorted(setup.codec.tokenizer.get_vocab().items())))
-        data_hash = hash_problems(setup.splits.train, setup.splits.dev, setup.splits.test)
-        run_directory.write_passport(passport(config.seed, setup.device, data_hash, tokenizer_hash))
-        for line in setup.splits.report.lines():
-            display.note(line)
-
-        tracker = Tracker(config, run_directory, display)
-        baseline = SFTBaseline(config, directory) if config.baseline == "sft" else None
+        tracker, baseline = None, None
         result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
-        result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None}
+        result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
         try:
-            if baseline is not None:
+            _introduce(setup, run_directory, display)
+            tracker = Tracker(config, run_directory, display)
+            if config.baseline == "sft":
+                baseline = SFTBaseline(config, directory)
                 baseline.start()
             result |= _train(setup, tracker, baseline)
-            result |= {"status": "finished", "reason": None}
+            status, reason = "finished", None
         except KeyboardInterrupt:
-            result |= {"status": "interrupted", "reason": "interrupted from the keyboard"}
+            status, reason = "interrupted", "interrupted from the keyboard"
             raise
         except BaseException as error:
-            result |= {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+            status, reason = "failed", f"{type(error).__name__}: {error}"
             raise
         finally:
             if baseline is not None:
                 baseline.stop()
-            result.setdefault("seconds", {})["total"] = time.monotonic() - started
-            tracker.finish(_summary(result), exit_code=0 if result["status"] == "finished" else 1)
-            run_directory.write_result({"status": result.pop("status"), "reason": result.pop("reason")} | result)
+            result["seconds"]["total"] = time.monotonic() - started
+            result = {"status": status, "reason": reason} | result
+            if tracker is not None:
+                tracker.finish(_summary(result), exit_code=0 if status == "finished" else 1)
+            run_directory.write_result(result)
     display.show(result_table(result))
     display.note(f"run directory: {directory}")
     return float(result["final"][config.selection]["accuracy"])
+
+
+def _introduce(setup: Setup, run_directory: RunDirectory, display: Display) -> None:
+    """Config and passport on disk, what the data came to on the terminal."""
+    config, splits = setup.config, setup.splits
+    run_directory.write_config(config)
+    tokenizer_hash = hash_text(str(sorted(setup.codec.tokenizer.get_vocab().items())))
+    data_hash = hash_problems(splits.train, splits.dev, splits.test)
+    run_directory.write_passport(passport(config.seed, setup.device, data_hash, tokenizer_hash))
+    for line in splits.report.lines():
+        display.note(line)
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ def _final(
     limited = (("dev", splits.dev[: config.eval.dev_limit]), ("test", splits.test[: config.eval.test_limit]))
     for split, problems in limited:
         if by_split.get(split) is None:
-            by_split[split] = stages.evaluate(policy, problems)
+            by_split[split] = stages.evaluate(policy, problems, title=split)
     dev, test = by_split["dev"], by_split["test"]
     assert dev is not None
     assert test is not None

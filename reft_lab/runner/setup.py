@@ -153,7 +153,7 @@ def _uses_slots(config: Config) -> bool:
 
 
 def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:
-    texts = []
+    texts: list[str] = []
     for problem in problems:
         texts += {form.prompt(problem, "sft"), form.prompt(problem, "rl")}
         texts.append(form.completion(problem, "sft"))

@@ -16,6 +16,7 @@ from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner import checkpoint
 from reft_lab.runner.setup import Setup
+from reft_lab.tracking.display import Silence
 from reft_lab.tracking.tracker import Tracker
 
 
@@ -63,75 +64,87 @@ class Stages:
             The last evaluation.
         """
         started, offset, name = time.monotonic(), self.tracker.step, stage.stage
-        evaluation, accuracy, split = None, None, self.setup.config.selection
+        evaluation: Evaluation | None = None
         with self.tracker.display.stage(name, stage.total_steps, "steps") as bar:
             while not stage.done:
                 before = time.perf_counter()
-                record = {f"{name}/{key}": value for key, value in stage.advance().items() if key != "tokens"}
+                done = stage.advance()
+                took = time.perf_counter() - before
+                record = {f"{name}/{key}": done[key] for key in ("loss", "grad_norm", "lr")}
                 record[f"{name}/epoch"] = stage.step / stage.steps_per_epoch
-                record["time/step_seconds"] = time.perf_counter() - before
+                record |= {"time/step_seconds": took, "time/step_tokens_per_second": done["tokens"] / took}
                 ended = stage.step % stage.steps_per_epoch == 0
                 if ended and (stage.epoch % stage.config.eval_every == 0 or stage.done):
-                    evaluation = self.evaluate(self.setup.policy, self.selection)
-                    accuracy = evaluation.score.accuracy
-                    record |= self._evaluation_metrics(evaluation)
-                    self._keep_best(best, evaluation, f"epoch {stage.epoch}", record)
+                    evaluation, metrics = self._select(best, f"epoch {stage.epoch}")
+                    record |= metrics
                 self.tracker.log(offset + stage.step, record)
                 if ended and self._checkpoint_is_due(stage.epoch, evaluated="eval/accuracy" in record):
                     self._checkpoint(stage, name, best)
                 watched = {"epoch": record[f"{name}/epoch"], "loss": record[f"{name}/loss"]}
-                bar.update(stage.step, **watched, **({} if accuracy is None else {split: accuracy}))
+                bar.update(stage.step, **watched, **self._accuracy(evaluation))
         self._add_seconds(name, started)
         return evaluation or self.evaluate(self.setup.policy, self.selection)
 
     def reinforce(self, stage: ReFT, problems: Sequence[Problem], best: Best) -> None:
         """ReFT to its end, evaluated every so many iterations."""
         started, offset = time.monotonic(), self.tracker.step
-        accuracy = best.accuracy
+        evaluation = best.evaluation
         with self.tracker.display.stage("reft", stage.total_steps, "iterations") as bar:
             while not stage.done:
                 iteration = stage.advance()
                 record = dict(iteration.metrics)
                 if stage.step % stage.config.eval_every == 0 or stage.done:
-                    evaluation = self.evaluate(self.setup.policy, self.selection)
-                    accuracy = evaluation.score.accuracy
-                    record |= self._evaluation_metrics(evaluation)
-                    self._keep_best(best, evaluation, f"iteration {stage.step}", record)
+                    evaluation, metrics = self._select(best, f"iteration {stage.step}")
+                    record |= metrics
                     self._record_samples(iteration, problems, offset + stage.step)
                 self.tracker.log(offset + stage.step, record)
                 if self._checkpoint_is_due(stage.step, evaluated="eval/accuracy" in record):
                     self._checkpoint(stage, "reft", best)
-                bar.update(
-                    stage.step,
-                    reward=record["rollout/reward"],
-                    kl=record["ppo/kl_ref"],
-                    length=record["rollout/length"],
-                    **{f"{self.setup.config.selection}": accuracy},
-                )
+                watched = {key.split("/")[1]: record[key] for key in ("rollout/reward", "ppo/kl_ref", "rollout/length")}
+                bar.update(stage.step, **watched, **self._accuracy(evaluation))
         self._add_seconds("reft", started)
 
-    def evaluate(self, policy: Policy, problems: Sequence[Problem]) -> Evaluation:
-        """Greedy evaluation with the settings of the run."""
+    def evaluate(self, policy: Policy, problems: Sequence[Problem], title: str | None = None) -> Evaluation:
+        """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`."""
         started = time.monotonic()
         config = self.setup.config
-        evaluation = evaluate(
-            policy,
-            problems,
-            self.setup.form,
-            self.setup.codec,
-            max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
-            batch_size=config.trainer.decode_batch,
-        )
+        display = self.tracker.display if title else Silence()
+        with display.stage(title or "", len(problems), "problems") as bar:
+            evaluation = evaluate(
+                policy,
+                problems,
+                self.setup.form,
+                self.setup.codec,
+                max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
+                batch_size=config.trainer.decode_batch,
+                on_progress=bar.update,
+            )
         self._add_seconds("evaluation", started)
         return evaluation
 
-    def _keep_best(self, best: Best | None, evaluation: Evaluation, when: str, record: dict[str, float]) -> None:
-        if best is None:
-            return
-        if evaluation.score.accuracy > best.accuracy:
-            best.evaluation, best.when = evaluation, when
-            saving.save(self.setup.policy, self.setup.codec.tokenizer, self.tracker.directory.checkpoints / "best")
-        record["eval/best_accuracy"] = best.accuracy
+    def _select(self, best: Best | None, when: str) -> tuple[Evaluation, dict[str, float]]:
+        """Evaluate on the selection split, and keep the weights where they are the best so far."""
+        started = time.perf_counter()
+        evaluation = self.evaluate(self.setup.policy, self.selection)
+        took = time.perf_counter() - started
+        n = len(evaluation.outcomes)
+        kinds = [outcome.kind for outcome in evaluation.outcomes]
+        metrics = {
+            "eval/accuracy": evaluation.score.accuracy,
+            "eval/length": sum(evaluation.lengths) / n,
+            "eval/truncated_share": 1 - sum(evaluation.finished) / n,
+            "time/eval_seconds": took,
+            "time/eval_tokens_per_second": sum(evaluation.lengths) / took,
+        } | {f"eval/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
+        if best is not None:
+            if evaluation.score.accuracy > best.accuracy:
+                best.evaluation, best.when = evaluation, when
+                saving.save(self.setup.policy, self.setup.codec.tokenizer, self.tracker.directory.checkpoints / "best")
+            metrics["eval/best_accuracy"] = best.accuracy
+        return evaluation, metrics
+
+    def _accuracy(self, evaluation: Evaluation | None) -> dict[str, float]:
+        return {} if evaluation is None else {self.setup.config.selection: evaluation.score.accuracy}
 
     def _checkpoint_is_due(self, count: int, *, evaluated: bool) -> bool:
         every = self.setup.config.checkpoint.every
@@ -144,15 +157,6 @@ class Stages:
             facts["best"] = {"accuracy": best.accuracy, "when": best.when}
         checkpoint.save(self.tracker.directory.checkpoints / "last", stage, facts)
         self._add_seconds("checkpoints", started)
-
-    def _evaluation_metrics(self, evaluation: Evaluation) -> dict[str, float]:
-        n = len(evaluation.outcomes)
-        kinds = [outcome.kind for outcome in evaluation.outcomes]
-        return {
-            "eval/accuracy": evaluation.score.accuracy,
-            "eval/length": sum(evaluation.lengths) / n,
-            "eval/truncated_share": 1 - sum(evaluation.finished) / n,
-        } | {f"eval/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
 
     def _record_samples(self, iteration: Iteration, problems: Sequence[Problem], step: int) -> None:
         rollouts = iteration.rollouts
