@@ -100,7 +100,8 @@ class Stages:
                 self.tracker.log(offset + stage.step, record)
                 if self._checkpoint_is_due(stage.step, evaluated="eval/accuracy" in record):
                     self._checkpoint(stage, "reft", best)
-                watched = {key.split("/")[1]: record[key] for key in ("rollout/reward", "ppo/kl_ref", "rollout/length")}
+                watched = {"reward": record["rollout/reward"], "kl": record["ppo/kl_ref"]}
+                watched["length"] = record["rollout/length"]
                 bar.update(stage.step, **watched, **self._accuracy(evaluation))
         self._add_seconds("reft", started)
 

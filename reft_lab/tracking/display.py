@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -40,16 +41,14 @@ class Display:
         if not self.console.is_terminal:
             yield _Lines(self, title, total, unit)
             return
-        columns = (
-            TextColumn("{task.description:<9}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TextColumn("[dim]{task.fields[rate]}[/dim]"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left[/dim]"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[numbers]}"),
+        whole = Column(no_wrap=True, min_width=len(f"{total}/{total}"))
+        columns = (  # all of it, with the numbers, fits in 80 columns
+            TextColumn("{task.description:<6}", table_column=Column(no_wrap=True, min_width=6)),
+            BarColumn(bar_width=None, table_column=Column(min_width=4, max_width=24, ratio=1)),
+            MofNCompleteColumn(table_column=whole),
+            TextColumn("[dim]{task.fields[rate]}[/dim]", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),
         )
         with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
             yield _RichBar(progress, progress.add_task(title, total=total, rate="", numbers=""))
@@ -101,4 +100,4 @@ class _Lines:
 
 
 def _in_words(numbers: dict[str, float]) -> str:
-    return "  ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in numbers.items())
+    return "  ".join(f"{name} {value:.3g}" for name, value in numbers.items())
