@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -38,7 +41,8 @@ class SFTBaseline:
         self._process = multiprocessing.get_context("spawn").Process(
             target=_train, args=(self.config, self.directory), daemon=True
         )
-        self._process.start()
+        with _unheard(signal.SIGINT):  # Ctrl-C reaches the whole group; the run stops its baseline itself
+            self._process.start()
 
     def wait(self) -> dict[str, Any]:
         """Its result.json, once it is done; `status` says whether it went well."""
@@ -57,6 +61,19 @@ class SFTBaseline:
             self._process.join()
 
 
+@contextmanager
+def _unheard(number: signal.Signals) -> Iterator[None]:
+    """Processes started inside ignore the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what happens on a signal
+        return
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def _train(config: Config, directory: Path) -> None:
     from reft_lab.errors import BadInput
     from reft_lab.runner.experiment import run
@@ -65,7 +82,7 @@ def _train(config: Config, directory: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         run(config, directory, display=Silence())
-    except (BadInput, KeyboardInterrupt):
+    except BadInput:
         raise SystemExit(1) from None  # result.json says why
 
 
