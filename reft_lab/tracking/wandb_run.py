@@ -67,26 +67,28 @@ def finish(run: Any, summary: Mapping[str, Any], exit_code: int) -> None:
 
 
 def _choose_mode(config: Config) -> tuple[str, str | None]:
+    """The mode that is possible: disabled, offline or online, and a sentence where it is not the one asked for."""
     mode = config.tracker.wandb
-    if mode == "disabled":
-        return mode, None
     if mode == "auto":
         mode = os.environ.get("WANDB_MODE", "online" if _logged_in() else "offline")
-    if mode == "online":
-        import wandb
+    if mode != "online":
+        return mode, None
+    import wandb
 
-        url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
-        problem = _unreachable(url, config.tracker.connect_timeout)
-        if problem:
-            return "offline", f"W&B: {url} cannot be reached ({problem}); the run goes on offline."
+    if not _logged_in():  # W&B would stop and ask
+        return "offline", "W&B: not logged in (`wandb login` does that); the run goes on offline."
+    url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
+    problem = _unreachable(url, config.tracker.connect_timeout)
+    if problem:
+        return "offline", f"W&B: {url} cannot be reached ({problem}); the run goes on offline."
     return mode, None
 
 
 def _logged_in() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    return netrc.is_file() and "wandb" in netrc.read_text(errors="replace")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    return bool(wandb.login(prompt=False, verify=False))
 
 
 def _unreachable(url: str, timeout: float) -> str | None:

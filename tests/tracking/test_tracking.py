@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -90,38 +90,54 @@ def test_passport_is_json_and_names_the_commit():
         assert card["git"]["commit"] == commit.stdout.strip()
 
 
-def test_a_wandb_server_that_does_not_answer_costs_seconds_and_one_sentence(repo, tmp_path):
-    """A listening socket that never answers: the run goes on offline, in its own directory."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        script = f"""
-import time
+SCRIPT = """
+import sys, time
 from pathlib import Path
 from reft_lab.config.schema import Config
 from reft_lab.config.training import TrackerConfig
 from reft_lab.tracking.display import Display
 from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
-config = Config(tracker=TrackerConfig(wandb="online", connect_timeout=2))
+config = Config(tracker=TrackerConfig(wandb=sys.argv[2], connect_timeout=2))
 started = time.monotonic()
-tracker = Tracker(config, RunDirectory(Path({str(tmp_path / "run")!r})), Display())
+tracker = Tracker(config, RunDirectory(Path(sys.argv[1])), Display())
 print("ready after", time.monotonic() - started)
-tracker.log(1, {{"a": 1.0}})
-tracker.finish({{"status": "finished"}}, 0)
+tracker.log(1, {"a": 1.0})
+tracker.finish({"status": "finished"}, 0)
 """
-        environment = os.environ | {
-            "WANDB_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "WANDB_API_KEY": "0" * 40,
-            "PYTHONPATH": str(repo),
-        }
-        started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path
-        )
+
+
+def track(repo: Path, folder: Path, mode: str, **environment: str) -> str:
+    """What a process that tracks a run in `folder`/run says, once it has ended well."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder / "run"), mode],
+        capture_output=True,
+        text=True,
+        env=plain | {"PYTHONPATH": str(repo), "HOME": str(folder / "home"), **environment},
+        timeout=120,
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 60
-    assert done.stdout.count("cannot be reached") == 1
-    assert float(done.stdout.split("ready after")[1]) < 10 + 10
-    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
-    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+    assert list((folder / "run" / "wandb").glob("offline-run-*"))
+    return done.stdout
+
+
+@pytest.mark.parametrize("mode", ["auto", "online"])
+def test_a_wandb_server_that_does_not_answer_costs_seconds_and_one_sentence(repo, tmp_path, mode):
+    """A listening socket that never answers: the run goes on offline, in its own directory."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        said = track(repo, tmp_path, mode, WANDB_BASE_URL=url, WANDB_API_KEY="0" * 40)
+    assert said.count("cannot be reached") == 1
+    assert float(said.split("ready after")[1]) < 20
+    assert {p.name for p in tmp_path.iterdir()} <= {"run", "home"}
+
+
+def test_without_a_login_wandb_is_offline_and_never_asks(repo, tmp_path):
+    (tmp_path / "auto").mkdir()
+    (tmp_path / "online").mkdir()
+    assert "W&B" not in track(repo, tmp_path / "auto", "auto")
+    assert track(repo, tmp_path / "online", "online").count("not logged in") == 1
