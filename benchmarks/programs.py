@@ -1,19 +1,20 @@
 """How fast programs run: our sandbox next to what the released code does.
 
-    python benchmarks/programs.py            # about a minute
+    python benchmarks/programs.py            # some minutes
     python benchmarks/programs.py --rounds 3 --batches 20
 
 The baseline starts a process pool anew for every batch, of 8 processes as in the released code, and runs each program
 there with plain `exec`, without any protection (and without the released code's `import sympy` in every program, which
-would slow it down further); a pool of 1 is there for comparison. Each side runs in a process of its own that has torch
-loaded, as a trainer has, with the same distinct programs in batches of 32; sides take turns, and every ratio is of
-neighbours in time. Our cache of results is off.
+would slow it down further); smaller pools are there for comparison. Each side runs in a process of its own that has
+torch loaded, as a trainer has, with the same distinct programs in batches of 32; sides take turns, and every ratio is
+of neighbours in time. Our cache of results is off. The fallback gets programs that only it can run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -26,22 +27,31 @@ BATCH = 32
 SIDES = {
     "sandbox": "reft_lab sandbox, 1 worker",
     "pool-8": "fresh pool per batch, plain exec, 8 processes",
+    "pool-2": "fresh pool per batch, plain exec, 2 processes",
     "pool-1": "fresh pool per batch, plain exec, 1 process",
+    "jail": "fallback, 1 worker: programs that import fractions",
+    "jail-sympy": "fallback, 1 worker: programs that solve an equation with sympy",
+}
+# What the programs of a side import, and their last step.
+NEEDS = {
+    "jail": ("from fractions import Fraction\n", "Fraction(total, 2)"),
+    "jail-sympy": ("from sympy import Eq, Symbol, solve\n", "solve(Eq(2 * Symbol('x'), total))[0]"),
 }
 
 
-def make_programs(count: int, seed: int) -> list[str]:
+def make_programs(count: int, seed: int, side: str) -> list[str]:
     """Distinct programs like the annotated ones of SVAMP: a question, a few assignments, a result."""
     draw = random.Random(seed)
     programs = []
     for index in range(count):
         a, b, c = (draw.randint(2, 99) for _ in range(3))
         sign, thing = draw.choice("+-*"), draw.choice(["apples", "marbles", "books", "tickets"])
+        start, result = NEEDS.get(side, ("", "round(total / 2, 2)"))
         programs.append(
-            f'def solution():\n    """Box {index} holds {a} bags of {b} {thing} each, and {c} are put beside it. '
+            f'{start}def solution():\n    """Box {index} holds {a} bags of {b} {thing} each, and {c} are put beside it. '
             f'How many {thing} are there?"""\n'
             f"    bags = {a}\n    each = {b}\n    beside = {c}\n"
-            f"    total = bags * each {sign} beside\n    result = round(total / 2, 2)\n    return result"
+            f"    total = bags * each {sign} beside\n    result = {result}\n    return result"
         )
     return programs
 
@@ -56,9 +66,9 @@ def run_plainly(program: str) -> float | None:
         return None
 
 
-def seconds_per_batch(run: Callable[[Sequence[str]], list[float | None]], batches: int) -> list[float]:
+def seconds_per_batch(run: Callable[[Sequence[str]], list[float | None]], batches: int, side: str) -> list[float]:
     """Seconds for each batch of 32 distinct programs, after one for warming up; the values are checked."""
-    programs = make_programs((batches + 1) * BATCH, seed=batches)
+    programs = make_programs((batches + 1) * BATCH, batches, side)
     seconds = []
     for start in range(0, len(programs), BATCH):
         batch = programs[start : start + BATCH]
@@ -75,7 +85,7 @@ def measure(side: str, batches: int) -> list[float]:
     import torch
 
     torch.zeros(1)
-    if side != "sandbox":
+    if side.startswith("pool-"):
         processes = int(side.removeprefix("pool-"))
 
         def pool(batch: Sequence[str]) -> list[float | None]:
@@ -83,13 +93,14 @@ def measure(side: str, batches: int) -> list[float]:
                 futures = [fresh.submit(run_plainly, program) for program in batch]
                 return [future.result(timeout=10) for future in futures]
 
-        return seconds_per_batch(pool, batches)
+        return seconds_per_batch(pool, batches, side)
 
     from reft_lab.config.inputs import ProgramsConfig
     from reft_lab.programs import ProgramRunner
 
-    with ProgramRunner(ProgramsConfig(workers=1, batch=BATCH, cache=0)) as runner:
-        return seconds_per_batch(lambda batch: [result.value for result in runner.run(batch)], batches)
+    fallback = "jail" if side.startswith("jail") else None
+    with ProgramRunner(ProgramsConfig(workers=1, batch=BATCH, cache=0, fallback=fallback)) as runner:
+        return seconds_per_batch(lambda batch: [result.value for result in runner.run(batch)], batches, side)
 
 
 def median_of_a_turn(side: str, batches: int) -> float:
@@ -126,7 +137,11 @@ def main() -> None:
         rate = spread([BATCH / turn for turn in turns[side]], ",.0f")
         ratio = spread([theirs / ours for theirs, ours in zip(turns[side], turns["sandbox"], strict=True)], ".0f")
         print(f"| {words} | {milliseconds} | {rate} | {'' if side == 'sandbox' else ratio + ' x'} |")
-    print(f"\nmedian (lowest to highest) of {options.rounds} interleaved turns of {options.batches} batches")
+    load = os.getloadavg()[2] if hasattr(os, "getloadavg") else float("nan")
+    print(
+        f"\nMedian (lowest to highest) of {options.rounds} interleaved turns of {options.batches} batches; "
+        f"{os.cpu_count()} cores, load {load:.1f} over the last 15 minutes."
+    )
 
 
 if __name__ == "__main__":

@@ -139,3 +139,11 @@ class ProgramsConfig:
     ] = 2.5
     batch: Annotated[int, doc("programs sent to a worker at once", unit="programs", ge=1, le=1024)] = 32
     cache: Annotated[int, doc("programs whose results are remembered", unit="programs", ge=0)] = 10_000
+    fallback: Annotated[
+        Optional[str],
+        doc(
+            "second engine for programs that the first refuses or crashes on (sympy, fractions, generators, "
+            "inheritance): CPython in a seccomp jail, Linux only, milliseconds a program; null: none"
+        ),
+        OneOf("jail"),
+    ] = None

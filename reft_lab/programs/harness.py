@@ -6,6 +6,7 @@ Only pairs (code, float) cross the boundary, never an object or a text of the pr
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from reft_lab.programs.reasons import missing_builtin, why_forbidden
@@ -14,6 +15,7 @@ from reft_lab.programs.result import ProgramResult
 OK, LETTER, NO_ANSWER, NO_SOLUTION, SYNTAX, MEMORY, FORBIDDEN, NAME = range(8)
 FIRST_ERROR = 10  # codes from here on stand for ERRORS, in order
 LETTERS = "abcde"
+MAX_CHARACTERS = 100_000  # of a program
 
 # Exceptions by name, with words for people; the first stands for all that are not in the list.
 ERRORS: tuple[tuple[str, str], ...] = (
@@ -38,7 +40,9 @@ ERRORS: tuple[tuple[str, str], ...] = (
     ("InvalidOperation", "a decimal operation is invalid"),
     ("NotImplementedError", ""),
 )
-# The verdict on what `solution()` returned, and on what it raised. Both engines run this text, inside their walls.
+# The verdict on what `solution()` returned, and on what it raised. Both engines run this text, inside their walls; each
+# adds `_other(value)`, the float in a value of a type that is not built in (TypeError where there is none), and
+# `_lacks(error, name, started)`, whether an exception says that the engine lacks something.
 JUDGE = f'''
 _inf = float("inf")
 _errors = {[name for name, _ in ERRORS]!r}
@@ -53,13 +57,13 @@ def _judge(value):
         for letter in text:
             if letter not in "0123456789.+-eE":
                 return ({NO_ANSWER}, 0.0)
-    elif kind is int or kind is float or kind is bool or (_Decimal is not None and kind is _Decimal):
+    elif kind is int or kind is float or kind is bool:
         text = value
     else:
-        return ({NO_ANSWER}, 0.0)
+        text = None
     try:
-        number = float(text)
-    except (ValueError, OverflowError):
+        number = _other(value) if text is None else float(text)
+    except (TypeError, ValueError, OverflowError):
         return ({NO_ANSWER}, 0.0)
     return ({OK}, number) if -_inf < number < _inf else ({NO_ANSWER}, 0.0)
 
@@ -69,11 +73,7 @@ def _fault(error, started):
         return ({SYNTAX}, 0.0)
     if name == "MemoryError":
         return ({MEMORY}, 0.0)
-    if name in ("ModuleNotFoundError", "PermissionError") or (name == "NotImplementedError" and not started):
-        return ({FORBIDDEN}, 0.0)
-    if name == "AttributeError" and str(error)[:8] == "module '":
-        return ({FORBIDDEN}, 0.0)
-    if name == "RuntimeError" and "not supported in this environment" in str(error):
+    if name in ("ModuleNotFoundError", "PermissionError") or _lacks(error, name, started):
         return ({FORBIDDEN}, 0.0)
     if name == "NameError":
         return ({NAME}, 0.0)
@@ -91,6 +91,18 @@ def _one(program, names):
 # round: the engine's own is wrong near halves (2.675 to 2 digits), its float formatting agrees with CPython.
 # print: nothing a program prints goes through the pipe.
 _MONTY = """
+def _other(value):
+    if _Decimal is None or type(value) is not _Decimal:
+        raise TypeError
+    return float(value)
+
+def _lacks(error, name, started):
+    if name == "NotImplementedError":
+        return not started
+    if name == "AttributeError":
+        return str(error)[:8] == "module '"
+    return name == "RuntimeError" and "not supported in this environment" in str(error)
+
 def _round(number, ndigits=None):
     if type(number) is not float or type(ndigits) is not int:
         return _plain_round(number) if ndigits is None else _plain_round(number, ndigits)
@@ -138,6 +150,27 @@ def verdicts(answer: Any, count: int) -> list[tuple[int, float]] | None:
     return answer
 
 
+def unreadable(program: str, engine: str) -> ProgramResult | None:
+    """The result of a text that no engine needs to see: too long, or not Unicode. None for all others."""
+    if len(program) > MAX_CHARACTERS:
+        words = f"the program is longer than {MAX_CHARACTERS} characters"
+        return ProgramResult("syntax_error", detail=words, engine=engine)
+    try:
+        program.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return ProgramResult("syntax_error", detail="the program is not valid Unicode text", engine=engine)
+    return None
+
+
+def is_verdict(code: int, value: float) -> bool:
+    """Whether a harness could have sent the pair (code, value)."""
+    if code == OK:
+        return math.isfinite(value)
+    if code == LETTER:
+        return value in range(len(LETTERS))
+    return value == 0 and (code in range(NAME + 1) or code in range(FIRST_ERROR, FIRST_ERROR + len(ERRORS)))
+
+
 def result(program: str, code: int, value: float, engine: str) -> ProgramResult:
     """The result of `program` for a verdict (code, value)."""
     if code == OK:
@@ -153,9 +186,9 @@ def result(program: str, code: int, value: float, engine: str) -> ProgramResult:
     if code == MEMORY:
         return ProgramResult("memory", detail="MemoryError: the program takes too much memory", engine=engine)
     if code == FORBIDDEN:
-        return ProgramResult("forbidden", detail=why_forbidden(program), engine=engine)
+        return ProgramResult("forbidden", detail=why_forbidden(program, engine), engine=engine)
     if code == NAME:
-        missing = missing_builtin(program)
+        missing = missing_builtin(program) if engine == "monty" else None
         if missing is not None:
             return ProgramResult("forbidden", detail=f"builtin {missing} is not there", engine=engine)
         return ProgramResult("runtime_error", detail="NameError: a name is not defined", engine=engine)

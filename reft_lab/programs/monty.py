@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.programs import harness
 from reft_lab.programs.launcher import Launcher
+from reft_lab.programs.reasons import GAVE_UP
 from reft_lab.programs.result import ProgramResult
 
 if TYPE_CHECKING:
     from pydantic_monty import OSPolicy
 
-MAX_CHARACTERS = 100_000
 # A session's module state (decimal.getcontext().prec) and addresses outlive a program; a program that could leave or
 # see any gets a session of its own. `import math` is the only import that cannot.
 _TELLTALE = ("import", "exec", "eval", "hash", "object", "repr", "async", "__")
@@ -134,10 +134,9 @@ class MontyWorker:
         """Run one program in a session of its own, with the whole time and memory to itself."""
         import pydantic_monty
 
-        if len(program) > MAX_CHARACTERS:
-            return ProgramResult("syntax_error", detail=f"the program is longer than {MAX_CHARACTERS} characters")
-        if not _is_unicode(program):
-            return ProgramResult("syntax_error", detail="the program is not valid Unicode text")
+        refused = harness.unreadable(program, engine="monty")
+        if refused is not None:
+            return refused
         for _ in range(2):
             try:
                 pairs = self._feed_alone(program)
@@ -158,7 +157,7 @@ class MontyWorker:
             return ProgramResult("timeout", detail=f"the program takes more than {self._config.timeout:g} s")
         if isinstance(error, MemoryError):
             return ProgramResult("memory", detail=f"the program takes more than {self._config.memory} MiB")
-        return ProgramResult("forbidden", detail="the interpreter gave up on it")
+        return ProgramResult("forbidden", detail=GAVE_UP)
 
     def _feed_alone(self, program: str) -> list[tuple[int, float]] | None:
         self._end_shared()
@@ -200,14 +199,6 @@ def _end(session: Any) -> None:
 
     with contextlib.suppress(pydantic_monty.MontyError):
         session.__exit__(None, None, None)
-
-
-def _is_unicode(program: str) -> bool:
-    try:
-        program.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _discard(stream: str, text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 
@@ -16,6 +18,17 @@ MODULES = frozenset(
         "time", "tomllib", "typing", "unicodedata",
     )
 )  # fmt: skip
+# Packages and modules the jail has (jail.py), the packages where they are installed.
+JAIL_PACKAGES = ("mpmath", "sympy")
+JAIL_MODULES = frozenset(
+    (
+        "__future__", "abc", "array", "base64", "binascii", "bisect", "calendar", "cmath", "collections", "colorsys",
+        "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib",
+        "heapq", "io", "itertools", "json", "keyword", "math", "numbers", "operator", "os", "pprint", "random", "re",
+        "statistics", "string", "struct", "sys", "textwrap", "time", "traceback", "types", "typing", "unicodedata",
+        "warnings",
+    )
+)  # fmt: skip
 # Builtin functions of CPython that the monty engine lacks.
 MISSING_BUILTINS = (
     "__build_class__", "__import__", "aiter", "anext", "ascii", "breakpoint", "bytearray", "callable", "classmethod",
@@ -23,12 +36,20 @@ MISSING_BUILTINS = (
     "staticmethod", "super", "vars",
 )  # fmt: skip
 
+_JAIL_REFUSES = ("breakpoint", "exit", "help", "input", "quit")
+
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([\w., \t]+))", re.M)
 _BUILTIN = re.compile(rf"(?<![\w.])({'|'.join(MISSING_BUILTINS)})\b")
-_YIELD = re.compile(r"\byield\b")
-_HEIR = re.compile(r"^[ \t]*class[ \t]+\w+[ \t]*\([ \t]*[^)\s]", re.M)
-_DELETE = re.compile(r"^[ \t]*del\b", re.M)
-_STAR = re.compile(r"^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]*\*", re.M)
+# What the monty engine cannot do, in words, and how it shows.
+_SYNTAX = {
+    "generators (yield) are not supported": re.compile(r"\byield\b"),
+    "class inheritance is not supported": re.compile(r"^[ \t]*class[ \t]+\w+[ \t]*\([ \t]*[^)\s]", re.M),
+    "the del statement is not supported": re.compile(r"^[ \t]*del\b", re.M),
+    "wildcard imports are not supported": re.compile(r"^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]*\*", re.M),
+    "decorators in a class are not supported": re.compile(r"^[ \t]+@\w", re.M),
+}
+GAVE_UP = "the interpreter gave up on it"
+_OUT_OF_REACH = "files, the environment and the system are out of reach"
 
 
 def imported_modules(program: str) -> list[str]:
@@ -43,35 +64,55 @@ def imported_modules(program: str) -> list[str]:
 
 
 def missing_builtin(program: str) -> str | None:
-    """The first builtin function that `program` names and the sandbox lacks."""
+    """The first builtin function that `program` names and the monty engine lacks."""
     found = _BUILTIN.search(program)
     return found.group(1) if found else None
 
 
-def why_forbidden(program: str) -> str:
-    """One line on what `program` needs that the sandbox does not give."""
+def why_forbidden(program: str, engine: str) -> str:
+    """One line on what `program` needs that `engine` (monty or jail) does not give."""
+    there = MODULES if engine == "monty" else JAIL_MODULES.union(JAIL_PACKAGES)
     for module in imported_modules(program):
-        if module not in MODULES:
+        if module not in there:
             return f"module {module} is not there"
-    for pattern, words in (
-        (_YIELD, "generators (yield) are not supported"),
-        (_HEIR, "class inheritance is not supported"),
-        (_DELETE, "the del statement is not supported"),
-        (_STAR, "wildcard imports are not supported"),
-    ):
-        if pattern.search(program):
-            return words
-    return "files, the environment and the system are out of reach"
+    if engine == "monty":
+        for words, pattern in _SYNTAX.items():
+            if pattern.search(program):
+                return words
+    return _OUT_OF_REACH
 
 
-def what_would_help(results: Iterable[ProgramResult]) -> str | None:
-    """One sentence for a run's summary on programs that the sandbox would not run; None where there were none."""
-    reasons = Counter(result.detail for result in results if result.status == "forbidden")
-    if not reasons:
+def refusals(results: Iterable[ProgramResult]) -> Counter[tuple[str, str]]:
+    """How many programs an engine refused, by (engine, reason)."""
+    return Counter((result.engine, result.detail) for result in results if result.status == "forbidden")
+
+
+def what_would_help(refused: Counter[tuple[str, str]]) -> str | None:
+    """One sentence for a run's summary on programs that the sandbox would not run; None where there were none.
+
+    Args:
+        refused: what `refusals` counted.
+    """
+    total = refused.total()
+    if not total:
         return None
-    total = reasons.total()
+    reasons: Counter[str] = Counter()
+    for (_, reason), count in refused.items():
+        reasons[reason] += count
     common = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(3))
-    return (
-        f"{total} program{'s' if total > 1 else ''} asked for what the sandbox does not give ({common}); "
-        "training programs that keep to what docs/programs.md lists would help."
-    )
+    start = f"{total} program{'s' if total > 1 else ''} asked for what the sandbox does not give ({common}); "
+    for_the_jail = sum(count for (engine, reason), count in refused.items() if engine == "monty" and _jail_has(reason))
+    if for_the_jail and sys.platform.startswith("linux"):
+        return f"{start}programs.fallback=jail would take on {for_the_jail} of them."
+    return f"{start}training programs that keep to what docs/programs.md lists would help."
+
+
+def _jail_has(reason: str) -> bool:
+    """Whether the jail gives what the monty engine has refused for `reason`."""
+    if reason in _SYNTAX or reason == GAVE_UP:
+        return True
+    kind, _, rest = reason.partition(" ")
+    name = rest.removesuffix(" is not there")
+    if kind == "module":
+        return name in JAIL_MODULES or (name in JAIL_PACKAGES and importlib.util.find_spec(name) is not None)
+    return kind == "builtin" and name not in _JAIL_REFUSES

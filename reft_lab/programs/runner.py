@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
-from reft_lab.programs.monty import MAX_CHARACTERS, MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
+from reft_lab.programs.harness import MAX_CHARACTERS
+from reft_lab.programs.monty import MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
+from reft_lab.programs.reasons import refusals, what_would_help
 from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.seccomp import require_a_jail
 
+if TYPE_CHECKING:
+    from reft_lab.programs.jail import JailWorker
+
+W = TypeVar("W")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -25,8 +32,11 @@ class ProgramRunner:
     A program is a whole Python text that defines `solution`; the runner calls `solution()`. The same program gives
     the same result in any order, batch and number of workers. Safe to call from several threads, one at a time runs.
 
+    With `programs.fallback=jail`, a program that the first engine refuses or crashes on is run again by the second, and
+    that one's result counts: some of what the first engine lacks shows as an error of the program.
+
     Raises:
-        BadInput: the limits in `config` contradict each other.
+        BadInput: the limits in `config` contradict each other, or there cannot be a fallback on this machine.
     """
 
     def __init__(self, config: ProgramsConfig):
@@ -35,10 +45,14 @@ class ProgramRunner:
                 f"programs.call_timeout={config.call_timeout:g} is too short for programs.timeout={config.timeout:g}: "
                 f"a worker gets at least 1.5 times a program's time, so give at least {1.5 * config.timeout:g}."
             )
+        if config.fallback == "jail":
+            require_a_jail()
         self._config = config
         self._remembered: OrderedDict[str, ProgramResult] = OrderedDict()
         self._lock = threading.Lock()
+        self._refused: Counter[tuple[str, str]] = Counter()
         self._workers: list[MontyWorker] = []
+        self._jails: list[JailWorker] = []
         self._threads: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
@@ -46,6 +60,7 @@ class ProgramRunner:
 
         Raises:
             RuntimeError: this process is a fork of one that runs programs.
+            BadInput: the fallback does not work on this machine.
         """
         refuse_in_a_fork()
         with self._lock:
@@ -54,11 +69,33 @@ class ProgramRunner:
     def _start(self) -> None:
         if self._workers:
             return
+        try:
+            self._start_workers()
+        except BaseException:
+            self._end_workers()
+            raise
+        if len(self._workers) > 1:
+            self._threads = ThreadPoolExecutor(len(self._workers), thread_name_prefix="programs")
+
+    def _start_workers(self) -> None:
+        if self._config.fallback == "jail":
+            from reft_lab.programs.jail import JailWorker
+
+            self._jails = [JailWorker(self._config) for _ in range(self._config.workers)]
+        for jail in self._jails:
+            jail.start()  # they load their modules while the others start
         self._workers = [MontyWorker(self._config) for _ in range(self._config.workers)]
         for worker in self._workers:
             worker.start()
-        if len(self._workers) > 1:
-            self._threads = ThreadPoolExecutor(len(self._workers), thread_name_prefix="programs")
+        for jail in self._jails:
+            jail.check()
+
+    def _end_workers(self) -> None:
+        for worker in self._workers:
+            worker.close()
+        for jail in self._jails:
+            jail.close()
+        self._workers, self._jails, self._threads = [], [], None
 
     def run(self, programs: Sequence[str]) -> list[ProgramResult]:
         """Run `programs`; results come back in their order. Equal programs are run once."""
@@ -68,7 +105,14 @@ class ProgramRunner:
             results = {text: known for text in programs if (known := self._remembered.get(text)) is not None}
             results.update(self._run_distinct([text for text in dict.fromkeys(programs) if text not in results]))
             self._remember(results)
-            return [results[text] for text in programs]
+            answers = [results[text] for text in programs]
+            self._refused.update(refusals(answers))
+            return answers
+
+    def what_would_help(self) -> str | None:
+        """One sentence for a run's summary on the programs that were refused; None where none was."""
+        with self._lock:
+            return what_would_help(self._refused)
 
     def close(self) -> None:
         """End the worker processes. A later `run` starts new ones."""
@@ -77,9 +121,7 @@ class ProgramRunner:
         with self._lock:
             if self._threads is not None:
                 self._threads.shutdown()
-            for worker in self._workers:
-                worker.close()
-            self._workers, self._threads = [], None
+            self._end_workers()
 
     def __enter__(self) -> ProgramRunner:
         self.start()
@@ -99,20 +141,24 @@ class ProgramRunner:
         size = max(1, min(self._config.batch, -(-len(together) // self._config.workers)))
         batches = [together[i : i + size] for i in range(0, len(together), size)]
         results: dict[str, ProgramResult] = {}
-        for batch, answers in zip(batches, self._spread(MontyWorker.run_batch, batches), strict=True):
+        for batch, answers in zip(batches, self._spread(self._workers, MontyWorker.run_batch, batches), strict=True):
             if answers is None:
                 alone.extend(batch)
             else:
                 results.update(zip(batch, answers, strict=True))
-        results.update(zip(alone, self._spread(MontyWorker.run_alone, alone), strict=True))
+        results.update(zip(alone, self._spread(self._workers, MontyWorker.run_alone, alone), strict=True))
+        if self._jails:
+            failed = [text for text in programs if results[text].status in ("forbidden", "runtime_error")]
+            second = self._spread(self._jails, lambda jail, text: jail.run_alone(text), failed)
+            results.update(zip(failed, second, strict=True))
         return results
 
-    def _spread(self, job: Callable[[MontyWorker, T], R], items: Sequence[T]) -> Iterable[R]:
+    def _spread(self, workers: Sequence[W], job: Callable[[W, T], R], items: Sequence[T]) -> Iterable[R]:
         """job(worker, item) for each item, on whichever worker is free; answers in order."""
         if self._threads is None or len(items) < 2:
-            return [job(self._workers[0], item) for item in items]
-        free: queue.SimpleQueue[MontyWorker] = queue.SimpleQueue()
-        for worker in self._workers:
+            return [job(workers[0], item) for item in items]
+        free: queue.SimpleQueue[W] = queue.SimpleQueue()
+        for worker in workers:
             free.put(worker)
 
         def on_a_free_worker(item: T) -> R:

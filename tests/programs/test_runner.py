@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
-from reft_lab.programs import ProgramResult, ProgramRunner, what_would_help
+from reft_lab.programs import ProgramResult, ProgramRunner
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,7 @@ def test_statuses(runner: ProgramRunner, program: str, status: str) -> None:
         ("class A(int): pass\n" + returning("1"), "inheritance"),
         ("x = [1]\ndel x[0]\n" + returning("1"), "del"),
         ("from math import *\n" + returning("sqrt(4)"), "wildcard"),
+        ("class A:\n    @property\n    def x(self): return 1\n" + returning("A().x"), "decorators"),
         (returning("open('x').read()"), "files"),
         (returning("exit()"), "builtin exit"),
     ],
@@ -144,13 +146,33 @@ def test_a_forbidden_program_says_why(runner: ProgramRunner, program: str, reaso
     assert reason in result.detail
 
 
-def test_the_summary_says_how_many_and_why(runner: ProgramRunner) -> None:
-    programs = ["import sympy\n" + returning("1"), "import sympy\n" + returning("2"), returning("open('x')")]
-    summary = what_would_help(runner.run(programs))
+def test_the_summary_says_how_many_and_why() -> None:
+    with ProgramRunner(ProgramsConfig()) as runner:
+        runner.run([returning("1"), returning("1 / 0")])
+        assert runner.what_would_help() is None
+        runner.run(["import sympy\n" + returning("1"), "import sympy\n" + returning("2")])
+        runner.run([returning("open('x')"), "import sympy\n" + returning("1")])
+        summary = runner.what_would_help()
     assert summary is not None
-    assert summary.startswith("3 programs")
-    assert "module sympy is not there: 2" in summary
-    assert what_would_help(runner.run([returning("1"), returning("1 / 0")])) is None
+    assert summary.startswith("4 programs")
+    assert "module sympy is not there: 3" in summary
+    assert ("programs.fallback=jail would take on 3 of them" in summary) == sys.platform.startswith("linux")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import numpy\n" + returning("1"),
+        returning("open('x').read()"),
+        "import os\n" + returning("os.listdir('/')"),
+        returning("input()"),
+    ],
+)
+def test_the_summary_does_not_name_a_fallback_that_would_not_help(program: str) -> None:
+    with ProgramRunner(ProgramsConfig()) as runner:
+        assert runner.run([program])[0].status == "forbidden"
+        assert "docs/programs.md" in (runner.what_would_help() or "")
+        assert "fallback" not in (runner.what_would_help() or "")
 
 
 def test_state_does_not_leak_between_programs(runner: ProgramRunner) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hostile import HOSTILE, hostile_programs
+from watching import assert_gone, assert_untouched, children, peak_mib
 
 from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.programs import STATUSES, ProgramRunner
@@ -27,43 +28,8 @@ def runner() -> Iterator[ProgramRunner]:
         yield runner
 
 
-@pytest.fixture(scope="module")
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def canary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("canary") / "file"
-    file.write_text("untouched")
-    return file
-
-
-def children(pid: int) -> list[int]:
-    """Processes that `pid` has started, theirs included."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *children(child)]
-    return found
-
-
 def workers() -> list[int]:
     return [pid for pid in children(os.getpid()) if Path(f"/proc/{pid}/comm").read_text().strip() == "monty"]
-
-
-def peak_mib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
-
-
-def assert_untouched(canary: Path, listener: socket.socket) -> None:
-    assert canary.read_text() == "untouched"
-    assert [file.name for file in canary.parent.iterdir()] == ["file"]
-    with pytest.raises(BlockingIOError):
-        listener.accept()
 
 
 def test_the_corpus_is_large() -> None:
@@ -189,10 +155,7 @@ def test_workers_end_with_a_killed_trainer(tmp_path: Path) -> None:
     trainer.kill()
     trainer.wait()
     trainer.stdout.close()
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in left) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in left if Path(f"/proc/{pid}").exists()]
+    assert_gone(left)
 
 
 @pytest.mark.skipif(not LINUX, reason="looks into /proc")
