@@ -1,6 +1,6 @@
 """How fast programs run: our sandbox next to what the released code does.
 
-    python benchmarks/programs.py            # some minutes
+    python benchmarks/programs.py            # about three minutes
     python benchmarks/programs.py --rounds 3 --batches 20
 
 The baseline starts a process pool anew for every batch, of 8 processes as in the released code, and runs each program
@@ -48,8 +48,8 @@ def make_programs(count: int, seed: int, side: str) -> list[str]:
         sign, thing = draw.choice("+-*"), draw.choice(["apples", "marbles", "books", "tickets"])
         start, result = NEEDS.get(side, ("", "round(total / 2, 2)"))
         programs.append(
-            f'{start}def solution():\n    """Box {index} holds {a} bags of {b} {thing} each, and {c} are put beside it. '
-            f'How many {thing} are there?"""\n'
+            f'{start}def solution():\n    """Box {index} holds {a} bags of {b} {thing} each, and {c} are put beside '
+            f'it. How many {thing} are there?"""\n'
             f"    bags = {a}\n    each = {b}\n    beside = {c}\n"
             f"    total = bags * each {sign} beside\n    result = {result}\n    return result"
         )
@@ -128,7 +128,8 @@ def main() -> None:
     turns: dict[str, list[float]] = {side: [] for side in SIDES}
     for _ in range(options.rounds):
         for side in SIDES:
-            turns[side].append(median_of_a_turn(side, options.batches))
+            batches = options.batches if side not in NEEDS else max(1, options.batches // 4)  # they take long
+            turns[side].append(median_of_a_turn(side, batches))
 
     print("| batch of 32 distinct programs | ms a batch | programs/s | sandbox is faster by |")
     print("|---|---|---|---|")
@@ -139,8 +140,8 @@ def main() -> None:
         print(f"| {words} | {milliseconds} | {rate} | {'' if side == 'sandbox' else ratio + ' x'} |")
     load = os.getloadavg()[2] if hasattr(os, "getloadavg") else float("nan")
     print(
-        f"\nMedian (lowest to highest) of {options.rounds} interleaved turns of {options.batches} batches; "
-        f"{os.cpu_count()} cores, load {load:.1f} over the last 15 minutes."
+        f"\nMedian (lowest to highest) of {options.rounds} interleaved turns of {options.batches} batches "
+        f"(fallback: a quarter); {os.cpu_count()} cores, load {load:.1f} over the last 15 minutes."
     )
 
 

@@ -57,6 +57,9 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
                 baseline = SFTBaseline(config, directory)
                 baseline.start()
             result |= _train(setup, tracker, baseline)
+            if refused := programs.what_would_help():
+                display.note(refused)
+                result["notes"].append(refused)
             status, reason = "finished", None
         except KeyboardInterrupt:
             status, reason = "interrupted", "interrupted from the keyboard"
