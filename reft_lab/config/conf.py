@@ -81,6 +81,8 @@ class Conf:
             BadInput: it cannot be composed.
         """
         try:
-            return self.loader.load_configuration(self.config_name, list(overrides), mode)
+            composed = self.loader.load_configuration(self.config_name, list(overrides), mode)
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise BadInput(explain(error)) from error
+        composed.hydra.mode = mode  # hydra.main does so too
+        return composed

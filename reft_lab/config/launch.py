@@ -25,6 +25,7 @@ from reft_lab.config.conf import Conf, register_schema
 from reft_lab.config.explain import explain
 from reft_lab.config.help import help_text
 from reft_lab.config.overrides import check_overrides, parse, register_rewards
+from reft_lab.config.run_folder import claim
 from reft_lab.errors import BadInput
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -42,7 +43,9 @@ def launch(experiment: Callable[[], Any]) -> None:
         sys.path.append(os.getcwd())  # for reward=my_module.my_function
     register_schema()
     try:
-        check_command(sys.argv[1:])
+        composed = check_command(sys.argv[1:])
+        if composed is not None:
+            sys.argv += claim(composed, sys.argv[1:])
         experiment()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -74,15 +77,18 @@ def _remove_if_unused(directory: Path) -> None:
             directory.parent.rmdir()
 
 
-def check_command(words: Sequence[str]) -> None:
+def check_command(words: Sequence[str]) -> DictConfig | None:
     """Check a whole command line: its flags, each override, and every experiment that comes of it. Answers --help.
+
+    Returns:
+        The composed run or study with Hydra's node, None where the command line asks for something else.
 
     Raises:
         BadInput: something in it cannot be.
     """
     flags = _parse_flags(words)
     if flags.hydra_help or flags.shell_completion:
-        return
+        return None
     conf = Conf(config_dir=flags.config_dir, config_name=flags.config_name or "config")
     overrides = parse(flags.overrides, conf)
     register_rewards(overrides, conf)
@@ -91,14 +97,16 @@ def check_command(words: Sequence[str]) -> None:
         print(help_text(conf))
         sys.exit(0)
     if flags.info is not None:
-        return
+        return None
     if not flags.multirun:
-        _check_experiment(conf.compose(flags.overrides))
-        return
+        composed = conf.compose(flags.overrides)
+        _check_experiment(composed)
+        return None if flags.cfg else composed
     study = conf.compose(flags.overrides, RunMode.MULTIRUN)
     if study.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
         for job in _jobs(study, overrides, conf):
             _check_experiment(conf.compose(job))
+    return study
 
 
 def _parse_flags(words: Sequence[str]) -> Namespace:
