@@ -8,7 +8,7 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -73,8 +73,6 @@ def bad_input_exits() -> Iterator[None]:
 def _remove_if_unused(directory: Path) -> None:
     if directory.is_dir() and [entry.name for entry in directory.iterdir()] == [".hydra"]:
         shutil.rmtree(directory)
-        with suppress(OSError):  # the folder of the day holds other runs
-            directory.parent.rmdir()
 
 
 def check_command(words: Sequence[str]) -> DictConfig | None:

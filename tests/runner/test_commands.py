@@ -96,6 +96,7 @@ def test_a_model_that_cannot_be_had_is_one_sentence_in_seconds(repo, shared_data
     assert "\n" not in sentence
     assert "reft-lab/no-such-model" in sentence
     assert "model.path=" in sentence
+    assert tmp_path.is_dir()  # the folder it was started in is the user's, empty or not
     assert not (tmp_path / "run").exists()
 
 
