@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format bench-programs
+.PHONY: demo test check format bench bench-check bench-scaling
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -21,8 +21,14 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-programs: .venv/ready
-	$(BIN)/python benchmarks/programs.py
+bench: .venv/ready-bench
+	$(BIN)/python benchmarks/bench.py
+
+bench-check: .venv/ready-bench
+	$(BIN)/python benchmarks/bench.py --check
+
+bench-scaling: .venv/ready-bench
+	$(BIN)/python benchmarks/scaling.py
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -35,4 +41,8 @@ bench-programs: .venv/ready
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/ready
+
+.venv/ready-bench: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
 	@touch $@ .venv/ready
