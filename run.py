@@ -1,6 +1,11 @@
-"""Run one experiment, or several with -m: `python run.py --help`."""
+"""Run one experiment, several with -m, or go on with one with resume=: `python run.py --help`."""
 
 from __future__ import annotations
+
+from reft_lab.config.quiet_start import exit_on_signals
+
+if __name__ == "__main__":
+    exit_on_signals()  # first of all: the imports below take a while
 
 from pathlib import Path
 
@@ -9,17 +14,26 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from reft_lab.config.check import check
-from reft_lab.config.launch import bad_input_exits, launch
+from reft_lab.config.exits import exits_with_a_sentence
+from reft_lab.config.launch import launch
+from reft_lab.config.schema import Config
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def experiment(cfg: DictConfig) -> float:
     """Run the experiment that Hydra composed. What it returns is what a search maximises."""
-    with bad_input_exits():
+    with exits_with_a_sentence():
         from reft_lab.runner import run
 
         return run(check(cfg), Path(HydraConfig.get().runtime.output_dir))
 
 
+def resume(config: Config, directory: Path, changes: list[str]) -> float:
+    """Go on with the run in `directory`."""
+    from reft_lab.runner import resume
+
+    return resume(config, directory, changes)
+
+
 if __name__ == "__main__":
-    launch(experiment)
+    launch(experiment, resume)

@@ -21,7 +21,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from clock import Turn, cpu_seconds
+from figures import Figure, rates
+from plain_programs import run_in_fresh_pool
+from turns import alternate
 
 BATCH = 32
 SIDES = {
@@ -56,58 +63,69 @@ def make_programs(count: int, seed: int, side: str) -> list[str]:
     return programs
 
 
-def run_plainly(program: str) -> float | None:
-    """One program the unsafe way, in a process of the pool."""
-    names: dict[str, object] = {}
-    try:
-        exec(program, names)
-        return float(names["solution"]())  # type: ignore[operator]
-    except Exception:
-        return None
+def one_turn(run: Callable[[Sequence[str]], list[float | None]], batches: int, side: str) -> Turn:
+    """Batches of 32 distinct programs, after one for warming up; the values are checked afterwards.
 
-
-def seconds_per_batch(run: Callable[[Sequence[str]], list[float | None]], batches: int, side: str) -> list[float]:
-    """Seconds for each batch of 32 distinct programs, after one for warming up; the values are checked."""
+    Its wall-clock time is the median batch times the number of batches.
+    """
     programs = make_programs((batches + 1) * BATCH, batches, side)
-    seconds = []
-    for start in range(0, len(programs), BATCH):
-        batch = programs[start : start + BATCH]
+    values = run(programs[:BATCH])
+    cpu, seconds = cpu_seconds(), []
+    for start in range(BATCH, len(programs), BATCH):
         begin = time.perf_counter()
-        values = run(batch)
+        values += run(programs[start : start + BATCH])
         seconds.append(time.perf_counter() - begin)
-        if values != [run_plainly(program) for program in batch]:
-            raise SystemExit("A side returned wrong values.")
-    return seconds[1:]
+    cpu = cpu_seconds() - cpu
+    if values != [run_unbound(program) for program in programs]:
+        raise SystemExit("A side returned wrong values.")
+    return Turn(batches * BATCH, cpu, statistics.median(seconds) * batches)
 
 
-def measure(side: str, batches: int) -> list[float]:
-    """Seconds per batch of one side, in this process."""
+def run_unbound(program: str) -> float | None:
+    """What a program must come to: plain `exec`, no limits."""
+    names: dict[str, object] = {}
+    exec(program, names)
+    return float(names["solution"]())  # type: ignore[operator]
+
+
+def measure_side(side: str, batches: int) -> Turn:
+    """A turn of one side, in this process."""
     import torch
 
     torch.zeros(1)
     if side.startswith("pool-"):
         processes = int(side.removeprefix("pool-"))
-
-        def pool(batch: Sequence[str]) -> list[float | None]:
-            with ProcessPoolExecutor(processes) as fresh:
-                futures = [fresh.submit(run_plainly, program) for program in batch]
-                return [future.result(timeout=10) for future in futures]
-
-        return seconds_per_batch(pool, batches, side)
+        return one_turn(lambda batch: run_in_fresh_pool(batch, processes), batches, side)
 
     from reft_lab.config.inputs import ProgramsConfig
     from reft_lab.programs import ProgramRunner
 
     fallback = "jail" if side.startswith("jail") else None
     with ProgramRunner(ProgramsConfig(workers=1, batch=BATCH, cache=0, fallback=fallback)) as runner:
-        return seconds_per_batch(lambda batch: [result.value for result in runner.run(batch)], batches, side)
+        return one_turn(lambda batch: [result.value for result in runner.run(batch)], batches, side)
 
 
-def median_of_a_turn(side: str, batches: int) -> float:
-    """Median seconds per batch of one side, in a process of its own."""
+def apart(side: str, batches: int) -> Turn:
+    """A turn of one side, in a process of its own."""
     command = [sys.executable, __file__, "--side", side, "--batches", str(batches)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    return statistics.median(json.loads(answer.stdout))
+    return Turn(**json.loads(answer.stdout))
+
+
+def in_turns(sides: Sequence[str], rounds: int, batches: int, say: Callable[[str], None]) -> dict[str, list[Turn]]:
+    """Turns of some sides; those that take long get a quarter of the batches."""
+    counts = {side: batches if side not in NEEDS else max(1, batches // 4) for side in sides}
+    return alternate({side: partial(apart, side, counts[side]) for side in sides}, rounds, say)
+
+
+def measure(folder: Path, quick: bool, say: Callable[[str], None]) -> list[Figure]:
+    """The sandbox next to the released code's pool, and to the pool that costs least here."""
+    del folder
+    turns = in_turns(("sandbox", "pool-8", "pool-1"), 2 if quick else 5, 20 if quick else 60, say)
+    return [
+        rates(f"programs, next to {peer}", "programs", turns["sandbox"], SIDES[peer], turns[peer])
+        for peer in ("pool-8", "pool-1")
+    ]
 
 
 def spread(values: Sequence[float], form: str) -> str:
@@ -122,14 +140,11 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, help="measure this side here and print its seconds per batch")
     options = parser.parse_args()
     if options.side:
-        print(json.dumps(measure(options.side, options.batches)))
+        print(json.dumps(asdict(measure_side(options.side, options.batches))))
         return
 
-    turns: dict[str, list[float]] = {side: [] for side in SIDES}
-    for _ in range(options.rounds):
-        for side in SIDES:
-            batches = options.batches if side not in NEEDS else max(1, options.batches // 4)  # they take long
-            turns[side].append(median_of_a_turn(side, batches))
+    taken = in_turns(list(SIDES), options.rounds, options.batches, lambda what: print(what, file=sys.stderr))
+    turns = {side: [turn.wall * BATCH / turn.work for turn in taken[side]] for side in SIDES}  # seconds a batch
 
     print("| batch of 32 distinct programs | ms a batch | programs/s | sandbox is faster by |")
     print("|---|---|---|---|")

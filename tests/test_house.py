@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = (
-    {"errors", "randomness", "hub"},
+    {"errors", "randomness", "hub", "sealed"},
     {"config"},
     {"answers", "programs", "data"},
     {"cot"},

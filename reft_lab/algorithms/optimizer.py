@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +31,12 @@ def constant(warmup: int) -> Schedule:
 class Optimizer:
     """One AdamW over fp32 master weights.
 
-    The rate of a step depends on the number of that step alone, so the number and AdamW's own state are all there is
-    to save.
+    The rate of a step depends on the number of that step and on `scale` alone, so these and AdamW's own state are all
+    there is to save.
+
+    Attributes:
+        steps: steps done.
+        scale: factor on the rate, lowered by an alarm.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Optimizer:
         self.max_grad_norm = max_grad_norm
         self.schedule = schedule
         self.steps = 0
+        self.scale = 1.0
         self.adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, foreach=True)
 
     def step(self) -> tuple[float, float]:
@@ -64,24 +70,31 @@ class Optimizer:
             raise FloatingPointError(
                 f"the gradient is {norm} at optimiser step {self.steps + 1}; lower the learning rate"
             )
-        rate = self.lr * self.schedule(self.steps)
+        rate = self.lr * self.scale * self.schedule(self.steps)
         for group in self.adamw.param_groups:
             group["lr"] = rate
+        self.steps += 1  # first, so that who is interrupted in between can tell that the weights have changed
         self.adamw.step()
         self.adamw.zero_grad(set_to_none=True)
-        self.steps += 1
         return norm, rate
 
     def tensors(self) -> dict[str, Tensor]:
-        """AdamW's own state, by parameter number and name; with `steps` all there is to save."""
+        """AdamW's own state, by parameter number and name."""
         state = self.adamw.state
         return {f"{i}.{name}": value for i, p in enumerate(self.parameters) for name, value in state[p].items()}
 
-    def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
-        """Go on from what `tensors` gave after `steps` steps."""
-        self.steps = steps
+    def counters(self) -> dict[str, Any]:
+        """What there is to save beside the tensors, as JSON."""
+        return {"steps": self.steps, "scale": self.scale}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `tensors` gave."""
         for key, value in tensors.items():
             number, name = key.split(".", 1)
             parameter = self.parameters[int(number)]
             # AdamW keeps its step counter on the CPU, its moments beside the weights.
             self.adamw.state[parameter][name] = value if value.dim() == 0 else value.to(parameter.device)
+
+    def restore_counters(self, counters: dict[str, Any]) -> None:
+        """Take over what `counters` gave."""
+        self.steps, self.scale = counters["steps"], counters["scale"]

@@ -5,43 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from reft_lab.algorithms.losses import policy_loss, token_weights, value_loss
 from reft_lab.algorithms.optimizer import Optimizer
 from reft_lab.algorithms.rollouts import Rollouts
 from reft_lab.config.training import PPOConfig
 from reft_lab.policy.model import Policy
-from reft_lab.policy.scoring import micro_batches, score
-
-
-@dataclass
-class _Tally:
-    """Sums over the optimiser steps of one update; token means weigh all tokens of all passes the same."""
-
-    policy_loss: float = 0.0
-    value_loss: float = 0.0
-    grad_norm: float = 0.0
-    lr: float = 0.0
-    steps: int = 0
-    tokens: int = 0
-    kl_old: float = 0.0
-    clipped: float = 0.0
-    ratio: float = 0.0
-    ratio_max: float = 0.0
-    first_ratio_error: float = 0.0
-
-    def metrics(self) -> dict[str, float]:
-        return {
-            "ppo/policy_loss": self.policy_loss / self.steps,
-            "ppo/value_loss": self.value_loss / self.steps,
-            "ppo/grad_norm": self.grad_norm / self.steps,
-            "ppo/lr": self.lr,
-            "ppo/kl_old": self.kl_old / self.tokens,
-            "ppo/clip_share": self.clipped / self.tokens,
-            "ppo/ratio_mean": self.ratio / self.tokens,
-            "ppo/ratio_max": self.ratio_max,
-            "ppo/first_ratio_error": self.first_ratio_error,
-        }
+from reft_lab.policy.packing import Packed, Sequences, micro_batches
+from reft_lab.policy.scoring import score_packed
 
 
 def update(
@@ -70,55 +42,90 @@ def update(
         far the log-probabilities kept from sampling are from those of the update's own forward pass.
     """
     policy.eval()
+    sequences = Sequences(rollouts.prompts, rollouts.responses, pad_id)
+    fixed = _Fixed(
+        *(x.to(policy.device) for x in (rollouts.logprobs, rollouts.values)),
+        *(x.to(policy.device) for x in (rollouts.advantages, rollouts.returns)),
+    )
     tally = _Tally()
     for permutation in order:
         for start in range(0, len(permutation), config.mini_batch):
             chosen = permutation[start : start + config.mini_batch]
-            _accumulate(policy, rollouts, chosen, config, pad_id, tokens_per_micro_batch, tally)
-            norm, tally.lr = optimizer.step()
-            tally.grad_norm += norm
-            tally.steps += 1
+            weights = torch.zeros(len(rollouts))
+            weights[chosen] = torch.tensor(token_weights(sequences.responses[chosen].tolist(), config.loss_average))
+            weights = weights.to(policy.device)
+            for group in micro_batches(sequences.lengths[chosen].tolist(), tokens_per_micro_batch):
+                batch = sequences.packed([chosen[i] for i in group], policy.device)
+                tally.passes.append(_accumulate(policy, batch, fixed, weights, config))
+            tally.step(*optimizer.step())
     return tally.metrics()
 
 
-def _accumulate(
-    policy: Policy,
-    rollouts: Rollouts,
-    chosen: list[int],
-    config: PPOConfig,
-    pad_id: int,
-    tokens_per_micro_batch: int,
-    tally: _Tally,
-) -> None:
-    """Gradients of one mini-batch, in micro-batches that sum to the whole."""
-    device = policy.device
-    sizes = [len(rollouts.responses[i]) for i in chosen]
-    weight_of = dict(zip(chosen, token_weights(sizes, config.loss_average), strict=True))
-    lengths = [len(rollouts.prompts[i]) + len(rollouts.responses[i]) - 1 for i in chosen]
-    for group in micro_batches(lengths, tokens_per_micro_batch):
-        rows = [chosen[i] for i in group]
-        mask = rollouts.mask[rows]
-        old_logprobs, old_values, advantages, targets = (
-            x[rows][mask].to(device)
-            for x in (rollouts.logprobs, rollouts.values, rollouts.advantages, rollouts.returns)
-        )
-        weights = torch.tensor([weight_of[i] for i in rows for _ in rollouts.responses[i]], device=device)
+@dataclass(frozen=True)
+class _Fixed:
+    """What stays fixed of the rollouts, on the policy's device (B, T)."""
 
-        scores = score(policy, [rollouts.prompts[i] for i in rows], [rollouts.responses[i] for i in rows], pad_id)
-        pg = (weights * policy_loss(scores.logprobs, old_logprobs, advantages, config.clip)).sum()
-        vf = (weights * value_loss(scores.values, old_values, targets, config.value_clip)).sum()
-        (pg + config.value_coef * vf).backward()
+    logprobs: Tensor
+    values: Tensor
+    advantages: Tensor
+    returns: Tensor
 
-        with torch.no_grad():
-            log_ratio = scores.logprobs - old_logprobs
-            ratio = log_ratio.exp()
-            off = (ratio - 1).abs()
-            tally.policy_loss += pg.item()
-            tally.value_loss += vf.item()
-            tally.tokens += len(ratio)
-            tally.kl_old += (ratio - 1 - log_ratio).sum().item()
-            tally.clipped += (off > config.clip).sum().item()
-            tally.ratio += ratio.sum().item()
-            tally.ratio_max = max(tally.ratio_max, ratio.max().item())
-            if tally.steps == 0:
-                tally.first_ratio_error = max(tally.first_ratio_error, off.max().item())
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one micro-batch adds to the metrics, kept on its device so that nothing waits for it."""
+
+    tokens: int
+    sums: Tensor
+    ratio_max: Tensor
+    ratio_error: Tensor
+
+
+def _accumulate(policy: Policy, batch: Packed, fixed: _Fixed, weights: Tensor, config: PPOConfig) -> _Pass:
+    """Add the gradients of one micro-batch; `weights` are those of a response's tokens in the whole mini-batch (B,)."""
+    old_logprobs, old_values, advantages, targets = (
+        x[batch.index, batch.step] for x in (fixed.logprobs, fixed.values, fixed.advantages, fixed.returns)
+    )
+    token_weight = weights[batch.index]
+    scores = score_packed(policy, batch)
+    pg = (token_weight * policy_loss(scores.logprobs, old_logprobs, advantages, config.clip)).sum()
+    vf = (token_weight * value_loss(scores.values, old_values, targets, config.value_clip)).sum()
+    (pg + config.value_coef * vf).backward()
+
+    with torch.no_grad():
+        log_ratio = scores.logprobs - old_logprobs
+        ratio = log_ratio.exp()
+        off = (ratio - 1).abs()
+        sums = torch.stack([pg, vf, (ratio - 1 - log_ratio).sum(), (off > config.clip).sum(), ratio.sum()])
+        return _Pass(len(ratio), sums, ratio.max(), off.max())
+
+
+class _Tally:
+    """What the optimiser steps of one update came to; token means weigh all tokens of all passes the same."""
+
+    def __init__(self) -> None:
+        self.passes: list[_Pass] = []
+        self.first: list[_Pass] = []
+        self.norms: list[float] = []
+        self.lr = 0.0
+
+    def step(self, norm: float, lr: float) -> None:
+        """An optimiser step was done."""
+        self.first = self.first or list(self.passes)
+        self.norms.append(norm)
+        self.lr = lr
+
+    def metrics(self) -> dict[str, float]:
+        tokens, steps = sum(one.tokens for one in self.passes), len(self.norms)
+        pg, vf, kl_old, clipped, ratio = torch.stack([one.sums for one in self.passes]).cpu().double().sum(0).tolist()
+        return {
+            "ppo/policy_loss": pg / steps,
+            "ppo/value_loss": vf / steps,
+            "ppo/grad_norm": sum(self.norms) / steps,
+            "ppo/lr": self.lr,
+            "ppo/kl_old": kl_old / tokens,
+            "ppo/clip_share": clipped / tokens,
+            "ppo/ratio_mean": ratio / tokens,
+            "ppo/ratio_max": torch.stack([one.ratio_max for one in self.passes]).max().item(),
+            "ppo/first_ratio_error": torch.stack([one.ratio_error for one in self.first]).max().item(),
+        }

@@ -10,18 +10,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from reft_lab.algorithms.judging import Judge, Judging
 from reft_lab.algorithms.optimizer import Optimizer, constant
+from reft_lab.algorithms.phase import phase
 from reft_lab.algorithms.ppo import update
 from reft_lab.algorithms.rollouts import Rollouts, assemble, rollout_metrics
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.training import PPOConfig
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import sample
+from reft_lab.policy.sampling import Responses, sample
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import key, permutation, uniforms
 
-Judge = Callable[[Sequence[int], Sequence[Sequence[int]]], list[Outcome]]
+# Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
+RATIO_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class Iteration:
         questions: index of each rollout's question in the stage's prompts.
         rollouts: the experience.
         metrics: rollout/..., ppo/... and time/... as docs/metrics.md describes them.
+        notes: sentences for people.
     """
 
     questions: list[int]
     rollouts: Rollouts
     metrics: dict[str, float]
+    notes: list[str]
 
 
 class ReFT:
@@ -48,6 +54,8 @@ class ReFT:
     Attributes:
         step: iterations done.
         total_steps: iterations of the whole stage.
+        rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
+            those kept from sampling do not agree with it; None until the first iteration has found out.
     """
 
     def __init__(
@@ -93,6 +101,8 @@ class ReFT:
         self.decode_batch = decode_batch
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self.step = 0
+        # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
+        self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
         self.questions_per_iteration = config.rollouts // config.samples_per_problem
         passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
         self.total_steps = passes if config.iterations is None else config.iterations
@@ -109,17 +119,69 @@ class ReFT:
         """Whether all iterations are done."""
         return self.step >= self.total_steps
 
+    def counters(self) -> dict[str, Any]:
+        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
+        return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
+
+    def restore(self, counters: dict[str, Any]) -> None:
+        """Go on from what `counters` gave."""
+        self.step, self.rescore = counters["step"], counters["rescore"]
+        self.optimizer.restore_counters(counters["optimizer"])
+
     def advance(self) -> Iteration:
-        """Do one iteration."""
+        """Do one iteration.
+
+        Raises:
+            OutOfMemory: with the phase it happened in.
+            FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
+        """
         started = time.perf_counter()
         questions = self._questions()
         prompts = [self.prompts[q] for q in questions]
+        with Judging(self.judge, questions) as judging:
+            with phase("sampling"):
+                sampled = self._sample(questions, prompts, judging)
+            sampling = time.perf_counter()
+            outcomes = judging.outcomes()
+        scores = [self.reward(outcome) for outcome in outcomes]
+        judged = time.perf_counter()
+
+        with phase("scoring"):
+            sampled, notes = self._rescore(prompts, sampled)
+            ref_logprobs, _ = score_all(self.reference, prompts, sampled.lists(), **self._budget)
+        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
+        metrics = rollout_metrics(rollouts)
+        scoring = time.perf_counter()
+
+        order = [
+            permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
+        ]
+        with phase("updating"):
+            metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **self._budget)
+        if not self.rescore and metrics["ppo/first_ratio_error"] > RATIO_TOLERANCE:
+            self.rescore = True
+            notes.append(_says_rescoring(metrics["ppo/first_ratio_error"]))
+        updating = time.perf_counter()
+
+        tokens = int(rollouts.mask.sum())
+        metrics |= {
+            "time/rollout_seconds": sampling - started,
+            "time/judge_seconds": judged - sampling,
+            "time/score_seconds": scoring - judged,
+            "time/update_seconds": updating - scoring,
+            "time/rollout_tokens_per_second": tokens / (sampling - started),
+            "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
+        }
+        self.step += 1
+        return Iteration(questions, rollouts, metrics, notes)
+
+    def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
         keys = []
         for q in questions:
             keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
             earlier[q] += 1
-        sampled = sample(
+        return sample(
             self.policy,
             prompts,
             eos_id=self.eos_id,
@@ -127,41 +189,24 @@ class ReFT:
             max_new_tokens=self.config.max_new_tokens,
             batch_size=self.decode_batch,
             uniforms=uniforms(keys, self.config.max_new_tokens),
+            on_finished=judging.add,
         )
-        responses = sampled.lists()
-        sampling = time.perf_counter()
 
-        outcomes = self.judge(questions, responses)
-        scores = [self.reward(outcome) for outcome in outcomes]
-        judging = time.perf_counter()
+    def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
+        """The rollouts with log-probabilities and values that the update agrees with."""
+        if self.rescore is False:
+            return sampled, []
+        logprobs, values = score_all(self.policy, prompts, sampled.lists(), **self._budget)
+        anew = replace(sampled, logprobs=logprobs, values=values)
+        if self.rescore:
+            return anew, []
+        apart = float(((logprobs - sampled.logprobs).exp() - 1).abs().max())
+        self.rescore = apart > RATIO_TOLERANCE
+        return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
 
-        budget = {"pad_id": self.pad_id, "tokens_per_micro_batch": self.tokens_per_micro_batch}
-        if self.policy.precision != "fp32" or self.policy.value_trunk is not None:
-            # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
-            logprobs, values = score_all(self.policy, prompts, responses, **budget)
-            sampled = replace(sampled, logprobs=logprobs, values=values)
-        ref_logprobs, _ = score_all(self.reference, prompts, responses, **budget)
-        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
-        scoring = time.perf_counter()
-
-        order = [
-            permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
-        ]
-        metrics = rollout_metrics(rollouts)
-        metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **budget)
-        updating = time.perf_counter()
-
-        tokens = int(rollouts.mask.sum())
-        metrics |= {
-            "time/rollout_seconds": sampling - started,
-            "time/judge_seconds": judging - sampling,
-            "time/score_seconds": scoring - judging,
-            "time/update_seconds": updating - scoring,
-            "time/rollout_tokens_per_second": tokens / (sampling - started),
-            "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
-        }
-        self.step += 1
-        return Iteration(questions, rollouts, metrics)
+    @property
+    def _budget(self) -> dict[str, int]:
+        return {"pad_id": self.pad_id, "tokens_per_micro_batch": self.tokens_per_micro_batch}
 
     def _questions(self) -> list[int]:
         """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
@@ -175,3 +220,10 @@ class ReFT:
                 orders[epoch] = permutation(n, self.seed, "question order", epoch)
             chosen += [orders[epoch][index]] * self.config.samples_per_problem
         return chosen
+
+
+def _says_rescoring(apart: float) -> str:
+    return (
+        f"log-probabilities kept from sampling are off (a ratio differs from 1 by {apart:.1g}); from now on they are "
+        "computed anew before each update, which costs one forward pass."
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,7 +62,12 @@ def assemble(
     scores: Sequence[float],
     config: PPOConfig,
 ) -> Rollouts:
-    """Rewards, advantages and returns of a batch of judged responses (paper, section 3.2)."""
+    """Rewards, advantages and returns of a batch of judged responses (paper, section 3.2).
+
+    Raises:
+        FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
+    """
+    _check_finite(sampled, ref_logprobs, outcomes, scores)
     score = torch.tensor(scores, dtype=torch.float32)
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
@@ -83,17 +90,38 @@ def assemble(
     )
 
 
+def _check_finite(
+    sampled: Responses, ref_logprobs: Tensor, outcomes: Sequence[Outcome], scores: Sequence[float]
+) -> None:
+    for outcome, score in zip(outcomes, scores, strict=True):
+        if not math.isfinite(score):
+            raise FloatingPointError(
+                f"the reward of a response ({outcome.kind}, answer {outcome.answer}) is {score}; "
+                "a reward must be a finite number"
+            )
+    computed = {
+        "log-probabilities": sampled.logprobs,
+        "values": sampled.values,
+        "log-probabilities of the reference": ref_logprobs,
+    }
+    for name, tensor in computed.items():
+        if not tensor[sampled.mask].isfinite().all():
+            raise FloatingPointError(f"the {name} of sampled responses are not finite; lower the learning rate")
+
+
 def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
     """What was sampled, in numbers; docs/metrics.md says what each means."""
     n = len(rollouts)
     kinds = [outcome.kind for outcome in rollouts.outcomes]
     lengths = rollouts.mask.sum(1).float()
+    answers = Counter(outcome.answer for outcome in rollouts.outcomes if outcome.answer is not None)
     metrics = {
         "rollout/reward": rollouts.scores.mean().item(),
         "rollout/accuracy": kinds.count("correct") / n,
         "rollout/length": lengths.mean().item(),
         "rollout/truncated_share": 1 - rollouts.finished.float().mean().item(),
-        "rollout/unique_answers": len({o.answer for o in rollouts.outcomes if o.answer is not None}) / n,
+        "rollout/unique_answers": len(answers) / n,
+        "rollout/top_answer_share": max(answers.values(), default=0) / n,
         "rollout/value": rollouts.values[rollouts.mask].mean().item(),
     }
     metrics |= {f"rollout/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
@@ -104,6 +132,7 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         "ppo/kl_ref": k1.mean().item(),
         "ppo/kl_ref_token": (k1.sum() / lengths.sum()).item(),
         "ppo/entropy": rollouts.entropies[rollouts.mask].mean().item(),
+        "ppo/entropy_response": (rollouts.entropies * rollouts.mask).sum().item() / n,
         "ppo/explained_variance": 1 - unexplained / spread if spread > 0 else 0.0,
     }
     return metrics

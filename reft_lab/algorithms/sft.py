@@ -6,6 +6,7 @@ The same stage is the warm-up of ReFT and the SFT baseline; they differ in their
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -14,7 +15,8 @@ from reft_lab.algorithms.losses import sft_loss
 from reft_lab.algorithms.optimizer import Optimizer, constant, linear_decay
 from reft_lab.config.training import SFTConfig
 from reft_lab.policy.model import Policy
-from reft_lab.policy.scoring import micro_batches, score
+from reft_lab.policy.packing import Sequences, micro_batches
+from reft_lab.policy.scoring import score_packed
 from reft_lab.randomness import permutation, torch_seed
 
 
@@ -55,7 +57,7 @@ class SFT:
         self.config = config
         self.stage = stage
         self.seed = seed
-        self.pad_id = pad_id
+        self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self.step = 0
         self.steps_per_epoch = -(-len(examples) // config.batch_size)
@@ -80,6 +82,15 @@ class SFT:
         """Whether all steps are done."""
         return self.step >= self.total_steps
 
+    def counters(self) -> dict[str, Any]:
+        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
+        return {"step": self.step, "optimizer": self.optimizer.counters()}
+
+    def restore(self, counters: dict[str, Any]) -> None:
+        """Go on from what `counters` gave."""
+        self.step = counters["step"]
+        self.optimizer.restore_counters(counters["optimizer"])
+
     def advance(self) -> dict[str, float]:
         """Do one optimiser step: the mean loss over all completion tokens of a batch.
 
@@ -89,19 +100,18 @@ class SFT:
         epoch, index = divmod(self.step, self.steps_per_epoch)
         order = permutation(len(self.examples), self.seed, self.stage, "order", epoch)
         chosen = order[index * self.config.batch_size : (index + 1) * self.config.batch_size]
-        batch = [self.examples[i] for i in chosen]
-        total = sum(len(example.completion) for example in batch)
+        lengths = self.sequences.lengths[chosen].tolist()
+        total = int(self.sequences.responses[chosen].sum())
 
         self.policy.train()
-        loss = 0.0
-        for number, group in enumerate(micro_batches([len(e) for e in batch], self.tokens_per_micro_batch)):
+        parts = []
+        for number, group in enumerate(micro_batches(lengths, self.tokens_per_micro_batch)):
             torch.manual_seed(torch_seed(self.seed, self.stage, "dropout", self.step, number))
-            logprobs = score(
-                self.policy, [batch[i].prompt for i in group], [batch[i].completion for i in group], self.pad_id
-            ).logprobs
-            part = sft_loss(logprobs).sum() / total
+            batch = self.sequences.packed([chosen[i] for i in group], self.policy.device)
+            part = sft_loss(score_packed(self.policy, batch).logprobs).sum() / total
             part.backward()
-            loss += part.item()
+            parts.append(part.detach())
+        loss = torch.stack(parts).sum().item()
         norm, rate = self.optimizer.step()
         self.step += 1
         return {"loss": loss, "grad_norm": norm, "lr": rate, "tokens": total}

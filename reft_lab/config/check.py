@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
-from reft_lab.config.training import SFTConfig
+from reft_lab.config.training import SFTConfig, parse_every
 from reft_lab.config.wording import unknown_option, wrong_value
 from reft_lab.errors import BadInput
 
@@ -53,6 +53,9 @@ def _check_together(config: Config) -> None:
         raise BadInput(
             f"name={config.name} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
         )
+    if config.resume is not None:
+        raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
+    parse_every(config.checkpoint.every)
     _check_data(config)
     _check_reasoning(config)
     if config.model.path is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -74,6 +75,14 @@ class Conf:
             found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
         return found
 
+    def said_by(self, group: str, choice: str) -> set[str]:
+        """Dotted names of the options that the file of a choice sets."""
+        found = self.loader.repository.load_config(f"{group}/{choice}")
+        if found is None or not isinstance(found.config, DictConfig):
+            return set()
+        package = found.header.get("package") or group.replace("/", ".")
+        return set(_leaves(OmegaConf.to_container(found.config), "" if package == "_global_" else package))
+
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """The composed config, Hydra's node included.
 
@@ -86,3 +95,11 @@ class Conf:
             raise BadInput(explain(error)) from error
         composed.hydra.mode = mode  # hydra.main does so too
         return composed
+
+
+def _leaves(content: Any, name: str) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name

@@ -28,6 +28,8 @@ Start here
   python run.py experiment=paper/gsm8k_program_codellama    a setting as published
   python run.py seed=1 ppo.kl_coef=0.05                     options set by hand
   python run.py -m reward=exact,partial seed=0,1            every combination, one run after the other
+  python run.py resume=RUN_DIR                              go on with a run that was stopped
+  python run.py resume=auto seed=1                          go on with the newest such run of the same experiment, or start
   python run.py --cfg job                                   print the experiment, run nothing
 
 Choices: GROUP=NAME, each a file conf/GROUP/NAME.yaml (* is taken unless you say otherwise)
@@ -39,7 +41,7 @@ Options: SECTION.OPTION=VALUE, such as ppo.lam=0.9 or warmup.epochs=5
   docs/configuration.md has every option with its meaning, unit, range and default.
 
 A run leaves everything in outputs/DATE/TIME-NAME/ (with -m: multirun/DATE/TIME-NAME/NUMBER/).
-Exit codes: 0 finished, 2 bad input, 1 anything else, 130 interrupted. Hydra's own flags: --hydra-help."""
+Exit codes: 0 finished, 2 bad input, 1 anything else, 130 Ctrl-C, 143 SIGTERM. Hydra's own flags: --hydra-help."""
 
 
 def help_text(conf: Conf) -> str:

@@ -1,78 +1,93 @@
-"""From a command line to an exit code: 0 finished, 2 bad input, 1 anything else, 130 interrupted."""
+"""From a command line to an exit code: 0 finished, 2 bad input, 1 anything else, 128 + signal when interrupted."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import traceback
-from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.config.check import check
 from reft_lab.config.conf import Conf, register_schema
-from reft_lab.config.explain import explain
+from reft_lab.config.exits import FULL_ERROR, exit_interrupted, exit_with_sentence
+from reft_lab.config.flags import parse_flags
 from reft_lab.config.help import help_text
 from reft_lab.config.overrides import check_overrides, parse, register_rewards
-from reft_lab.config.run_folder import claim
-from reft_lab.errors import BadInput
+from reft_lab.config.quiet_start import exit_on_signals
+from reft_lab.config.resume import AUTO, Finished, Resumption, continued, split_resume
+from reft_lab.config.run_folder import claim, remove_if_unused
+from reft_lab.config.saved_run import started_from
+from reft_lab.config.schema import Config
+from reft_lab.config.unfinished import unfinished
+from reft_lab.errors import BadInput, RunFailed
 
-FULL_ERROR = "HYDRA_FULL_ERROR"
-WANTS_TRACEBACK = os.environ.get(FULL_ERROR) == "1"
 
-
-def launch(experiment: Callable[[], Any]) -> None:
-    """Call `experiment`, a function decorated with hydra.main, and exit with the code that tells how it went.
+def launch(experiment: Callable[[], Any], resume: Callable[[Config, Path, list[str]], Any]) -> None:
+    """Do what the command line asks for, and exit with the code that tells how it went.
 
     The command line is composed and checked before Hydra makes a folder, so bad input leaves nothing on disk. With
     HYDRA_FULL_ERROR=1 in the environment, bad input shows its traceback too.
+
+    Args:
+        experiment: runs a new experiment; decorated with hydra.main.
+        resume: goes on with the run in a directory, as this config, with these changes from the saved one.
     """
     os.environ[FULL_ERROR] = "1"  # Hydra then raises an error, where it would print it its own way and exit with 1
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # for reward=my_module.my_function
     register_schema()
     try:
-        composed = check_command(sys.argv[1:])
-        if composed is not None:
-            sys.argv += claim(composed, sys.argv[1:])
-        experiment()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except (BadInput, HydraException) as error:
-        _exit_with_sentence(error)
+        asked, words = split_resume(sys.argv[1:])
+        going_on = _existing_run(asked, words)
+        if isinstance(going_on, Finished):
+            print(going_on.sentence)
+        elif going_on is None:
+            _start(experiment, words, "no unfinished run of this experiment; a new one begins." if asked else "")
+        elif parse_flags(words).cfg:
+            print(OmegaConf.to_yaml(OmegaConf.create(asdict(going_on.config))), end="")
+        else:
+            resume(going_on.config, going_on.directory, going_on.changes)
+    except KeyboardInterrupt as stop:
+        exit_interrupted(stop)
+    except (BadInput, RunFailed, HydraException) as error:
+        exit_with_sentence(error)
 
 
-@contextmanager
-def bad_input_exits() -> Iterator[None]:
-    """Inside a single run, bad input ends the process here and now, before Hydra adds lines of its own.
+def _existing_run(asked: str | None, words: Sequence[str]) -> Resumption | Finished | None:
+    """The run that `resume=` asks to go on with; None for a new one."""
+    if asked is None:
+        return None
+    if asked == AUTO:
+        composed = check_command(words)
+        assert composed is not None
+        found = unfinished(composed)
+    else:
+        found = continued(Path(asked).expanduser(), words)
+    started = started_from(found.directory) if isinstance(found, Resumption) else None
+    if started is not None and str(started) not in sys.path:
+        sys.path.append(str(started))  # a reward of the user's own is beside where the run was started
+    return found
 
-    The folder that Hydra made for a run that never began is taken away again. In a multirun the error is raised, and
-    Hydra says which job it was.
-    """
-    try:
-        yield
-    except BadInput as error:
-        _remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise
-        _exit_with_sentence(error)
 
-
-def _remove_if_unused(directory: Path) -> None:
-    if directory.is_dir() and [entry.name for entry in directory.iterdir()] == [".hydra"]:
-        shutil.rmtree(directory)
+def _start(experiment: Callable[[], Any], words: list[str], note: str) -> None:
+    """Start what `words` describe, a new run or study."""
+    composed = check_command(words)
+    sys.argv[1:] = words
+    if composed is not None and not parse_flags(words).cfg:
+        if note:
+            print(note)
+        folder, told = claim(composed, words)
+        sys.argv += told
+        exit_on_signals(lambda: remove_if_unused(folder, claimed=bool(told)))
+    experiment()
 
 
 def check_command(words: Sequence[str]) -> DictConfig | None:
@@ -84,7 +99,7 @@ def check_command(words: Sequence[str]) -> DictConfig | None:
     Raises:
         BadInput: something in it cannot be.
     """
-    flags = _parse_flags(words)
+    flags = parse_flags(words)
     if flags.hydra_help or flags.shell_completion:
         return None
     conf = Conf(config_dir=flags.config_dir, config_name=flags.config_name or "config")
@@ -99,29 +114,12 @@ def check_command(words: Sequence[str]) -> DictConfig | None:
     if not flags.multirun:
         composed = conf.compose(flags.overrides)
         _check_experiment(composed)
-        return None if flags.cfg else composed
+        return composed
     study = conf.compose(flags.overrides, RunMode.MULTIRUN)
     if study.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
         for job in _jobs(study, overrides, conf):
             _check_experiment(conf.compose(job))
     return study
-
-
-def _parse_flags(words: Sequence[str]) -> Namespace:
-    parser = get_args_parser()
-
-    def refuse(message: str) -> NoReturn:
-        word = next((word for word in words if word.startswith("--") and "=" in word), None)
-        hint = f"options are written without dashes, {word.lstrip('-')}" if word else "see `python run.py --help`"
-        raise BadInput(f"{message}; {hint}.")
-
-    parser.error = refuse  # type: ignore[method-assign]
-    flags = parser.parse_args(list(words))
-    if sum(map(bool, (flags.run, flags.multirun, flags.cfg, flags.info, flags.shell_completion))) > 1:
-        refuse("only one of --run, --multirun, --cfg, --info and --shell-completion can be given")
-    if flags.resolve and not flags.cfg:
-        refuse("--resolve goes with --cfg")
-    return flags
 
 
 def _jobs(study: DictConfig, overrides: Sequence[Override], conf: Conf) -> list[list[str]]:
@@ -140,10 +138,3 @@ def _check_experiment(composed: DictConfig) -> None:
     from reft_lab.rewards import resolve
 
     resolve(check(composed).reward.function)
-
-
-def _exit_with_sentence(error: Exception) -> NoReturn:
-    if WANTS_TRACEBACK:
-        traceback.print_exception(error)
-    print(f"error: {error if isinstance(error, BadInput) else explain(error)}", file=sys.stderr)
-    sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from reft_lab.errors import BadInput
 
 
-def claim(composed: DictConfig, words: Sequence[str]) -> list[str]:
+def claim(composed: DictConfig, words: Sequence[str]) -> tuple[Path, list[str]]:
     """Make the folder that a run (or study) is going to use, and nobody else.
 
     Args:
@@ -20,7 +21,7 @@ def claim(composed: DictConfig, words: Sequence[str]) -> list[str]:
         words: the command line; a folder that the user names there is taken as it is.
 
     Returns:
-        The override that tells Hydra about the folder, if there is anything to tell.
+        The folder, and the override that tells Hydra about it; none where the user named it.
 
     Raises:
         BadInput: the folder cannot be made.
@@ -40,7 +41,14 @@ def claim(composed: DictConfig, words: Sequence[str]) -> list[str]:
             why = f"the folder {folder} cannot be made ({error.strerror})"
             raise BadInput(f"{why}; name another: {option}=DIR.") from error
         if named:
-            return []
+            return folder, []
         quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-        return [f"{option}='{quoted}'"]
+        return folder, [f"{option}='{quoted}'"]
     raise AssertionError("count() does not end")
+
+
+def remove_if_unused(folder: Path, *, claimed: bool = False) -> None:
+    """Take away the folder of a run that never began: it holds Hydra's files only, or none if it was `claimed`."""
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else [""]
+    if names == [".hydra"] or (claimed and not names):
+        shutil.rmtree(folder)

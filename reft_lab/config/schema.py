@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Optional
 
+from reft_lab.config.alarms import AlarmsConfig
 from reft_lab.config.fields import STRICT, OneOf, doc
 from reft_lab.config.inputs import (
     AnswersConfig,
@@ -42,6 +43,13 @@ class Config:
         doc("split that picks the best checkpoint; test repeats the paper's protocol, and the result says so"),
         OneOf("dev", "test"),
     ] = "dev"
+    resume: Annotated[
+        Optional[str],
+        doc(
+            "command line only: go on with a run from its last checkpoint; its run directory, or auto for the newest "
+            "unfinished run of the same experiment"
+        ),
+    ] = None
     model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)
     data: Annotated[DataConfig, doc("the questions")] = field(default_factory=DataConfig)
     cot: Annotated[CotConfig, doc("how reasoning is written")] = field(default_factory=CotConfig)
@@ -52,6 +60,9 @@ class Config:
     sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
     ppo: Annotated[PPOConfig, doc("stage 2 of method=reft")] = field(default_factory=PPOConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
+    alarms: Annotated[AlarmsConfig, doc("alarms while ReFT trains (docs/alarms.md)")] = field(
+        default_factory=AlarmsConfig
+    )
     trainer: Annotated[TrainerConfig, doc("device, precision, threads")] = field(default_factory=TrainerConfig)
     tracker: Annotated[TrackerConfig, doc("what is recorded")] = field(default_factory=TrackerConfig)
     checkpoint: Annotated[CheckpointConfig, doc("what is saved")] = field(default_factory=CheckpointConfig)

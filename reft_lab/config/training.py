@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Optional
 
 from reft_lab.config.fields import STRICT, OneOf, doc
+from reft_lab.errors import BadInput
 
 
 @dataclass
@@ -100,7 +102,10 @@ class TrainerConfig:
     precision: Annotated[
         str, doc("weights and optimiser are fp32 masters; bf16 means autocast over them"), OneOf("fp32", "bf16")
     ] = "fp32"
-    threads: Annotated[Optional[int], doc("CPU threads; null leaves torch's default", ge=1)] = None
+    threads: Annotated[
+        Optional[int],
+        doc("CPU threads; null: as many as a quick measurement finds fastest, and torch's default beside a GPU", ge=1),
+    ] = None
     tokens_per_micro_batch: Annotated[
         int, doc("most tokens, padding included, in one forward and backward pass", unit="tokens", ge=64)
     ] = 8192
@@ -127,9 +132,43 @@ class TrackerConfig:
 
 @dataclass
 class CheckpointConfig:
-    """When the full training state is saved."""
+    """When the full training state is saved, and how many of them are kept."""
 
     __pydantic_config__ = STRICT
     every: Annotated[
-        Optional[int], doc("save the full state every so many iterations or epochs; null: at evaluations", ge=1)
+        Optional[str],
+        doc(
+            "save the full state every so many steps (50: optimiser steps of SFT, iterations of ReFT) or at intervals "
+            "(90s, 10min, 2h); null: at evaluations"
+        ),
     ] = None
+    keep: Annotated[int, doc("full states kept; the older ones are for when the newest is damaged", ge=1)] = 2
+
+
+@dataclass(frozen=True)
+class Every:
+    """How often: every so many steps, or every so many seconds; neither: at evaluations."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
+SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+def parse_every(text: str | None) -> Every:
+    """What a value of `checkpoint.every` stands for: `50`, `90s`, `10min`, `2h`, or None.
+
+    Raises:
+        BadInput: it stands for nothing.
+    """
+    if text is None:
+        return Every()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)?", text.strip())
+    amount = float(found[1]) if found else 0.0
+    if not found or amount == 0 or (not found[2] and not amount.is_integer()):
+        raise BadInput(
+            f"checkpoint.every={text} is not possible: it must be a number of steps (50), a time (90s, 10min, 2h), "
+            "or null."
+        )
+    return Every(seconds=amount * SECONDS[found[2]]) if found[2] else Every(steps=int(amount))

@@ -29,6 +29,7 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
+_SLOT = re.compile(r"x[0-9]")
 _OPTIONS_LINE = re.compile(r"\na ?\) .*\Z")
 _LONGEST = 30
 """Longest number that gets a slot, in characters; what is longer is a code, not a quantity."""
@@ -90,8 +91,7 @@ def slot_program(program: str, numbers: Sequence[Number]) -> str:
         tree = ast.parse(program)
     except (SyntaxError, ValueError) as error:
         raise BadInput(f"A gold program cannot be given number slots because it is not Python ({error}).") from error
-    own_names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    own_names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    own_names = _names(tree) if _SLOT.search(program) or not program.isascii() else set()  # the walk takes long
     slots: defaultdict[Number, deque[str]] = defaultdict(deque)
     for i, number in enumerate(numbers):
         if f"x{i}" not in own_names:
@@ -108,6 +108,14 @@ def slot_program(program: str, numbers: Sequence[Number]) -> str:
         before, after = line[: literal.col_offset], line[literal.end_col_offset :]
         lines[literal.lineno - 1] = before + _apart(slot, before, after) + after
     return b"".join(lines).decode()
+
+
+def _names(tree: ast.AST) -> set[str]:
+    """The variables and parameters of a program."""
+    nodes = list(ast.walk(tree))
+    return {node.id for node in nodes if isinstance(node, ast.Name)} | {
+        node.arg for node in nodes if isinstance(node, ast.arg)
+    }
 
 
 def _quantities(tree: ast.AST) -> Iterator[tuple[ast.Constant, Number]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from reft_lab.algorithms.judging import Judging
 from reft_lab.answers.outcome import Outcome
 from reft_lab.cot.format import CotFormat
 from reft_lab.data.problem import Problem
@@ -55,7 +56,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask the policy every problem, greedily, with the prompts of the RL stage.
 
-    A prompt is never cut. One that leaves no room for an answer within the model's positions counts as no_answer.
+    Responses are judged while later ones are still being written. A prompt is never cut; one that leaves no room for an answer within the model's positions counts as no_answer.
 
     Args:
         policy: the policy.
@@ -69,20 +70,29 @@ def evaluate(
     prompts = codec.prompts([form.prompt(problem, "rl") for problem in problems])
     room = policy.positions
     fits = [i for i, prompt in enumerate(prompts) if room is None or len(prompt) + max_new_tokens <= room]
-    sampled = sample(
-        policy,
-        [prompts[i] for i in fits],
-        eos_id=codec.eos_id,
-        pad_id=codec.pad_id,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        on_progress=on_progress,
-    )
-    ids = sampled.lists()
-    texts = codec.read(ids)
     outcomes = [Outcome("no_answer", detail="the prompt leaves no room for an answer")] * len(problems)
     responses, lengths, finished = [""] * len(problems), [0] * len(problems), [False] * len(problems)
-    judged = form.judge([problems[i] for i in fits], texts)
-    for i, outcome, text, row, ended in zip(fits, judged, texts, ids, sampled.finished.tolist(), strict=True):
-        outcomes[i], responses[i], lengths[i], finished[i] = outcome, text, len(row), ended
+
+    def judge(places: Sequence[int], ids: Sequence[Sequence[int]]) -> list[Outcome]:
+        texts = codec.read(ids)
+        for i, text in zip(places, texts, strict=True):
+            responses[i] = text
+        return form.judge([problems[i] for i in places], texts)
+
+    with Judging(judge, fits) as judging:
+        sampled = sample(
+            policy,
+            [prompts[i] for i in fits],
+            eos_id=codec.eos_id,
+            pad_id=codec.pad_id,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            on_progress=on_progress,
+            on_finished=judging.add,
+        )
+        judged = judging.outcomes()
+    for i, outcome, length, ended in zip(
+        fits, judged, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True
+    ):
+        outcomes[i], lengths[i], finished[i] = outcome, length, ended
     return Evaluation(problems, responses, outcomes, lengths, finished)

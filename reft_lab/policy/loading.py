@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.inputs import ModelConfig, ScratchConfig
@@ -100,19 +101,27 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
             f"model.path={path} is not a model folder (it holds no config.json); "
             "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
         )
+    if is_folder and not any(folder.glob("*.safetensors")):
+        raise BadInput(
+            f"model.path={path} holds no weights as safetensors, and a pickle could run anything that its author likes; "
+            "load it once with transformers, and write it with save_pretrained."
+        )
     why_not = None if is_folder else obstacle("models", path)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source = str(folder) if is_folder else path
     options: dict[str, Any] = {"revision": model.revision or "main", "local_files_only": why_not is not None}
+    options["trust_remote_code"] = False  # else transformers asks, where a model brings code of its own
     try:
         if part == "config":
             return AutoConfig.from_pretrained(source, **options)
         if part == "tokenizer":
             return AutoTokenizer.from_pretrained(source, padding_side="left", **options)
-        return AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        # Some models of the hub (Galactica) have pickles only; of these, torch then takes nothing but tensors.
+        kinds = {"use_safetensors": True if is_folder else None, "weights_only": True}
+        return AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **kinds, **options)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, UnpicklingError) as error:
         if is_folder:
             tried = f"from this folder: {_first_sentence(error)}"
         else:

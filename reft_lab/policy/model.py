@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from reft_lab.errors import BadInput
+from reft_lab.policy import llama
+from reft_lab.policy.head import target_logprobs
+from reft_lab.policy.packing import Packed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -22,6 +25,9 @@ class Policy(nn.Module):
     first update. It reads the policy's own trunk (paper, section 3.2) or, with `separate_value`, that of a second copy
     of the model (paper's ablation). `value_grad_to_trunk` says whether the value loss trains the trunk as well.
     Weights are fp32; `precision="bf16"` computes trunk and logits under autocast.
+
+    Attributes:
+        fast_path: whether code written for the model's family takes the place of transformers' own forward.
     """
 
     def __init__(
@@ -31,7 +37,9 @@ class Policy(nn.Module):
         separate_value: bool = False,
         value_grad_to_trunk: bool = True,
         precision: str = "fp32",
+        fast_path: bool = True,
     ):
+        """`fast_path` allows code written for a family; false takes transformers' own forward everywhere."""
         super().__init__()
         self.lm = lm
         self.precision = precision
@@ -41,6 +49,7 @@ class Policy(nn.Module):
         nn.init.zeros_(self.value_head.bias)
         self.value_trunk = copy.deepcopy(lm.base_model) if separate_value else None
         self.value_grad_to_trunk = value_grad_to_trunk
+        self.fast_path = fast_path and llama.understands(lm.base_model)
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     @property
@@ -69,14 +78,21 @@ class Policy(nn.Module):
         """
         return self._run(self.lm.base_model, ids, mask, positions, cache)
 
-    def hidden_for_values(self, hidden: Tensor, ids: Tensor, positions: Tensor) -> Tensor:
-        """What the value head reads: `hidden` itself, detached from the trunk, or the second model's (B, S, H).
+    def response_states(self, batch: Packed) -> Tensor:
+        """Last hidden states of the tokens that predict a response token (M, H)."""
+        return self._response_states(self.lm.base_model, batch)
 
-        Sequences are padded on the right.
-        """
+    def states_for_values(self, states: Tensor, batch: Packed) -> Tensor:
+        """What the value head reads: `states` themselves, detached from the trunk, or the second model's (M, H)."""
         if self.value_trunk is not None:
-            return self._run(self.value_trunk, ids, None, positions, None)
-        return hidden if self.value_grad_to_trunk else hidden.detach()
+            return self._response_states(self.value_trunk, batch)
+        return states if self.value_grad_to_trunk else states.detach()
+
+    def target_logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
+        """Log-probabilities of `targets` in fp32: (M, H), (M) -> (M)."""
+        head = cast(nn.Linear, self.lm.get_output_embeddings())
+        bias = None if head.bias is None else head.bias.to(self._dtype)
+        return target_logprobs(states.to(self._dtype), head.weight.to(self._dtype), bias, targets)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
@@ -84,16 +100,26 @@ class Policy(nn.Module):
             return cast(Tensor, self.lm.get_output_embeddings()(hidden)).float()
 
     def values(self, hidden: Tensor) -> Tensor:
-        """State values in fp32 from the hidden states of `hidden_for_values`: (..., H) -> (...)."""
+        """State values in fp32 from the states of `states_for_values`: (..., H) -> (...)."""
         return cast(Tensor, self.value_head(hidden.float())).squeeze(-1)
 
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
-        frozen = Policy(copy.deepcopy(self.lm), precision=self.precision).to(self.device)
+        frozen = Policy(copy.deepcopy(self.lm), precision=self.precision, fast_path=self.fast_path).to(self.device)
         return frozen.requires_grad_(False).eval()
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    def _response_states(self, trunk: nn.Module, batch: Packed) -> Tensor:
+        if self.fast_path:
+            return llama.response_states(trunk, batch, self._dtype)
+        ids, positions = batch.padded()
+        return self._run(trunk, ids, None, positions, None)[batch.where_predicting()]
 
     def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any) -> Tensor:
         extra = {"position_ids": positions} if self._takes_positions else {}

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.policy.model import Policy
+from reft_lab.sealed import sealed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 VALUE_FILE = "value_model.safetensors"
+FACTS_FILE = "checkpoint.json"
 
 
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder to write to, which takes the place of `folder` when all is written."""
-    part = folder.with_name(f".{folder.name}.part")
-    old = folder.with_name(f".{folder.name}.old")
-    for leftover in (part, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def save(policy: Policy, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write model, tokenizer and value model to `folder`, replacing what is there only when all is written.
+def save(policy: Policy, tokenizer: PreTrainedTokenizerBase, folder: Path, facts: dict[str, Any]) -> None:
+    """Write model, tokenizer, value model and `facts` to `folder`, replacing what is there when all is written.
 
     `AutoModelForCausalLM.from_pretrained(folder)` and `AutoTokenizer.from_pretrained(folder)` load it.
     """
     from safetensors.torch import save_file
 
     value = {name: tensor for name, tensor in policy.state_dict().items() if name.startswith("value_")}
-    with replaced(folder) as part:
+    with sealed(folder) as part:
         policy.lm.save_pretrained(part)
         tokenizer.save_pretrained(part)
         save_file({name: tensor.contiguous() for name, tensor in value.items()}, part / VALUE_FILE)
+        (part / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """The facts that `save` wrote; none where there is no such folder."""
+    try:
+        stored: dict[str, Any] = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        return stored
+    except (OSError, ValueError):
+        return {}
 
 
 def load_weights(policy: Policy, folder: Path) -> None:
@@ -51,6 +46,6 @@ def load_weights(policy: Policy, folder: Path) -> None:
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
 
-    stored = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    stored = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
     policy.lm.load_state_dict(stored.state_dict())
     policy.load_state_dict(load_file(folder / VALUE_FILE), strict=False)

@@ -1,5 +1,5 @@
 """One experiment from start to end."""
 
-from reft_lab.runner.experiment import run
+from reft_lab.runner.experiment import resume, run
 
-__all__ = ["run"]
+__all__ = ["resume", "run"]

@@ -14,19 +14,19 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from reft_lab.config.saved_run import BASELINE, CONFIG, RESULT, is_finished
 from reft_lab.config.schema import Config
-
-FOLDER = "baseline_sft"
 
 
 class SFTBaseline:
     """The same experiment with method=sft, in `baseline_sft/` of the run directory.
 
-    It starts from the same weights and trains on the same questions, with the settings of config.sft.
+    It starts from the same weights and trains on the same questions, with the settings of config.sft. One that was
+    stopped goes on from its own checkpoint, one that is finished is left alone.
     """
 
     def __init__(self, config: Config, run_directory: Path):
-        self.directory = run_directory / FOLDER
+        self.directory = run_directory / BASELINE
         self.config = replace(
             config,
             name=f"{config.name}-baseline-sft",
@@ -37,7 +37,10 @@ class SFTBaseline:
         self._process: BaseProcess | None = None
 
     def start(self) -> None:
-        """Begin training."""
+        """Begin training, or go on with it, unless it is done."""
+        if self._is_done():
+            return
+        (self.directory / RESULT).unlink(missing_ok=True)  # of an earlier session
         self._process = multiprocessing.get_context("spawn").Process(
             target=_train, args=(self.config, self.directory), daemon=True
         )
@@ -46,19 +49,28 @@ class SFTBaseline:
 
     def wait(self) -> dict[str, Any]:
         """Its result.json, once it is done; `status` says whether it went well."""
-        assert self._process is not None
-        self._process.join()
+        if self._process is not None:
+            self._process.join()
         try:
-            result: dict[str, Any] = json.loads((self.directory / "result.json").read_text())
+            result: dict[str, Any] = json.loads((self.directory / RESULT).read_text())
             return result
         except (OSError, ValueError):
-            return {"status": "failed", "reason": f"the baseline's process ended with code {self._process.exitcode}"}
+            code = self._process.exitcode if self._process is not None else None
+            return {"status": "failed", "reason": f"the baseline's process ended with code {code}"}
 
     def stop(self) -> None:
-        """End it, finished or not."""
+        """End it, finished or not; it saves its state first."""
         if self._process is not None and self._process.is_alive():
             self._process.terminate()
             self._process.join()
+
+    def _is_done(self) -> bool:
+        if not is_finished(self.directory):
+            return False
+        from omegaconf import OmegaConf
+
+        trained = OmegaConf.load(self.directory / CONFIG)
+        return bool(OmegaConf.select(trained, "sft.epochs") >= self.config.sft.epochs)
 
 
 @contextmanager
@@ -75,14 +87,17 @@ def _unheard(number: signal.Signals) -> Iterator[None]:
 
 
 def _train(config: Config, directory: Path) -> None:
-    from reft_lab.errors import BadInput
-    from reft_lab.runner.experiment import run
+    from reft_lab.errors import BadInput, Interrupted, RunFailed
+    from reft_lab.runner.experiment import resume, run
     from reft_lab.tracking.display import Silence
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        run(config, directory, display=Silence())
-    except BadInput:
+        if (directory / CONFIG).exists():
+            resume(config, directory, display=Silence())
+        else:
+            run(config, directory, display=Silence())
+    except (BadInput, RunFailed, Interrupted):
         raise SystemExit(1) from None  # result.json says why
 
 

@@ -1,8 +1,13 @@
-"""The full training state on disk: what a stage needs to go on where it stood."""
+"""The checkpoints of a run: full states to go on from, and policies to use.
+
+A full state is one sealed folder that needs nothing but `warmup/` beside it. All randomness is keyed by the counters in
+it, so there is none to save.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,36 +15,126 @@ from torch import Tensor
 
 from reft_lab.algorithms.reft import ReFT
 from reft_lab.algorithms.sft import SFT
-from reft_lab.policy.saving import replaced
+from reft_lab.policy import saving
+from reft_lab.sealed import damage, link, recover, sealed
 
+LAST, BEST, WARMUP = "last", "best", "warmup"
 TENSORS, FACTS = "state.safetensors", "state.json"
 
 
-def save(folder: Path, stage: SFT | ReFT, facts: dict[str, Any]) -> None:
-    """Write weights, optimiser state and counters of `stage`, and `facts` about the run, to `folder`.
+class Checkpoints:
+    """The folder `checkpoints/`.
 
-    All randomness is keyed by the counters, so there is none to save. ReFT's reference is not in it: the run keeps the
-    policy after warm-up in checkpoints/warmup.
+    Attributes:
+        folder: its place.
+        best: the best policy so far by the selection split, a plain transformers folder.
+        warmup: the policy after warm-up, which is ReFT's reference.
     """
-    from safetensors.torch import save_file
 
-    tensors = {f"policy.{name}": tensor for name, tensor in _weights(stage).items()}
-    tensors |= {f"adamw.{name}": tensor for name, tensor in stage.optimizer.tensors().items()}
-    counters = {"step": stage.step, "optimizer_steps": stage.optimizer.steps}
-    with replaced(folder) as part:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / TENSORS)
-        (part / FACTS).write_text(json.dumps(counters | facts, indent=2) + "\n")
+    def __init__(self, folder: Path, keep: int):
+        """`keep` full states stay, the newest as `last`, those before as `step-NUMBER`."""
+        self.folder = folder
+        self.keep = keep
+        self.best = folder / BEST
+        self.warmup = folder / WARMUP
+
+    def save(self, stage: SFT | ReFT, facts: dict[str, Any]) -> None:
+        """Write the full state: weights, optimiser state and counters of `stage`, the best policy so far, and `facts`.
+
+        The best policy is a second name for the same files, so it takes no room; with it the state stays whole when a
+        newer best takes the place of this one.
+
+        Args:
+            stage: the stage in progress.
+            facts: how far the run is, as JSON.
+        """
+        from safetensors.torch import save_file
+
+        tensors = {f"policy.{name}": tensor for name, tensor in _weights(stage).items()}
+        tensors |= {f"adamw.{name}": tensor for name, tensor in stage.optimizer.tensors().items()}
+        last = self.folder / LAST
+        with sealed(last) as part:
+            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / TENSORS)
+            (part / FACTS).write_text(json.dumps({"counters": stage.counters()} | facts, indent=2) + "\n")
+            if self.best.exists():
+                link(self.best, part / BEST)
+            if last.exists() and (step := _facts(last).get("tracker_step")) != facts["tracker_step"]:
+                older = self.folder / f"step-{step}"
+                shutil.rmtree(older, ignore_errors=True)
+                last.rename(older)
+        for old in self._states()[self.keep :]:
+            shutil.rmtree(old)
+
+    def find(self) -> tuple[Path | None, list[str]]:
+        """The newest full state that is as it was written, and a sentence on each that is not."""
+        notes: list[str] = []
+        recover(self.folder / LAST)
+        for folder in self._states():
+            problem = damage(folder)
+            if problem is None and self.facts(folder)["stage"] == "reft" and damage(self.warmup):
+                problem = f"it needs {self.warmup}, and there {damage(self.warmup)}"
+            if problem is None:
+                return folder, notes
+            notes.append(f"the checkpoint {folder} cannot be used: {problem}.")
+        return None, notes
+
+    def load(self, folder: Path, stage: SFT | ReFT) -> None:
+        """Put the state in `folder` into a stage made from the same config."""
+        from safetensors.torch import load_file
+
+        tensors = load_file(folder / TENSORS)
+        stage.policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
+        stage.optimizer.restore(_part(tensors, "adamw."))
+        stage.restore(_facts(folder)["counters"])
+
+    def facts(self, folder: Path) -> dict[str, Any]:
+        """The facts that `save` wrote with a state."""
+        return _facts(folder)
+
+    def go_back_to(self, folder: Path | None) -> tuple[Path | None, str | None]:
+        """Forget what is newer than the state in `folder` (None: everything), and make it the newest.
+
+        Returns:
+            Where the state is now, and what is wrong with its best policy: None where it is there, or was none yet.
+        """
+        for leftover in (*self.folder.glob(".*.part"), *self.folder.glob(".*.old")):
+            shutil.rmtree(leftover)
+        if folder is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return None, None
+        for state in self._states():
+            if state == folder:
+                break
+            shutil.rmtree(state)
+        last = self.folder / LAST
+        if folder != last:
+            folder.rename(last)
+        kept = last / BEST
+        if saving.facts(kept) == saving.facts(self.best) and not damage(self.best):
+            return last, None
+        shutil.rmtree(self.best, ignore_errors=True)
+        problem = damage(kept) if kept.exists() else None
+        if kept.exists() and not problem:
+            link(kept, self.best)
+        return last, problem
+
+    def _states(self) -> list[Path]:
+        """Folders of full states, the newest first."""
+
+        def steps(folder: Path) -> int:
+            number = folder.name.removeprefix("step-")
+            return int(number) if number.isdecimal() else -1
+
+        older = sorted((path for path in self.folder.glob("step-*") if steps(path) >= 0), key=steps, reverse=True)
+        last = self.folder / LAST
+        return [last, *older] if last.exists() else older
 
 
-def load(folder: Path, stage: SFT | ReFT) -> dict[str, Any]:
-    """Put what `save` wrote into a stage made from the same config; returns the counters and facts."""
-    from safetensors.torch import load_file
-
-    facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
-    tensors = load_file(folder / TENSORS)
-    stage.policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
-    stage.optimizer.restore(_part(tensors, "adamw."), facts["optimizer_steps"])
-    stage.step = facts["step"]
+def _facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
+    except (OSError, ValueError):
+        return {}
     return facts
 
 

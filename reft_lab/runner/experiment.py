@@ -1,27 +1,31 @@
-"""One experiment from start to end: data -> policy -> warm-up -> ReFT -> evaluation -> result."""
+"""One experiment, begun or gone on with: data -> policy -> warm-up -> ReFT -> evaluation -> result."""
 
 from __future__ import annotations
 
+import signal
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.sft import SFT
 from reft_lab.config.schema import Config
-from reft_lab.config.training import SFTConfig
-from reft_lab.data import Problem
-from reft_lab.evaluation.greedy import Evaluation
-from reft_lab.policy import saving
-from reft_lab.policy.model import Policy
+from reft_lab.errors import BadInput, Interrupted
 from reft_lab.programs import ProgramRunner
+from reft_lab.runner import failure
 from reft_lab.runner.baseline import SFTBaseline
+from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.final import conclude
+from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.loop import Loop
+from reft_lab.runner.method import train
+from reft_lab.runner.progress import Progress
 from reft_lab.runner.setup import Setup, prepare
-from reft_lab.runner.stages import Best, Stages
+from reft_lab.runner.space import check_space
+from reft_lab.runner.stages import Stages
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.passport import hash_problems, hash_text, passport
+from reft_lab.tracking.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
@@ -40,184 +44,181 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
 
     Raises:
         BadInput: something the user gave cannot be used.
+        RunFailed: the run cannot go on, for a reason that may be mended.
+        Interrupted: a signal stopped it.
     """
     display = display or Display()
-    started = time.monotonic()
-    with ProgramRunner(config.programs) as programs:
+    with Interruption(display.note) as interruption, ProgramRunner(config.programs) as programs:
         # Until here nothing is written; a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
-        run_directory = RunDirectory(directory)
-        tracker, baseline = None, None
-        result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
-        result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
-        try:
-            _introduce(setup, run_directory, display)
-            tracker = Tracker(config, run_directory, display)
-            if config.baseline == "sft":
-                baseline = SFTBaseline(config, directory)
-                baseline.start()
-            result |= _train(setup, tracker, baseline)
-            if refused := programs.what_would_help():
-                display.note(refused)
-                result["notes"].append(refused)
-            status, reason = "finished", None
-        except KeyboardInterrupt:
-            status, reason = "interrupted", "interrupted from the keyboard"
+        check_space(config, setup.policy, directory)
+        with closing(RunDirectory(directory)) as run_directory:
+            run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
+            run_directory.write_config(config)
+            return _go(setup, programs, run_directory, display, interruption, _Start())
+
+
+def resume(config: Config, directory: Path, changes: Sequence[str] = (), display: Display | None = None) -> float:
+    """Go on with the run in `directory` where its last checkpoint stands, or from its start where there is none.
+
+    Args:
+        config: the run's own config, in which only what may change has changed.
+        directory: its run directory.
+        changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
+        display: where progress is shown; the terminal if not given.
+
+    Returns:
+        As `run`.
+
+    Raises:
+        BadInput: another process is at work in `directory`, or data or tokenizer are not those it started with.
+        RunFailed: as `run`.
+        Interrupted: as `run`.
+    """
+    display = display or Display()
+    with (
+        closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
+        Interruption(display.note) as interruption,
+        ProgramRunner(config.programs) as programs,
+    ):
+        began = run_directory.passport()
+        setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
+        _check_same_inputs(began.get("hashes"), setup, directory)
+        start = _find_start(run_directory, config)
+        notes = [*start.notes, *run_directory.rewind(start.step)]
+        run_directory.write_config(config)
+        run_directory.add_resumption(resumption(began, start.step, dict(change.split(": ", 1) for change in changes)))
+        for note in notes:
+            display.note(note)
+        display.note(f"going on with {directory} after step {start.step}")
+        return _go(setup, programs, run_directory, display, interruption, start)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a run begins: at its beginning, or at a state on disk.
+
+    Attributes:
+        state: folder of the state.
+        progress: how far the run is there.
+        step: the last recorded step.
+        elapsed: wall seconds before.
+        notes: sentences on checkpoints that cannot be used.
+    """
+
+    state: Path | None = None
+    progress: Progress = field(default_factory=Progress)
+    step: int = 0
+    elapsed: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def _find_start(run_directory: RunDirectory, config: Config) -> _Start:
+    checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
+    state, notes = checkpoints.find()
+    facts = {} if state is None else checkpoints.facts(state)
+    state, problem = checkpoints.go_back_to(state)
+    if state is None:
+        return _Start(notes=notes)
+    progress = Progress.from_json(facts)
+    if problem:
+        notes.append(f"the best policy so far cannot be used: {problem}; the next evaluation picks a new one.")
+        progress.forget_best()
+    return _Start(state, progress, facts["tracker_step"], facts["elapsed"], notes)
+
+
+def _go(
+    setup: Setup,
+    programs: ProgramRunner,
+    run_directory: RunDirectory,
+    display: Display,
+    interruption: Interruption,
+    start: _Start,
+) -> float:
+    """From `start` to the result; however it ends, result.json says how."""
+    config, directory = setup.config, run_directory.path
+    began = time.monotonic()
+    tracker, baseline, sentence = None, None, None
+    status = "interrupted"
+    reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
+    result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
+    result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
+    try:
+        for line in setup.splits.report.lines():
+            display.note(line)
+        tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
+        checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
+        if config.baseline == "sft":
+            baseline = SFTBaseline(config, directory)
+            baseline.start()
+        loop = Loop(start.progress, tracker, checkpoints, interruption, config.checkpoint, config.alarms)
+        stages = Stages(setup, loop)
+        warmed_up = train(setup, stages, start.state)
+        for note in setup.notes:
+            display.note(note)
+        result |= conclude(setup, stages, warmed_up)
+        if baseline is not None:
+            result["baseline_sft"] = _wait_for(baseline, start.progress, display)
+        result["seconds"] = dict(start.progress.seconds)
+        if refused := programs.what_would_help():
+            display.note(refused)
+            result["notes"].append(refused)
+        status, reason = "finished", None
+    except KeyboardInterrupt as error:
+        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
+        status, reason = "interrupted", f"stopped by {signal.Signals(number).name}"
+        sentence = f"interrupted; go on with: {failure.resume_command(directory)}"
+        raise Interrupted(number) from None
+    except Exception as error:
+        explained = failure.explain(error, config, directory)
+        status, reason = "failed", str(explained or f"{type(error).__name__}: {error}")
+        if explained is None or explained is error:
             raise
-        except BaseException as error:
-            status, reason = "failed", f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            if baseline is not None:
-                baseline.stop()
-            result["seconds"]["total"] = time.monotonic() - started
+        raise explained from error
+    finally:
+        with interruption.unbroken():
+            result["seconds"]["total"] = start.elapsed + time.monotonic() - began
             result = {"status": status, "reason": reason} | result
-            if tracker is not None:
-                tracker.finish(_summary(result), exit_code=0 if status == "finished" else 1)
-            run_directory.write_result(result)
+            try:
+                if baseline is not None:
+                    baseline.stop()
+                if tracker is not None:
+                    tracker.finish(_summary(result), exit_code=0 if status == "finished" else 1)
+            finally:  # also where a second signal breaks off the waiting
+                run_directory.write_result(result)
+                if sentence:
+                    display.note(sentence)
     display.show(result_table(result))
     display.note(f"run directory: {directory}")
     return float(result["final"][config.selection]["accuracy"])
 
 
-def _introduce(setup: Setup, run_directory: RunDirectory, display: Display) -> None:
-    """Config and passport on disk, what the data came to on the terminal."""
-    config, splits = setup.config, setup.splits
-    run_directory.write_config(config)
-    tokenizer_hash = hash_text(str(sorted(setup.codec.tokenizer.get_vocab().items())))
-    data_hash = hash_problems(splits.train, splits.dev, splits.test)
-    run_directory.write_passport(passport(config.seed, setup.device, data_hash, tokenizer_hash))
-    for line in splits.report.lines():
-        display.note(line)
+def _wait_for(baseline: SFTBaseline, progress: Progress, display: Display) -> dict[str, Any] | None:
+    before = time.monotonic()
+    other = baseline.wait()
+    progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
+    if other["status"] != "finished":
+        display.note(f"the SFT baseline did not finish: {other['reason']}")
+    scores: dict[str, Any] | None = other.get("final")
+    return scores
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """What a method leaves behind: its best checkpoint, and the policy after warm-up with its last evaluation."""
-
-    best: Best
-    warmup: Evaluation | None = None
-    reference: Policy | None = None
+def _hashes(setup: Setup) -> tuple[str, str]:
+    """Of the data and of the tokenizer."""
+    splits = setup.splits
+    vocabulary = str(sorted(setup.codec.tokenizer.get_vocab().items()))
+    return hash_problems(splits.train, splits.dev, splits.test), hash_text(vocabulary)
 
 
-def _train(setup: Setup, tracker: Tracker, baseline: SFTBaseline | None) -> dict[str, Any]:
-    stages = Stages(setup, tracker)
-    trained = _reft(setup, stages) if setup.config.method == "reft" else _sft(setup, stages)
-    for note in setup.notes:
-        tracker.display.note(note)
-
-    saving.load_weights(setup.policy, tracker.directory.checkpoints / "best")
-    final, final_scores = _final(stages, setup.policy, trained.best.evaluation)
-    warmup, warmup_scores = None, None
-    if trained.reference is not None:
-        warmup, warmup_scores = _final(stages, trained.reference, trained.warmup)
-    tracker.directory.write_predictions(_predictions(final, warmup))
-    result: dict[str, Any] = {
-        "warmup": warmup_scores,
-        "final": final_scores,
-        "chosen": trained.best.when,
-        "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
-        "seconds": dict(stages.seconds),
-        "data": {"counts": setup.splits.report.counts, "dropped": setup.splits.report.dropped},
-        "notes": [*setup.splits.report.notes, *setup.notes],
-    }
-    if baseline is not None:
-        before = time.monotonic()
-        other = baseline.wait()
-        result["seconds"]["waiting_for_baseline"] = time.monotonic() - before
-        result["baseline_sft"] = other.get("final")
-        if other["status"] != "finished":
-            tracker.display.note(f"the SFT baseline did not finish: {other['reason']}")
-    return result
-
-
-def _reft(setup: Setup, stages: Stages) -> _Trained:
-    config = setup.config
-    problems, prompts = setup.questions()
-    if config.warmup.epochs:
-        warmup = stages.supervise(_sft_stage(setup, "warmup", config.warmup), best=None)
-    else:
-        warmup = stages.evaluate(setup.policy, stages.selection)
-    best = Best(warmup, "warm-up")
-    for name in ("warmup", "best"):
-        saving.save(setup.policy, setup.codec.tokenizer, stages.tracker.directory.checkpoints / name)
-    reference = setup.policy.reference()
-
-    def judge(questions: Any, responses: Any) -> Any:
-        return setup.form.judge([problems[q] for q in questions], setup.codec.read(responses))
-
-    stage = ReFT(
-        setup.policy,
-        reference,
-        prompts,
-        [problem.id for problem in problems],
-        judge,
-        setup.reward,
-        config.ppo,
-        seed=config.seed,
-        eos_id=setup.codec.eos_id,
-        pad_id=setup.codec.pad_id,
-        decode_batch=config.trainer.decode_batch,
-        tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
-    )
-    stages.reinforce(stage, problems, best)
-    return _Trained(best, warmup, reference)
-
-
-def _sft(setup: Setup, stages: Stages) -> _Trained:
-    best = Best()
-    stages.supervise(_sft_stage(setup, "sft", setup.config.sft), best)
-    return _Trained(best)
-
-
-def _sft_stage(setup: Setup, name: str, config: SFTConfig) -> SFT:
-    return SFT(
-        setup.policy,
-        setup.examples(config.max_tokens),
-        config,
-        stage=name,
-        seed=setup.config.seed,
-        pad_id=setup.codec.pad_id,
-        tokens_per_micro_batch=setup.config.trainer.tokens_per_micro_batch,
-    )
-
-
-def _final(
-    stages: Stages, policy: Policy, selection: Evaluation | None
-) -> tuple[Evaluation, dict[str, dict[str, object]]]:
-    """The one reading of the test set, and the scores on both splits; `selection` is what is known already."""
-    config, splits = stages.setup.config, stages.setup.splits
-    by_split = {config.selection: selection}
-    limited = (("dev", splits.dev[: config.eval.dev_limit]), ("test", splits.test[: config.eval.test_limit]))
-    for split, problems in limited:
-        if by_split.get(split) is None:
-            by_split[split] = stages.evaluate(policy, problems, title=split)
-    dev, test = by_split["dev"], by_split["test"]
-    assert dev is not None
-    assert test is not None
-    return test, {"dev": dev.score.as_json(), "test": test.score.as_json()}
-
-
-def _predictions(final: Evaluation, warmup: Evaluation | None) -> list[dict[str, Any]]:
-    records = []
-    for i, problem in enumerate(final.problems):
-        records.append(_prediction(problem, final, i))
-        if warmup is not None:
-            records[-1]["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
-    return records
-
-
-def _prediction(problem: Problem, evaluation: Evaluation, i: int) -> dict[str, Any]:
-    outcome = evaluation.outcomes[i]
-    return {
-        "id": problem.id,
-        "question": problem.question,
-        "response": evaluation.responses[i],
-        "answer": outcome.answer,
-        "gold": problem.answer,
-        "outcome": outcome.kind,
-        "detail": outcome.detail,
-    }
+def _check_same_inputs(hashes: dict[str, str] | None, setup: Setup, directory: Path) -> None:
+    if hashes is None:  # killed before it wrote its passport
+        return
+    for name, now in zip(("data", "tokenizer"), _hashes(setup), strict=True):
+        if hashes.get(name) != now:
+            raise BadInput(
+                f"the {name} is not what the run in {directory} started with (its hash was {hashes.get(name)} and is "
+                f"{now}); bring the old files back, or start a new run without resume=."
+            )
 
 
 def _summary(result: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.rewards import resolve
+from reft_lab.runner.threads import measured_threads
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -100,8 +101,13 @@ class Setup:
             self.notes.append(f"left out {count} of {len(self.splits.train)} training problems: {what}.")
 
 
-def prepare(config: Config, programs: ProgramRunner) -> Setup:
+def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
+
+    Args:
+        config: the experiment.
+        programs: the sandbox.
+        threads: CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
@@ -121,6 +127,10 @@ def prepare(config: Config, programs: ProgramRunner) -> Setup:
         value_grad_to_trunk=config.ppo.value_grad_to_trunk,
         precision=config.trainer.precision,
     ).to(device)
+    if config.trainer.threads is None and device == "cpu":
+        import torch
+
+        torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
     codec = Codec(tokenizer)
     return Setup(config, device, splits, form, codec, policy, reward, _check_round_trip(splits.train, form, codec))
 

@@ -36,10 +36,13 @@ class Display:
         self.console.print(renderable)
 
     @contextmanager
-    def stage(self, title: str, total: int, unit: str) -> Iterator[Bar]:
-        """A bar for `total` units of work (or a line every ten seconds where there is no terminal)."""
+    def stage(self, title: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
+        """A bar for `total` units of work (or a line every ten seconds where there is no terminal).
+
+        `done` of them were done in an earlier session; they do not count in the rate.
+        """
         if not self.console.is_terminal:
-            yield _Lines(self, title, total, unit)
+            yield _Lines(self, title, total, unit, done)
             return
         whole = Column(no_wrap=True, min_width=len(f"{total}/{total}"))
         columns = (  # all of it, with the numbers, fits in 80 columns
@@ -51,7 +54,7 @@ class Display:
             TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),
         )
         with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
-            yield _RichBar(progress, progress.add_task(title, total=total, rate="", numbers=""))
+            yield _RichBar(progress, progress.add_task(title, total=total, completed=done, rate="", numbers=""), done)
 
 
 class Silence(Display):
@@ -61,7 +64,7 @@ class Silence(Display):
         super().__init__(Console(quiet=True))
 
     @contextmanager
-    def stage(self, title: str, total: int, unit: str) -> Iterator[Bar]:
+    def stage(self, title: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
         yield _NoBar()
 
 
@@ -71,22 +74,24 @@ class _NoBar:
 
 
 class _RichBar:
-    def __init__(self, progress: Progress, task: Any):
+    def __init__(self, progress: Progress, task: Any, done: int):
         self.progress = progress
         self.task = task
+        self.before = done
         self.started = time.monotonic()
 
     def update(self, done: int, **numbers: float) -> None:
-        rate = done / max(1e-9, time.monotonic() - self.started)
+        rate = (done - self.before) / max(1e-9, time.monotonic() - self.started)
         self.progress.update(self.task, completed=done, rate=f"{rate:.3g}/s", numbers=_in_words(numbers))
 
 
 class _Lines:
-    def __init__(self, display: Display, title: str, total: int, unit: str):
+    def __init__(self, display: Display, title: str, total: int, unit: str, done: int):
         self.display = display
         self.title = title
         self.total = total
         self.unit = unit
+        self.before = done
         self.started = self.printed = time.monotonic()
 
     def update(self, done: int, **numbers: float) -> None:
@@ -94,7 +99,7 @@ class _Lines:
         if done < self.total and now - self.printed < SECONDS_BETWEEN_LINES:
             return
         self.printed = now
-        rate = done / max(1e-9, now - self.started)
+        rate = (done - self.before) / max(1e-9, now - self.started)
         so_far = f"{self.title}: {done}/{self.total} {self.unit}, {now - self.started:.0f} s, {rate:.3g}/s"
         self.display.note(f"{so_far}  {_in_words(numbers)}")
 

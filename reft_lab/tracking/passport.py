@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,7 +31,7 @@ PACKAGES = (
 
 
 def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:
-    """The passport of a run.
+    """The passport of a run, to be made once torch has as many threads as the run will use.
 
     Args:
         seed: seed of the run.
@@ -40,22 +40,42 @@ def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dic
         tokenizer_hash: `hash_text` of its tokenizer.
     """
     return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": _now(),
         "command": [sys.executable, *sys.argv],
         "folder": str(Path.cwd()),
         "git": _git(),
         "seed": seed,
         "hashes": {"data": data_hash, "tokenizer": tokenizer_hash},
-        "versions": {"reft_lab": __version__, "python": platform.python_version()}
-        | {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": _versions(),
         "hardware": {
             "host": platform.node(),
             "system": platform.platform(),
             "processor": _processor(),
             "cores": os.cpu_count(),
+            "threads": _threads(),
             "device": device,
             "gpus": _gpus(),
         },
+    }
+
+
+def resumption(passport: Mapping[str, Any], step: int, changed: Mapping[str, str]) -> dict[str, Any]:
+    """An entry for the `resumed` of a passport, made by the session that goes on.
+
+    Args:
+        passport: the passport of the run.
+        step: the step that it goes on from.
+        changed: options that are not as they were, by name: "100 -> 200".
+    """
+    before = passport.get("versions", {})
+    return {
+        "time": _now(),
+        "command": [sys.executable, *sys.argv],
+        "git": _git(),
+        "host": platform.node(),
+        "step": step,
+        "versions": {name: found for name, found in _versions().items() if before.get(name) != found},
+        "changed": dict(changed),
     }
 
 
@@ -67,6 +87,16 @@ def hash_text(text: str) -> str:
 def hash_problems(*splits: Iterable[Problem]) -> str:
     """One hash over question, answer and gold reasoning of every problem, in order, split by split."""
     return hash_text("\x1e".join("\x1f".join(f"{p.question}\t{p.answer}\t{p.cot}" for p in split) for split in splits))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    """reft_lab, Python and the packages that matter."""
+    ours = {"reft_lab": __version__, "python": platform.python_version()}
+    return ours | {name: found for name in PACKAGES if (found := _version(name))}
 
 
 def _version(package: str) -> str | None:
@@ -98,6 +128,12 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _gpus() -> list[str]:

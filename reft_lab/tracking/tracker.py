@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.tracking import wandb_run
 from reft_lab.tracking.display import Display
 from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.tracking.wandb_mode import one_line
 
 
 class Tracker:
@@ -22,36 +24,63 @@ class Tracker:
         display: the terminal.
     """
 
-    def __init__(self, config: Config, directory: RunDirectory, display: Display):
+    def __init__(
+        self, config: Config, directory: RunDirectory, display: Display, *, step: int = 0, seconds: float = 0.0
+    ):
+        """Begin to record.
+
+        Args:
+            config: the experiment.
+            directory: the run directory; of a resumed run, rewound to `step`.
+            display: the terminal.
+            step: the last step that is in the run directory already.
+            seconds: what the stopwatch showed then.
+        """
         self.directory = directory
         self.display = display
-        self.step = 0
-        self.started = time.monotonic()
-        self._wandb, note = wandb_run.start(config, directory.path)
+        self.step = step
+        self._started = time.monotonic() - seconds
+        self._wandb, note = wandb_run.start(config, directory, seconds)
         if note:
             display.note(note)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the run has been recording, over all its sessions."""
+        return time.monotonic() - self._started
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Record `metrics` at `step`.
 
         Raises:
             ValueError: a step at or before the last one.
+            RunFailed: the disk refused.
         """
         if step <= self.step:
             raise ValueError(f"step {step} after step {self.step}: the step axis never goes backwards")
-        self.step = step
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        self.directory.append_metrics({"step": step, "seconds": round(time.monotonic() - self.started, 3)} | finite)
-        if self._wandb is not None:
-            wandb_run.log(self._wandb, finite, step)
+        record = {"seconds": round(self.elapsed, 3)} | finite
+        self.directory.append_metrics({"step": step} | record)
+        self.step = step
+        with self._wandb_may_fail():
+            if self._wandb is not None:
+                self._wandb.log(step, record)
 
     def samples(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Record sampled responses."""
         self.directory.append_samples(records)
 
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
-        """Close everything; once."""
-        self.directory.close()
-        if self._wandb is not None:
-            wandb_run.finish(self._wandb, summary, exit_code)
+        """Close the W&B run; once. The directory stays open for what is written last."""
+        with self._wandb_may_fail():
+            if self._wandb is not None:
+                self._wandb.finish(summary, exit_code)
+        self._wandb = None
+
+    @contextmanager
+    def _wandb_may_fail(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever it is, the run is worth more
             self._wandb = None
+            self.display.note(f"W&B stopped ({one_line(error) or type(error).__name__}); metrics.jsonl has everything.")

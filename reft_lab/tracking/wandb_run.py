@@ -1,105 +1,141 @@
-"""The W&B side of a run. Its files stay inside the run directory, and no run ever waits for or fails with a server."""
+"""The W&B side of a run. Its files stay inside the run directory, and no run ever waits for or fails with a server.
+
+A run has one W&B id, kept in passport.json. metrics.jsonl is the truth that W&B is brought up to when a run is resumed:
+online it gets the steps that the server lacks; offline, where W&B cannot resume, a new folder gets all of them.
+"""
 
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from reft_lab.config.schema import Config
+from reft_lab.errors import RunFailed
+from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.tracking.wandb_folders import supersede
+from reft_lab.tracking.wandb_mode import choose_mode, one_line
+from reft_lab.tracking.wandb_replay import replay
+
+FINISH_TIMEOUT = 60.0  # seconds that the last uploads may take; what is left stays on disk, for `wandb sync`
 
 
-def start(config: Config, directory: Path) -> tuple[Any, str | None]:
-    """Begin a W&B run as config.tracker asks.
+class WandbRun:
+    """A W&B run under way.
+
+    Attributes:
+        first: the first step that W&B does not have yet.
+    """
+
+    def __init__(self, run: Any):
+        self._run = run
+        self.first = int(run.starting_step)
+
+    @property
+    def entity(self) -> str | None:
+        """The user or team that the run belongs to; None where only the server would know."""
+        return self._run.entity or None
+
+    @property
+    def folder(self) -> Path:
+        """Where W&B keeps the files of this session."""
+        return Path(self._run.dir).parent
+
+    def log(self, step: int, record: Mapping[str, float]) -> None:
+        """Record numbers under their names at `step`, unless W&B has that step already."""
+        if step >= self.first:
+            self._run.log(dict(record), step=step, commit=True)
+
+    def catch_up(self, directory: RunDirectory, seconds: float) -> None:
+        """Give W&B the lines of metrics.jsonl that it lacks.
+
+        Args:
+            directory: the run directory.
+            seconds: the stopwatch of the run now. Lines are dated as if the run had never stopped.
+        """
+        began = time.time() - seconds
+        lines = ((line.pop("step"), line) for line in directory.metrics())
+        missing = ((step, line | {"_timestamp": began + line["seconds"]}) for step, line in lines if step >= self.first)
+        replay(self._run, missing)
+
+    def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
+        """Close the run; a second run of the same process would otherwise join it."""
+        self._run.summary.update(dict(summary))
+        self._run.finish(exit_code=exit_code)
+
+
+def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
+    """Begin a W&B run as config.tracker asks, or go on with the one of an earlier session.
+
+    Args:
+        config: the experiment.
+        directory: the run directory; its metrics.jsonl holds what W&B should know already.
+        seconds: the stopwatch of the run, for the dates of those lines.
 
     Returns:
         The run (None when disabled), and a sentence for the user where something was decided for them.
     """
-    mode, note = _choose_mode(config)
+    mode, note = choose_mode(config)
     if mode == "disabled":
         return None, note
+    folder = directory.path / "wandb"
     # W&B keeps caches and staging outside of `dir` unless told otherwise.
     for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR"):
-        os.environ[name] = str(directory / "wandb" / name.split("_")[1].lower())
+        os.environ[name] = str(folder / name.split("_")[1].lower())
     import wandb
 
-    def init(mode: Literal["online", "offline"]) -> Any:
-        return wandb.init(
-            project=config.tracker.project,
-            entity=config.tracker.entity,
-            group=config.tracker.group,
-            name=config.name,
-            job_type=config.method,
-            tags=[config.method, config.model.name, config.data.name, config.cot.name, *config.tracker.tags],
-            config=asdict(config),
-            dir=str(directory),
-            mode=mode,
-            settings=wandb.Settings(silent=True, console="off", init_timeout=config.tracker.connect_timeout),
-        )
-
-    (directory / "wandb").mkdir(exist_ok=True)
-    try:
-        run = init("online" if mode == "online" else "offline")
-    except wandb.errors.Error as error:
-        if mode != "online":
+    with directory.writing("wandb"):
+        folder.mkdir(exist_ok=True)
+    passport = directory.passport()
+    identity = {"id": secrets.token_hex(4)} | passport.get("wandb", {})
+    identity |= {"project": config.tracker.project, "entity": config.tracker.entity}
+    directory.write_passport(passport | {"wandb": identity})  # before W&B hears of it, so that a kill loses no id
+    for online in (True, False) if mode == "online" else (False,):
+        try:
+            begun = _begin(config, directory, identity["id"], seconds, online=online)
+            directory.write_passport(passport | {"wandb": identity | {"entity": begun.entity}})
+            return begun, note
+        except RunFailed:
             raise
-        wandb.teardown()
-        note = f"W&B: {_one_line(error)}; the run goes on offline."
-        run = init("offline")
+        except Exception as error:  # whatever it is, the run is worth more
+            wandb.teardown()
+            note = f"W&B: {one_line(error)}; the run goes on {'offline' if online else 'without it'}."
+    return None, note
+
+
+def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: float, *, online: bool) -> WandbRun:
+    run = _init(config, directory.path, identifier, online=online)
     run.define_metric("eval/accuracy", summary="max")
     run.define_metric("rollout/accuracy", summary="max")
-    return run, note
+    begun = WandbRun(run)
+    begun.catch_up(directory, seconds)
+    supersede(directory.path / "wandb", begun.folder.name)
+    return begun
 
 
-def log(run: Any, metrics: Mapping[str, float], step: int) -> None:
-    """Record metrics under their names at `step`."""
-    run.log(dict(metrics), step=step)
-
-
-def finish(run: Any, summary: Mapping[str, Any], exit_code: int) -> None:
-    """Close the run; a second run of the same process would otherwise join it."""
-    run.summary.update(dict(summary))
-    run.finish(exit_code=exit_code)
-
-
-def _choose_mode(config: Config) -> tuple[str, str | None]:
-    """The mode that is possible: disabled, offline or online, and a sentence where it is not the one asked for."""
-    mode = config.tracker.wandb
-    if mode == "auto":
-        mode = os.environ.get("WANDB_MODE", "online" if _logged_in() else "offline")
-    if mode != "online":
-        return mode, None
+def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> Any:
     import wandb
 
-    if not _logged_in():  # W&B would stop and ask
-        return "offline", "W&B: not logged in (`wandb login` does that); the run goes on offline."
-    url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
-    problem = _unreachable(url, config.tracker.connect_timeout)
-    if problem:
-        return "offline", f"W&B: {url} cannot be reached ({problem}); the run goes on offline."
-    return mode, None
-
-
-def _logged_in() -> bool:
-    os.environ.setdefault("WANDB_SILENT", "true")
-    import wandb
-
-    return bool(wandb.login(prompt=False, verify=False))
-
-
-def _unreachable(url: str, timeout: float) -> str | None:
-    try:
-        with urllib.request.urlopen(url, timeout=timeout):
-            return None
-    except urllib.error.HTTPError:
-        return None  # it answered
-    except (OSError, ValueError) as error:
-        return _one_line(getattr(error, "reason", None) or error)
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:160]
+    return wandb.init(
+        id=identifier,
+        resume="allow" if online else None,
+        project=config.tracker.project,
+        entity=config.tracker.entity,
+        group=config.tracker.group,
+        name=config.name,
+        job_type=config.method,
+        tags=[config.method, config.model.name, config.data.name, config.cot.name, *config.tracker.tags],
+        config=asdict(config),
+        dir=str(directory),
+        mode="online" if online else "offline",
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            init_timeout=config.tracker.connect_timeout,
+            finish_timeout=FINISH_TIMEOUT,
+        ),
+    )

@@ -23,7 +23,7 @@ def test_runs_that_start_at_the_same_moment_never_share_a_folder(tmp_path, mode,
     composed = Conf().compose([], mode)
     OmegaConf.update(composed, f"hydra.{kind}.dir", str(tmp_path / "day" / "it's now"), force_add=True)
     with ThreadPoolExecutor(16) as pool:
-        told = [words[0] for words in pool.map(lambda _: claim(composed, []), range(40))]
+        told = [words[0] for _, words in pool.map(lambda _: claim(composed, []), range(40))]
     assert len(set(told)) == len(list((tmp_path / "day").iterdir())) == 40
     assert all(word.startswith(f"hydra.{kind}.dir='") for word in told)
 
@@ -32,7 +32,7 @@ def test_a_folder_that_the_user_names_is_taken_as_it_is(tmp_path):
     register_schema()
     word = f"hydra.run.dir={tmp_path / 'mine'}"
     for _ in range(2):
-        assert claim(Conf().compose([word]), [word]) == []
+        assert claim(Conf().compose([word]), [word]) == (tmp_path / "mine", [])
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 

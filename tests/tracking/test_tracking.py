@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,28 @@ def offline() -> Config:
 
 
 def test_the_step_axis_never_goes_backwards(tmp_path, offline):
-    tracker = Tracker(offline, RunDirectory(tmp_path / "run"), Silence())
-    tracker.log(1, {"a": 1.0})
-    tracker.log(3, {"a": 2.0, "b": float("nan")})
-    for step in (3, 2):
-        with pytest.raises(ValueError, match="never goes backwards"):
-            tracker.log(step, {"a": 0.0})
-    tracker.finish({}, exit_code=0)
+    with closing(RunDirectory(tmp_path / "run")) as directory:
+        tracker = Tracker(offline, directory, Silence())
+        tracker.log(1, {"a": 1.0})
+        tracker.log(3, {"a": 2.0, "b": float("nan")})
+        for step in (3, 2):
+            with pytest.raises(ValueError, match="never goes backwards"):
+                tracker.log(step, {"a": 0.0})
+        tracker.finish({}, exit_code=0)
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [(r["step"], r["a"]) for r in records] == [(1, 1.0), (3, 2.0)]
     assert "b" not in records[1]  # NaN is not JSON
+
+
+def test_a_tracker_goes_on_at_a_step_and_a_time(tmp_path, offline):
+    with closing(RunDirectory(tmp_path / "run")) as directory:
+        tracker = Tracker(offline, directory, Silence(), step=7, seconds=100.0)
+        with pytest.raises(ValueError, match="step 7 after step 7"):
+            tracker.log(7, {"a": 0.0})
+        tracker.log(8, {"a": 0.0})
+        assert 100 <= tracker.elapsed < 130
+    (record,) = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert 100 <= record["seconds"] < 130
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path):
@@ -48,9 +61,9 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path):
 
 
 def test_files_are_replaced_whole(tmp_path):
-    directory = RunDirectory(tmp_path / "run")
-    directory.write_result({"status": "finished"})
-    directory.write_result({"status": "failed"})
+    with closing(RunDirectory(tmp_path / "run")) as directory:
+        directory.write_result({"status": "finished"})
+        directory.write_result({"status": "failed"})
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == {"status": "failed"}
     assert not list((tmp_path / "run").glob(".*part"))
 
@@ -67,6 +80,18 @@ def test_plain_lines_without_a_terminal_and_a_bar_on_one():
     assert "━" in terminal.getvalue()
     assert "reward 0.25" in terminal.getvalue()
     assert "/s" in terminal.getvalue()
+
+
+def test_a_resumed_bar_starts_where_the_run_stands_and_shows_the_speed_of_this_session(monkeypatch):
+    now = iter(range(1000))
+    monkeypatch.setattr("reft_lab.tracking.display.time.monotonic", lambda: float(next(now)))
+    plain, terminal = io.StringIO(), io.StringIO()
+    with Display(Console(file=plain, force_terminal=False, width=120)).stage("reft", 60, "iterations", done=50) as bar:
+        bar.update(60)
+    assert "reft: 60/60 iterations, 1 s, 10/s" in plain.getvalue()
+    with Display(Console(file=terminal, force_terminal=True, width=120)).stage("reft", 60, "iterations", done=50):
+        pass
+    assert "50/60" in terminal.getvalue()
 
 
 def test_data_hash_sees_every_field_and_the_order():
@@ -100,10 +125,12 @@ from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 config = Config(tracker=TrackerConfig(wandb=sys.argv[2], connect_timeout=2))
 started = time.monotonic()
-tracker = Tracker(config, RunDirectory(Path(sys.argv[1])), Display())
+directory = RunDirectory(Path(sys.argv[1]))
+tracker = Tracker(config, directory, Display())
 print("ready after", time.monotonic() - started)
 tracker.log(1, {"a": 1.0})
 tracker.finish({"status": "finished"}, 0)
+directory.close()
 """
 
 

@@ -1,0 +1,101 @@
+"""How fast reft_lab is, next to its peers: one table.
+
+    python benchmarks/bench.py                        # everything, about 20 minutes on 2 quiet cores
+    python benchmarks/bench.py rollouts iterations    # some of it
+    python benchmarks/bench.py --quick                # fewer turns: a few minutes, wider spread
+    python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's
+    python benchmarks/bench.py --update-baseline      # what is measured becomes the baseline, and the table in docs
+
+Results go to benchmarks/results.json; a benchmark that is run alone replaces its own figures there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # as the runner does
+
+from figures import Figure, Results, drops, markdown, put
+from machine import describe
+from rich.console import Console
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
+BASELINE = HERE / "baseline.json"
+PAGE = HERE.parent / "docs" / "performance.md"
+BENCHMARKS = {
+    "rollouts": "tokens/s of the sampler, next to generate",
+    "iterations": "samples/s of whole iterations, next to the paper's loop and TRL",
+    "memory": "peak memory of an iteration at a 32k vocabulary, next to the paper's loop",
+    "programs": "programs/s in the sandbox, next to a fresh pool with plain exec",
+    "startup": "seconds until run.py answers, and until it trains",
+    "peak": "share of the machine's matmul peak in the update",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="\n".join(f"{name:12}{words}" for name, words in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="which ones; all if none is named")
+    parser.add_argument("--quick", action="store_true", help="fewer turns")
+    parser.add_argument("--check", action="store_true", help="compare with the baseline")
+    parser.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="store what is measured as the baseline, and in docs/performance.md",
+    )
+    options = parser.parse_args()
+    unknown = [name for name in options.benchmarks if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
+    if options.check and not BASELINE.exists():
+        parser.error("there is no baseline yet; make one with --update-baseline")
+
+    measured = run(options.benchmarks or list(BENCHMARKS), options.quick)
+    print(markdown(measured))
+    results = Results(describe(), options.quick, measured)
+    Results.read(RESULTS).renewed(results).write(RESULTS)
+    baseline = Results.read(BASELINE)
+    sentences = drops(measured, baseline.figures) if options.check else []
+    if options.update_baseline:
+        baseline.renewed(results).write(BASELINE)
+        put(PAGE, baseline.renewed(results).figures)
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    return 1 if sentences else 0
+
+
+def run(names: list[str], quick: bool) -> list[Figure]:
+    """Run benchmarks, and show what they are doing."""
+    console = Console(stderr=True)
+    measured: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="reft-bench-") as folder, console.status("starting") as status:
+
+        def say(what: str) -> None:
+            status.update(what)
+            if not console.is_terminal:
+                console.print(what, highlight=False)
+
+        for number, name in enumerate(names, 1):
+
+            def say_of(what: str, number: int = number, name: str = name) -> None:
+                say(f"[{number}/{len(names)}] {name}: {what}")
+
+            say_of("starting")
+            found = importlib.import_module(name).measure(Path(folder), quick, say_of)
+            for figure in found:
+                console.print(f"{figure.name}: {figure.ratio}", highlight=False)
+            measured += found
+    return measured
+
+
+if __name__ == "__main__":
+    sys.exit(main())

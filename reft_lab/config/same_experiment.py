@@ -1,0 +1,148 @@
+"""What may change in a run that goes on, and what would make another experiment of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from reft_lab.config.options import options
+from reft_lab.config.wording import shown
+from reft_lab.errors import BadInput
+
+# Options, and sections as a whole: how long, how often one looks, what is recorded, how the arithmetic is done.
+MAY_CHANGE = (
+    "ppo.iterations",
+    "ppo.data_epochs",
+    "ppo.eval_every",
+    "warmup.epochs",
+    "warmup.eval_every",
+    "sft.epochs",
+    "sft.eval_every",
+    "alarms",
+    "checkpoint",
+    "tracker",
+    "trainer",
+    "model.gradient_checkpointing",
+    "programs.workers",
+    "programs.batch",
+    "programs.cache",
+)
+STAYS = ("trainer.precision",)
+# Options that name a file or folder; one place has many names.
+PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One option that is to have another value than in the saved run.
+
+    Attributes:
+        key: its dotted name.
+        old: its value in the saved run.
+        new: the value that is wanted.
+        allowed: whether the run stays the same experiment.
+        reason: why not, where that depends on the run.
+    """
+
+    key: str
+    old: Any
+    new: Any
+    allowed: bool
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}: {shown(self.old)} -> {shown(self.new)}" + (f" ({self.reason})" if self.reason else "")
+
+
+def flat(cfg: DictConfig) -> dict[str, Any]:
+    """Every option of an experiment by its dotted name, resolved."""
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    found: dict[str, Any] = {}
+    for key in options():
+        value: Any = plain
+        for part in key.split("."):
+            value = value[part]
+        found[key] = value
+    return found
+
+
+def surely_another(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a config as it stands in its file is of another experiment, by what can be told without composing it.
+
+    Args:
+        stored: the file's content.
+        wanted: the options of an experiment, by name.
+    """
+    for key, value in wanted.items():
+        *parents, leaf = key.split(".")
+        section: Any = stored
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, Mapping) else None
+        known = isinstance(section, Mapping) and leaf in section
+        if known and section[leaf] != value and not _may_change(key) and key not in PATHS:
+            return True
+    return False
+
+
+def changes(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, warmup_is_over: bool) -> list[Change]:
+    """What differs between two experiments.
+
+    Args:
+        saved: the options of the run that is to go on, by name.
+        wanted: the options it is to go on with.
+        warmup_is_over: whether the run is past its warm-up.
+    """
+    return [
+        _judged(key, saved, value, warmup_is_over)
+        for key, value in wanted.items()
+        if key != "resume" and value != saved[key]
+    ]
+
+
+def refuse_others(found: Iterable[Change], directory: object) -> None:
+    """Let nothing pass that makes another experiment of the run in `directory`.
+
+    Raises:
+        BadInput: naming all that does, with both values.
+    """
+    refused = [change for change in found if not change.allowed]
+    if refused:
+        listed = ", ".join(map(str, refused))
+        them = "it" if len(refused) == 1 else "them"
+        raise BadInput(
+            f"the run in {directory} cannot go on as another experiment ({listed}); leave {them} out to go on with the "
+            "run, or leave out resume= to start a new one."
+        )
+
+
+def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether `wanted` may train on after `saved` is done."""
+    supervised = wanted["method"] == "sft" or wanted["baseline"] == "sft"
+    if supervised and wanted["sft.epochs"] > saved["sft.epochs"]:
+        return True
+    if wanted["method"] == "sft":
+        return False
+    before, after = saved["ppo.iterations"], wanted["ppo.iterations"]
+    if before is None and after is None:
+        return bool(wanted["ppo.data_epochs"] > saved["ppo.data_epochs"])
+    # How many iterations `data_epochs` comes to depends on the data, so the run finds out itself.
+    return before is None or after is None or after > before
+
+
+def _judged(key: str, saved: Mapping[str, Any], new: Any, warmup_is_over: bool) -> Change:
+    reason = ""
+    if key in ("warmup.epochs", "sft.epochs"):
+        stage = key.partition(".")[0]
+        flexible = saved[f"{stage}.schedule"] == "constant" and saved[f"{stage}.lr_warmup_fraction"] == 0
+        if key == "warmup.epochs" and warmup_is_over:
+            reason = "the warm-up is over"
+        elif saved[f"{stage}.schedule_epochs"] is None and not flexible:
+            reason = f"the learning rate is laid out for {saved[key]} epochs"
+    return Change(key, saved[key], new, _may_change(key) and not reason, reason)
+
+
+def _may_change(key: str) -> bool:
+    return key not in STAYS and any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)

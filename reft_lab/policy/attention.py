@@ -1,0 +1,127 @@
+"""Causal attention over packed tokens, with its gradient.
+
+Heads stand apart in padded rows while attention is computed. A place that only fills up a row holds some token's
+content: causal attention never looks there from a real token, and what it sees itself is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Up to this width a CPU is faster with the weights of attention in memory than with torch's fused kernel.
+WIDTH_IN_MEMORY = 256
+
+# From the gradient of what was attended to those of queries, keys and values, which it writes into the given tensors.
+Gradient = Callable[[Tensor, Tensor, Tensor, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Places of the heads of packed tokens, (N, heads d) <-> one (B, count, width, d) for each group of heads.
+
+    Attributes:
+        shapes: (B, count, width) of each group.
+        spread: for each place in the groups, one after the other, the one of the N heads that goes there.
+        collect: for each of the N heads its place in the groups.
+    """
+
+    shapes: tuple[tuple[int, int, int], ...]
+    spread: Tensor
+    collect: Tensor
+
+    @staticmethod
+    def of(counts: tuple[int, ...], rows: int, width: int, sequence: Tensor, position: Tensor) -> Heads:
+        """For tokens that stand at `position` of the row `sequence` (N,) and have `counts` heads of each group."""
+        starts, strides = [], []
+        for group, count in enumerate(counts):
+            before = sum(counts[:group]) * rows * width
+            starts += [before + head * width for head in range(count)]
+            strides += [count * width] * count
+        start, stride = torch.tensor([starts, strides], device=sequence.device)
+        collect = (start + sequence[:, None] * stride + position[:, None]).flatten()
+        spread = collect.new_zeros(rows * width * sum(counts))
+        spread[collect] = torch.arange(len(collect), device=sequence.device)
+        return Heads(tuple((rows, count, width) for count in counts), spread, collect)
+
+    def split(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
+        """(N, heads size) -> (B, count, width, size) for each group."""
+        return self.views(x.view(-1, size).index_select(0, self.spread))
+
+    def split_with_zeros(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
+        """The same with zeros where a place only fills up."""
+        if len(self.spread) == len(self.collect):
+            return self.split(x, size)
+        return self.views(x.new_zeros((len(self.spread), size)).index_copy_(0, self.collect, x.view(-1, size)))
+
+    def join(self, places: Tensor) -> Tensor:
+        """What the groups' places hold, one after the other in memory -> (N, heads size)."""
+        size = places.shape[-1]
+        heads = sum(count for _, count, _ in self.shapes)
+        return places.view(-1, size).index_select(0, self.collect).view(-1, heads * size)
+
+    def views(self, places: Tensor) -> tuple[Tensor, ...]:
+        """The groups in a tensor (places, size) that holds them one after the other."""
+        sizes = [rows * count * width for rows, count, width in self.shapes]
+        return tuple(part.view(*shape, -1) for part, shape in zip(places.split(sizes), self.shapes, strict=True))
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Gradient]:
+    """softmax(queries keys^T + mask) values; queries are scaled already.
+
+    Args:
+        queries: (B, heads, Q, d).
+        keys: (B, kv_heads, S, d); heads is a multiple of kv_heads.
+        values: (B, kv_heads, S, d).
+        mask: 0 or -inf, (B, 1, Q, S); None is causal with Q = S.
+
+    Returns:
+        (B, heads, Q, d), and its gradient.
+    """
+    if queries.device.type == "cpu" and queries.dtype == torch.float32 and keys.shape[2] <= WIDTH_IN_MEMORY:
+        return _in_memory(queries, keys, values, mask)
+    return _fused(queries, keys, values, mask)
+
+
+def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Gradient]:
+    rows, heads, count, size = queries.shape
+    width = keys.shape[2]
+    k, v = keys.view(-1, width, size), values.view(-1, width, size)
+    q = queries.view(len(k), -1, size)  # query heads that share keys make one longer row
+    if mask is None:
+        mask = q.new_full((width, width), float("-inf")).triu_(1)
+    scores = torch.bmm(q, k.transpose(1, 2)).view(rows, heads, count, width)
+    weights = torch.softmax(scores.add_(mask), dim=-1).view(len(k), -1, width)
+    attended = torch.bmm(weights, v)
+
+    def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:
+        g = upstream.view(attended.shape)
+        torch.bmm(weights.transpose(1, 2), g, out=by_values.view(v.shape))
+        by_weights = torch.bmm(g, v.transpose(1, 2))
+        # The softmax's gradient; sum(g * attended) is sum(by_weights * weights) in fewer steps.
+        by_scores = by_weights.sub_((g * attended).sum(-1, keepdim=True)).mul_(weights)
+        torch.bmm(by_scores, k, out=by_queries.view(q.shape))
+        torch.bmm(by_scores.transpose(1, 2), q, out=by_keys.view(k.shape))
+
+    return attended.view(queries.shape), gradient
+
+
+def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Gradient]:
+    inputs = [x.detach().requires_grad_() for x in (queries, keys, values)]
+    groups = queries.shape[1] // keys.shape[1]
+    with torch.enable_grad():
+        k, v = (x.repeat_interleave(groups, dim=1) if groups > 1 else x for x in inputs[1:])
+        attended = functional.scaled_dot_product_attention(
+            inputs[0], k, v, attn_mask=None if mask is None else mask.to(k.dtype), is_causal=mask is None, scale=1.0
+        )
+
+    def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:
+        found = torch.autograd.grad(attended, inputs, upstream)
+        for place, one in zip((by_queries, by_keys, by_values), found, strict=True):
+            place.copy_(one)
+
+    return attended.detach(), gradient

@@ -1,0 +1,75 @@
+"""One batch of prompts, decoded to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from reft_lab.policy.sampling.decoder import Decoder
+from reft_lab.policy.sampling.responses import Step, Transcript
+from reft_lab.policy.sampling.rows import close_gaps
+
+# Rows that are finished stay in the batch until at most this share of it is still running: dropping costs something.
+DROP_BELOW = 0.8
+
+# On an accelerator, asking which rows are finished waits for all work under way, so ask every so many tokens.
+LOOK_EVERY = 8
+
+
+def decode_batch(
+    decoder: Decoder,
+    prompts: Sequence[tuple[int, ...]],
+    rows: Tensor,
+    choose: Callable[[Tensor, Tensor, int], Step],
+    transcript: Transcript,
+    *,
+    cap: int,
+    eos_id: int,
+    on_finished: Callable[[Tensor], None],
+) -> None:
+    """Complete `prompts` and write what comes to `transcript`.
+
+    Args:
+        decoder: what computes.
+        prompts: sorted by length; equal ones are read once.
+        rows: where each stands in the transcript (n,).
+        choose: the next step, from hidden states (m, H), the places of their rows in the batch (m,), and the time.
+        transcript: what is written so far.
+        cap: most tokens a response.
+        eos_id: the token that ends a response.
+        on_finished: called with rows of the transcript that are complete, each row once.
+    """
+    unique = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
+    hidden = decoder.start(list(unique), cap)
+    device = hidden.device
+    if len(unique) < len(prompts):
+        which = torch.tensor([unique[prompt] for prompt in prompts], device=device)
+        decoder.keep(which)
+        hidden = hidden[which]
+    look_every = 1 if device.type == "cpu" else LOOK_EVERY
+    places = torch.arange(len(prompts), device=device)  # of the batch's rows that are still decoded
+    running = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    steps: list[Step] = []
+    for t in range(cap):
+        steps.append(choose(hidden, places, t))
+        tokens = steps[-1].tokens
+        running &= tokens != eos_id
+        if t + 1 == cap:
+            break
+        if (t + 1) % look_every == 0:
+            left = int(running.sum())
+            if left == 0:
+                break
+            if left <= DROP_BELOW * len(running):
+                written = rows[places.cpu()]
+                transcript.write(written, steps)
+                steps = []
+                on_finished(written[~running.cpu()])
+                order = close_gaps(running)
+                decoder.keep(order)
+                tokens, places, running = tokens[order], places[order], running[order]
+        hidden = decoder.step(tokens)
+    transcript.write(rows[places.cpu()], steps)
+    on_finished(rows[places.cpu()])

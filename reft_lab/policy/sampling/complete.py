@@ -1,0 +1,98 @@
+"""The way in: prompts to responses, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reft_lab.policy.model import Policy
+from reft_lab.policy.sampling import llama
+from reft_lab.policy.sampling.batch import decode_batch
+from reft_lab.policy.sampling.choice import Restriction, choose
+from reft_lab.policy.sampling.decoder import Decoder
+from reft_lab.policy.sampling.general import GeneralDecoder
+from reft_lab.policy.sampling.responses import Responses, Step, Transcript
+
+
+@torch.no_grad()
+def sample(
+    policy: Policy,
+    prompts: Sequence[Sequence[int]],
+    *,
+    eos_id: int,
+    pad_id: int,
+    max_new_tokens: int,
+    batch_size: int,
+    uniforms: np.ndarray | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    on_finished: Callable[[list[int], list[list[int]]], None] | None = None,
+) -> Responses:
+    """Complete `prompts`.
+
+    The draw of a token depends on its own uniform number and on the distribution alone, not on the batch it is in.
+    Log-probabilities, entropies and values always belong to the full distribution at temperature 1, whatever
+    `temperature`, `top_k` and `top_p` say.
+
+    Args:
+        policy: the policy; left in evaluation mode.
+        prompts: token ids, not empty.
+        eos_id: the token that ends a response.
+        pad_id: the token that fills up rows; it is always masked, and is an ordinary token where the policy samples it.
+        max_new_tokens: length cap of a response.
+        batch_size: prompts decoded at once.
+        uniforms: numbers in [0, 1) of shape (len(prompts), max_new_tokens) that decide each draw; None decodes
+            greedily.
+        temperature: divides the logits before a draw.
+        top_k: draw from the so many most probable tokens only; None: from all.
+        top_p: draw from the fewest most probable tokens that reach this probability together; None: from all.
+        on_progress: called with the number of prompts done so far, batch by batch.
+        on_finished: called with indices of prompts and their complete responses as soon as they are known to be
+            complete, each prompt once.
+
+    Returns:
+        Responses on the CPU.
+
+    Raises:
+        BadInput: temperature, top_k or top_p is out of range.
+    """
+    restriction = Restriction(temperature, top_k, top_p)
+    policy.eval()
+    decoder: Decoder = llama.LlamaDecoder(policy) if llama.fits(policy) else GeneralDecoder(policy)
+    transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id)
+    draws = None if uniforms is None else torch.from_numpy(np.ascontiguousarray(uniforms))
+
+    def finished(rows: Tensor) -> None:
+        if on_finished is not None:
+            on_finished(rows.tolist(), transcript.lists(rows))
+
+    keys = [tuple(prompt) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: (len(keys[i]), keys[i]))  # equal prompts side by side
+    for start in range(0, len(order), batch_size):
+        rows = torch.tensor(order[start : start + batch_size])
+        batch_draws = None if draws is None else draws[rows].t().contiguous().to(policy.device)
+
+        def next_step(hidden: Tensor, places: Tensor, t: int, draws: Tensor | None = batch_draws) -> Step:
+            uniforms = None if draws is None else draws[t][places]
+            tokens, logprobs, entropies = choose(decoder.logits(hidden), uniforms, restriction)
+            values = hidden.new_zeros(len(hidden)) if policy.value_trunk is not None else policy.values(hidden)
+            return Step(tokens, logprobs, entropies, values)
+
+        decode_batch(
+            decoder,
+            [keys[i] for i in rows.tolist()],
+            rows,
+            next_step,
+            transcript,
+            cap=max_new_tokens,
+            eos_id=eos_id,
+            on_finished=finished,
+        )
+        if on_progress is not None:
+            on_progress(start + len(rows))
+    return transcript.responses()

@@ -1,0 +1,103 @@
+"""What a policy wrote, and how it is put together while it is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What a policy wrote, padded on the right, in the order of the prompts.
+
+    Attributes:
+        tokens: ids (B, T), the end-of-sequence token included; `pad` beyond the response.
+        mask: True for tokens of the response (B, T).
+        logprobs: log-probability of each token under the full distribution at temperature 1 (B, T), 0 beyond.
+        entropies: entropy of that distribution in nats (B, T), 0 beyond.
+        values: value of the state each token was chosen in (B, T), 0 beyond; zeros for a separate value model.
+        finished: whether the response ended by itself (B,); False means cut at the length cap.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    logprobs: Tensor
+    entropies: Tensor
+    values: Tensor
+    finished: Tensor
+
+    def lists(self) -> list[list[int]]:
+        """The responses as lists of ids without padding."""
+        lengths = self.mask.sum(1).tolist()
+        return [row[:length] for row, length in zip(self.tokens.tolist(), lengths, strict=True)]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One token of every row of a batch, as the decoder's device holds it; each field (n,).
+
+    Attributes:
+        tokens: ids.
+        logprobs: their log-probabilities.
+        entropies: entropies of the distributions they were chosen from.
+        values: values of the states they were chosen in.
+    """
+
+    tokens: Tensor
+    logprobs: Tensor
+    entropies: Tensor
+    values: Tensor
+
+
+class Transcript:
+    """Responses in the making, on the CPU.
+
+    A row may be written beyond its end, since rows are dropped some time after they finish; what stands there is junk,
+    and `responses` clears it.
+    """
+
+    def __init__(self, count: int, cap: int, eos_id: int, pad_id: int):
+        self._eos_id, self._pad_id = eos_id, pad_id
+        self._tokens = torch.full((count, cap), pad_id)
+        self._logprobs, self._entropies, self._values = (torch.zeros(count, cap) for _ in range(3))
+        self._written = torch.zeros(count, dtype=torch.long)
+
+    def write(self, rows: Tensor, steps: Sequence[Step]) -> None:
+        """Add consecutive steps of the same `rows` (n,), which have been written up to the same length."""
+        first = int(self._written[rows[0]])
+        there = (rows, slice(first, first + len(steps)))
+        self._tokens[there] = torch.stack([step.tokens for step in steps], 1).cpu()
+        self._logprobs[there] = torch.stack([step.logprobs for step in steps], 1).cpu()
+        self._entropies[there] = torch.stack([step.entropies for step in steps], 1).cpu()
+        self._values[there] = torch.stack([step.values for step in steps], 1).cpu()
+        self._written[rows] = first + len(steps)
+
+    def lists(self, rows: Tensor) -> list[list[int]]:
+        """The responses of `rows` so far, each up to its end."""
+        lengths, _ = self._ends(rows)
+        return [row[:length] for row, length in zip(self._tokens[rows].tolist(), lengths.tolist(), strict=True)]
+
+    def responses(self) -> Responses:
+        """All responses, as wide as the longest."""
+        lengths, finished = self._ends(torch.arange(len(self._tokens)))
+        longest = int(lengths.max()) if len(lengths) else 0
+        mask = torch.arange(longest) < lengths[:, None]
+        return Responses(
+            self._tokens[:, :longest].where(mask, self._pad_id),
+            mask,
+            self._logprobs[:, :longest].where(mask, 0.0),
+            self._entropies[:, :longest].where(mask, 0.0),
+            self._values[:, :longest].where(mask, 0.0),
+            finished,
+        )
+
+    def _ends(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Length of each response, its end-of-sequence token included, and whether it has one."""
+        cap = self._tokens.shape[1]
+        places = torch.arange(cap)
+        ends = (self._tokens[rows] == self._eos_id) & (places < self._written[rows, None])
+        first = torch.where(ends, places, cap).amin(1)
+        return torch.minimum(first + 1, self._written[rows]), first < cap

@@ -1,0 +1,68 @@
+"""Why a run cannot go on, in one sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from reft_lab.algorithms.phase import OutOfMemory
+from reft_lab.config.schema import Config
+from reft_lab.errors import RunFailed
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+
+
+def resume_command(directory: Path, *overrides: str) -> str:
+    """The command that goes on with the run in `directory`, for the shell and the folder that this one came from."""
+    python = "python" if shutil.which("python") == sys.executable else str(_from_here(Path(sys.executable)))
+    script = sys.argv[0] if sys.argv[0].endswith("run.py") else "run.py"
+    return shlex.join([python, script, f"resume={_from_here(directory)}", *overrides])
+
+
+def _from_here(path: Path) -> Path:
+    here, absolute = Path.cwd(), path.absolute()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+
+
+def explain(error: BaseException, config: Config, directory: Path) -> RunFailed | None:
+    """The sentence for an error that a run can meet without anyone having made a mistake; None for any other."""
+    if isinstance(error, RunFailed):
+        return error
+    if isinstance(error, FloatingPointError):
+        return RunFailed(f"{error}.")
+    if isinstance(error, OutOfMemory):
+        return RunFailed(_out_of_memory(error, config, directory))
+    found = _disk_error(error)
+    if found is not None:
+        where = found.filename or directory
+        return RunFailed(
+            f"{where} could not be written ({found.strerror}); make room, then go on: {resume_command(directory)}"
+        )
+    return None
+
+
+def _out_of_memory(error: OutOfMemory, config: Config, directory: Path) -> str:
+    trainer = config.trainer
+    if error.phase in ("sampling", "evaluating"):
+        lower = f"trainer.decode_batch={max(1, trainer.decode_batch // 2)}"
+        now = f"trainer.decode_batch (now {trainer.decode_batch})"
+    else:
+        lower = f"trainer.tokens_per_micro_batch={max(64, trainer.tokens_per_micro_batch // 2)}"
+        now = f"trainer.tokens_per_micro_batch (now {trainer.tokens_per_micro_batch})"
+    cause = " ".join(str(error.__cause__).split())[:120]
+    return f"out of memory while {error.phase} ({cause}); lower {now}: {resume_command(directory, lower)}"
+
+
+def _disk_error(error: BaseException | None) -> OSError | None:
+    """The full or broken disk behind `error`; safetensors reports one as an error of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return error
+        for number in DISK_ERRORS:
+            if f"os error {number}" in str(error):
+                return OSError(number, errno.errorcode[number])
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,0 +1,65 @@
+"""The end of a run: the one reading of the test set, and what result.json says of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from reft_lab.data import Problem
+from reft_lab.evaluation.greedy import Evaluation
+from reft_lab.evaluation.score import Score
+from reft_lab.policy import saving
+from reft_lab.policy.model import Policy
+from reft_lab.runner.setup import Setup
+from reft_lab.runner.stages import Stages
+
+
+def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str, Any]:
+    """Evaluate the chosen checkpoint and the policy after warm-up; writes predictions.jsonl, returns what was found."""
+    progress, tracker = stages.progress, stages.tracker
+    saving.load_weights(setup.policy, stages.loop.checkpoints.best)
+    final, final_scores = _read_test(stages, setup.policy, progress.best.score)
+    warmup, warmup_scores = None, None
+    if warmed_up is not None:
+        warmup, warmup_scores = _read_test(stages, warmed_up, progress.warmup)
+    tracker.directory.write_predictions(_predictions(final, warmup))
+    return {
+        "warmup": warmup_scores,
+        "final": final_scores,
+        "chosen": progress.best.when,
+        "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
+        "data": {"counts": setup.splits.report.counts, "dropped": setup.splits.report.dropped},
+        "notes": [*setup.splits.report.notes, *setup.notes],
+    }
+
+
+def _read_test(stages: Stages, policy: Policy, selection: Score | None) -> tuple[Evaluation, dict[str, Any]]:
+    """The test set under `policy`, and the scores on dev and test; `selection` is what is known already."""
+    config, splits = stages.setup.config, stages.setup.splits
+    dev = selection if config.selection == "dev" else None
+    if dev is None:
+        dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], title="dev").score
+    test = stages.evaluate(policy, splits.test[: config.eval.test_limit], title="test")
+    return test, {"dev": dev.as_json(), "test": test.score.as_json()}
+
+
+def _predictions(final: Evaluation, warmup: Evaluation | None) -> list[dict[str, Any]]:
+    records = []
+    for i, problem in enumerate(final.problems):
+        records.append(_prediction(problem, final, i))
+        if warmup is not None:
+            records[-1]["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+    return records
+
+
+def _prediction(problem: Problem, evaluation: Evaluation, i: int) -> dict[str, Any]:
+    outcome = evaluation.outcomes[i]
+    return {
+        "id": problem.id,
+        "question": problem.question,
+        "response": evaluation.responses[i],
+        "answer": outcome.answer,
+        "gold": problem.answer,
+        "outcome": outcome.kind,
+        "detail": outcome.detail,
+    }

@@ -1,0 +1,101 @@
+"""Ctrl-C and SIGTERM: the first one stops a run at the end of its step, the second one at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from reft_lab.errors import Interrupted
+
+# The longest that a step may go on after the first signal, in seconds.
+PATIENCE = 30.0
+
+
+class Interruption:
+    """Hears SIGINT and SIGTERM while it is entered.
+
+    Outside of `step` and `unbroken` a signal raises Interrupted at once. Inside, the first one is kept in `asked`, for
+    the work to stop where it is in order.
+
+    Attributes:
+        asked: the signal that was heard, None as long as there was none.
+        at_once: whether a second one was heard.
+    """
+
+    def __init__(self, say: Callable[[str], None]):
+        """`say` tells the user what is going to happen."""
+        self.asked: int | None = None
+        self.at_once = False
+        self._say = say
+        self._before: dict[int, Any] = {}
+        self._kept = False
+        self._ends: float | None = None  # when the step at work should be over, by the one before it
+
+    @contextmanager
+    def step(self, expected: float) -> Iterator[None]:
+        """One step: a signal waits for its end, PATIENCE seconds at most, and not at all if it takes longer anyway.
+
+        Args:
+            expected: seconds the step is going to take, by experience.
+        """
+        self._ends = time.monotonic() + expected
+        with self._keeping():
+            try:
+                yield
+            finally:
+                self._set_timer(0.0)
+                self._ends = None
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """Work that the first signal never breaks, such as writing a checkpoint."""
+        with self._keeping():
+            yield
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # only there may one say what happens on a signal
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hear)
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._time_is_up)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._set_timer(0.0)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        before, self._kept = self._kept, True
+        try:
+            yield
+        finally:
+            self._kept = before
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.at_once = self.asked is not None
+        self.asked = number
+        if self.at_once or not self._kept:
+            raise Interrupted(number)
+        if self._ends is None:
+            self._say("stopping as soon as the checkpoint is written; Ctrl-C again stops at once.")
+        elif self._ends - time.monotonic() > PATIENCE:
+            raise Interrupted(number)
+        else:
+            self._say("stopping after this step; Ctrl-C again stops at once.")
+            self._set_timer(PATIENCE)
+
+    def _time_is_up(self, number: int, frame: FrameType | None) -> None:
+        assert self.asked is not None
+        raise Interrupted(self.asked)
+
+    def _set_timer(self, seconds: float) -> None:
+        if signal.SIGALRM in self._before:
+            signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,0 +1,98 @@
+"""What each method trains, stage by stage, from the start or from a state on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reft_lab.algorithms.reft import ReFT
+from reft_lab.algorithms.sft import SFT
+from reft_lab.config.training import SFTConfig
+from reft_lab.policy import saving
+from reft_lab.policy.model import Policy
+from reft_lab.runner.checkpoint import BEST, WARMUP
+from reft_lab.runner.progress import Best
+from reft_lab.runner.setup import Setup
+from reft_lab.runner.stages import Stages
+
+
+def train(setup: Setup, stages: Stages, state: Path | None) -> Policy | None:
+    """Train `setup.policy` by the configured method.
+
+    Args:
+        setup: what the stages work with.
+        stages: what runs them.
+        state: the full state to go on from, which `stages.progress` belongs to; None begins.
+
+    Returns:
+        The policy after warm-up, None for a method without one.
+    """
+    if setup.config.method == "reft":
+        return _reft(setup, stages, state)
+    _sft(setup, stages, state)
+    return None
+
+
+def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
+    config, progress, checkpoints = setup.config, stages.progress, stages.loop.checkpoints
+    problems, prompts = setup.questions()
+    is_warm = progress.stage == "reft"
+    if not is_warm:
+        if config.warmup.epochs:
+            warmup = _sft_stage(setup, "warmup", config.warmup)
+            if state is not None:
+                checkpoints.load(state, warmup)
+            stages.supervise(warmup, picks_best=False)
+        else:
+            progress.latest = stages.evaluate(setup.policy, stages.selection).score
+        progress.warmup = progress.latest
+        progress.best = Best(progress.warmup, "warm-up")
+        for name in (WARMUP, BEST):
+            stages.export(name)
+    reference = setup.policy.reference()
+    if is_warm:
+        saving.load_weights(reference, checkpoints.warmup)
+
+    def judge(questions: Any, responses: Any) -> Any:
+        return setup.form.judge([problems[q] for q in questions], setup.codec.read(responses))
+
+    stage = ReFT(
+        setup.policy,
+        reference,
+        prompts,
+        [problem.id for problem in problems],
+        judge,
+        setup.reward,
+        config.ppo,
+        seed=config.seed,
+        eos_id=setup.codec.eos_id,
+        pad_id=setup.codec.pad_id,
+        decode_batch=config.trainer.decode_batch,
+        tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
+    )
+    if is_warm and state is not None:
+        checkpoints.load(state, stage)
+    stages.reinforce(stage, problems)
+    return reference
+
+
+def _sft(setup: Setup, stages: Stages, state: Path | None) -> None:
+    stage = _sft_stage(setup, "sft", setup.config.sft)
+    if state is not None:
+        stages.loop.checkpoints.load(state, stage)
+    stages.supervise(stage, picks_best=True)
+    if stages.progress.best.score is None:  # no epochs
+        stages.progress.best = Best(stages.evaluate(setup.policy, stages.selection).score, "the start")
+        stages.export(BEST)
+
+
+def _sft_stage(setup: Setup, name: str, config: SFTConfig) -> SFT:
+    return SFT(
+        setup.policy,
+        setup.examples(config.max_tokens),
+        config,
+        stage=name,
+        seed=setup.config.seed,
+        pad_id=setup.codec.pad_id,
+        tokens_per_micro_batch=setup.config.trainer.tokens_per_micro_batch,
+    )

@@ -1,0 +1,92 @@
+"""How far a run is: everything it needs to go on that is not a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from reft_lab.evaluation.score import Score
+
+
+@dataclass
+class Best:
+    """The best evaluation on the selection split so far; its weights are in checkpoints/best.
+
+    Attributes:
+        score: how it did, None before the first.
+        when: "epoch 3", "iteration 40".
+    """
+
+    score: Score | None = None
+    when: str = ""
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy of the best, below any real one before the first evaluation."""
+        return self.score.accuracy if self.score else -1.0
+
+
+@dataclass
+class Pending:
+    """A step that is done but not recorded, because its evaluation is still to come.
+
+    Attributes:
+        metrics: what the step came to.
+        samples: records for samples.jsonl.
+    """
+
+    metrics: dict[str, float]
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        stage: the stage at work: warmup, sft or reft.
+        warmup: the last evaluation of the warm-up on the selection split.
+        latest: the last evaluation on the selection split.
+        best: the best one of the stage that picks the final checkpoint.
+        pending: a step to evaluate and record.
+        seconds: wall time of each stage and of evaluation, by name.
+        alarms: what the alarms remember.
+    """
+
+    stage: str = ""
+    warmup: Score | None = None
+    latest: Score | None = None
+    best: Best = field(default_factory=Best)
+    pending: Pending | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    alarms: dict[str, Any] = field(default_factory=dict)
+
+    def add_seconds(self, name: str, seconds: float) -> None:
+        """Add to the wall time of a stage."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def forget_best(self) -> None:
+        """The weights of the best evaluation are lost."""
+        self.best = Best()
+
+    def as_json(self) -> dict[str, Any]:
+        """The form a checkpoint holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Progress:
+        """What `as_json` gave; other keys are ignored."""
+        pending = stored["pending"]
+        return cls(
+            stage=stored["stage"],
+            warmup=_score(stored["warmup"]),
+            latest=_score(stored["latest"]),
+            best=Best(_score(stored["best"]["score"]), stored["best"]["when"]),
+            pending=None if pending is None else Pending(**pending),
+            seconds=stored["seconds"],
+            alarms=stored["alarms"],
+        )
+
+
+def _score(stored: dict[str, Any] | None) -> Score | None:
+    return None if stored is None else Score(stored["accuracy"], stored["n"], tuple(stored["ci95"]))

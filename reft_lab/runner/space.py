@@ -1,0 +1,51 @@
+"""Whether the disk has room for what a run is going to write, before it begins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from reft_lab.config.schema import Config
+from reft_lab.errors import BadInput
+from reft_lab.policy.model import Policy
+
+# Records, predictions, tokenizers and W&B's files.
+SMALL_FILES = 32 << 20
+
+
+def check_space(config: Config, policy: Policy, directory: Path) -> None:
+    """Compare what the checkpoints of a new run need with what is free.
+
+    Raises:
+        BadInput: there is less.
+    """
+    existing = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+    free, needed = shutil.disk_usage(existing).free, bytes_needed(config, policy)
+    if free < needed:
+        raise BadInput(
+            f"{existing} has {in_words(free)} free, and the checkpoints of this run take up to {in_words(needed)}; "
+            "make room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR."
+        )
+
+
+def bytes_needed(config: Config, policy: Policy) -> int:
+    """The most that the checkpoints of a run take, one that is being written included.
+
+    A full state holds the weights and AdamW's two moments in fp32; an exported policy holds the weights. Each kept
+    state may hold another best policy.
+    """
+    weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
+    keep = config.checkpoint.keep
+    per_run = (keep + 1) * 3 * weights + (keep + 2) * weights
+    runs = 2 if config.baseline else 1
+    warmup = weights if config.method == "reft" else 0
+    return runs * per_run + warmup + SMALL_FILES
+
+
+def in_words(size: float) -> str:
+    """1500000 -> 1.5 MB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

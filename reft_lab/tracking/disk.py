@@ -1,0 +1,101 @@
+"""Disks that fill up or fail under a run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from reft_lab.errors import RunFailed
+
+ADVICE = {
+    errno.ENOSPC: "free some space on its disk",
+    errno.EDQUOT: "free some of your disk quota",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EROFS: "make its file system writable again",
+    errno.EIO: "see to its disk",
+}
+RESERVE = ".reserve"
+RESERVED_BYTES = 64 * 1024
+
+
+@contextmanager
+def explained(path: Path, run: Path) -> Iterator[None]:
+    """Inside, an error of the file system becomes one sentence.
+
+    Args:
+        path: what is being written, for the sentence.
+        run: the run directory.
+
+    Raises:
+        RunFailed: `path` could not be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = _number(error)
+        if number is None:
+            raise
+        advice = ADVICE.get(number, "make it writable")
+        raise RunFailed(f"{path} cannot be written ({os.strerror(number)}); {advice}, then resume={run}.") from error
+
+
+class Reserve:
+    """A file that holds some space of the disk back, to be given up when the rest is full."""
+
+    def __init__(self, folder: Path):
+        """Take the space.
+
+        Raises:
+            OSError: there is not so much of it.
+        """
+        self._file = folder / RESERVE
+        with self._file.open("wb") as file:
+            file.write(os.urandom(RESERVED_BYTES))  # zeros would take no space where the file system compresses
+            file.flush()
+            os.fsync(file.fileno())
+
+    def give_up(self) -> None:
+        """Make the space free."""
+        with suppress(OSError):
+            self._file.unlink()
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a whole file, so that `path` holds either what it held or all of `text`, also after a power cut.
+
+    Raises:
+        OSError: it cannot be written; nothing is left beside it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` as durable as the files behind them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _number(error: Exception) -> int | None:
+    """The errno of an error of the file system; safetensors writes it into its message."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None

@@ -1,0 +1,53 @@
+"""Online, offline or not at all: what is asked for, and what is possible without ever waiting for a server."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+
+from reft_lab.config.schema import Config
+
+
+def choose_mode(config: Config) -> tuple[str, str | None]:
+    """The W&B mode that is possible.
+
+    Returns:
+        "disabled", "offline" or "online", and a sentence for the user where it is not the one asked for.
+    """
+    mode = config.tracker.wandb
+    if mode == "auto":
+        mode = os.environ.get("WANDB_MODE", "online" if _logged_in() else "offline")
+    if mode != "online":
+        return mode, None
+    import wandb
+
+    if not _logged_in():  # W&B would stop and ask
+        return "offline", "W&B: not logged in (`wandb login` does that); the run goes on offline."
+    url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
+    problem = _unreachable(url, config.tracker.connect_timeout)
+    if problem:
+        return "offline", f"W&B: {url} cannot be reached ({problem}); the run goes on offline."
+    return mode, None
+
+
+def one_line(error: object) -> str:
+    """The text of an error, short and on one line."""
+    return " ".join(str(error).split())[:160]
+
+
+def _logged_in() -> bool:
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    return bool(wandb.login(prompt=False, verify=False))
+
+
+def _unreachable(url: str, timeout: float) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=timeout):
+            return None
+    except urllib.error.HTTPError:
+        return None  # it answered
+    except (OSError, ValueError) as error:
+        return one_line(getattr(error, "reason", None) or error)

@@ -1,0 +1,313 @@
+"""Runs in processes of their own: started and resumed as a user does it, watched, and stopped at a chosen moment."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import hashlib
+import json
+import multiprocessing
+import os
+import platform
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+# What to look for in the stack of the main thread, the most telling first. "final" is the last evaluation.
+PHASES = {
+    r"reft_lab/(sealed|runner/checkpoint)\.py": "saving",
+    r"reft_lab/runner/final\.py": "final",
+    r"reft_lab/evaluation/": "evaluating",
+    r"reft_lab/policy/sampling": "sampling",
+    r"reft_lab/algorithms/ppo\.py": "updating",
+    r"reft_lab/algorithms/reft\.py": "between sampling and updating",
+    r"reft_lab/algorithms/sft\.py": "training",
+    r"in _wait_for$": "waiting for the baseline",
+    r"reft_lab/runner/loop\.py": "between steps",
+    r"reft_lab/(runner/setup|policy/loading|tracking)": "loading",
+}
+
+
+class Session:
+    """One process of a run, in a process group of its own."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], *, forked: bool):
+        """`command` is a script and its words, or with `forked=False` any command at all."""
+        number = time.monotonic_ns()
+        self._output, self._stack, self._read = folder / f"output-{number}", folder / f"stack-{number}", 0
+        start = _fork if forked else _spawn
+        self.pid, self._poll = start(command, folder, self._output, self._stack, environment)
+        atexit.register(self.kill)  # where a test fails
+        self.until(self._stack.exists)
+
+    @property
+    def output(self) -> str:
+        """What it printed so far."""
+        return self._output.read_text()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._poll()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._poll() is None
+
+    def phase(self) -> str:
+        """What the main thread is at, empty where that cannot be told."""
+        os.kill(self.pid, signal.SIGUSR1)
+        for _ in range(200):
+            time.sleep(0.0005)
+            with self._stack.open() as file:
+                file.seek(self._read)
+                dump = file.read()
+            # The main thread is the last one of a dump, its outermost frame the last line.
+            if dump.endswith("in <module>\n") or not self.is_running:
+                self._read += len(dump)
+                stack = dump.rpartition("hread 0x")[2]
+                return next((PHASES[mark] for mark in PHASES if re.search(mark, stack, re.MULTILINE)), "")
+        return ""
+
+    def until(self, happened: Callable[[], Any], seconds: float = 200, pause: float = 0.005) -> None:
+        """Wait for something to happen while the process runs."""
+        end = time.monotonic() + seconds
+        while not happened():
+            assert self.is_running, f"it ended with {self.exit_code}: {self.output}"
+            assert time.monotonic() < end, f"it did not happen within {seconds} s: {self.output}"
+            time.sleep(pause)
+
+    def until_at(self, *phases: str) -> str:
+        """Wait until the main thread is at one of `phases`, and say at which."""
+        seen = ""
+
+        def there() -> bool:
+            nonlocal seen
+            seen = self.phase()
+            return seen in phases
+
+        self.until(there)
+        return seen
+
+    def pause(self, seconds: float) -> None:
+        """Let it go on for a while."""
+        time.sleep(seconds)
+
+    def press_ctrl_c(self) -> None:
+        """As a terminal does: SIGINT to the whole process group."""
+        os.killpg(self.pid, signal.SIGINT)
+
+    def terminate(self) -> None:
+        """SIGTERM to the process, as a scheduler does."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def wait(self, seconds: float = 300) -> int:
+        """Its exit code, once it has ended."""
+        end = time.monotonic() + seconds
+        while (code := self._poll()) is None:
+            if time.monotonic() > end:
+                self.kill()
+                raise AssertionError(f"it did not end within {seconds} s: {self.output}")
+            time.sleep(0.01)
+        atexit.unregister(self.kill)
+        return code
+
+
+Started = tuple[int, Callable[[], int | None]]
+
+# Python loads a module of this name by itself.
+SITECUSTOMIZE = """
+import faulthandler, os, signal
+if "STACK" in os.environ:
+    stack = os.environ.pop("STACK")
+    faulthandler.register(signal.SIGUSR1, file=open(stack + ".new", "w"), all_threads=True)
+    os.rename(stack + ".new", stack)  # from now on the signal does no harm
+"""
+
+
+def _spawn(command: Sequence[str], folder: Path, output: Path, stack: Path, environment: Mapping[str, str]) -> Started:
+    site = folder / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    own = {"STACK": str(stack), "PYTHONPATH": str(site)}
+    with output.open("w") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment | own, stdout=said, stderr=said, start_new_session=True
+        )
+    return process.pid, process.poll
+
+
+def _fork(command: Sequence[str], folder: Path, output: Path, stack: Path, environment: Mapping[str, str]) -> Started:
+    process = _nursery(Path(command[0]).parent).Process(  # type: ignore[attr-defined]
+        target=_run_script, args=(command, folder, output, stack, environment)
+    )
+    process.start()
+    return process.pid, lambda: process.exitcode
+
+
+@cache
+def _nursery(repo: Path) -> ForkServerContext:
+    """Starts processes as forks of one that has imported everything, which saves most of a run's start."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "transformers", "wandb", "reft_lab.config.launch", "reft_lab.runner"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(repo)
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+    return context
+
+
+def _run_script(
+    command: Sequence[str], folder: Path, output: Path, stack: Path, environment: Mapping[str, str]
+) -> None:
+    """In the new process: what `python COMMAND` does in `folder`."""
+    os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    said = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    sys.argv[:] = command
+    # Where it is, on demand, also in the middle of a call into C.
+    new = stack.with_suffix(".new")
+    faulthandler.register(signal.SIGUSR1, file=new.open("w"), all_threads=True)
+    new.rename(stack)  # from now on the signal does no harm
+    runpy.run_path(command[0], run_name="__main__")
+
+
+class Run:
+    """One run, in as many sessions as it takes.
+
+    Attributes:
+        path: its run directory.
+    """
+
+    def __init__(self, repo: Path, folder: Path, *overrides: str, path: Path | None = None, forked: bool = True):
+        """The commands are typed in `folder`; with `forked=False` each is a Python that starts from nothing."""
+        self.folder = folder
+        self.path = path or folder / "run"
+        self._script = str(repo / "run.py")
+        self._overrides = overrides
+        self._forked = forked
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+        self._environment = plain | {"HOME": str(folder), "OMP_NUM_THREADS": "1"}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self, *more: str) -> Session:
+        """Begin, or go on where there is something to go on with."""
+        if (self.path / "config.yaml").exists():
+            return self.command(f"resume={self.path}", *more)
+        return self.command(f"hydra.run.dir={self.path}", *self._overrides, *more)
+
+    def command(self, *words: str) -> Session:
+        """`python run.py WORDS`."""
+        python = [] if self._forked else [sys.executable]
+        return Session([*python, self._script, *words], self.folder, self._environment, forked=self._forked)
+
+    def shell(self, line: str) -> Session:
+        """A command line as it was printed."""
+        return Session(["sh", "-c", f"exec {line}"], self.folder, self._environment, forked=False)
+
+    def finish(self, *more: str) -> Session:
+        """Begin or go on, to the end."""
+        session = self.start(*more)
+        assert session.wait() == 0, session.output
+        assert self.result["status"] == "finished"
+        return session
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json; empty where there is none."""
+        try:
+            return json.loads((self.path / "result.json").read_text())
+        except FileNotFoundError:
+            return {}
+
+    @property
+    def host(self) -> str:
+        """Where it runs."""
+        return platform.node()
+
+    @property
+    def passport(self) -> dict[str, Any]:
+        """passport.json."""
+        return json.loads((self.path / "passport.json").read_text())
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The whole lines of metrics.jsonl."""
+        try:
+            text = (self.path / "metrics.jsonl").read_text()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    @property
+    def step(self) -> int:
+        """The last recorded step."""
+        try:
+            with (self.path / "metrics.jsonl").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 8000))
+                lines = file.read().split(b"\n")
+            return json.loads(lines[-2])["step"]
+        except (FileNotFoundError, LookupError, ValueError):
+            return 0
+
+
+def outcome(path: Path) -> dict[str, Any]:
+    """Everything a run leaves behind that must not depend on how often it was stopped: all but times."""
+    result = json.loads((path / "result.json").read_text())
+    found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key != "seconds"}}
+    found["metrics.jsonl"] = [
+        {name: value for name, value in json.loads(line).items() if name != "seconds" and not name.startswith("time/")}
+        for line in (path / "metrics.jsonl").read_text().splitlines()
+    ]
+    for name in ("samples.jsonl", "predictions.jsonl"):
+        found[name] = (path / name).read_text()
+    for file in sorted((path / "checkpoints").glob("*/*")):
+        name = file.relative_to(path).as_posix()
+        if name == "checkpoints/last/state.json":
+            state = json.loads(file.read_text())
+            found[name] = {key: state[key] for key in state if key not in ("seconds", "elapsed")}
+        elif file.is_file() and name != "checkpoints/last/manifest.json" and "/step-" not in name:
+            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    if (path / "baseline_sft").exists():
+        found["baseline_sft"] = outcome(path / "baseline_sft")
+    return found
+
+
+def assert_same(path: Path, other: Path) -> None:
+    """Two runs left the same behind."""
+    one, two = outcome(path), outcome(other)
+    assert "checkpoints/best/model.safetensors" in one
+    assert "checkpoints/last/state.safetensors" in one
+    assert _differences(one, two) == []
+
+
+def _differences(one: Any, two: Any, where: str = "") -> list[str]:
+    if isinstance(one, dict) and isinstance(two, dict):
+        return [text for key in one.keys() | two.keys() for text in _differences(one.get(key), two.get(key), f"{where}/{key}")]
+    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        return [text for i, pair in enumerate(zip(one, two, strict=True)) for text in _differences(*pair, f"{where}/{i}")]
+    return [] if one == two else [f"{where}: {str(one)[:80]} != {str(two)[:80]}"]

@@ -1,0 +1,128 @@
+"""A stand-in for the W&B server on the loopback interface: it keeps the history of runs, and resumes them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class LoopbackWandb(ThreadingHTTPServer):
+    """Keeps what a W&B client uploads.
+
+    Attributes:
+        history: the lines of each run, by id.
+        exit_codes: how runs ended, by id.
+        refuses_runs: no run may be made or resumed.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.history: dict[str, list[dict[str, Any]]] = {}
+        self.exit_codes: dict[str, int] = {}
+        self.refuses_runs = False
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients are killed in these tests."""
+
+    def answer(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """The data of a GraphQL answer."""
+        entity = {"id": "e", "name": "someone"}
+        name, project = variables.get("name"), {"id": "p", "name": variables.get("project"), "entity": entity}
+        if operation == "Viewer":
+            return {"viewer": {"id": "u", "entity": "someone", "flags": "{}", "teams": {"edges": []}}}
+        if operation == "RunResumeStatus":
+            return {"model": project | {"bucket": self._resumable(name) if name in self.history else None}}
+        if operation == "UpsertBucket":
+            self.history.setdefault(str(name), [])
+            bucket = {"id": "b", "name": name, "displayName": name, "config": "{}", "sweepName": None}
+            return {"upsertBucket": {"bucket": bucket | {"project": project}, "inserted": True}}
+        if operation == "CreateRunFiles":
+            files = [{"name": file, "uploadUrl": f"{self.url}/upload"} for file in variables["files"]]
+            return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+        return {}
+
+    def _resumable(self, name: Any) -> dict[str, Any]:
+        lines = self.history[name]
+        counts = {"historyLineCount": len(lines), "eventsLineCount": 0, "logLineCount": 0}
+        tails = {"historyTail": json.dumps([json.dumps(line) for line in lines[-1:]]), "eventsTail": "[]"}
+        names = {"id": "b", "name": name, "displayName": name, "tags": []}
+        return counts | tails | names | {"summaryMetrics": "{}", "config": "{}", "wandbConfig": '{"t": 1}'}
+
+    def take(self, name: str, stream: dict[str, Any]) -> None:
+        """A piece of a run's stream."""
+        chunk = stream.get("files", {}).get("wandb-history.jsonl", {"offset": 0, "content": []})
+        lines = self.history[name]
+        for place, line in enumerate(chunk["content"], start=chunk["offset"]):
+            assert place <= len(lines), "a gap between what is there and what comes"
+            lines[place : place + 1] = [json.loads(line)]
+        if stream.get("complete"):
+            self.exit_codes[name] = stream["exitcode"]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: LoopbackWandb
+
+    def do_GET(self) -> None:
+        self._reply({})
+
+    def do_PUT(self) -> None:
+        self._body()
+        self._reply({})
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if self.path == "/graphql":
+            asked = json.loads(body)
+            found = re.search(r"(?:query|mutation)\s+(\w+)", asked["query"])
+            operation = found[1] if found else ""
+            if operation == "UpsertBucket" and self.server.refuses_runs:
+                self._reply({"errors": [{"message": "no such project"}]}, status=400)
+            else:
+                self._reply({"data": self.server.answer(operation, asked.get("variables") or {})})
+            return
+        if self.path.endswith("/file_stream"):
+            self.server.take(self.path.split("/")[-2], json.loads(body))
+        self._reply({})
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def _body(self) -> bytes:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+
+    def _reply(self, content: dict[str, Any], status: int = 200) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def loopback_wandb() -> Iterator[LoopbackWandb]:
+    """A server that listens while the block runs."""
+    server = LoopbackWandb()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

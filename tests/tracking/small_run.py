@@ -1,0 +1,48 @@
+"""A process that records as a run does: a line a step, a state now and then, and on resumption from the last state.
+
+Arguments: the run directory, the W&B mode, the steps to take, the seconds a step takes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from reft_lab.config.schema import Config
+from reft_lab.config.training import TrackerConfig
+from reft_lab.tracking.display import Display
+from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.tracking.tracker import Tracker
+
+STATE_EVERY = 7
+
+
+def main(path: Path, mode: str, steps: int, pause: float) -> None:
+    """Go on from where the run in `path` stands, or begin one."""
+    state = path / "state.json"
+    resume = (path / "config.yaml").exists()
+    config = Config(tracker=TrackerConfig(wandb=mode, connect_timeout=5))
+    with closing(RunDirectory(path, resume=resume)) as directory:
+        at = json.loads(state.read_text()) if state.exists() else {"step": 0, "seconds": 0.0}
+        directory.rewind(at["step"])
+        directory.write_config(config)
+        tracker = Tracker(config, directory, Display(), **at)
+        print("ready", flush=True)
+        for step in range(at["step"] + 1, steps + 1):
+            tracker.log(step, {"loss": 1 / step, "eval/accuracy": step / steps})
+            tracker.samples([{"step": step, "question": f"what is {step} + {i}?"} for i in range(step % 3)])
+            if step % STATE_EVERY == 0:
+                directory.sync()
+                part = path / "state.part"
+                part.write_text(json.dumps({"step": step, "seconds": tracker.elapsed}))
+                part.replace(state)
+            time.sleep(pause)
+        tracker.finish({"status": "finished"}, exit_code=0)
+        directory.write_result({"status": "finished"})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
