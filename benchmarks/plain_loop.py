@@ -42,10 +42,9 @@ class Batch:
     attention: Tensor
     predicts: Tensor
 
-    def rows(self, chosen: Sequence[int]) -> Batch:
+    def rows(self, chosen: Tensor | list[int]) -> Batch:
         """Some of its sequences."""
-        rows = list(chosen)
-        return Batch(self.ids[rows], self.attention[rows], self.predicts[rows])
+        return Batch(self.ids[chosen], self.attention[chosen], self.predicts[chosen])
 
 
 class PlainLoop:

@@ -23,7 +23,12 @@ def draw(measured: Measured, path: Path) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": measured.axis.name, "font.family": "sans-serif", "font.size": 9}
+    style: Any = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": measured.axis.name,
+        "font.family": "sans-serif",
+        "font.size": 9,
+    }
     style |= dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
     with pyplot.rc_context(style):
         panels = measured.axis.panels

@@ -19,7 +19,7 @@ from pathlib import Path
 from .axis import Axis, Panel, Probe
 
 REPO = Path(__file__).resolve().parents[2]
-SHORTEST = ("debug=quick", "tracker=none", "baseline=null", "data.train_size=16", "ppo.iterations=0")
+SHORTEST = ("debug=quick", "tracker.wandb=disabled", "baseline=null", "data.train_size=16", "ppo.iterations=0")
 
 
 def write_runs(folder: Path, count: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -26,17 +27,30 @@ class Judging:
         self._judge = judge
         self._questions = questions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
-        self._parts: list[tuple[list[int], Future[list[Outcome]]]] = []
+        self._lock = Lock()
+        self._waiting: list[tuple[int, list[int]]] = []
+        self._work: list[Future[None]] = []
+        self._outcomes: dict[int, Outcome] = {}
 
     def add(self, rows: list[int], responses: list[list[int]]) -> None:
         """Responses of the batch that are finished, by their places in it."""
-        questions = [self._questions[row] for row in rows]
-        self._parts.append((rows, self._thread.submit(self._judge, questions, responses)))
+        with self._lock:
+            self._waiting += zip(rows, responses, strict=True)
+        self._work.append(self._thread.submit(self._judge_waiting))
 
     def outcomes(self) -> list[Outcome]:
         """The outcomes of the whole batch, in its order; waits for them."""
-        outcomes = {row: o for rows, part in self._parts for row, o in zip(rows, part.result(), strict=True)}
-        return [outcomes[row] for row in range(len(self._questions))]
+        for done in self._work:
+            done.result()
+        return [self._outcomes[row] for row in range(len(self._questions))]
+
+    def _judge_waiting(self) -> None:
+        """Judge all that came in during the call before, at once, so that slow programs run side by side."""
+        with self._lock:
+            batch, self._waiting = self._waiting, []
+        if batch:
+            judged = self._judge([self._questions[row] for row, _ in batch], [response for _, response in batch])
+            self._outcomes |= {row: outcome for (row, _), outcome in zip(batch, judged, strict=True)}
 
     def __enter__(self) -> Self:
         return self

@@ -33,9 +33,9 @@ def exits_with_a_sentence() -> Iterator[None]:
     exit_on_signals(lambda: remove_if_unused(directory))
     try:
         yield
-    except (BadInput, RunFailed) as error:
+    except (BadInput, KeyboardInterrupt, RunFailed) as error:
         remove_if_unused(directory)
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+        if isinstance(error, KeyboardInterrupt) or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         exit_with_sentence(error)
 

@@ -29,7 +29,7 @@ Start here
   python run.py seed=1 ppo.kl_coef=0.05                     options set by hand
   python run.py -m reward=exact,partial seed=0,1            every combination, one run after the other
   python run.py resume=RUN_DIR                              go on with a run that was stopped
-  python run.py resume=auto seed=1                          go on with the newest such run of the same experiment, or start
+  python run.py resume=auto seed=1                          go on with the newest such run of this kind, or start one
   python run.py --cfg job                                   print the experiment, run nothing
 
 Choices: GROUP=NAME, each a file conf/GROUP/NAME.yaml (* is taken unless you say otherwise)

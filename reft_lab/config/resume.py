@@ -142,7 +142,7 @@ def _composed_differences(
     saved: SavedRun, words: Sequence[str], overrides: Sequence[Override], conf: Conf
 ) -> dict[str, Any]:
     """Options that come out otherwise when `words` join the command line that the run was started with."""
-    choices = {override.key_or_group: override.input_line for override in overrides if _is_choice(override, conf)}
+    choices = {override.key_or_group: str(override.value()) for override in overrides if _is_choice(override, conf)}
     try:
         task = saved.hydra["overrides"]["task"]
         own = [*(word for word in saved.hydra["overrides"]["hydra"] if word.startswith("hydra.searchpath=")), *task]
@@ -153,9 +153,10 @@ def _composed_differences(
         if not choices:
             return {}
         why = "its command line is not known" if isinstance(error, KeyError) else str(error).rstrip(".")
+        first = "=".join(next(iter(choices.items())))
         raise BadInput(
-            f"{next(iter(choices.values()))} cannot be combined with what the run in {saved.directory} was started "
-            f"with ({why}); set options one by one."
+            f"{first} cannot be combined with what the run in {saved.directory} was started with ({why}); set options "
+            "one by one."
         ) from error
     kept = [
         word
@@ -167,12 +168,7 @@ def _composed_differences(
     except OmegaConfBaseException as error:
         raise BadInput(explain(error)) from error
     # What a choice says counts in any case: an earlier resumption may have changed it from what `before` says.
-    said = {
-        key
-        for override in overrides
-        if _is_choice(override, conf)
-        for key in conf.said_by(override.key_or_group, str(override.value()))
-    }
+    said = {key for group, choice in choices.items() for key in conf.said_by(group, choice)}
     return {key: value for key, value in after.items() if value != before[key] or key in said}
 
 

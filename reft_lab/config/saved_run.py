@@ -128,20 +128,26 @@ def _check_place(directory: Path) -> None:
     """A run directory is there, and not merely something near one."""
     if not directory.exists():
         raise BadInput(f"resume={directory} does not exist (seen from {Path.cwd()}).")
-    home = next((parent for parent in directory.absolute().parents if (parent / CONFIG).is_file()), None)
+    home = next(filter(_is_run, directory.absolute().parents), None)
     if directory.name == BASELINE and home is not None:
         raise BadInput(f"{directory} is the SFT baseline of a run and goes on with it: resume={home}.")
-    if (directory / CONFIG).is_file():
+    if _is_run(directory):
         return
     if home is not None:
         raise BadInput(f"{directory} is part of a run directory; name the whole: resume={home}.")
-    inside = [*directory.glob(f"*/{CONFIG}"), *directory.glob(f"*/*/{CONFIG}")]
-    if inside:
-        newest = max(inside, key=lambda file: file.stat().st_mtime).parent
+    files = [*directory.glob(f"*/{CONFIG}"), *directory.glob(f"*/*/{CONFIG}")]
+    newest_first = sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
+    newest = next((file.parent for file in newest_first if _is_run(file.parent)), None)
+    if newest is not None:
         raise BadInput(f"{directory} holds run directories and is none; name one of them, such as resume={newest}.")
     if (directory / ".hydra").is_dir():
         raise BadInput(f"the run in {directory} was stopped before it began; start it again without resume=.")
-    raise BadInput(f"{directory} is not a run directory: it has no {CONFIG}.")
+    raise BadInput(f"{directory} is not a run directory.")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run directory; other software has a config.yaml too, and so has `.hydra/`."""
+    return (folder / CONFIG).is_file() and ((folder / PASSPORT).is_file() or (folder / ".hydra").is_dir())
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def evaluate(
 ) -> Evaluation:
     """Ask the policy every problem, greedily, with the prompts of the RL stage.
 
-    Responses are judged while later ones are still being written. A prompt is never cut; one that leaves no room for an answer within the model's positions counts as no_answer.
+    Responses are judged while others are still being written. A prompt is never cut; one that leaves no room for an
+    answer within the model's positions counts as no_answer.
 
     Args:
         policy: the policy.

@@ -50,13 +50,13 @@ class Heads:
 
     def split(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
         """(N, heads size) -> (B, count, width, size) for each group."""
-        return self.views(x.view(-1, size).index_select(0, self.spread))
+        return self._groups(x.view(-1, size).index_select(0, self.spread))
 
     def split_with_zeros(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
         """The same with zeros where a place only fills up."""
         if len(self.spread) == len(self.collect):
             return self.split(x, size)
-        return self.views(x.new_zeros((len(self.spread), size)).index_copy_(0, self.collect, x.view(-1, size)))
+        return self._groups(x.new_zeros((len(self.spread), size)).index_copy_(0, self.collect, x.view(-1, size)))
 
     def join(self, places: Tensor) -> Tensor:
         """What the groups' places hold, one after the other in memory -> (N, heads size)."""
@@ -64,20 +64,24 @@ class Heads:
         heads = sum(count for _, count, _ in self.shapes)
         return places.view(-1, size).index_select(0, self.collect).view(-1, heads * size)
 
-    def views(self, places: Tensor) -> tuple[Tensor, ...]:
-        """The groups in a tensor (places, size) that holds them one after the other."""
+    def empty(self, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Room for what the groups' places hold, and the groups in it, which are written to."""
+        places = like.new_empty((len(self.spread), like.shape[-1]))
+        return places, self._groups(places)
+
+    def _groups(self, places: Tensor) -> tuple[Tensor, ...]:
         sizes = [rows * count * width for rows, count, width in self.shapes]
         return tuple(part.view(*shape, -1) for part, shape in zip(places.split(sizes), self.shapes, strict=True))
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Gradient]:
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Gradient]:
     """softmax(queries keys^T + mask) values; queries are scaled already.
 
     Args:
         queries: (B, heads, Q, d).
         keys: (B, kv_heads, S, d); heads is a multiple of kv_heads.
         values: (B, kv_heads, S, d).
-        mask: 0 or -inf, (B, 1, Q, S); None is causal with Q = S.
+        mask: 0 or -inf, (B, 1, Q, S), or the causal one (S, S).
 
     Returns:
         (B, heads, Q, d), and its gradient.
@@ -87,13 +91,11 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     return _fused(queries, keys, values, mask)
 
 
-def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Gradient]:
+def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Gradient]:
     rows, heads, count, size = queries.shape
     width = keys.shape[2]
     k, v = keys.view(-1, width, size), values.view(-1, width, size)
     q = queries.view(len(k), -1, size)  # query heads that share keys make one longer row
-    if mask is None:
-        mask = q.new_full((width, width), float("-inf")).triu_(1)
     scores = torch.bmm(q, k.transpose(1, 2)).view(rows, heads, count, width)
     weights = torch.softmax(scores.add_(mask), dim=-1).view(len(k), -1, width)
     attended = torch.bmm(weights, v)
@@ -110,13 +112,14 @@ def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | Non
     return attended.view(queries.shape), gradient
 
 
-def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Gradient]:
+def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Gradient]:
     inputs = [x.detach().requires_grad_() for x in (queries, keys, values)]
     groups = queries.shape[1] // keys.shape[1]
+    causal = mask.dim() == 2  # torch has a kernel for it that reads no mask
     with torch.enable_grad():
         k, v = (x.repeat_interleave(groups, dim=1) if groups > 1 else x for x in inputs[1:])
         attended = functional.scaled_dot_product_attention(
-            inputs[0], k, v, attn_mask=None if mask is None else mask.to(k.dtype), is_causal=mask is None, scale=1.0
+            inputs[0], k, v, attn_mask=None if causal else mask.to(k.dtype), is_causal=causal, scale=1.0
         )
 
     def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reft_lab.policy.attention import Heads
-from reft_lab.policy.llama_layer import Backward, Tokens, decoder_layer, normed
+from reft_lab.policy.llama_layer import Backward, Everyone, Layer, Rotation, Some
 from reft_lab.policy.packing import Packed
 
 
@@ -44,51 +44,68 @@ def understands(trunk: nn.Module) -> bool:
     )
 
 
-def response_states(trunk: nn.Module, batch: Packed, dtype: torch.dtype) -> Tensor:
-    """Last hidden states, behind the final norm, of the tokens that predict a response token (M, H).
+class Llama:
+    """The layers of a LlamaModel, read once; its parameters are used as they are at each call."""
 
-    Args:
-        trunk: a model that `understands` accepts.
-        batch: the micro-batch.
-        dtype: type of the products; weights, norms and the residual stream are fp32.
-    """
-    model = cast(Any, trunk)
-    layers = list(model.layers[: model.config.num_hidden_layers])
-    embedded = model.embed_tokens(batch.ids)
-    states = _Layers.apply(
-        embedded, layers, _tokens(model, batch, embedded), dtype, model.gradient_checkpointing, *_parameters(layers)
-    )
-    return cast(Tensor, model.norm(states))
+    def __init__(self, trunk: nn.Module):
+        """`trunk` is one that `understands` accepts."""
+        self._model = cast(Any, trunk)
+        config = self._model.config
+        blocks = list(self._model.layers[: config.num_hidden_layers])
+        self._layers = [Layer(block, last=block is blocks[-1]) for block in blocks]
+        self._heads = config.num_attention_heads
+        self._kv_heads = config.num_key_value_heads
+        self._size: int = blocks[0].self_attn.head_dim
+        self._scale: float = blocks[0].self_attn.scaling
 
+    def response_states(self, batch: Packed, dtype: torch.dtype) -> Tensor:
+        """Last hidden states, behind the final norm, of the tokens that predict a response token (M, H).
 
-def _parameters(layers: list[Any]) -> list[Tensor]:
-    return [parameter for layer in layers for parameter in layer.parameters()]
+        Args:
+            batch: the micro-batch.
+            dtype: type of the products; weights, norms and the residual stream are fp32.
+        """
+        embedded = self._model.embed_tokens(batch.ids)
+        every, last = self._tokens(batch, embedded)
+        tokens = [every] * (len(self._layers) - 1) + [last]
+        parameters = [parameter for layer in self._layers for parameter in layer.parameters]
+        states = _Layers.apply(embedded, self._layers, tokens, dtype, self._model.gradient_checkpointing, *parameters)
+        return cast(Tensor, self._model.norm(states))
 
+    def _tokens(self, batch: Packed, embedded: Tensor) -> tuple[Everyone, Some]:
+        """The micro-batch as the layers see it that are computed for all tokens, and as the last one does."""
+        counts = self._heads, self._kv_heads, self._kv_heads
+        places = batch.rows, batch.width, batch.sequence, batch.position
+        sequence, position = batch.where_predicting()
+        rotation, half = self._rotation(batch, embedded), self._heads * self._size // 2
+        columns = torch.arange(batch.width, device=embedded.device)
+        infinity = embedded.new_tensor(float("-inf"))
+        # Queries that only fill up stand behind the real ones, and see what those see and more.
+        first = position.new_zeros(batch.rows).index_copy(0, sequence, position - batch.step)
+        asks = first[:, None, None] + columns[: batch.response_width, None]
+        every = Everyone(
+            heads=Heads.of(counts, *places),
+            queries=Heads.of(counts[:1], *places),
+            rotation=rotation,
+            mask=torch.where(columns <= columns[:, None], 0.0, infinity),
+        )
+        last = Some(
+            chosen=batch.predicting,
+            heads=Heads.of(counts[1:], *places),
+            queries=Heads.of(counts[:1], batch.rows, batch.response_width, sequence, batch.step),
+            key_rotation=rotation.narrowed(half, rotation.forth.shape[1]),
+            query_rotation=rotation.narrowed(0, half).of(batch.predicting),
+            mask=torch.where(columns <= asks, 0.0, infinity)[:, None],
+        )
+        return every, last
 
-def _tokens(model: Any, batch: Packed, embedded: Tensor) -> tuple[Tokens, Tokens]:
-    """The micro-batch as all layers but the last see it, and as the last does."""
-    config, block = model.config, model.layers[0].self_attn
-    query_heads, heads = config.num_attention_heads, config.num_attention_heads // block.num_key_value_groups
-    cos, sin = (part[0, :, None, : block.head_dim // 2].float() for part in model.rotary_emb(embedded, batch.position[None]))
-    rotation = torch.complex(cos, sin)
-    places = (batch.rows, batch.width, batch.sequence, batch.position)
-    every = Tokens(
-        heads=Heads.of((query_heads, heads, heads), *places),
-        queries=Heads.of((query_heads,), *places),
-        rotation=rotation,
-    )
-    sequence, position = batch.where_predicting()
-    first = position.new_zeros(batch.rows).index_copy(0, sequence, position - batch.step)
-    asks = first[:, None] + torch.arange(batch.response_width, device=first.device)
-    sees = torch.arange(batch.width, device=first.device) <= asks[:, :, None]
-    last = Tokens(
-        heads=Heads.of((heads, heads), *places),
-        queries=Heads.of((query_heads,), batch.rows, batch.response_width, sequence, batch.step),
-        rotation=rotation,
-        chosen=batch.predicting,
-        mask=torch.zeros_like(sees, dtype=torch.float32).masked_fill_(~sees, float("-inf"))[:, None],
-    )
-    return every, last
+    def _rotation(self, batch: Packed, embedded: Tensor) -> Rotation:
+        cos, sin = (
+            part[0, :, : self._size // 2].float() for part in self._model.rotary_emb(embedded, batch.position[None])
+        )
+        key = torch.complex(cos, sin)
+        forth = torch.cat([(key * self._scale).repeat(1, self._heads), key.repeat(1, self._kv_heads)], dim=1)
+        return Rotation(forth, forth.conj().resolve_conj())
 
 
 class _Layers(torch.autograd.Function):
@@ -98,18 +115,17 @@ class _Layers(torch.autograd.Function):
     def forward(
         ctx: Any,
         hidden: Tensor,
-        layers: list[Any],
-        tokens: tuple[Tokens, Tokens],
+        layers: list[Layer],
+        tokens: list[Everyone | Some],
         dtype: torch.dtype,
         checkpointing: bool,
         *parameters: Tensor,
     ) -> Tensor:
         differentiated = any(ctx.needs_input_grad)
-        ctx.layers, ctx.backwards = layers, []
-        for layer in layers:
-            seen = tokens[layer is layers[-1]]
+        ctx.backwards = []
+        for layer, seen in zip(layers, tokens, strict=True):
             before = hidden
-            hidden, backward = decoder_layer(layer, before, seen, dtype)
+            hidden, backward = layer(before, seen, dtype)
             if differentiated:
                 ctx.backwards.append(_again(layer, before, seen, dtype) if checkpointing else backward)
         return hidden
@@ -120,12 +136,12 @@ class _Layers(torch.autograd.Function):
         """Last layer first; what a layer kept is let go as soon as it is done."""
         gradient = upstream[0]
         by_parameters: list[Tensor] = []
-        for layer in reversed(ctx.layers):
+        while ctx.backwards:
             gradient, found = ctx.backwards.pop()(gradient)
-            by_parameters = [found[name] for name, _ in layer.named_parameters()] + by_parameters
+            by_parameters = found + by_parameters
         return gradient, None, None, None, None, *by_parameters
 
 
-def _again(layer: Any, hidden: Tensor, tokens: Tokens, dtype: torch.dtype) -> Backward:
+def _again(layer: Layer, hidden: Tensor, tokens: Everyone | Some, dtype: torch.dtype) -> Backward:
     """A layer's gradient that computes the layer a second time instead of keeping what it needs."""
-    return lambda upstream: decoder_layer(layer, hidden, tokens, dtype)[1](upstream)
+    return lambda upstream: layer(hidden, tokens, dtype)[1](upstream)

@@ -2,87 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Gradients = dict[str, Tensor]
 
-
-@dataclass(frozen=True)
-class Projection:
-    """A linear layer, and how its outputs are laid out and scaled in the folded matrix.
-
-    Attributes:
-        name: its name within the decoder layer.
-        linear: the layer.
-        head_size: size of the heads whose halves are rotated against each other: their outputs come out in pairs that
-            a complex number holds; None leaves the order.
-        scale: factor on the outputs.
-    """
-
-    name: str
-    linear: nn.Linear
-    head_size: int | None = None
-    scale: float = 1.0
-
-    def laid_out(self, x: Tensor) -> Tensor:
-        """Weight (K, H) or bias (K) as it goes into the folded matrix."""
-        if self.head_size is None:
-            return x
-        return x.view(-1, 2, self.head_size // 2, *x.shape[1:]).transpose(1, 2).reshape(x.shape) * self.scale
-
-    def put_back(self, x: Tensor) -> Tensor:
-        """The gradient of a weight or bias from that of `laid_out`."""
-        if self.head_size is None:
-            return x
-        return x.view(-1, self.head_size // 2, 2, *x.shape[1:]).transpose(1, 2).reshape(x.shape) * self.scale
-
-
-@dataclass(frozen=True)
 class Folded:
-    """Projections behind a norm as one matrix (K, H) that reads what the norm gives before its weight.
+    """Linear layers behind a norm as one matrix (K, H) that reads what the norm gives before its weight.
 
-    The matrix is made anew in each direction: it is small beside the tokens, and keeping it would hold a second copy of
-    the model between them.
+    The matrix is made anew for each micro-batch, and for its gradient again unless it is smaller than what it reads:
+    kept, it would be a second copy of a large model.
 
     Attributes:
-        norm_name: name of the norm's weight within the decoder layer.
-        norm_weight: that weight (H,).
-        projections: the layers, in the order of their outputs.
+        parameters: the norm's weight, the layers' weights, and their biases where they have them.
     """
 
-    norm_name: str
-    norm_weight: Tensor
-    projections: tuple[Projection, ...]
+    def __init__(self, norm: Tensor, linears: Sequence[nn.Linear], head_sizes: Sequence[int | None]):
+        """Args:
+        norm: weight of the norm (H,).
+        linears: the layers; all have a bias or none has.
+        head_sizes: for each layer the size of heads whose halves are rotated against each other, None where they are
+            not. Their outputs come out in pairs that a complex number holds.
+        """
+        weights = [linear.weight for linear in linears]
+        biases = [linear.bias for linear in linears if linear.bias is not None]
+        self.parameters = [norm, *weights, *biases]
+        self._count = len(linears)
+        self._sizes = [len(weight) for weight in weights]
+        self._order = _paired(self._sizes, head_sizes)
+        self._back = self._order.argsort()
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Gradients]]]:
-        """(N, H) -> (N, K) in the type of `x`, and the function from its gradient to those of `x` and the weights."""
-        matrix = (self._weights() * self.norm_weight).to(x.dtype)
-        result = functional.linear(x, matrix, self._biases(x.dtype))
+    def __call__(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, list[Tensor]]]]:
+        """(N, H) -> (N, K) in the type of `x`, and the function from its gradient to those of `x` and `parameters`."""
+        norm, weights, matrix = self._matrix(x)
+        kept = (norm, weights, matrix) if len(matrix) <= len(x) else None
+        bias = self.parameters[1 + self._count :]
+        result = functional.linear(x, matrix, self._ordered(bias).to(x.dtype) if bias else None)
 
-        def gradient(upstream: Tensor) -> tuple[Tensor, Gradients]:
-            weights = self._weights()
+        def gradient(upstream: Tensor) -> tuple[Tensor, list[Tensor]]:
+            norm, weights, matrix = kept or self._matrix(x)
             by_matrix = (upstream.t() @ x).to(weights.dtype)
-            found = {self.norm_name: (by_matrix * weights).sum(0)}
-            sizes = [p.linear.out_features for p in self.projections]
-            for p, part in zip(self.projections, (by_matrix * self.norm_weight).split(sizes), strict=True):
-                found[f"{p.name}.weight"] = p.put_back(part)
-            if self.projections[0].linear.bias is not None:
-                by_bias = upstream.sum(0, dtype=weights.dtype)
-                for p, part in zip(self.projections, by_bias.split(sizes), strict=True):
-                    found[f"{p.name}.bias"] = p.put_back(part)
-            return upstream @ (weights * self.norm_weight).to(x.dtype), found
+            found = [(by_matrix * weights).sum(0), *self._apart(by_matrix.mul_(norm))]
+            if bias:
+                found += self._apart(upstream.sum(0, dtype=weights.dtype))
+            return upstream @ matrix, found
 
         return result, gradient
 
-    def _weights(self) -> Tensor:
-        return torch.cat([p.laid_out(p.linear.weight) for p in self.projections])
+    def _matrix(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        norm = self.parameters[0]
+        weights = self._ordered(self.parameters[1 : 1 + self._count])
+        return norm, weights, (weights * norm).to(x.dtype)
 
-    def _biases(self, dtype: torch.dtype) -> Tensor | None:
-        if self.projections[0].linear.bias is None:
-            return None
-        return torch.cat([p.laid_out(p.linear.bias) for p in self.projections]).to(dtype)
+    def _ordered(self, parts: list[Tensor]) -> Tensor:
+        return torch.cat(parts).index_select(0, self._order.to(parts[0].device))
+
+    def _apart(self, whole: Tensor) -> tuple[Tensor, ...]:
+        return whole.index_select(0, self._back.to(whole.device)).split(self._sizes)
+
+
+def _paired(sizes: Sequence[int], head_sizes: Sequence[int | None]) -> Tensor:
+    """The order of outputs in which the two halves of a rotated head alternate."""
+    parts, start = [], 0
+    for size, head in zip(sizes, head_sizes, strict=True):
+        part = torch.arange(start, start + size)
+        parts.append(part if head is None else part.view(-1, 2, head // 2).transpose(1, 2).flatten())
+        start += size
+    return torch.cat(parts)

@@ -1,11 +1,11 @@
 """One Llama decoder layer with its gradient, written out.
 
-On a small model passes over memory cost as much as products, and differentiating transformers' layer automatically
-makes three times as many of them. The result is the same up to rounding. What is done differently:
+On a small model passes over memory and calls cost as much as products, and differentiating transformers' layer
+automatically makes many more of them. The result is the same up to rounding. What is done differently:
 
 - projections that read the same normed input are one product, and the norm's weight is part of its matrix;
 - query and key dimensions are laid out in pairs, so that a rotation is a complex multiplication, and the scale of
-  attention is part of the queries' matrix;
+  attention is part of the queries' rotation;
 - a layer may be computed for some tokens only: keys and values of all, queries and what follows of those.
 """
 
@@ -20,52 +20,185 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reft_lab.policy.attention import Heads, attend
-from reft_lab.policy.llama_folded import Folded, Gradients, Projection
+from reft_lab.policy.llama_folded import Folded
 
-Backward = Callable[[Tensor], tuple[Tensor, Gradients]]
+Backward = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """The tokens of a micro-batch as a layer sees them: the N it reads, and the M it is computed for.
+class Rotation:
+    """Complex factors of the rotated heads of some tokens (N, heads d / 2), and their conjugates for the gradient."""
+
+    forth: Tensor
+    back: Tensor
+
+    def narrowed(self, start: int, stop: int) -> Rotation:
+        """Those of some heads."""
+        return Rotation(self.forth[:, start:stop], self.back[:, start:stop])
+
+    def of(self, chosen: Tensor) -> Rotation:
+        """Those of some tokens."""
+        return Rotation(self.forth.index_select(0, chosen), self.back.index_select(0, chosen))
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """The N tokens of a micro-batch, as a layer sees them that is computed for all.
 
     Attributes:
-        heads: places of the query, key and value heads of the tokens read, or, with `chosen`, of key and value heads.
-        queries: places of the query heads of the tokens computed.
-        rotation: cos + i sin of the tokens read (N, 1, d / 2).
-        chosen: which of the tokens read are computed (M,); None: all, M = N.
-        mask: 0 or -inf (B, 1, Q, S); None: causal.
+        heads: places of their query, key and value heads.
+        queries: places of their query heads.
+        rotation: of their query heads, scaled for attention, and key heads.
+        mask: 0 or -inf (S, S).
     """
 
     heads: Heads
     queries: Heads
-    rotation: Tensor
-    chosen: Tensor | None = None
-    mask: Tensor | None = None
+    rotation: Rotation
+    mask: Tensor
 
 
-def decoder_layer(layer: Any, hidden: Tensor, tokens: Tokens, dtype: torch.dtype) -> tuple[Tensor, Backward]:
+@dataclass(frozen=True)
+class Some:
+    """The tokens of a micro-batch, as a layer sees them that is computed for M of them.
+
+    Attributes:
+        chosen: which of the N tokens (M,).
+        heads: places of all tokens' key and value heads.
+        queries: places of the chosen tokens' query heads.
+        key_rotation: of all tokens' key heads.
+        query_rotation: of the chosen tokens' query heads, scaled for attention.
+        mask: 0 or -inf (B, 1, Q, S).
+    """
+
+    chosen: Tensor
+    heads: Heads
+    queries: Heads
+    key_rotation: Rotation
+    query_rotation: Rotation
+    mask: Tensor
+
+
+class Layer:
     """A decoder layer.
 
-    Args:
-        layer: transformers' LlamaDecoderLayer, whose weights are read.
-        hidden: residual stream in fp32 (N, H).
-        tokens: what is computed.
-        dtype: type of the products.
-
-    Returns:
-        The residual stream behind the layer (M, H), and the function from its gradient to that of `hidden` and those of
-        the layer's parameters by name.
+    Attributes:
+        parameters: the parameters of transformers' layer, in the order in which gradients come out.
     """
-    attended, attention_gradient = _attention(layer, hidden, tokens, dtype)
-    result, mlp_gradient = _mlp(layer, attended, dtype)
 
-    def gradient(upstream: Tensor) -> tuple[Tensor, Gradients]:
-        by_attended, found = mlp_gradient(upstream)
-        by_hidden, more = attention_gradient(by_attended)
-        return by_hidden, found | more
+    def __init__(self, layer: Any, last: bool):
+        """Args:
+        layer: transformers' LlamaDecoderLayer, whose parameters are used as they are at each call.
+        last: whether the layer is computed for some tokens only.
+        """
+        block, mlp = layer.self_attn, layer.mlp
+        self._size: int = block.head_dim
+        self._out, self._down = block.o_proj, mlp.down_proj
+        norm = layer.input_layernorm.weight
+        self._eps = (layer.input_layernorm.variance_epsilon, layer.post_attention_layernorm.variance_epsilon)
+        query, key, value = block.q_proj, block.k_proj, block.v_proj
+        # The last layer asks for some tokens only, so its queries are a product of their own.
+        self._ask = Folded(norm, [query], [self._size]) if last else None
+        read = [key, value] if last else [query, key, value]
+        self._read = Folded(norm, read, [self._size] * (len(read) - 1) + [None])
+        self._open = Folded(layer.post_attention_layernorm.weight, [mlp.gate_proj, mlp.up_proj], [None, None])
+        self.parameters = [
+            *_parameters(self._down),
+            *self._open.parameters,
+            *_parameters(self._out),
+            *self._read.parameters,
+            *(self._ask.parameters[1:] if self._ask else ()),
+        ]
 
-    return result, gradient
+    def __call__(self, hidden: Tensor, tokens: Everyone | Some, dtype: torch.dtype) -> tuple[Tensor, Backward]:
+        """Args:
+            hidden: residual stream in fp32 (N, H).
+            tokens: what is computed.
+            dtype: type of the products.
+
+        Returns:
+            The residual stream behind the layer, (N, H) or (M, H), and the function from its gradient to those of
+            `hidden` and of `parameters`.
+        """
+        x, norm_gradient = normed(hidden, self._eps[0])
+        attention = self._for_everyone if isinstance(tokens, Everyone) else self._for_some
+        attended, attention_gradient = attention(hidden, x.to(dtype), tokens)  # type: ignore[operator]
+        result, mlp_gradient = self._mlp(attended, dtype)
+
+        def gradient(upstream: Tensor) -> tuple[Tensor, list[Tensor]]:
+            by_attended, found = mlp_gradient(upstream)
+            by_hidden, by_x, more = attention_gradient(by_attended)
+            return norm_gradient(by_x.float()).add_(by_hidden), found + more
+
+        return result, gradient
+
+    def _for_everyone(self, hidden: Tensor, x: Tensor, tokens: Everyone) -> tuple[Tensor, Any]:
+        """hidden + attention(x)."""
+        projected, read_gradient = self._read(x)
+        _rotate(projected, tokens.rotation.forth)
+        attended, attend_gradient = attend(*tokens.heads.split(projected, self._size), tokens.mask)
+        result, out_gradient = _add_projected(hidden, tokens.queries.join(attended), self._out)
+
+        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+            by_joined, found = out_gradient(upstream)
+            (by_attended,) = tokens.queries.split_with_zeros(by_joined, self._size)
+            places, parts = tokens.heads.empty(by_attended)
+            attend_gradient(by_attended, *parts)
+            by_projected = tokens.heads.join(places)
+            _rotate(by_projected, tokens.rotation.back)
+            by_x, more = read_gradient(by_projected)
+            return upstream, by_x, found + more
+
+        return result, gradient
+
+    def _for_some(self, hidden: Tensor, x: Tensor, tokens: Some) -> tuple[Tensor, Any]:
+        """hidden + attention(x) for the chosen tokens."""
+        assert self._ask is not None
+        projected, read_gradient = self._read(x)
+        asked, ask_gradient = self._ask(x.index_select(0, tokens.chosen))
+        _rotate(projected, tokens.key_rotation.forth)
+        _rotate(asked, tokens.query_rotation.forth)
+        (queries,) = tokens.queries.split(asked, self._size)
+        attended, attend_gradient = attend(queries, *tokens.heads.split(projected, self._size), tokens.mask)
+        residual = hidden.index_select(0, tokens.chosen)
+        result, out_gradient = _add_projected(residual, tokens.queries.join(attended), self._out)
+
+        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+            by_joined, found = out_gradient(upstream)
+            (by_attended,) = tokens.queries.split_with_zeros(by_joined, self._size)
+            places, parts = tokens.heads.empty(by_attended)
+            by_queries = torch.empty_like(by_attended)
+            attend_gradient(by_attended, by_queries, *parts)
+            by_projected, by_asked = tokens.heads.join(places), tokens.queries.join(by_queries)
+            _rotate(by_projected, tokens.key_rotation.back)
+            _rotate(by_asked, tokens.query_rotation.back)
+            by_x, more = read_gradient(by_projected)
+            by_chosen, yet_more = ask_gradient(by_asked)
+            more[0] += yet_more[0]  # both read behind the same norm
+            by_x.index_add_(0, tokens.chosen, by_chosen)
+            by_hidden = torch.zeros_like(hidden).index_copy_(0, tokens.chosen, upstream)
+            return by_hidden, by_x, found + more + yet_more[1:]
+
+        return result, gradient
+
+    def _mlp(self, hidden: Tensor, dtype: torch.dtype) -> tuple[Tensor, Backward]:
+        """hidden + down(silu(gate) * up)."""
+        x, norm_gradient = normed(hidden, self._eps[1])
+        both, open_gradient = self._open(x.to(dtype))
+        gate, up = both.chunk(2, dim=1)
+        opened = functional.silu(gate)
+        result, down_gradient = _add_projected(hidden, opened * up, self._down)
+
+        def gradient(upstream: Tensor) -> tuple[Tensor, list[Tensor]]:
+            by_product, found = down_gradient(upstream)
+            by_both = torch.empty_like(both)
+            by_gate, by_up = by_both.chunk(2, dim=1)
+            torch.mul(by_product, opened, out=by_up)
+            torch.ops.aten.silu_backward.grad_input(by_product.mul_(up), gate, grad_input=by_gate)
+            by_x, more = open_gradient(by_both)
+            return norm_gradient(by_x.float()).add_(upstream), found + more
+
+        return result, gradient
 
 
 def normed(x: Tensor, eps: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -80,112 +213,35 @@ def normed(x: Tensor, eps: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     return result, gradient
 
 
-def _attention(layer: Any, hidden: Tensor, tokens: Tokens, dtype: torch.dtype) -> tuple[Tensor, Backward]:
-    """hidden + attention(norm(hidden))."""
-    block, norm, chosen = layer.self_attn, layer.input_layernorm, tokens.chosen
-    size: int = block.head_dim
-    query = Projection("self_attn.q_proj", block.q_proj, size, block.scaling)
-    key, value = Projection("self_attn.k_proj", block.k_proj, size), Projection("self_attn.v_proj", block.v_proj)
-    query_width, key_width = block.q_proj.out_features, block.k_proj.out_features
-
-    x, norm_gradient = normed(hidden, norm.variance_epsilon)
-    x = x.to(dtype)
-    if chosen is None:
-        project = Folded("input_layernorm.weight", norm.weight, (query, key, value))
-        projected, project_gradient = project(x)
-        rotated = query_width + key_width
-        _rotate(projected[:, :rotated], tokens.rotation)
-        q, k, v = tokens.heads.split(projected, size)
-        residual = hidden
-    else:
-        project = Folded("input_layernorm.weight", norm.weight, (key, value))
-        projected, project_gradient = project(x)
-        rotated = key_width
-        _rotate(projected[:, :rotated], tokens.rotation)
-        k, v = tokens.heads.split(projected, size)
-        ask = Folded("input_layernorm.weight", norm.weight, (query,))
-        asked, ask_gradient = ask(x.index_select(0, chosen))
-        _rotate(asked, tokens.rotation.index_select(0, chosen))
-        (q,) = tokens.queries.split(asked, size)
-        residual = hidden.index_select(0, chosen)
-    del projected
-
-    attended, attend_gradient = attend(q, k, v, tokens.mask)
-    result, out_gradient = _add_projected(residual, tokens.queries.join(attended), "self_attn.o_proj", block.o_proj)
-
-    def gradient(upstream: Tensor) -> tuple[Tensor, Gradients]:
-        by_joined, found = out_gradient(upstream)
-        (by_attended,) = tokens.queries.split_with_zeros(by_joined, size)
-        places = by_attended.new_empty((len(tokens.heads.spread), size))
-        if chosen is None:
-            attend_gradient(by_attended, *tokens.heads.views(places))
-        else:
-            by_queries = torch.empty_like(by_attended)
-            attend_gradient(by_attended, by_queries, *tokens.heads.views(places))
-        by_projected = tokens.heads.join(places)
-        _rotate(by_projected[:, :rotated], tokens.rotation.conj())
-        by_x, more = project_gradient(by_projected)
-        found |= more
-        if chosen is None:
-            return upstream + norm_gradient(by_x.float()), found
-        by_asked = tokens.queries.join(by_queries)
-        _rotate(by_asked, tokens.rotation.index_select(0, chosen).conj())
-        by_chosen, more = ask_gradient(by_asked)
-        found |= more | {"input_layernorm.weight": found["input_layernorm.weight"] + more["input_layernorm.weight"]}
-        by_x.index_add_(0, chosen, by_chosen)
-        return norm_gradient(by_x.float()).index_add_(0, chosen, upstream), found
-
-    return result, gradient
+def _parameters(linear: nn.Linear) -> list[Tensor]:
+    return [linear.weight] if linear.bias is None else [linear.weight, linear.bias]
 
 
-def _mlp(layer: Any, hidden: Tensor, dtype: torch.dtype) -> tuple[Tensor, Backward]:
-    """hidden + down(silu(gate(norm(hidden))) * up(norm(hidden)))."""
-    block, norm = layer.mlp, layer.post_attention_layernorm
-    project = Folded(
-        "post_attention_layernorm.weight",
-        norm.weight,
-        (Projection("mlp.gate_proj", block.gate_proj), Projection("mlp.up_proj", block.up_proj)),
-    )
-    x, norm_gradient = normed(hidden, norm.variance_epsilon)
-    both, project_gradient = project(x.to(dtype))
-    gate, up = both.chunk(2, dim=1)
-    opened = functional.silu(gate)
-    result, down_gradient = _add_projected(hidden, opened * up, "mlp.down_proj", block.down_proj)
-
-    def gradient(upstream: Tensor) -> tuple[Tensor, Gradients]:
-        by_product, found = down_gradient(upstream)
-        by_both = torch.empty_like(both)
-        by_gate, by_up = by_both.chunk(2, dim=1)
-        torch.mul(by_product, opened, out=by_up)
-        torch.ops.aten.silu_backward.grad_input(by_product.mul_(up), gate, grad_input=by_gate)
-        by_x, more = project_gradient(by_both)
-        return upstream + norm_gradient(by_x.float()), found | more
-
-    return result, gradient
-
-
-def _add_projected(residual: Tensor, x: Tensor, name: str, linear: nn.Linear) -> tuple[Tensor, Backward]:
+def _add_projected(residual: Tensor, x: Tensor, linear: nn.Linear) -> tuple[Tensor, Backward]:
     """residual + linear(x); the gradient of the residual is the upstream one and left to the caller."""
-    weight = linear.weight
+    weight, bias = linear.weight, linear.bias
     if x.dtype == residual.dtype:
         result = torch.addmm(residual, x, weight.t())
     else:
         result = residual + x @ weight.to(x.dtype).t()
-    if linear.bias is not None:
-        result += linear.bias
+    if bias is not None:
+        result += bias
 
-    def gradient(upstream: Tensor) -> tuple[Tensor, Gradients]:
+    def gradient(upstream: Tensor) -> tuple[Tensor, list[Tensor]]:
         g = upstream.to(x.dtype)
-        found = {f"{name}.weight": (g.t() @ x).to(weight.dtype)}
-        if linear.bias is not None:
-            found[f"{name}.bias"] = upstream.sum(0)
+        found = [(g.t() @ x).to(weight.dtype)]
+        if bias is not None:
+            found.append(upstream.sum(0))
         return g @ weight.to(x.dtype), found
 
     return result, gradient
 
 
 def _rotate(x: Tensor, rotation: Tensor) -> None:
-    """Multiply pairs of (N, K) by complex numbers (N, 1, d / 2), in place."""
-    pairs = torch.view_as_complex(x.float().unflatten(1, (-1, rotation.shape[-1], 2))).mul_(rotation)
-    if x.dtype != torch.float32:
-        x.copy_(torch.view_as_real(pairs).flatten(1))
+    """Multiply the leading pairs of columns of (N, K) by complex numbers (N, pairs), in place."""
+    count = rotation.shape[1]
+    pairs = x[:, : 2 * count].unflatten(1, (count, 2))
+    if x.dtype == torch.float32:
+        torch.view_as_complex(pairs).mul_(rotation)
+    else:
+        pairs.copy_(torch.view_as_real(torch.view_as_complex(pairs.float()) * rotation))

@@ -50,6 +50,8 @@ class Policy(nn.Module):
         self.value_trunk = copy.deepcopy(lm.base_model) if separate_value else None
         self.value_grad_to_trunk = value_grad_to_trunk
         self.fast_path = fast_path and llama.understands(lm.base_model)
+        self._fast = llama.Llama(lm.base_model) if self.fast_path else None
+        self._fast_value = llama.Llama(self.value_trunk) if self.fast_path and self.value_trunk is not None else None
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     @property
@@ -80,12 +82,12 @@ class Policy(nn.Module):
 
     def response_states(self, batch: Packed) -> Tensor:
         """Last hidden states of the tokens that predict a response token (M, H)."""
-        return self._response_states(self.lm.base_model, batch)
+        return self._response_states(self.lm.base_model, self._fast, batch)
 
     def states_for_values(self, states: Tensor, batch: Packed) -> Tensor:
         """What the value head reads: `states` themselves, detached from the trunk, or the second model's (M, H)."""
         if self.value_trunk is not None:
-            return self._response_states(self.value_trunk, batch)
+            return self._response_states(self.value_trunk, self._fast_value, batch)
         return states if self.value_grad_to_trunk else states.detach()
 
     def target_logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
@@ -115,9 +117,9 @@ class Policy(nn.Module):
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _response_states(self, trunk: nn.Module, batch: Packed) -> Tensor:
-        if self.fast_path:
-            return llama.response_states(trunk, batch, self._dtype)
+    def _response_states(self, trunk: nn.Module, fast: llama.Llama | None, batch: Packed) -> Tensor:
+        if fast is not None:
+            return fast.response_states(batch, self._dtype)
         ids, positions = batch.padded()
         return self._run(trunk, ids, None, positions, None)[batch.where_predicting()]
 

@@ -48,11 +48,12 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         Interrupted: a signal stopped it.
     """
     display = display or Display()
-    with Interruption(display.note) as interruption, ProgramRunner(config.programs) as programs:
+    with ProgramRunner(config.programs) as programs:
         # Until here nothing is written; a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
-        with closing(RunDirectory(directory)) as run_directory:
+        # Not before: what a signal raises while packages are imported, they catch and make something else of.
+        with Interruption(display.note) as interruption, closing(RunDirectory(directory)) as run_directory:
             run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
             run_directory.write_config(config)
             return _go(setup, programs, run_directory, display, interruption, _Start())
@@ -78,20 +79,21 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
     display = display or Display()
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
-        Interruption(display.note) as interruption,
         ProgramRunner(config.programs) as programs,
     ):
         began = run_directory.passport()
         setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
         _check_same_inputs(began.get("hashes"), setup, directory)
-        start = _find_start(run_directory, config)
-        notes = [*start.notes, *run_directory.rewind(start.step)]
-        run_directory.write_config(config)
-        run_directory.add_resumption(resumption(began, start.step, dict(change.split(": ", 1) for change in changes)))
-        for note in notes:
-            display.note(note)
-        display.note(f"going on with {directory} after step {start.step}")
-        return _go(setup, programs, run_directory, display, interruption, start)
+        with Interruption(display.note) as interruption:
+            start = _find_start(run_directory, config)
+            notes = [*start.notes, *run_directory.rewind(start.step)]
+            run_directory.write_config(config)
+            changed = dict(change.split(": ", 1) for change in changes)
+            run_directory.add_resumption(resumption(began, start.step, changed))
+            for note in notes:
+                display.note(note)
+            display.note(f"going on with {directory} after step {start.step}")
+            return _go(setup, programs, run_directory, display, interruption, start)
 
 
 @dataclass(frozen=True)

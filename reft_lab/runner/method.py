@@ -8,6 +8,7 @@ from typing import Any
 from reft_lab.algorithms.reft import ReFT
 from reft_lab.algorithms.sft import SFT
 from reft_lab.config.training import SFTConfig
+from reft_lab.errors import BadInput
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
@@ -72,7 +73,9 @@ def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
     )
     if is_warm and state is not None:
         checkpoints.load(state, stage)
+    _check_not_beyond(stage, "ppo.iterations")
     stages.reinforce(stage, problems)
+    stages.settle_best(f"iteration {stage.step}")
     return reference
 
 
@@ -80,10 +83,17 @@ def _sft(setup: Setup, stages: Stages, state: Path | None) -> None:
     stage = _sft_stage(setup, "sft", setup.config.sft)
     if state is not None:
         stages.loop.checkpoints.load(state, stage)
+    _check_not_beyond(stage, "sft.epochs")
     stages.supervise(stage, picks_best=True)
-    if stages.progress.best.score is None:  # no epochs
-        stages.progress.best = Best(stages.evaluate(setup.policy, stages.selection).score, "the start")
-        stages.export(BEST)
+    stages.settle_best(f"epoch {stage.epoch}" if stage.epoch else "the start")
+
+
+def _check_not_beyond(stage: SFT | ReFT, option: str) -> None:
+    if stage.step > stage.total_steps:
+        raise BadInput(
+            f"the run has done {stage.step} steps already, more than the {stage.total_steps} that it is to have now; "
+            f"raise {option}."
+        )
 
 
 def _sft_stage(setup: Setup, name: str, config: SFTConfig) -> SFT:

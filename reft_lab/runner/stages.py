@@ -110,6 +110,12 @@ class Stages:
         self.progress.add_seconds("evaluation", time.monotonic() - started)
         return evaluation
 
+    def settle_best(self, when: str) -> None:
+        """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
+        if self.progress.best.score is None:
+            self.progress.best = Best(self.evaluate(self.setup.policy, self.selection).score, when)
+            self.export(BEST)
+
     def export(self, name: str) -> None:
         """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
         best = self.progress.best

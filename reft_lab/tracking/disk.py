@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reft_lab.errors import RunFailed
+from reft_lab.sealed import sync_folder
 
 ADVICE = {
     errno.ENOSPC: "free some space on its disk",
@@ -82,15 +83,6 @@ def replace(path: Path, text: str) -> None:
             part.unlink()
         raise
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` as durable as the files behind them."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _number(error: Exception) -> int | None:

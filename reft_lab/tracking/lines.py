@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from reft_lab.tracking.disk import sync_folder
+from reft_lab.sealed import sync_folder
 
 
 class LineFile:

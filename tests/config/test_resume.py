@@ -288,15 +288,19 @@ def test_a_damaged_result_is_no_result() -> None:
 def test_what_is_not_a_run_directory_is_one_sentence(tmp_path: Path) -> None:
     directory = begun("runs/day/run")
     assert "resume=nowhere does not exist (seen from" in complaint(Path("nowhere"))
-    (tmp_path / "empty").mkdir()
-    assert "empty is not a run directory: it has no config.yaml" in complaint(Path("empty"))
+    (tmp_path / "other").mkdir()
+    assert complaint(Path("other")) == "other is not a run directory."
     (tmp_path / "stopped" / ".hydra").mkdir(parents=True)
+    for folder in ("stopped/.hydra", "other"):
+        shutil.copy(directory / "config.yaml", folder)
+    assert complaint(Path("other")) == "other is not a run directory."
     assert "was stopped before it began" in complaint(Path("stopped"))
     for folder in ("runs", "runs/day"):
         text = complaint(Path(folder))
         assert text.endswith("holds run directories and is none; name one of them, such as resume=runs/day/run.")
     (directory / "checkpoints" / "last").mkdir(parents=True)
-    for part in ("checkpoints", "checkpoints/last", "config.yaml"):
+    shutil.copy(directory / "config.yaml", directory / ".hydra")
+    for part in ("checkpoints", "checkpoints/last", "config.yaml", ".hydra"):
         text = complaint(directory / part)
         assert text.endswith(f"is part of a run directory; name the whole: resume={directory.absolute()}.")
     begun(directory / "baseline_sft", "method=sft")

@@ -158,6 +158,7 @@ def test_any_other_error_ends_with_1_and_a_traceback(shell: Shell) -> None:
 def test_interruption_ends_with_the_code_of_its_signal(raised: str, code: int, flags: list[str], shell: Shell) -> None:
     ended = shell.launch(f"raise {raised}", *flags)
     assert (ended.returncode, ended.stderr) == (code, "interrupted\n")
+    assert not list(shell.folder.rglob(".hydra"))  # nothing of a run that had not begun
 
 
 def test_a_failed_run_is_one_sentence(shell: Shell) -> None:

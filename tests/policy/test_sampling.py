@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from reft_lab.errors import BadInput
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import sample
+from reft_lab.policy.sampling import batch, sample
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import generator, key, uniforms
 from tests.small_models import FAMILIES, make_model
@@ -26,9 +27,10 @@ def policy_of(family: str) -> Policy:
     return policy
 
 
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_greedy_equals_generate_token_for_token(family):
-    policy = policy_of(family)
+def test_greedy_equals_generate_token_for_token(family, fast_path):
+    policy = Policy(make_model(family), fast_path=fast_path)
     prompts = make_prompts(13)
     ours = sample(policy, prompts, eos_id=EOS, pad_id=PAD, max_new_tokens=CAP, batch_size=13)
     for i, prompt in enumerate(prompts):
@@ -160,3 +162,71 @@ def test_stops_early_and_reports_truncation():
     cut = sample(policy, [[7], [8, 9], [10]], uniforms=never_eos, **options)
     assert cut.mask.sum() == 3 * CAP
     assert not cut.finished.any()
+
+
+@pytest.mark.parametrize("batch_size", [3, 20])
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_every_response_is_handed_out_once_and_complete_while_others_are_written(family, batch_size):
+    policy = policy_of(family)
+    prompts = make_prompts(20)
+    handed: list[tuple[list[int], list[list[int]]]] = []
+    progress: list[tuple[int, int]] = []
+    sampled = sample(
+        policy,
+        prompts,
+        eos_id=EOS,
+        pad_id=PAD,
+        max_new_tokens=60,
+        batch_size=batch_size,
+        uniforms=uniforms([key(i) for i in range(20)], 60),
+        on_finished=lambda rows, responses: handed.append((rows, responses)),
+        on_progress=lambda done: progress.append((done, sum(len(rows) for rows, _ in handed))),
+    )
+    together = {i: r for rows, responses in handed for i, r in zip(rows, responses, strict=True)}
+    assert sum(len(rows) for rows, _ in handed) == 20
+    assert [together[i] for i in range(20)] == sampled.lists()
+    assert progress == [(n, n) for n in [*range(batch_size, 20, batch_size), 20]]
+    assert len(handed) > len(progress)  # the short ones did not wait for the longest
+    if batch_size == 20:
+        first = max(len(r) for r in handed[0][1])
+        assert first < sampled.mask.sum(1).max()
+
+
+def test_temperature_and_restrictions_change_draws_and_nothing_that_is_reported():
+    policy = policy_of("llama")
+    prompts = make_prompts(12)
+    options = {"eos_id": EOS, "pad_id": PAD, "max_new_tokens": CAP, "batch_size": 12}
+    draws = uniforms([key(i) for i in range(12)], CAP)
+    greedy = sample(policy, prompts, **options)
+    for restriction in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
+        assert sample(policy, prompts, uniforms=draws, **restriction, **options).lists() == greedy.lists()
+    narrow = sample(policy, prompts, uniforms=draws, temperature=0.7, top_k=5, top_p=0.9, **options)
+    wide = sample(policy, prompts, uniforms=draws, **options)
+    assert narrow.lists() != wide.lists()
+    assert narrow.logprobs.sum() / narrow.mask.sum() > wide.logprobs.sum() / wide.mask.sum()
+    logprobs, _ = score_all(policy, prompts, narrow.lists(), pad_id=PAD, tokens_per_micro_batch=1000)
+    torch.testing.assert_close(narrow.logprobs, logprobs, atol=1e-4, rtol=1e-4)
+    with pytest.raises(BadInput, match="top_k=0"):
+        sample(policy, prompts, uniforms=draws, top_k=0, **options)
+
+
+def test_rarer_looks_at_what_is_finished_change_nothing(monkeypatch):
+    policy = policy_of("llama")
+    prompts = make_prompts(20)
+    handed: list[int] = []
+    options = {"eos_id": EOS, "pad_id": PAD, "max_new_tokens": 60, "batch_size": 20}
+    draws = uniforms([key(i) for i in range(20)], 60)
+    plain = sample(policy, prompts, uniforms=draws, **options)
+    monkeypatch.setitem(batch.LOOK_EVERY, "cpu", 8)
+    rarer = sample(policy, prompts, uniforms=draws, on_finished=lambda rows, _: handed.extend(rows), **options)
+    assert rarer.lists() == plain.lists()
+    assert torch.equal(rarer.mask, plain.mask)
+    assert torch.equal(rarer.finished, plain.finished)
+    torch.testing.assert_close(rarer.logprobs, plain.logprobs, atol=1e-4, rtol=1e-4)
+    assert sorted(handed) == list(range(20))
+
+
+def test_no_prompts_are_no_responses():
+    sampled = sample(policy_of("llama"), [], eos_id=EOS, pad_id=PAD, max_new_tokens=CAP, batch_size=3)
+    assert sampled.lists() == []
+    assert sampled.tokens.shape == (0, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import faulthandler
 import hashlib
 import json
 import multiprocessing
@@ -33,7 +32,7 @@ PHASES = {
     r"reft_lab/algorithms/sft\.py": "training",
     r"in _wait_for$": "waiting for the baseline",
     r"reft_lab/runner/loop\.py": "between steps",
-    r"reft_lab/(runner/setup|policy/loading|tracking)": "loading",
+    r"reft_lab/(runner/setup|policy/loading)\.py": "loading",
 }
 
 
@@ -67,16 +66,17 @@ class Session:
     def phase(self) -> str:
         """What the main thread is at, empty where that cannot be told."""
         os.kill(self.pid, signal.SIGUSR1)
-        for _ in range(200):
+        for _ in range(2000):
             time.sleep(0.0005)
             with self._stack.open() as file:
                 file.seek(self._read)
-                dump = file.read()
-            # The main thread is the last one of a dump, its outermost frame the last line.
-            if dump.endswith("in <module>\n") or not self.is_running:
-                self._read += len(dump)
-                stack = dump.rpartition("hread 0x")[2]
-                return next((PHASES[mark] for mark in PHASES if re.search(mark, stack, re.MULTILINE)), "")
+                told = file.read()
+            if told.endswith("\n\n"):
+                self._read += len(told)
+                frames = told.rstrip().rpartition("\n\n")[2]
+                return next((PHASES[mark] for mark in PHASES if re.search(mark, frames, re.MULTILINE)), "")
+            if not self.is_running:
+                break
         return ""
 
     def until(self, happened: Callable[[], Any], seconds: float = 200, pause: float = 0.005) -> None:
@@ -131,12 +131,20 @@ class Session:
 
 Started = tuple[int, Callable[[], int | None]]
 
-# Python loads a module of this name by itself.
-SITECUSTOMIZE = """
-import faulthandler, os, signal
-if "STACK" in os.environ:
-    stack = os.environ.pop("STACK")
-    faulthandler.register(signal.SIGUSR1, file=open(stack + ".new", "w"), all_threads=True)
+# What the new process runs first: on SIGUSR1, its main thread writes where it is.
+TELL_WHERE = """
+import os, signal
+
+def tell(number, frame):
+    lines = []
+    while frame is not None:
+        lines.append(f"{frame.f_code.co_filename} in {frame.f_code.co_name}")
+        frame = frame.f_back
+    os.write(file, "\\n".join([*lines, "", ""]).encode())
+
+if stack := os.environ.pop("STACK", None):
+    file = os.open(stack + ".new", os.O_WRONLY | os.O_CREAT)
+    signal.signal(signal.SIGUSR1, tell)
     os.rename(stack + ".new", stack)  # from now on the signal does no harm
 """
 
@@ -144,7 +152,7 @@ if "STACK" in os.environ:
 def _spawn(command: Sequence[str], folder: Path, output: Path, stack: Path, environment: Mapping[str, str]) -> Started:
     site = folder / "site"
     site.mkdir(exist_ok=True)
-    (site / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    (site / "sitecustomize.py").write_text(TELL_WHERE)  # Python loads a module of this name by itself
     own = {"STACK": str(stack), "PYTHONPATH": str(site)}
     with output.open("w") as said:
         process = subprocess.Popen(
@@ -184,15 +192,12 @@ def _run_script(
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment, STACK=str(stack))
     said = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
     sys.argv[:] = command
-    # Where it is, on demand, also in the middle of a call into C.
-    new = stack.with_suffix(".new")
-    faulthandler.register(signal.SIGUSR1, file=new.open("w"), all_threads=True)
-    new.rename(stack)  # from now on the signal does no harm
+    exec(TELL_WHERE, {})
     runpy.run_path(command[0], run_name="__main__")
 
 
@@ -218,7 +223,7 @@ class Run:
         """Begin, or go on where there is something to go on with."""
         if (self.path / "config.yaml").exists():
             return self.command(f"resume={self.path}", *more)
-        return self.command(f"hydra.run.dir={self.path}", *self._overrides, *more)
+        return self.command(f'hydra.run.dir="{self.path}"', *self._overrides, *more)
 
     def command(self, *words: str) -> Session:
         """`python run.py WORDS`."""
@@ -273,6 +278,18 @@ class Run:
             return json.loads(lines[-2])["step"]
         except (FileNotFoundError, LookupError, ValueError):
             return 0
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes that a process started, and that these started."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
 
 
 def outcome(path: Path) -> dict[str, Any]:

@@ -134,10 +134,11 @@ def damage(file: Path, how: str) -> None:
 
 def test_without_any_state_the_run_starts_over_and_says_so(whole: Path, stopped: Path, tmp_path: Path) -> None:
     directory = copied(stopped, tmp_path / "run")
-    for state in directory.glob("checkpoints/*/state.json"):
+    states = list(directory.glob("checkpoints/*/state.json"))
+    for state in states:
         damage(state, "cut")
     lines = go_on(directory)
-    assert sum("cannot be used" in line for line in lines) == 3
+    assert sum("cannot be used" in line for line in lines) == len(states) >= 3
     assert f"going on with {directory} after step 0" in lines
     assert_same(whole, directory)
 
@@ -152,7 +153,7 @@ def test_a_lost_best_policy_is_said_and_the_run_goes_on(whole: Path, stopped: Pa
     (said,) = [line for line in lines if "cannot be used" in line]
     assert said.startswith("the best policy so far cannot be used: model.safetensors is not what was written")
     result = json.loads((directory / "result.json").read_text())
-    assert (result["status"], result["chosen"]) == ("finished", "iteration 4" if is_done else "iteration 2")
+    assert (result["status"], result["chosen"]) == ("finished", "iteration 4")
 
 
 def test_a_longer_run_is_what_it_would_have_been_from_the_start(whole: Path, tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_baseline_that_is_done_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_in_use_is_refused_until_its_process_is_killed(repo: Path, tmp_path: Path) -> None:
-    held = Run(repo, tmp_path, *ALONE, "warmup.epochs=1000")
+    held = Run(repo, tmp_path, "tracker=none", "baseline=null", "warmup.epochs=1000")
     first = held.start()
     first.until(lambda: held.step >= 2)
     second = held.start()

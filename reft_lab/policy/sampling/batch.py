@@ -14,8 +14,8 @@ from reft_lab.policy.sampling.rows import close_gaps
 # Rows that are finished stay in the batch until at most this share of it is still running: dropping costs something.
 DROP_BELOW = 0.8
 
-# On an accelerator, asking which rows are finished waits for all work under way, so ask every so many tokens.
-LOOK_EVERY = 8
+# Tokens between two looks at which rows are finished. On an accelerator a look waits for all work under way.
+LOOK_EVERY = {"cpu": 1, "cuda": 8, "mps": 8}
 
 
 def decode_batch(
@@ -48,7 +48,6 @@ def decode_batch(
         which = torch.tensor([unique[prompt] for prompt in prompts], device=device)
         decoder.keep(which)
         hidden = hidden[which]
-    look_every = 1 if device.type == "cpu" else LOOK_EVERY
     places = torch.arange(len(prompts), device=device)  # of the batch's rows that are still decoded
     running = torch.ones(len(prompts), dtype=torch.bool, device=device)
     steps: list[Step] = []
@@ -58,7 +57,7 @@ def decode_batch(
         running &= tokens != eos_id
         if t + 1 == cap:
             break
-        if (t + 1) % look_every == 0:
+        if (t + 1) % LOOK_EVERY[device.type] == 0:
             left = int(running.sum())
             if left == 0:
                 break
@@ -71,5 +70,6 @@ def decode_batch(
                 decoder.keep(order)
                 tokens, places, running = tokens[order], places[order], running[order]
         hidden = decoder.step(tokens)
+    decoder.stop()
     transcript.write(rows[places.cpu()], steps)
     on_finished(rows[places.cpu()])

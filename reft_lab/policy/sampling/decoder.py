@@ -12,7 +12,7 @@ class Decoder(Protocol):
     """Reads prompts, and then one token a row at a time, remembering what each row has read."""
 
     def start(self, prompts: Sequence[Sequence[int]], cap: int) -> Tensor:
-        """Forget everything and read `prompts`, which are sorted by length; at most `cap` tokens a row will follow.
+        """Read `prompts`, which are sorted by length; at most `cap` tokens a row will follow.
 
         Returns:
             The last hidden state of each prompt (n, H).
@@ -25,6 +25,10 @@ class Decoder(Protocol):
 
     def keep(self, order: Tensor) -> None:
         """Go on with the rows in `order` (m,): indices into the rows there are, which may leave out or repeat some."""
+        ...
+
+    def stop(self) -> None:
+        """Forget all rows and free what is remembered of them."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:

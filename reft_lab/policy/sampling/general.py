@@ -46,6 +46,10 @@ class GeneralDecoder:
         self._cache.batch_select_indices(order)
         self._mask, self._positions = self._mask[order], self._positions[order]
 
+    def stop(self) -> None:
+        """See Decoder."""
+        del self._cache
+
     def logits(self, hidden: Tensor) -> Tensor:
         """See Decoder."""
         return self._policy.logits(hidden)

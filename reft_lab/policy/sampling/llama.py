@@ -84,6 +84,10 @@ class LlamaDecoder:
         self._cache.keep(order)
         self._positions = self._positions[order]
 
+    def stop(self) -> None:
+        """See Decoder."""
+        del self._cache
+
     def logits(self, hidden: Tensor) -> Tensor:
         """See Decoder."""
         return self._head(hidden).float()
@@ -97,18 +101,20 @@ class LlamaDecoder:
         each = torch.arange(n, device=device)
         x = functional.embedding(ids, self._embedding)
         turn, query_size = self._turns[:width], self._query_heads * self._size
-        grouped = self._query_heads != self._heads
+        mask = None
         for number, layer in enumerate(self._layers):
             normed = unit_rows(x, layer.floors[0])
-            to_queries, to_keys_values = layer.inward.part(None, query_size), layer.inward.part(query_size, None)
-            keys, values = to_keys_values(normed).view(n, width, -1, self._size).split(self._heads, dim=2)
+            keys, values = (
+                layer.inward.part(query_size, None)(normed).view(n, width, -1, self._size).split(self._heads, dim=2)
+            )
             keys = _turn(keys, turn)
             self._cache.put_prompts(number, rows, keys, values)
-            mask = None
-            if layer is self._layers[-1]:
+            if layer is self._layers[-1]:  # nothing reads its other outputs
                 x, normed, turn = x[each, last][:, None], normed[each, last][:, None], turn[last][:, None]
                 mask = (torch.arange(width, device=device) <= last[:, None])[:, None, None]
-            queries = _turn(to_queries(normed).view(n, -1, self._query_heads, self._size), turn)
+            queries = _turn(
+                layer.inward.part(None, query_size)(normed).view(n, -1, self._query_heads, self._size), turn
+            )
             attended = functional.scaled_dot_product_attention(
                 queries.transpose(1, 2),
                 keys.transpose(1, 2),
@@ -116,11 +122,10 @@ class LlamaDecoder:
                 attn_mask=mask,
                 is_causal=mask is None,
                 scale=self._scale,
-                enable_gqa=grouped,
+                enable_gqa=self._query_heads != self._heads,
             )
             attended = attended.transpose(1, 2).reshape(-1, query_size)
-            shape = x.shape
-            x = layer.mlp(layer.outward.added_to(x.flatten(0, 1), attended)).view(shape)
+            x = layer.mlp(layer.outward.added_to(x.flatten(0, 1), attended)).view(x.shape)
         return unit_rows(x[:, 0], self._norm_floor) * self._norm_weight
 
     def _turns_up_to(self, length: int) -> Tensor:

@@ -1,0 +1,83 @@
+"""Memory that runs out and losses that are not finite: one sentence that says what to change, and on it goes."""
+
+from __future__ import annotations
+
+import re
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reft_lab.config.check import check
+from reft_lab.config.conf import compose
+from reft_lab.errors import RunFailed
+from reft_lab.runner import run
+from reft_lab.tracking.display import Silence
+from tests.runner.processes import Run
+
+SMALL = (
+    "tracker=none",
+    "baseline=null",
+    "data.train_size=96",
+    "data.dev_size=24",
+    "data.test_size=32",
+    "warmup.epochs=2",
+    "ppo.iterations=2",
+)
+MIB = 2**20
+
+
+def limit_memory(pid: int, more: int) -> None:
+    """Let a process take no more than `more` MiB of address space above what it has."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + more * MIB, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize(
+    ("phases", "option", "large"),
+    [
+        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=4096", "ppo.mini_batch=64", "trainer.decode_batch=4096"]),
+        (
+            ["scoring", "updating"],
+            "trainer.tokens_per_micro_batch",
+            ["ppo.rollouts=1024", "ppo.mini_batch=1024", "trainer.tokens_per_micro_batch=1000000"],
+        ),
+    ],
+)
+def test_a_run_that_needs_too_much_memory(
+    repo: Path, tmp_path: Path, phases: list[str], option: str, large: list[str]
+) -> None:
+    starved = Run(repo, tmp_path, *SMALL, *large)
+    session = starved.start()
+    session.until(lambda: starved.step > 3)
+    limit_memory(session.pid, 150)
+    assert session.wait() == 1
+    assert "Traceback" not in session.output
+    said = session.output.splitlines()[-1]
+    found = re.fullmatch(rf"error: out of memory while (\w+) \(.*\); lower {option} \(now (\d+)\): (.*)", said)
+    assert found is not None, said
+    assert found[1] in phases
+    assert starved.result["status"] == "failed"
+    assert starved.result["reason"] == said.removeprefix("error: ")
+    overrides = found[3].split()[2:]
+    assert overrides == ["resume=run", f"{option}={int(found[2]) // 2}"]
+    again = starved.start(f"{option}=500", "ppo.iterations=1")
+    again.until(lambda: starved.step > 3)
+    limit_memory(again.pid, 150)
+    assert again.wait() == 0, again.output
+    assert starved.result["status"] == "finished"
+
+
+def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    options = ("warmup.lr=1", "warmup.max_grad_norm=1e30", "warmup.weight_decay=1e30", "checkpoint.every=1")
+    with pytest.raises(RunFailed, match=r"the gradient is nan at optimiser step \d+; lower the learning rate\.") as failed:
+        run(check(compose(*SMALL, *options)), directory, display=Silence())
+    import json
+
+    result = json.loads((directory / "result.json").read_text())
+    assert (result["status"], result["reason"]) == ("failed", str(failed.value))
+    state = load_file(directory / "checkpoints" / "last" / "state.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in state.values())

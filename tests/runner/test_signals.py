@@ -1,0 +1,159 @@
+"""Ctrl-C and SIGTERM in every phase of a run: it stops in good order, says how to go on, and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from reft_lab.config.check import check
+from reft_lab.config.conf import compose
+from reft_lab.runner import run
+from reft_lab.tracking.display import Silence
+from tests.runner.processes import Run, Session, assert_same, descendants
+from tests.tracking.wandb_files import exit_code, history
+
+COMMON = (
+    "data.train_size=96",
+    "data.dev_size=24",
+    "data.test_size=32",
+    "warmup.epochs=2",
+    "ppo.iterations=3",
+    "ppo.rollouts=32",
+    "ppo.mini_batch=8",
+    "ppo.eval_every=1",
+)
+ALONE = (*COMMON, "tracker=none", "baseline=null")
+
+
+def go_on_command(session: Session) -> str:
+    """The command that the run printed at its end."""
+    (found,) = re.findall(r"^interrupted; go on with: (.*)$", session.output, re.MULTILINE)
+    return found
+
+
+def check_interrupted(stopped: Run, session: Session, number: signal.Signals) -> None:
+    assert session.wait(60) == 128 + number
+    assert "Traceback" not in session.output
+    assert (stopped.result["status"], stopped.result["reason"]) == ("interrupted", f"stopped by {number.name}")
+    assert not (stopped.path / ".lock").exists()
+    assert not (stopped.path / ".reserve").exists()
+
+
+def test_a_run_that_is_stopped_in_every_phase_ends_as_if_it_had_not_been(repo: Path, tmp_path: Path) -> None:
+    """With the baseline beside it, by Ctrl-C (to the whole process group) and by SIGTERM in turn."""
+    options = (*COMMON, "tracker.wandb=offline", "baseline=sft", "sft.epochs=150", "sft.eval_every=50")
+    whole = tmp_path / "whole" / "run"
+    run(check(compose(*options)), whole, display=Silence())
+    stopped = Run(repo, tmp_path / "stopped", *options)
+    steps = []
+    for number, phase in enumerate(("training", "sampling", "updating", "evaluating", "final", "waiting for the baseline")):
+        session = stopped.start()
+        session.until(lambda enough=number: stopped.step >= enough)
+        session.until_at(phase)
+        if number % 2:
+            session.terminate()
+        else:
+            session.press_ctrl_c()
+        check_interrupted(stopped, session, signal.SIGTERM if number % 2 else signal.SIGINT)
+        steps.append(stopped.step)
+        (curve,) = (stopped.path / "wandb").glob("offline-run-*")
+        assert history(curve) == stopped.metrics
+        assert exit_code(curve) == 1
+        assert go_on_command(session).split()[-1] == "resume=run"
+    assert steps[0] < 12 < steps[1] < steps[4]
+    stopped.finish()
+    assert_same(whole, stopped.path)
+    (curve,) = (stopped.path / "wandb").glob("offline-run-*")
+    assert history(curve) == stopped.metrics
+    assert exit_code(curve) == 0
+
+
+def test_the_command_that_is_printed_goes_on(repo: Path, tmp_path: Path) -> None:
+    """Also where the folder has a name that shells and Hydra would take for something else."""
+    stopped = Run(repo, tmp_path, *ALONE, path=tmp_path / "my 'first' run, $HOME=(1)", forked=False)
+    session = stopped.start()
+    session.until_at("training")
+    session.press_ctrl_c()
+    check_interrupted(stopped, session, signal.SIGINT)
+    again = stopped.shell(go_on_command(session))
+    assert again.wait() == 0, again.output
+    assert stopped.result["status"] == "finished"
+
+
+def test_the_step_at_work_is_finished_and_not_done_again(repo: Path, tmp_path: Path) -> None:
+    stopped = Run(repo, tmp_path, *ALONE, "checkpoint.every=1000")
+    session = stopped.start()
+    session.until(lambda: stopped.step > 12)
+    session.until_at("updating")
+    before = stopped.step
+    session.press_ctrl_c()
+    check_interrupted(stopped, session, signal.SIGINT)
+    assert "stopping after this step; Ctrl-C again stops at once." in session.output
+    assert stopped.step == before + 1
+    again = stopped.start()
+    again.until(lambda: "going on with" in again.output)
+    assert f"after step {before + 1}" in again.output
+    again.kill()
+
+
+def test_a_second_ctrl_c_stops_at_once(repo: Path, tmp_path: Path) -> None:
+    """A step that takes a minute is not finished; what was saved before is there."""
+    slow = Run(repo, tmp_path, *COMMON[:4], "tracker=none", "baseline=sft", "ppo.rollouts=20000", "ppo.mini_batch=20000")
+    session = slow.start()
+    session.until_at("sampling")
+    session.until(lambda: slow.step >= 12)
+    session.press_ctrl_c()
+    session.until(lambda: "Ctrl-C again stops at once" in session.output)
+    assert session.is_running
+    pressed = time.monotonic()
+    session.press_ctrl_c()
+    check_interrupted(slow, session, signal.SIGINT)
+    assert time.monotonic() - pressed < 10  # on a busy machine; it takes one second
+    assert go_on_command(session).split()[-1] == "resume=run"
+    again = slow.start()
+    again.until(lambda: "going on with" in again.output)
+    assert "after step 12" in again.output
+    again.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_it_loads_a_run_ends_quietly_and_leaves_nothing(repo: Path, tmp_path: Path, number: signal.Signals) -> None:
+    stopped = Run(repo, tmp_path, *ALONE)
+    session = stopped.start()
+    session.until_at("loading")
+    if number == signal.SIGINT:
+        session.press_ctrl_c()
+    else:
+        session.terminate()
+    assert session.wait(60) == 128 + number
+    assert "Traceback" not in session.output
+    assert not stopped.path.exists()
+
+
+def test_a_study_that_is_stopped_says_so_too(repo: Path, tmp_path: Path) -> None:
+    study = Run(repo, tmp_path, *ALONE, path=tmp_path / "study" / "0")
+    session = study.command("-m", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'study'}", *ALONE)
+    session.until(lambda: study.step >= 1)
+    session.press_ctrl_c()
+    check_interrupted(study, session, signal.SIGINT)
+    assert go_on_command(session).split()[-1] == "resume=study/0"
+    assert not (tmp_path / "study" / "1").exists()
+
+
+def test_no_process_outlives_a_killed_run(repo: Path, tmp_path: Path) -> None:
+    """Not even when the kill hits the main process only."""
+    killed = Run(repo, tmp_path, *COMMON, "tracker.wandb=offline", "baseline=sft", "sft.epochs=1000")
+    session = killed.start()
+    session.until(lambda: killed.step >= 2 and (killed.path / "baseline_sft" / "metrics.jsonl").exists())
+    others = descendants(session.pid)
+    assert len(others) >= 3  # the baseline, W&B's service, a program worker
+    os.kill(session.pid, signal.SIGKILL)
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}/cmdline").exists() for pid in others):
+        assert time.monotonic() < end
+        time.sleep(0.1)
