@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import os
 import resource
 import time
@@ -29,8 +32,16 @@ class Turn:
     extra: float = 0.0
 
 
-def timed(job: Callable[[], float]) -> Turn:
-    """Do `job`, which returns how much work it was."""
+def timed(job: Callable[[], float], trim: bool = False) -> Turn:
+    """Do `job`, which returns how much work it was.
+
+    Args:
+        job: the work.
+        trim: whether memory that was freed and kept for later is given back first. It would count as held before, and
+            `extra` would come out too low; without it the work need not fetch it again.
+    """
+    if trim:
+        give_back()
     before = reset_peak()
     cpu, wall = cpu_seconds(), time.perf_counter()
     work = job()
@@ -51,6 +62,13 @@ def memory(entry: str) -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(entry + ":")), 0.0)
+
+
+def give_back() -> None:
+    """Return memory that is free to the system, where the C library is one that can."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak() -> float:

@@ -25,7 +25,7 @@ def measure(folder: Path, quick: bool, say: Callable[[str], None]) -> list[Figur
 
 def _measure(name: str, place: str, quick: bool, say: Callable[[str], None]) -> Figure:
     say(f"{name}: starting the sides")
-    with Side("ours.py", place) as ours, Side("plain_loop.py", place) as theirs:
+    with Side("ours.py", place, "--memory") as ours, Side("plain_loop.py", place, "--memory") as theirs:
         turns = alternate({"reft_lab": ours.turn, PEER: theirs.turn}, 2 if quick else 3, say)
     extra = {side: [turn.extra for turn in taken] for side, taken in turns.items()}
     title = f"memory above baseline: {workloads.WORKLOADS[name].title}"

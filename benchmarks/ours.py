@@ -1,6 +1,6 @@
 """The side of reft_lab: iterations of its ReFT stage on a workload.
 
-python benchmarks/ours.py FOLDER      # a side of turns.py
+python benchmarks/ours.py FOLDER [--memory]      # a side of turns.py
 """
 
 from __future__ import annotations

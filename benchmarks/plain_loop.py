@@ -5,7 +5,7 @@ padded sequences with all logits for the log-probabilities of policy and referen
 fresh pool, and PPO passes with all logits again. Sequences are padded to the longest of the batch. Where the released
 code is wrong (position ids, attention to padding) this one is right, so that results can be compared.
 
-    python benchmarks/plain_loop.py FOLDER      # a side of turns.py
+    python benchmarks/plain_loop.py FOLDER [--memory]      # a side of turns.py
 """
 
 from __future__ import annotations

@@ -41,9 +41,12 @@ def begin() -> Callable[[Turn], bool]:
 
 
 def serve(job: Callable[[], float]) -> None:
-    """In the process of a side: do `job` once to warm up, then each time that a turn is asked for."""
-    answer = begin()
-    while answer(timed(job)):
+    """In the process of a side: do `job` once to warm up, then each time that a turn is asked for.
+
+    With `--memory` as its last argument the side gives free memory back before each turn.
+    """
+    answer, trim = begin(), sys.argv[-1] == "--memory"
+    while answer(timed(job, trim)):
         pass
 
 

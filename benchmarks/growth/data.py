@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,10 @@ from .axis import Axis, Panel, Probe
 from .training import cost_of_iteration, make_stage
 
 ITERATIONS, SFT_STEPS = 3, 6
+LEAST = 0.1
+"""MiB that are told where preparing took no more than had been there."""
+
+TRAINING = ("iteration of ReFT", "step of SFT")
 
 
 def write_file(path: Path, count: int) -> None:
@@ -56,9 +59,12 @@ def _probe(size: int, folder: Path) -> Probe:
         generated = _in_a_process(f"data.train_size={size}")
         files = (f"data.train={folder / f'{size}.jsonl'}", f"data.test={folder / 'test.jsonl'}")
         read = _in_a_process("data=svamp", "data.hub=null", *files)
-        return {f"{name}, generated": value for name, value in generated.items()} | {
-            f"{name}, read": read[name] for name in ("loading", "whole", "memory")
-        }
+        training = {name: generated.pop(name) for name in TRAINING}
+        return (
+            training
+            | {f"{name}, generated": value for name, value in generated.items()}
+            | {f"{name}, read": read[name] for name in ("loading", "whole", "memory")}
+        )
 
     return probe
 
@@ -74,30 +80,44 @@ def _in_a_process(*overrides: str) -> dict[str, float]:
 
 def measure(overrides: list[str]) -> dict[str, float]:
     """CPU seconds of preparing a run, of an iteration and of a step, and the memory that preparing took in MiB."""
+    from clock import timed
+
     from reft_lab.config.check import check
     from reft_lab.config.conf import compose
     from reft_lab.config.inputs import ProgramsConfig
     from reft_lab.programs import ProgramRunner
     from reft_lab.runner import setup as room
-    from reft_lab.tracking.passport import hash_problems, hash_text
 
     fixed = ("trainer=cpu", "trainer.threads=1", "tracker=none", "ppo.rollouts=32", "ppo.mini_batch=32")
     with ProgramRunner(ProgramsConfig()) as programs:  # what is imported and allocated once does not count
         room.prepare(check(compose(*fixed, "data.train_size=10")), programs)
     config = check(compose(*fixed, *overrides))
-    memory, started, helpers = _memory(), time.process_time(), _helpers()
     seconds: dict[str, float] = {}
-    with (
-        mock.patch.object(room, "load", _timed(room.load, "loading", seconds)),
-        mock.patch.object(room.loading, "load", _timed(room.loading.load, "vocabulary and model", seconds)),
-        ProgramRunner(config.programs) as programs,
-    ):
-        setup = room.prepare(config, programs)
-    _timed(lambda: (setup.examples(1024), setup.questions()), "encoding", seconds)()
+    made: list[Any] = []
+
+    def prepare() -> float:
+        with (
+            mock.patch.object(room, "load", _timed(room.load, "loading", seconds)),
+            mock.patch.object(room.loading, "load", _timed(room.loading.load, "vocabulary and model", seconds)),
+            ProgramRunner(config.programs) as programs,
+        ):
+            setup = room.prepare(config, programs)
+        made.append(setup)
+        made.append(_timed(lambda: (setup.examples(1024), setup.questions()), "encoding", seconds)())
+        _timed(lambda: _hashes(setup), "hashes", seconds)()
+        return len(setup.splits.train)
+
+    turn = timed(prepare, trim=True)
+    memory = max(turn.extra, LEAST)
+    return seconds | {"whole": turn.cpu, "memory": memory} | _training(made[0])
+
+
+def _hashes(setup: Any) -> tuple[str, str]:
+    """What the passport holds of data and tokenizer."""
+    from reft_lab.tracking.passport import hash_problems, hash_text
+
     splits, words = setup.splits, setup.codec.tokenizer.get_vocab()
-    _timed(lambda: (hash_problems(splits.train, splits.dev, splits.test), hash_text(str(words))), "hashes", seconds)()
-    seconds["whole"] = time.process_time() - started + _helpers() - helpers
-    return seconds | {"memory": _memory() - memory} | _training(setup)
+    return hash_problems(splits.train, splits.dev, splits.test), hash_text(str(sorted(words.items())))
 
 
 def _training(setup: Any) -> dict[str, float]:
@@ -122,7 +142,7 @@ def _training(setup: Any) -> dict[str, float]:
     for _ in range(SFT_STEPS):
         _timed(sft.advance, "step", steps)()
         took.append(steps["step"])
-    return {"iteration of ReFT": statistics.median(iterations), "step of SFT": statistics.median(took)}
+    return dict(zip(TRAINING, (statistics.median(iterations), statistics.median(took)), strict=True))
 
 
 def _timed(work: Callable[..., Any], name: str, seconds: dict[str, float]) -> Callable[..., Any]:
@@ -137,22 +157,10 @@ def _timed(work: Callable[..., Any], name: str, seconds: dict[str, float]) -> Ca
     return timed
 
 
-def _helpers() -> float:
-    """CPU seconds of the processes that this one started and that have ended: the ones that ran programs."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _memory() -> float:
-    """Most memory that this process has held so far, in MiB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1024**2 if sys.platform == "darwin" else 1024)
-
-
 DATA = Axis(
     "data",
     "training problems",
-    (10, 100, 1_000, 10_000, 30_000, 100_000),
+    (10, 100, 1_000, 10_000, 100_000),
     (10, 100, 1_000, 10_000),
     (
         Panel(
@@ -162,7 +170,7 @@ DATA = Axis(
         ),
         Panel("preparing a run, problems with programs from a file", "s", ("loading, read", "whole, read")),
         Panel("memory that preparing takes", "MiB", ("memory, generated", "memory, read")),
-        Panel("training", "s", ("iteration of ReFT, generated", "step of SFT, generated")),
+        Panel("training", "s", TRAINING),
     ),
     open_axis,
 )

@@ -26,8 +26,13 @@ def table(measured: Measured) -> str:
 
 
 def _cell(values: list[float], median: float) -> str:
-    spread = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
-    return f"{median:.3g}{spread}"
+    spread = f" ({_number(min(values))} to {_number(max(values))})" if len(values) > 1 else ""
+    return _number(median) + spread
+
+
+def _number(value: float) -> str:
+    """Three digits that count, no exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def put(page: Path, measured: Measured) -> None:

@@ -13,7 +13,7 @@ INK = "#7d858f"
 
 LINES = ("#2f81f7", "#e0752d", "#2da567", "#b864d8", "#c9a227")
 MARKS = "osD^v"
-WIDTH, HEIGHT = 5.2, 3.6
+WIDTH, HEIGHT = 5.4, 4.1
 
 
 def draw(measured: Measured, path: Path) -> None:
@@ -34,10 +34,11 @@ def draw(measured: Measured, path: Path) -> None:
         panels = measured.axis.panels
         rows = -(-len(panels) // 2)
         columns = -(-len(panels) // rows)
-        figure, parts = pyplot.subplots(rows, columns, figsize=(WIDTH * columns, HEIGHT * rows), squeeze=False)
+        figure, parts = pyplot.subplots(
+            rows, columns, figsize=(WIDTH * columns, HEIGHT * rows), squeeze=False, layout="constrained"
+        )
         for panel, part in zip(panels, parts.flat, strict=True):
             _draw_panel(measured, panel, part)
-        figure.tight_layout()
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
         pyplot.close(figure)
@@ -65,10 +66,12 @@ def _draw_panel(measured: Measured, panel: Panel, part: Any) -> None:
     part.plot(sizes, [top * size / last for size in sizes], color=INK, linestyle=":", label="linear")
     part.set_xscale("log")
     part.set_yscale("log")
+    everything = [value for quantity in panel.quantities for row in measured.values[quantity].values() for value in row]
+    part.set_ylim(min(everything) / 2, max(everything) * 2)  # the linear line may leave the picture
     part.set_xticks(sizes, [f"{size:,}" for size in sizes])
     part.xaxis.set_minor_locator(NullLocator())
     part.set_xlabel(measured.axis.label)
     part.set_ylabel("MiB" if panel.unit == "MiB" else "CPU seconds")
     part.set_title(panel.title, fontsize=10)
     part.grid(color=INK, alpha=0.25, linewidth=0.6)
-    part.legend(frameon=False, fontsize=8)
+    part.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

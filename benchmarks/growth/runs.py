@@ -6,7 +6,6 @@ Nine of ten are finished; the others, of another seed, were stopped.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -79,14 +78,10 @@ def _probe(folder: Path) -> dict[str, float]:
 
 def _run(*overrides: str) -> float:
     """CPU seconds of `python run.py`, its helpers included."""
-    before = _helpers()
-    subprocess.run([sys.executable, str(REPO / "run.py"), *overrides], check=True, stdout=subprocess.DEVNULL)
-    return _helpers() - before
+    from clock import timed
 
-
-def _helpers() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    command = [sys.executable, str(REPO / "run.py"), *overrides]
+    return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL).returncode).cpu
 
 
 RUNS = Axis(

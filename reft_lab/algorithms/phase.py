@@ -10,7 +10,7 @@ class OutOfMemory(Exception):
     """There was not enough memory.
 
     Attributes:
-        phase: what was going on: `sampling`, `scoring`, `updating`, `evaluating`.
+        phase: what was going on, such as `sampling`.
     """
 
     def __init__(self, phase: str, cause: BaseException):

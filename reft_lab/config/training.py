@@ -110,6 +110,10 @@ class TrainerConfig:
         int, doc("most tokens, padding included, in one forward and backward pass", unit="tokens", ge=64)
     ] = 8192
     decode_batch: Annotated[int, doc("prompts decoded at once, in rollouts and in evaluation", ge=1)] = 128
+    fast_path: Annotated[
+        bool,
+        doc("family-specific code where there is one (Llama); false takes the generic path everywhere"),
+    ] = True
 
 
 @dataclass

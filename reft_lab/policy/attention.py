@@ -13,11 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from reft_lab.policy.packing import Rows
+
 # Up to this width a CPU is faster with the weights of attention in memory than with torch's fused kernel.
 WIDTH_IN_MEMORY = 256
 
 # From the gradient of what was attended to those of queries, keys and values, which it writes into the given tensors.
 Gradient = Callable[[Tensor, Tensor, Tensor, Tensor], None]
+
+
+# Sums of exponentials between which no row of attention weights has lost anything to fp32's range.
+SAFE = (1e-30, 1e30)
 
 
 @dataclass(frozen=True)
@@ -35,18 +41,22 @@ class Heads:
     collect: Tensor
 
     @staticmethod
-    def of(counts: tuple[int, ...], rows: int, width: int, sequence: Tensor, position: Tensor) -> Heads:
-        """For tokens that stand at `position` of the row `sequence` (N,) and have `counts` heads of each group."""
-        starts, strides = [], []
-        for group, count in enumerate(counts):
-            before = sum(counts[:group]) * rows * width
-            starts += [before + head * width for head in range(count)]
-            strides += [count * width] * count
-        start, stride = torch.tensor([starts, strides], device=sequence.device)
-        collect = (start + sequence[:, None] * stride + position[:, None]).flatten()
-        spread = collect.new_zeros(rows * width * sum(counts))
-        spread[collect] = torch.arange(len(collect), device=sequence.device)
-        return Heads(tuple((rows, count, width) for count in counts), spread, collect)
+    def of(counts: tuple[int, ...], rows: Rows) -> Heads:
+        """For tokens with `counts` heads of each group."""
+        size, width = rows.tokens.shape
+        head = torch.arange(sum(counts), device=rows.tokens.device)
+        spread = rows.tokens * len(head)
+        spreads, collects = [], []
+        before = 0
+        for count, heads in zip(counts, head.split(counts), strict=True):
+            spreads.append((spread[:, None] + heads[:, None]).flatten())
+            collects.append((rows.row * (count * width) + rows.column)[:, None] + (before + head[:count] * width))
+            before += size * count * width
+        return Heads(
+            tuple((size, count, width) for count in counts),
+            torch.cat(spreads),
+            torch.cat(collects, dim=1).flatten(),
+        )
 
     def split(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
         """(N, heads size) -> (B, count, width, size) for each group."""
@@ -74,34 +84,32 @@ class Heads:
         return tuple(part.view(*shape, -1) for part, shape in zip(places.split(sizes), self.shapes, strict=True))
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Gradient]:
-    """softmax(queries keys^T + mask) values; queries are scaled already.
+def attend(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> tuple[Tensor, Gradient]:
+    """softmax(queries keys^T) values over the keys that a query sees; queries are scaled already.
 
     Args:
         queries: (B, heads, Q, d).
         keys: (B, kv_heads, S, d); heads is a multiple of kv_heads.
         values: (B, kv_heads, S, d).
-        mask: 0 or -inf, (B, 1, Q, S), or the causal one (S, S).
+        sees: 1 where a query sees a key, else 0, (B, 1, Q, S), or the causal one (S, S); a query sees one at least.
 
     Returns:
         (B, heads, Q, d), and its gradient.
     """
     if queries.device.type == "cpu" and queries.dtype == torch.float32 and keys.shape[2] <= WIDTH_IN_MEMORY:
-        return _in_memory(queries, keys, values, mask)
-    return _fused(queries, keys, values, mask)
+        return _in_memory(queries, keys, values, sees)
+    return _fused(queries, keys, values, sees)
 
 
-def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Gradient]:
-    rows, heads, count, size = queries.shape
-    width = keys.shape[2]
+def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> tuple[Tensor, Gradient]:
+    width, size = keys.shape[2:]
     k, v = keys.view(-1, width, size), values.view(-1, width, size)
     q = queries.view(len(k), -1, size)  # query heads that share keys make one longer row
-    scores = torch.bmm(q, k.transpose(1, 2)).view(rows, heads, count, width)
-    weights = torch.softmax(scores.add_(mask), dim=-1).view(len(k), -1, width)
-    attended = torch.bmm(weights, v)
+    weights, inverse = _weights(q, k, (*queries.shape[:3], width), sees)
+    attended = torch.bmm(weights, v).mul_(inverse)
 
     def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:
-        g = upstream.view(attended.shape)
+        g = upstream.view(attended.shape) * inverse
         torch.bmm(weights.transpose(1, 2), g, out=by_values.view(v.shape))
         by_weights = torch.bmm(g, v.transpose(1, 2))
         # The softmax's gradient; sum(g * attended) is sum(by_weights * weights) in fewer steps.
@@ -112,14 +120,30 @@ def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> t
     return attended.view(queries.shape), gradient
 
 
-def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Gradient]:
+def _weights(q: Tensor, k: Tensor, shape: tuple[int, ...], sees: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of attention up to a factor for each query, and that factor.
+
+    The plain exponentials are half the passes over memory that a softmax makes, which looks for the largest score of
+    each query first; where they leave fp32's range, the softmax it is.
+    """
+    scores = torch.bmm(q, k.transpose(1, 2))
+    weights = scores.exp_().view(shape).mul_(sees).view(scores.shape)
+    total = weights.sum(-1, keepdim=True)
+    smallest, largest = torch.aminmax(total)
+    if SAFE[0] < smallest and largest < SAFE[1]:
+        return weights, total.reciprocal_()
+    scores = torch.bmm(q, k.transpose(1, 2)).view(shape).add_(sees.log())
+    return torch.softmax(scores, dim=-1).view(weights.shape), torch.ones_like(total)
+
+
+def _fused(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> tuple[Tensor, Gradient]:
     inputs = [x.detach().requires_grad_() for x in (queries, keys, values)]
     groups = queries.shape[1] // keys.shape[1]
-    causal = mask.dim() == 2  # torch has a kernel for it that reads no mask
+    causal = sees.dim() == 2  # torch has a kernel for it that reads no mask
     with torch.enable_grad():
         k, v = (x.repeat_interleave(groups, dim=1) if groups > 1 else x for x in inputs[1:])
         attended = functional.scaled_dot_product_attention(
-            inputs[0], k, v, attn_mask=None if causal else mask.to(k.dtype), is_causal=causal, scale=1.0
+            inputs[0], k, v, attn_mask=None if causal else sees.bool(), is_causal=causal, scale=1.0
         )
 
     def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:

@@ -59,26 +59,28 @@ class _TargetLogprobs(torch.autograd.Function):
         """d log p(y) / d logits = onehot(y) - p."""
         hidden, weight, bias, targets, whole = ctx.saved_tensors
         by_hidden, by_weight, by_bias, _ = ctx.needs_input_grad
-        hidden_grads = []
-        # Sums over chunks are kept in fp32 whatever the type of the products.
-        weight_grad = torch.zeros_like(weight, dtype=torch.float32) if by_weight else None
-        bias_grad = torch.zeros_like(bias, dtype=torch.float32) if by_bias else None
-        for part, wanted, factor in zip(
-            hidden.split(ctx.rows), targets.split(ctx.rows), upstream[0].split(ctx.rows), strict=True
-        ):
+        parts = list(zip(*(x.split(ctx.rows) for x in (hidden, targets, upstream[0])), strict=True))
+        by_parts, weight_grad, bias_grad = [], None, None
+        for part, wanted, factor in parts:
             probs = (_log_softmax(part, weight, bias) if whole is None else whole).exp()
-            grad = probs.mul_(-factor[:, None])
-            grad[torch.arange(len(wanted), device=wanted.device), wanted] += factor
-            if bias_grad is not None:
-                bias_grad += grad.sum(0)
+            grad = probs.mul_(-factor[:, None]).scatter_add_(1, wanted[:, None], factor[:, None])
+            if by_bias:
+                bias_grad = grad.sum(0) if bias_grad is None else bias_grad.add_(grad.sum(0))
             grad = grad.to(weight.dtype)
-            if weight_grad is not None:
-                weight_grad += grad.t() @ part
+            if by_weight:
+                weight_grad = _accumulated(weight_grad, grad.t(), part)
             if by_hidden:
-                hidden_grads.append(grad @ weight)
+                by_parts.append(grad @ weight)
         return (
-            torch.cat(hidden_grads) if by_hidden else None,
+            torch.cat(by_parts) if by_hidden else None,
             None if weight_grad is None else weight_grad.to(weight.dtype),
             None if bias_grad is None else bias_grad.to(bias.dtype),
             None,
         )
+
+
+def _accumulated(total: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
+    """total + a b, the sum in fp32 whatever the type of the product."""
+    if total is None:
+        return (a @ b).float()
+    return total.addmm_(a, b) if a.dtype == total.dtype else total.add_(a @ b)

@@ -6,13 +6,14 @@ predict a response token.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from reft_lab.policy.attention import Heads
-from reft_lab.policy.llama_layer import Backward, Everyone, Layer, Rotation, Some
+from reft_lab.policy.llama_layer import AllTokens, Backward, ChosenTokens, Layer, Rotation
 from reft_lab.policy.packing import Packed
 
 
@@ -69,43 +70,49 @@ class Llama:
         every, last = self._tokens(batch, embedded)
         tokens = [every] * (len(self._layers) - 1) + [last]
         parameters = [parameter for layer in self._layers for parameter in layer.parameters]
-        states = _Layers.apply(embedded, self._layers, tokens, dtype, self._model.gradient_checkpointing, *parameters)
+        keeping = _Keeping.NOTHING
+        if torch.is_grad_enabled() and any(x.requires_grad for x in (embedded, *parameters)):
+            keeping = _Keeping.INPUTS if self._model.gradient_checkpointing else _Keeping.ALL
+        states = _Layers.apply(embedded, self._layers, tokens, dtype, keeping, *parameters)
         return cast(Tensor, self._model.norm(states))
 
-    def _tokens(self, batch: Packed, embedded: Tensor) -> tuple[Everyone, Some]:
+    def _tokens(self, batch: Packed, embedded: Tensor) -> tuple[AllTokens, ChosenTokens]:
         """The micro-batch as the layers see it that are computed for all tokens, and as the last one does."""
         counts = self._heads, self._kv_heads, self._kv_heads
-        places = batch.rows, batch.width, batch.sequence, batch.position
-        sequence, position = batch.where_predicting()
         rotation, half = self._rotation(batch, embedded), self._heads * self._size // 2
-        columns = torch.arange(batch.width, device=embedded.device)
-        infinity = embedded.new_tensor(float("-inf"))
-        # Queries that only fill up stand behind the real ones, and see what those see and more.
-        first = position.new_zeros(batch.rows).index_copy(0, sequence, position - batch.step)
-        asks = first[:, None, None] + columns[: batch.response_width, None]
-        every = Everyone(
-            heads=Heads.of(counts, *places),
-            queries=Heads.of(counts[:1], *places),
+        columns = torch.arange(batch.rows.tokens.shape[1], device=embedded.device)
+        steps = columns[: batch.predicting_rows.tokens.shape[1], None]
+        every = AllTokens(
+            heads=Heads.of(counts, batch.rows),
+            queries=Heads.of(counts[:1], batch.rows),
             rotation=rotation,
-            mask=torch.where(columns <= columns[:, None], 0.0, infinity),
+            sees=(columns <= columns[:, None]).to(embedded.dtype),
         )
-        last = Some(
+        last = ChosenTokens(
             chosen=batch.predicting,
-            heads=Heads.of(counts[1:], *places),
-            queries=Heads.of(counts[:1], batch.rows, batch.response_width, sequence, batch.step),
+            heads=Heads.of(counts[1:], batch.rows),
+            queries=Heads.of(counts[:1], batch.predicting_rows),
             key_rotation=rotation.narrowed(half, rotation.forth.shape[1]),
             query_rotation=rotation.narrowed(0, half).of(batch.predicting),
-            mask=torch.where(columns <= asks, 0.0, infinity)[:, None],
+            sees=(columns <= batch.starts[:, None, None, None] + steps).to(embedded.dtype),
         )
         return every, last
 
     def _rotation(self, batch: Packed, embedded: Tensor) -> Rotation:
         cos, sin = (
-            part[0, :, : self._size // 2].float() for part in self._model.rotary_emb(embedded, batch.position[None])
+            part[0, :, : self._size // 2].float() for part in self._model.rotary_emb(embedded, batch.rows.column[None])
         )
         key = torch.complex(cos, sin)
         forth = torch.cat([(key * self._scale).repeat(1, self._heads), key.repeat(1, self._kv_heads)], dim=1)
         return Rotation(forth, forth.conj().resolve_conj())
+
+
+class _Keeping(Enum):
+    """What is kept of each layer for its gradient: with inputs alone the layer is computed a second time."""
+
+    NOTHING = 0
+    INPUTS = 1
+    ALL = 2
 
 
 class _Layers(torch.autograd.Function):
@@ -116,18 +123,19 @@ class _Layers(torch.autograd.Function):
         ctx: Any,
         hidden: Tensor,
         layers: list[Layer],
-        tokens: list[Everyone | Some],
+        tokens: list[AllTokens | ChosenTokens],
         dtype: torch.dtype,
-        checkpointing: bool,
+        keeping: _Keeping,
         *parameters: Tensor,
     ) -> Tensor:
-        differentiated = any(ctx.needs_input_grad)
         ctx.backwards = []
         for layer, seen in zip(layers, tokens, strict=True):
             before = hidden
             hidden, backward = layer(before, seen, dtype)
-            if differentiated:
-                ctx.backwards.append(_again(layer, before, seen, dtype) if checkpointing else backward)
+            if keeping is _Keeping.ALL:
+                ctx.backwards.append(backward)
+            elif keeping is _Keeping.INPUTS:
+                ctx.backwards.append(_again(layer, before, seen, dtype))
         return hidden
 
     @staticmethod
@@ -142,6 +150,6 @@ class _Layers(torch.autograd.Function):
         return gradient, None, None, None, None, *by_parameters
 
 
-def _again(layer: Layer, hidden: Tensor, tokens: Everyone | Some, dtype: torch.dtype) -> Backward:
-    """A layer's gradient that computes the layer a second time instead of keeping what it needs."""
+def _again(layer: Layer, hidden: Tensor, tokens: AllTokens | ChosenTokens, dtype: torch.dtype) -> Backward:
+    """A layer's gradient that computes the layer a second time."""
     return lambda upstream: layer(hidden, tokens, dtype)[1](upstream)

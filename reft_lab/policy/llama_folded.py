@@ -52,15 +52,17 @@ class Folded:
         return result, gradient
 
     def _matrix(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self._order.device != x.device:  # the model has moved
+            self._order, self._back = self._order.to(x.device), self._back.to(x.device)
         norm = self.parameters[0]
         weights = self._ordered(self.parameters[1 : 1 + self._count])
         return norm, weights, (weights * norm).to(x.dtype)
 
     def _ordered(self, parts: list[Tensor]) -> Tensor:
-        return torch.cat(parts).index_select(0, self._order.to(parts[0].device))
+        return torch.cat(parts).index_select(0, self._order)
 
     def _apart(self, whole: Tensor) -> tuple[Tensor, ...]:
-        return whole.index_select(0, self._back.to(whole.device)).split(self._sizes)
+        return whole.index_select(0, self._back).split(self._sizes)
 
 
 def _paired(sizes: Sequence[int], head_sizes: Sequence[int | None]) -> Tensor:

@@ -23,6 +23,8 @@ from reft_lab.policy.attention import Heads, attend
 from reft_lab.policy.llama_folded import Folded
 
 Backward = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
+# The first two are the gradients of the residual stream and of the normed input.
+AttentionBackward = Callable[[Tensor], tuple[Tensor, Tensor, list[Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -42,24 +44,24 @@ class Rotation:
 
 
 @dataclass(frozen=True)
-class Everyone:
+class AllTokens:
     """The N tokens of a micro-batch, as a layer sees them that is computed for all.
 
     Attributes:
         heads: places of their query, key and value heads.
         queries: places of their query heads.
         rotation: of their query heads, scaled for attention, and key heads.
-        mask: 0 or -inf (S, S).
+        sees: 1 where a token sees another, else 0, (S, S).
     """
 
     heads: Heads
     queries: Heads
     rotation: Rotation
-    mask: Tensor
+    sees: Tensor
 
 
 @dataclass(frozen=True)
-class Some:
+class ChosenTokens:
     """The tokens of a micro-batch, as a layer sees them that is computed for M of them.
 
     Attributes:
@@ -68,7 +70,7 @@ class Some:
         queries: places of the chosen tokens' query heads.
         key_rotation: of all tokens' key heads.
         query_rotation: of the chosen tokens' query heads, scaled for attention.
-        mask: 0 or -inf (B, 1, Q, S).
+        sees: 1 where a chosen token sees another, else 0, (B, 1, Q, S).
     """
 
     chosen: Tensor
@@ -76,7 +78,7 @@ class Some:
     queries: Heads
     key_rotation: Rotation
     query_rotation: Rotation
-    mask: Tensor
+    sees: Tensor
 
 
 class Layer:
@@ -110,7 +112,7 @@ class Layer:
             *(self._ask.parameters[1:] if self._ask else ()),
         ]
 
-    def __call__(self, hidden: Tensor, tokens: Everyone | Some, dtype: torch.dtype) -> tuple[Tensor, Backward]:
+    def __call__(self, hidden: Tensor, tokens: AllTokens | ChosenTokens, dtype: torch.dtype) -> tuple[Tensor, Backward]:
         """Args:
             hidden: residual stream in fp32 (N, H).
             tokens: what is computed.
@@ -121,8 +123,10 @@ class Layer:
             `hidden` and of `parameters`.
         """
         x, norm_gradient = normed(hidden, self._eps[0])
-        attention = self._for_everyone if isinstance(tokens, Everyone) else self._for_some
-        attended, attention_gradient = attention(hidden, x.to(dtype), tokens)  # type: ignore[operator]
+        if isinstance(tokens, AllTokens):
+            attended, attention_gradient = self._for_all(hidden, x.to(dtype), tokens)
+        else:
+            attended, attention_gradient = self._for_chosen(hidden, x.to(dtype), tokens)
         result, mlp_gradient = self._mlp(attended, dtype)
 
         def gradient(upstream: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -132,18 +136,19 @@ class Layer:
 
         return result, gradient
 
-    def _for_everyone(self, hidden: Tensor, x: Tensor, tokens: Everyone) -> tuple[Tensor, Any]:
+    def _for_all(self, hidden: Tensor, x: Tensor, tokens: AllTokens) -> tuple[Tensor, AttentionBackward]:
         """hidden + attention(x)."""
         projected, read_gradient = self._read(x)
         _rotate(projected, tokens.rotation.forth)
-        attended, attend_gradient = attend(*tokens.heads.split(projected, self._size), tokens.mask)
+        queries, keys, values = tokens.heads.split(projected, self._size)
+        attended, attend_gradient = attend(queries, keys, values, tokens.sees)
         result, out_gradient = _add_projected(hidden, tokens.queries.join(attended), self._out)
 
         def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
             by_joined, found = out_gradient(upstream)
             (by_attended,) = tokens.queries.split_with_zeros(by_joined, self._size)
-            places, parts = tokens.heads.empty(by_attended)
-            attend_gradient(by_attended, *parts)
+            places, (by_queries, by_keys, by_values) = tokens.heads.empty(by_attended)
+            attend_gradient(by_attended, by_queries, by_keys, by_values)
             by_projected = tokens.heads.join(places)
             _rotate(by_projected, tokens.rotation.back)
             by_x, more = read_gradient(by_projected)
@@ -151,7 +156,7 @@ class Layer:
 
         return result, gradient
 
-    def _for_some(self, hidden: Tensor, x: Tensor, tokens: Some) -> tuple[Tensor, Any]:
+    def _for_chosen(self, hidden: Tensor, x: Tensor, tokens: ChosenTokens) -> tuple[Tensor, AttentionBackward]:
         """hidden + attention(x) for the chosen tokens."""
         assert self._ask is not None
         projected, read_gradient = self._read(x)
@@ -159,16 +164,17 @@ class Layer:
         _rotate(projected, tokens.key_rotation.forth)
         _rotate(asked, tokens.query_rotation.forth)
         (queries,) = tokens.queries.split(asked, self._size)
-        attended, attend_gradient = attend(queries, *tokens.heads.split(projected, self._size), tokens.mask)
+        keys, values = tokens.heads.split(projected, self._size)
+        attended, attend_gradient = attend(queries, keys, values, tokens.sees)
         residual = hidden.index_select(0, tokens.chosen)
         result, out_gradient = _add_projected(residual, tokens.queries.join(attended), self._out)
 
         def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
             by_joined, found = out_gradient(upstream)
             (by_attended,) = tokens.queries.split_with_zeros(by_joined, self._size)
-            places, parts = tokens.heads.empty(by_attended)
+            places, (by_keys, by_values) = tokens.heads.empty(by_attended)
             by_queries = torch.empty_like(by_attended)
-            attend_gradient(by_attended, by_queries, *parts)
+            attend_gradient(by_attended, by_queries, by_keys, by_values)
             by_projected, by_asked = tokens.heads.join(places), tokens.queries.join(by_queries)
             _rotate(by_projected, tokens.key_rotation.back)
             _rotate(by_asked, tokens.query_rotation.back)

@@ -103,8 +103,8 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
         )
     if is_folder and not any(folder.glob("*.safetensors")):
         raise BadInput(
-            f"model.path={path} holds no weights as safetensors, and a pickle could run anything that its author likes; "
-            "load it once with transformers, and write it with save_pretrained."
+            f"model.path={path} holds no weights as safetensors, and a pickle could run what its author likes; load it "
+            "once with transformers, and write it with save_pretrained."
         )
     why_not = None if is_folder else obstacle("models", path)
     import torch

@@ -24,7 +24,7 @@ class Policy(nn.Module):
     The value head is a linear layer on the last hidden state, zero-initialised, so that every value is 0 before the
     first update. It reads the policy's own trunk (paper, section 3.2) or, with `separate_value`, that of a second copy
     of the model (paper's ablation). `value_grad_to_trunk` says whether the value loss trains the trunk as well.
-    Weights are fp32; `precision="bf16"` computes trunk and logits under autocast.
+    Weights are fp32; `precision="bf16"` computes the products of trunk and logits in bf16.
 
     Attributes:
         fast_path: whether code written for the model's family takes the place of transformers' own forward.

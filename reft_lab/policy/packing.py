@@ -15,6 +15,21 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Where packed tokens stand when each sequence has a row of its own, from the left.
+
+    Attributes:
+        row: row of each token (N,).
+        column: its place there (N,).
+        tokens: the token at each place (B, width), and the row's last token behind its end.
+    """
+
+    row: Tensor
+    column: Tensor
+    tokens: Tensor
+
+
+@dataclass(frozen=True)
 class Packed:
     """A micro-batch: B sequences of N tokens in all, M of which predict a token of a response.
 
@@ -22,39 +37,38 @@ class Packed:
 
     Attributes:
         pad_id: token that fills up rows.
-        rows: B.
-        width: length of the longest sequence.
-        response_width: length of the longest response.
         ids: token ids (N,).
-        sequence: which of the B sequences a token belongs to (N,).
-        position: its position there (N,).
+        rows: where the tokens stand; a token's column is its position in its sequence.
         predicting: which of the N tokens predict a response token, in order (M,).
+        predicting_rows: where those stand among themselves; a token's column is its position in the response.
+        starts: position of the first predicting token of each sequence (B,).
         targets: ids of the tokens they predict (M,).
         index: which sequence of `Sequences` each of them belongs to (M,).
-        step: position of the predicted token in its response (M,).
     """
 
     pad_id: int
-    rows: int
-    width: int
-    response_width: int
     ids: Tensor
-    sequence: Tensor
-    position: Tensor
+    rows: Rows
     predicting: Tensor
+    predicting_rows: Rows
+    starts: Tensor
     targets: Tensor
     index: Tensor
-    step: Tensor
+
+    @property
+    def step(self) -> Tensor:
+        """Position of each predicted token in its response (M,)."""
+        return self.predicting_rows.column
 
     def padded(self) -> tuple[Tensor, Tensor]:
         """Ids and positions as rows (B, width), padded on the right."""
-        ids = self.ids.new_full((self.rows, self.width), self.pad_id)
-        ids[self.sequence, self.position] = self.ids
-        return ids, torch.arange(self.width, device=ids.device).expand_as(ids)
+        ids = torch.full_like(self.rows.tokens, self.pad_id)
+        ids[self.rows.row, self.rows.column] = self.ids
+        return ids, torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
 
     def where_predicting(self) -> tuple[Tensor, Tensor]:
         """Row and column of the predicting tokens among padded rows, (M,) each."""
-        return self.sequence[self.predicting], self.position[self.predicting]
+        return self.rows.row[self.predicting], self.rows.column[self.predicting]
 
 
 class Sequences:
@@ -85,30 +99,35 @@ class Sequences:
 
     def packed(self, chosen: Sequence[int], device: torch.device) -> Packed:
         """The sequences with the numbers `chosen` as a micro-batch on `device`."""
-        rows = np.asarray(chosen)
-        lengths = self.lengths[rows]
-        sequence = np.repeat(np.arange(len(rows)), lengths)
-        position = np.arange(len(sequence)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        place = self._starts[rows][sequence] + position
-        step = position - (self._prompts[rows] - 1)[sequence]
-        predicting = np.flatnonzero(step >= 0)
+        numbers = np.asarray(chosen)
+        starts = self._prompts[numbers] - 1
+        row, column, tokens = _laid_out(self.lengths[numbers])
+        place = self._starts[numbers][row] + column
+        predicting = np.flatnonzero(column >= starts[row])
+        responses = _laid_out(self.responses[numbers])
 
         def there(x: np.ndarray) -> Tensor:
             return torch.from_numpy(x).to(device, non_blocking=True)
 
         return Packed(
             pad_id=self._pad_id,
-            rows=len(rows),
-            width=int(lengths.max()),
-            response_width=int(self.responses[rows].max()),
             ids=there(self._ids[place]),
-            sequence=there(sequence),
-            position=there(position),
+            rows=Rows(there(row), there(column), there(tokens)),
             predicting=there(predicting),
+            predicting_rows=Rows(*(there(x) for x in responses)),
+            starts=there(starts),
             targets=there(self._ids[place[predicting] + 1]),
-            index=there(rows[sequence[predicting]]),
-            step=there(step[predicting]),
+            index=there(numbers[responses[0]]),
         )
+
+
+def _laid_out(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`Rows` for sequences of these lengths laid end to end."""
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    before = np.cumsum(lengths) - lengths
+    column = np.arange(len(row)) - before[row]
+    tokens = before[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+    return row, column, tokens
 
 
 def micro_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:

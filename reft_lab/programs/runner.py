@@ -109,6 +109,17 @@ class ProgramRunner:
             self._refused.update(refusals(answers))
             return answers
 
+    @property
+    def refused(self) -> list[tuple[str, str, int]]:
+        """How many programs were refused so far: (engine, reason, count)."""
+        with self._lock:
+            return [(*key, count) for key, count in self._refused.items()]
+
+    def go_on_from(self, refused: Iterable[tuple[str, str, int]]) -> None:
+        """Count on from what `refused` gave in an earlier session."""
+        with self._lock:
+            self._refused = Counter({(engine, reason): count for engine, reason, count in refused})
+
     def what_would_help(self) -> str | None:
         """One sentence for a run's summary on the programs that were refused; None where none was."""
         with self._lock:

@@ -153,7 +153,9 @@ def _go(
         if config.baseline == "sft":
             baseline = SFTBaseline(config, directory)
             baseline.start()
-        loop = Loop(start.progress, tracker, checkpoints, interruption, config.checkpoint, config.alarms)
+        if start.state is not None:
+            programs.go_on_from(start.progress.refused)
+        loop = Loop(start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms)
         stages = Stages(setup, loop)
         warmed_up = train(setup, stages, start.state)
         for note in setup.notes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shlex
 import shutil
 import sys
@@ -12,7 +11,7 @@ from reft_lab.algorithms.phase import OutOfMemory
 from reft_lab.config.schema import Config
 from reft_lab.errors import RunFailed
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+LOADING = "loading the model"
 
 
 def resume_command(directory: Path, *overrides: str) -> str:
@@ -35,34 +34,28 @@ def explain(error: BaseException, config: Config, directory: Path) -> RunFailed 
         return RunFailed(f"{error}.")
     if isinstance(error, OutOfMemory):
         return RunFailed(_out_of_memory(error, config, directory))
-    found = _disk_error(error)
-    if found is not None:
-        where = found.filename or directory
-        return RunFailed(
-            f"{where} could not be written ({found.strerror}); make room, then go on: {resume_command(directory)}"
-        )
     return None
 
 
 def _out_of_memory(error: OutOfMemory, config: Config, directory: Path) -> str:
     trainer = config.trainer
+    if error.phase == LOADING:
+        return str(too_large(error))
     if error.phase in ("sampling", "evaluating"):
         lower = f"trainer.decode_batch={max(1, trainer.decode_batch // 2)}"
         now = f"trainer.decode_batch (now {trainer.decode_batch})"
     else:
         lower = f"trainer.tokens_per_micro_batch={max(64, trainer.tokens_per_micro_batch // 2)}"
         now = f"trainer.tokens_per_micro_batch (now {trainer.tokens_per_micro_batch})"
-    cause = " ".join(str(error.__cause__).split())[:120]
-    return f"out of memory while {error.phase} ({cause}); lower {now}: {resume_command(directory, lower)}"
+    return f"out of memory while {error.phase} ({_cause(error)}); lower {now}: {resume_command(directory, lower)}"
 
 
-def _disk_error(error: BaseException | None) -> OSError | None:
-    """The full or broken disk behind `error`; safetensors reports one as an error of its own."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            return error
-        for number in DISK_ERRORS:
-            if f"os error {number}" in str(error):
-                return OSError(number, errno.errorcode[number])
-        error = error.__cause__ or error.__context__
-    return None
+def too_large(error: OutOfMemory) -> RunFailed:
+    """The sentence for a model that does not fit at all."""
+    return RunFailed(
+        f"out of memory while {error.phase} ({_cause(error)}); take a smaller model, or a machine with more memory."
+    )
+
+
+def _cause(error: OutOfMemory) -> str:
+    return " ".join(str(error.__cause__).split())[:120]

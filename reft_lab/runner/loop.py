@@ -13,6 +13,7 @@ from reft_lab.config.alarms import AlarmsConfig
 from reft_lab.config.training import CheckpointConfig, parse_every
 from reft_lab.errors import Interrupted, RunFailed
 from reft_lab.evaluation.greedy import Evaluation
+from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.runner.interruption import Interruption
@@ -54,6 +55,7 @@ class Loop:
         tracker: Tracker,
         checkpoints: Checkpoints,
         interruption: Interruption,
+        programs: ProgramRunner,
         saving: CheckpointConfig,
         alarms: AlarmsConfig,
     ):
@@ -61,6 +63,7 @@ class Loop:
         self.tracker = tracker
         self.checkpoints = checkpoints
         self.interruption = interruption
+        self.programs = programs
         self.alarms = Alarms(alarms)
         if progress.alarms:
             self.alarms.restore(progress.alarms)
@@ -79,7 +82,8 @@ class Loop:
         """
         stage, progress = course.stage, self.progress
         progress.stage = course.name
-        self._settled, self._is_saved = stage.optimizer.steps, False
+        self._settle(stage)
+        self._is_saved = False
         try:
             title = course.name, stage.total_steps, course.unit
             with self.tracker.display.stage(*title, done=stage.step) as bar:
@@ -106,7 +110,7 @@ class Loop:
             if progress.pending is None:
                 self._is_saved = False
                 progress.pending = course.advance()
-                self._settled = stage.optimizer.steps
+                self._settle(stage)
             if course.is_evaluated():
                 evaluation = course.evaluate()
         with self.interruption.unbroken():
@@ -122,12 +126,17 @@ class Loop:
                 why_stop = None
             self.tracker.log(step, record)
             progress.pending = None
-            self._settled = stage.optimizer.steps
+            self._settle(stage)
             if why_stop or self.interruption.asked or self._is_due(stage, evaluated=evaluation is not None):
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
         return record
+
+    def _settle(self, stage: SFT | ReFT) -> None:
+        """Weights, progress and records belong together now."""
+        self._settled = stage.optimizer.steps
+        self.progress.refused = self.programs.refused
 
     def _heed(self, stage: ReFT, record: dict[str, float]) -> str | None:
         """Say what alarms say and do what they ask for; returns why the run must stop, if it must."""
@@ -155,6 +164,7 @@ class Loop:
             self.progress.alarms = self.alarms.state()
             self.tracker.directory.sync()
             where = {"tracker_step": self.tracker.step, "elapsed": self.tracker.elapsed}
-            self.checkpoints.save(stage, self.progress.as_json() | where)
+            with self.tracker.directory.writing("checkpoints"):
+                self.checkpoints.save(stage, self.progress.as_json() | where)
         self._is_saved, self._saved_at = True, time.monotonic()
         self.progress.add_seconds("checkpoints", self._saved_at - started)

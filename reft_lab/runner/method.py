@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from reft_lab.algorithms.phase import phase
 from reft_lab.algorithms.reft import ReFT
 from reft_lab.algorithms.sft import SFT
 from reft_lab.config.training import SFTConfig
@@ -12,6 +13,7 @@ from reft_lab.errors import BadInput
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
+from reft_lab.runner.failure import LOADING
 from reft_lab.runner.progress import Best
 from reft_lab.runner.setup import Setup
 from reft_lab.runner.stages import Stages
@@ -50,9 +52,10 @@ def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
         progress.best = Best(progress.warmup, "warm-up")
         for name in (WARMUP, BEST):
             stages.export(name)
-    reference = setup.policy.reference()
-    if is_warm:
-        saving.load_weights(reference, checkpoints.warmup)
+    with phase(LOADING):
+        reference = setup.policy.reference()
+        if is_warm:
+            saving.load_weights(reference, checkpoints.warmup)
 
     def judge(questions: Any, responses: Any) -> Any:
         return setup.form.judge([problems[q] for q in questions], setup.codec.read(responses))

@@ -51,6 +51,7 @@ class Progress:
         pending: a step to evaluate and record.
         seconds: wall time of each stage and of evaluation, by name.
         alarms: what the alarms remember.
+        refused: the programs that the sandbox refused: (engine, reason, count).
     """
 
     stage: str = ""
@@ -60,6 +61,7 @@ class Progress:
     pending: Pending | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
+    refused: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add_seconds(self, name: str, seconds: float) -> None:
         """Add to the wall time of a stage."""
@@ -85,6 +87,7 @@ class Progress:
             pending=None if pending is None else Pending(**pending),
             seconds=stored["seconds"],
             alarms=stored["alarms"],
+            refused=stored["refused"],
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reft_lab.algorithms.examples import Example
+from reft_lab.algorithms.phase import OutOfMemory, phase
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, make_format
@@ -17,6 +18,7 @@ from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.rewards import resolve
+from reft_lab.runner.failure import LOADING, too_large
 from reft_lab.runner.threads import measured_threads
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
+        RunFailed: the model does not fit into memory.
     """
     reward = resolve(config.reward.function)
     device = choose_device(config)
@@ -120,13 +123,18 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
 
     from reft_lab.policy.model import Policy
 
-    lm, tokenizer = loading.load(config.model, _training_texts(splits.train, form), config.seed)
-    policy = Policy(
-        lm,
-        separate_value=config.model.value == "separate",
-        value_grad_to_trunk=config.ppo.value_grad_to_trunk,
-        precision=config.trainer.precision,
-    ).to(device)
+    try:
+        with phase(LOADING):
+            lm, tokenizer = loading.load(config.model, _training_texts(splits.train, form), config.seed)
+            policy = Policy(
+                lm,
+                separate_value=config.model.value == "separate",
+                value_grad_to_trunk=config.ppo.value_grad_to_trunk,
+                precision=config.trainer.precision,
+                fast_path=config.trainer.fast_path,
+            ).to(device)
+    except OutOfMemory as error:
+        raise too_large(error) from error
     if config.trainer.threads is None and device == "cpu":
         import torch
 

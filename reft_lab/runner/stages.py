@@ -120,7 +120,8 @@ class Stages:
         """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
         best = self.progress.best
         facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
-        saving.save(self.setup.policy, self.setup.codec.tokenizer, self.loop.checkpoints.folder / name, facts)
+        with self.tracker.directory.writing(f"checkpoints/{name}"):
+            saving.save(self.setup.policy, self.setup.codec.tokenizer, self.loop.checkpoints.folder / name, facts)
 
     def _accuracy(self) -> dict[str, float]:
         """The last accuracy on the selection split, under the name of the split."""

@@ -89,6 +89,16 @@ def test_memory_of_a_turn_is_its_peak_above_what_was_held() -> None:
     assert timed(lambda: 1.0).extra < 20
 
 
+@pytest.mark.skipif(not memory("VmHWM"), reason="the system does not tell")
+def test_memory_that_was_freed_and_kept_is_not_taken_for_held() -> None:
+    def job() -> float:
+        rows = [torch.ones(2**12) for _ in range(5_000)]  # 80 MiB in pieces that the C library keeps
+        return float(len(rows))
+
+    timed(job)
+    assert timed(job, trim=True).extra > 60
+
+
 def test_useful_operations_are_those_of_a_forward_pass_without_padding() -> None:
     model, length = make_model("llama").float(), 17
     config = model.config

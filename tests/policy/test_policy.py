@@ -77,8 +77,8 @@ def test_checkpoints_load_with_plain_transformers(tmp_path, separate):
     lm, tokenizer = loading.load(ModelConfig(), TEXTS, seed=3)
     policy = Policy(lm, separate_value=separate)
     torch.nn.init.normal_(policy.value_head.weight)
-    saving.save(policy, tokenizer, tmp_path / "best")
-    saving.save(policy, tokenizer, tmp_path / "best")  # replaces
+    saving.save(policy, tokenizer, tmp_path / "best", {})
+    saving.save(policy, tokenizer, tmp_path / "best", {})  # replaces
     assert [p.name for p in tmp_path.iterdir()] == ["best"]
 
     plain = AutoModelForCausalLM.from_pretrained(tmp_path / "best")

@@ -272,3 +272,16 @@ def test_threads_may_share_a_runner(runner: ProgramRunner) -> None:
 def test_contradicting_limits_are_refused() -> None:
     with pytest.raises(BadInput, match=r"programs\.call_timeout=2\.5"):
         ProgramRunner(ProgramsConfig(timeout=2))
+
+
+def test_refusals_are_counted_on_from_an_earlier_session() -> None:
+    refused = returning("open('/etc/passwd').read()")
+    with ProgramRunner(ProgramsConfig()) as first:
+        first.run([refused, refused, returning("1")])
+        stored = json.dumps(first.refused)
+    with ProgramRunner(ProgramsConfig()) as second:
+        second.go_on_from(json.loads(stored))
+        second.run([refused])
+        sentence = second.what_would_help()
+    assert sentence is not None
+    assert sentence.startswith("3 programs asked for what the sandbox does not give")

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from reft_lab.config.inputs import ScratchConfig
 from reft_lab.policy import saving
 from reft_lab.policy.tokenizer import train_tokenizer
-from reft_lab.config.inputs import ScratchConfig
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.sealed import damage
 from tests.algorithms import test_reft, test_sft
@@ -86,8 +86,8 @@ def test_as_many_states_are_kept_as_asked_for(tmp_path: Path) -> None:
         checkpoints.save(stage, facts(step))
     assert names(tmp_path) == {"last", "step-100", "step-20"}
     checkpoints.save(stage, facts(101))  # the same step again, with its evaluation pending
-    assert names(tmp_path) == {"last", "step-100", "step-20"}
-    assert [checkpoints.facts(tmp_path / name)["tracker_step"] for name in ("last", "step-100", "step-20")] == [101, 100, 20]
+    steps = {path.name: checkpoints.facts(path)["tracker_step"] for path in tmp_path.iterdir()}
+    assert steps == {"last": 101, "step-100": 100, "step-20": 20}
     (tmp_path / "step-mine").mkdir()  # not ours
     Checkpoints(tmp_path, keep=1).save(stage, facts(102))
     assert names(tmp_path) == {"last", "step-mine"}

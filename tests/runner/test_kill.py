@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.processes import Run, Session, assert_same
+from tests.runner.leftovers import assert_same
+from tests.runner.processes import Run, Session
 from tests.tracking.wandb_files import history
 
 # Everything as by default, but for the baseline, which has tests of its own, and more checkpoints to be killed in.
@@ -54,7 +55,7 @@ class Killer:
         while True:
             step = self.dice.randint(first, last)
             session = self.run.start()
-            session.until(lambda: self.run.step >= step, seconds=600, pause=0.02)
+            session.until(lambda step=step: self.run.step >= step, seconds=600, pause=0.02)
             part = place.removeprefix("writing ")
             is_hit = self._in_file(session, part) if part != place else self._in_phase(session, place)
             if is_hit:
@@ -82,7 +83,10 @@ class Killer:
 
 @pytest.mark.timeout(2400)
 def test_a_default_run_that_is_killed_in_every_phase_ends_as_if_it_had_not_been(repo: Path, tmp_path: Path) -> None:
-    whole, killed = Run(repo, tmp_path / "whole", *DEFAULT, forked=False), Run(repo, tmp_path / "killed", *DEFAULT, forked=False)
+    whole, killed = (
+        Run(repo, tmp_path / "whole", *DEFAULT, forked=False),
+        Run(repo, tmp_path / "killed", *DEFAULT, forked=False),
+    )
     untouched = whole.start()  # beside the other one: it is slower than two runs, and faster than one after the other
     killer = Killer(killed, random.Random())
     for blow in PLAN:

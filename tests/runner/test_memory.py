@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import resource
 from pathlib import Path
@@ -26,6 +27,7 @@ SMALL = (
     "warmup.epochs=2",
     "ppo.iterations=2",
 )
+REFT = 12  # steps of the warm-up
 MIB = 2**20
 
 
@@ -36,20 +38,20 @@ def limit_memory(pid: int, more: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phases", "option", "large"),
+    ("phases", "option", "others"),
     [
-        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=4096", "ppo.mini_batch=64", "trainer.decode_batch=4096"]),
+        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=4096", "ppo.mini_batch=64"]),
         (
             ["scoring", "updating"],
             "trainer.tokens_per_micro_batch",
-            ["ppo.rollouts=1024", "ppo.mini_batch=1024", "trainer.tokens_per_micro_batch=1000000"],
+            ["ppo.rollouts=1024", "ppo.mini_batch=1024", "trainer.decode_batch=16"],
         ),
     ],
 )
 def test_a_run_that_needs_too_much_memory(
-    repo: Path, tmp_path: Path, phases: list[str], option: str, large: list[str]
+    repo: Path, tmp_path: Path, phases: list[str], option: str, others: list[str]
 ) -> None:
-    starved = Run(repo, tmp_path, *SMALL, *large)
+    starved = Run(repo, tmp_path, *SMALL, *others, f"{option}=100000")
     session = starved.start()
     session.until(lambda: starved.step > 3)
     limit_memory(session.pid, 150)
@@ -63,8 +65,9 @@ def test_a_run_that_needs_too_much_memory(
     assert starved.result["reason"] == said.removeprefix("error: ")
     overrides = found[3].split()[2:]
     assert overrides == ["resume=run", f"{option}={int(found[2]) // 2}"]
-    again = starved.start(f"{option}=500", "ppo.iterations=1")
-    again.until(lambda: starved.step > 3)
+    again = starved.start(f"{option}=64", "ppo.iterations=1")
+    again.until(lambda: "going on with" in again.output)
+    assert f"after step {REFT}" in again.output
     limit_memory(again.pid, 150)
     assert again.wait() == 0, again.output
     assert starved.result["status"] == "finished"
@@ -73,10 +76,10 @@ def test_a_run_that_needs_too_much_memory(
 def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     options = ("warmup.lr=1", "warmup.max_grad_norm=1e30", "warmup.weight_decay=1e30", "checkpoint.every=1")
-    with pytest.raises(RunFailed, match=r"the gradient is nan at optimiser step \d+; lower the learning rate\.") as failed:
+    with pytest.raises(
+        RunFailed, match=r"the gradient is nan at optimiser step \d+; lower the learning rate\."
+    ) as failed:
         run(check(compose(*SMALL, *options)), directory, display=Silence())
-    import json
-
     result = json.loads((directory / "result.json").read_text())
     assert (result["status"], result["reason"]) == ("failed", str(failed.value))
     state = load_file(directory / "checkpoints" / "last" / "state.safetensors")

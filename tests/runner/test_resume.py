@@ -16,7 +16,8 @@ from reft_lab.config.conf import compose
 from reft_lab.config.resume import Resumption, continued
 from reft_lab.runner import resume, run
 from reft_lab.tracking.display import Display, Silence
-from tests.runner.processes import Run, assert_same
+from tests.runner.leftovers import assert_same
+from tests.runner.processes import Run
 
 SMALL = (
     "tracker=none",
@@ -69,7 +70,9 @@ def copied(directory: Path, target: Path) -> Path:
 
 
 @pytest.mark.parametrize(("overrides", "steps"), [((), 16), (("method=sft", "baseline=null"), 24)], ids=["reft", "sft"])
-def test_a_run_that_is_killed_again_and_again(repo: Path, tmp_path: Path, overrides: tuple[str, ...], steps: int) -> None:
+def test_a_run_that_is_killed_again_and_again(
+    repo: Path, tmp_path: Path, overrides: tuple[str, ...], steps: int
+) -> None:
     """With the baseline beside it, which is killed as well, and with method=sft."""
     whole = tmp_path / "whole" / "run"
     run(check(compose(*SMALL, *overrides)), whole, display=Silence())
@@ -101,7 +104,10 @@ def test_a_stopped_run_ends_like_one_that_was_not(whole: Path, stopped: Path, tm
         (["last/manifest.json"], "last cannot be used: "),
         (["warmup/model.safetensors"], "last cannot be used: it needs "),
         (["last/state.json", f"step-{REFT}/state.json"], f"step-{REFT} cannot be used: state.json "),
-        (["last/state.json", f"step-{REFT}/state.json", f"step-{REFT - 3}/state.json"], f"step-{REFT - 3} cannot be used"),
+        (
+            ["last/state.json", f"step-{REFT}/state.json", f"step-{REFT - 3}/state.json"],
+            f"step-{REFT - 3} cannot be used",
+        ),
         (["best/model.safetensors"], None),
         (["last/best/model.safetensors"], None),
     ],
@@ -144,7 +150,9 @@ def test_without_any_state_the_run_starts_over_and_says_so(whole: Path, stopped:
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before the end", "at the end"])
-def test_a_lost_best_policy_is_said_and_the_run_goes_on(whole: Path, stopped: Path, tmp_path: Path, is_done: bool) -> None:
+def test_a_lost_best_policy_is_said_and_the_run_goes_on(
+    whole: Path, stopped: Path, tmp_path: Path, is_done: bool
+) -> None:
     directory = copied(whole if is_done else stopped, tmp_path / "run")
     (directory / "result.json").unlink(missing_ok=True)
     for name in ("best", "last/best"):

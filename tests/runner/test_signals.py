@@ -14,7 +14,8 @@ from reft_lab.config.check import check
 from reft_lab.config.conf import compose
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
-from tests.runner.processes import Run, Session, assert_same, descendants
+from tests.runner.leftovers import assert_same
+from tests.runner.processes import Run, Session, descendants
 from tests.tracking.wandb_files import exit_code, history
 
 COMMON = (
@@ -51,7 +52,8 @@ def test_a_run_that_is_stopped_in_every_phase_ends_as_if_it_had_not_been(repo: P
     run(check(compose(*options)), whole, display=Silence())
     stopped = Run(repo, tmp_path / "stopped", *options)
     steps = []
-    for number, phase in enumerate(("training", "sampling", "updating", "evaluating", "final", "waiting for the baseline")):
+    phases = ("training", "sampling", "updating", "evaluating", "final", "waiting for the baseline")
+    for number, phase in enumerate(phases):
         session = stopped.start()
         session.until(lambda enough=number: stopped.step >= enough)
         session.until_at(phase)
@@ -103,7 +105,9 @@ def test_the_step_at_work_is_finished_and_not_done_again(repo: Path, tmp_path: P
 
 def test_a_second_ctrl_c_stops_at_once(repo: Path, tmp_path: Path) -> None:
     """A step that takes a minute is not finished; what was saved before is there."""
-    slow = Run(repo, tmp_path, *COMMON[:4], "tracker=none", "baseline=sft", "ppo.rollouts=20000", "ppo.mini_batch=20000")
+    slow = Run(
+        repo, tmp_path, *COMMON[:4], "tracker=none", "baseline=sft", "ppo.rollouts=20000", "ppo.mini_batch=20000"
+    )
     session = slow.start()
     session.until_at("sampling")
     session.until(lambda: slow.step >= 12)
@@ -122,7 +126,9 @@ def test_a_second_ctrl_c_stops_at_once(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_while_it_loads_a_run_ends_quietly_and_leaves_nothing(repo: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_while_it_loads_a_run_ends_quietly_and_leaves_nothing(
+    repo: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     stopped = Run(repo, tmp_path, *ALONE)
     session = stopped.start()
     session.until_at("loading")
