@@ -13,7 +13,7 @@ INK = "#7d858f"
 
 LINES = ("#2f81f7", "#e0752d", "#2da567", "#b864d8", "#c9a227")
 MARKS = "osD^v"
-WIDTH, HEIGHT = 5.4, 4.1
+WIDTH, HEIGHT = 5.2, 4.4
 
 
 def draw(measured: Measured, path: Path) -> None:
@@ -74,4 +74,4 @@ def _draw_panel(measured: Measured, panel: Panel, part: Any) -> None:
     part.set_ylabel("MiB" if panel.unit == "MiB" else "CPU seconds")
     part.set_title(panel.title, fontsize=10)
     part.grid(color=INK, alpha=0.25, linewidth=0.6)
-    part.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    part.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -43,17 +43,15 @@ def update(
     """
     policy.eval()
     sequences = Sequences(rollouts.prompts, rollouts.responses, pad_id)
-    fixed = _Fixed(
-        *(x.to(policy.device) for x in (rollouts.logprobs, rollouts.values)),
-        *(x.to(policy.device) for x in (rollouts.advantages, rollouts.returns)),
-    )
+    stay = (rollouts.logprobs, rollouts.values, rollouts.advantages, rollouts.returns)
+    fixed = _Fixed(*(x.to(policy.device) for x in stay))
     tally = _Tally()
     for permutation in order:
         for start in range(0, len(permutation), config.mini_batch):
             chosen = permutation[start : start + config.mini_batch]
             weights = torch.zeros(len(rollouts))
             weights[chosen] = torch.tensor(token_weights(sequences.responses[chosen].tolist(), config.loss_average))
-            weights = weights.to(policy.device)
+            weights = weights.to(policy.device)  # of a token in each response
             for group in micro_batches(sequences.lengths[chosen].tolist(), tokens_per_micro_batch):
                 batch = sequences.packed([chosen[i] for i in group], policy.device)
                 tally.passes.append(_accumulate(policy, batch, fixed, weights, config))
@@ -82,7 +80,7 @@ class _Pass:
 
 
 def _accumulate(policy: Policy, batch: Packed, fixed: _Fixed, weights: Tensor, config: PPOConfig) -> _Pass:
-    """Add the gradients of one micro-batch; `weights` are those of a response's tokens in the whole mini-batch (B,)."""
+    """Add the gradients of one micro-batch; a token of a response weighs `weights` (B,) in the whole mini-batch."""
     old_logprobs, old_values, advantages, targets = (
         x[batch.index, batch.step] for x in (fixed.logprobs, fixed.values, fixed.advantages, fixed.returns)
     )
@@ -110,12 +108,13 @@ class _Tally:
         self.lr = 0.0
 
     def step(self, norm: float, lr: float) -> None:
-        """An optimiser step was done."""
+        """An optimiser step was done, with this gradient norm and learning rate."""
         self.first = self.first or list(self.passes)
         self.norms.append(norm)
         self.lr = lr
 
     def metrics(self) -> dict[str, float]:
+        """The metrics of the update; the one place that waits for the device."""
         tokens, steps = sum(one.tokens for one in self.passes), len(self.norms)
         pg, vf, kl_old, clipped, ratio = torch.stack([one.sums for one in self.passes]).cpu().double().sum(0).tolist()
         return {

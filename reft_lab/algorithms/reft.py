@@ -101,6 +101,7 @@ class ReFT:
         self.decode_batch = decode_batch
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self.step = 0
+        self._orders: dict[int, list[int]] = {}
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
         self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
         self.questions_per_iteration = config.rollouts // config.samples_per_problem
@@ -212,13 +213,15 @@ class ReFT:
         """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
         n, count = len(self.prompts), self.questions_per_iteration
         start = self.step * count
-        orders: dict[int, list[int]] = {}
+        last = (start + count - 1) // n
+        for epoch in range(start // n, last + 1):
+            if epoch not in self._orders:
+                self._orders[epoch] = permutation(n, self.seed, "question order", epoch)
         chosen = []
         for position in range(start, start + count):
             epoch, index = divmod(position, n)
-            if epoch not in orders:
-                orders[epoch] = permutation(n, self.seed, "question order", epoch)
-            chosen += [orders[epoch][index]] * self.config.samples_per_problem
+            chosen += [self._orders[epoch][index]] * self.config.samples_per_problem
+        self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next iteration needs it
         return chosen
 
 

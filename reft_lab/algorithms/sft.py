@@ -60,6 +60,7 @@ class SFT:
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self.step = 0
+        self._epoch_order: tuple[int, list[int]] | None = None
         self.steps_per_epoch = -(-len(examples) // config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
@@ -98,8 +99,7 @@ class SFT:
             loss (nats per token), grad_norm, lr and tokens (completion tokens of the batch).
         """
         epoch, index = divmod(self.step, self.steps_per_epoch)
-        order = permutation(len(self.examples), self.seed, self.stage, "order", epoch)
-        chosen = order[index * self.config.batch_size : (index + 1) * self.config.batch_size]
+        chosen = self._order(epoch)[index * self.config.batch_size : (index + 1) * self.config.batch_size]
         lengths = self.sequences.lengths[chosen].tolist()
         total = int(self.sequences.responses[chosen].sum())
 
@@ -115,3 +115,9 @@ class SFT:
         norm, rate = self.optimizer.step()
         self.step += 1
         return {"loss": loss, "grad_norm": norm, "lr": rate, "tokens": total}
+
+    def _order(self, epoch: int) -> list[int]:
+        """The order of the examples in an epoch, kept while the epoch lasts: making it takes as long as it is."""
+        if self._epoch_order is None or self._epoch_order[0] != epoch:
+            self._epoch_order = epoch, permutation(len(self.examples), self.seed, self.stage, "order", epoch)
+        return self._epoch_order[1]

@@ -35,6 +35,7 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
         make_model(family),
         separate_value=changes.pop("separate", False),
         value_grad_to_trunk=config.value_grad_to_trunk,
+        fast_path=changes.pop("fast_path", True),
     )
     prompts = [example.prompt for example in make_examples(8)]
     options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
@@ -57,21 +58,23 @@ def weights(stage: ReFT) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("average", ["sequence", "token"])
-def test_an_iteration_equals_the_plain_computation(average):
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_an_iteration_equals_the_plain_computation(fast_path, average):
     """Two PPO passes in mini-batches against one response at a time, unpadded, with torch's own AdamW."""
     config = replace(CONFIG, loss_average=average, rollouts=8)  # 8 rollouts in mini-batches of 6 and 2
-    stage = make_stage(config, tokens_per_micro_batch=50)
+    stage = make_stage(config, fast_path=fast_path, tokens_per_micro_batch=50)
     plain = deepcopy(stage.policy)
     done = stage.advance()
     batch = done.rollouts
 
     optimizer = torch.optim.AdamW(plain.parameters(), lr=config.lr, weight_decay=0.0)
+    policy_losses, value_losses, norms = [], [], []
     for epoch in range(2):
         order = permutation(8, 0, "ppo order", 0, epoch)
         for start in range(0, 8, 6):
             chosen = order[start : start + 6]
             tokens = sum(len(batch.responses[i]) for i in chosen)
-            loss = torch.zeros(())
+            policy_part, value_part = torch.zeros(()), torch.zeros(())
             for i in chosen:
                 prompt, response = batch.prompts[i], batch.responses[i]
                 n = len(response)
@@ -82,13 +85,19 @@ def test_an_iteration_equals_the_plain_computation(average):
                 pg = policy_loss(logprobs, batch.logprobs[i, :n], batch.advantages[i, :n], config.clip)
                 vf = value_loss(values, batch.values[i, :n], batch.returns[i, :n], config.value_clip)
                 weight = 1 / (len(chosen) * n) if average == "sequence" else 1 / tokens
-                loss = loss + weight * (pg + config.value_coef * vf).sum()
+                policy_part = policy_part + weight * pg.sum()
+                value_part = value_part + weight * vf.sum()
             optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(plain.parameters(), config.max_grad_norm)
+            (policy_part + config.value_coef * value_part).backward()
+            norms.append(torch.nn.utils.clip_grad_norm_(plain.parameters(), config.max_grad_norm).item())
             optimizer.step()
+            policy_losses.append(policy_part.item())
+            value_losses.append(value_part.item())
     expected = torch.cat([p.detach().flatten() for p in plain.parameters()])
     torch.testing.assert_close(weights(stage), expected, atol=1e-5, rtol=1e-4)
+    assert done.metrics["ppo/policy_loss"] == pytest.approx(sum(policy_losses) / 4, abs=1e-6)
+    assert done.metrics["ppo/value_loss"] == pytest.approx(sum(value_losses) / 4, abs=1e-6)
+    assert done.metrics["ppo/grad_norm"] == pytest.approx(sum(norms) / 4, rel=1e-4)
 
 
 @pytest.mark.parametrize("family", ["llama", "opt", "gpt2"])

@@ -158,8 +158,8 @@ def test_a_disk_that_cannot_be_written_to(repo: Path, tmp_path: Path, disk: Disk
     disk.make_readonly()
     said = only_sentence(broken.start(), 2)
     assert said == (
-        f"error: the run directory {disk.folder / 'run'} cannot be written to (Read-only file system); name another: "
-        "hydra.run.dir=DIR."
+        f"error: the run directory {disk.folder / 'run'} cannot be written to (Read-only file system); make it "
+        "writable and resume again."
     )
     said = only_sentence(broken.command(f"hydra.run.dir={disk.folder / 'other'}", *SMALL), 2)
     assert said == (

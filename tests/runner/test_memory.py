@@ -40,7 +40,7 @@ def limit_memory(pid: int, more: int) -> None:
 @pytest.mark.parametrize(
     ("phases", "option", "others"),
     [
-        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=4096", "ppo.mini_batch=64"]),
+        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=2048", "ppo.mini_batch=64"]),
         (
             ["scoring", "updating"],
             "trainer.tokens_per_micro_batch",
@@ -54,7 +54,7 @@ def test_a_run_that_needs_too_much_memory(
     starved = Run(repo, tmp_path, *SMALL, *others, f"{option}=100000")
     session = starved.start()
     session.until(lambda: starved.step > 3)
-    limit_memory(session.pid, 150)
+    limit_memory(session.pid, 200)
     assert session.wait() == 1
     assert "Traceback" not in session.output
     said = session.output.splitlines()[-1]
@@ -68,7 +68,8 @@ def test_a_run_that_needs_too_much_memory(
     again = starved.start(f"{option}=64", "ppo.iterations=1")
     again.until(lambda: "going on with" in again.output)
     assert f"after step {REFT}" in again.output
-    limit_memory(again.pid, 150)
+    again.until_at("sampling")
+    limit_memory(again.pid, 200)
     assert again.wait() == 0, again.output
     assert starved.result["status"] == "finished"
 
