@@ -35,4 +35,5 @@ def score(correct: int, n: int) -> Score:
     share, spread = correct / n, z * z / n
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    return Score(share, n, (max(0.0, middle - half), min(1.0, middle + half)))
+    low, high = middle - half, middle + half
+    return Score(share, n, (low if correct else 0.0, high if correct < n else 1.0))  # rounding aside, they are these

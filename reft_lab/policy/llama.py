@@ -102,8 +102,8 @@ class Llama:
         cos, sin = (
             part[0, :, : self._size // 2].float() for part in self._model.rotary_emb(embedded, batch.rows.column[None])
         )
-        key = torch.complex(cos, sin)
-        forth = torch.cat([(key * self._scale).repeat(1, self._heads), key.repeat(1, self._kv_heads)], dim=1)
+        scales = cos.new_tensor([self._scale] * self._heads + [1.0] * self._kv_heads)
+        forth = (torch.complex(cos, sin)[:, None] * scales[:, None]).flatten(1)
         return Rotation(forth, forth.conj().resolve_conj())
 
 

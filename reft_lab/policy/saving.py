@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 VALUE_FILE = "value_model.safetensors"
-FACTS_FILE = "checkpoint.json"
+FACTS_FILE = "evaluation.json"
 
 
 def save(policy: Policy, tokenizer: PreTrainedTokenizerBase, folder: Path, facts: dict[str, Any]) -> None:

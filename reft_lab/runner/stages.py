@@ -118,10 +118,12 @@ class Stages:
 
     def export(self, name: str) -> None:
         """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
+        started = time.monotonic()
         best = self.progress.best
         facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
         with self.tracker.directory.writing(f"checkpoints/{name}"):
             saving.save(self.setup.policy, self.setup.codec.tokenizer, self.loop.checkpoints.folder / name, facts)
+        self.progress.add_seconds("checkpoints", time.monotonic() - started)
 
     def _accuracy(self) -> dict[str, float]:
         """The last accuracy on the selection split, under the name of the split."""

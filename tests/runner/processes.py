@@ -103,12 +103,12 @@ class Session:
         time.sleep(seconds)
 
     def press_ctrl_c(self) -> None:
-        """As a terminal does: SIGINT to the whole process group."""
-        os.killpg(self.pid, signal.SIGINT)
+        """As a terminal does."""
+        self.send(signal.SIGINT, whole_group=True)
 
-    def terminate(self) -> None:
-        """SIGTERM to the process, as a scheduler does."""
-        os.kill(self.pid, signal.SIGTERM)
+    def send(self, number: signal.Signals, *, whole_group: bool) -> None:
+        """A signal to the process, or to all of its process group."""
+        (os.killpg if whole_group else os.kill)(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL to the whole process group."""

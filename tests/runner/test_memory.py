@@ -26,6 +26,7 @@ SMALL = (
     "data.test_size=32",
     "warmup.epochs=2",
     "ppo.iterations=2",
+    "ppo.epochs=1",
 )
 REFT = 12  # steps of the warm-up
 MIB = 2**20
@@ -44,7 +45,7 @@ def limit_memory(pid: int, more: int) -> None:
         (
             ["scoring", "updating"],
             "trainer.tokens_per_micro_batch",
-            ["ppo.rollouts=1024", "ppo.mini_batch=1024", "trainer.decode_batch=16"],
+            ["ppo.rollouts=1024", "ppo.mini_batch=1024", "trainer.decode_batch=64"],
         ),
     ],
 )

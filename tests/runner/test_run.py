@@ -14,7 +14,7 @@ from reft_lab.answers.outcome import KINDS
 from reft_lab.config.check import check
 from reft_lab.config.conf import compose
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, RunFailed
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 
@@ -181,7 +181,7 @@ def test_a_failed_run_says_why(tmp_path):
         "tracker.wandb=disabled",
         "warmup.epochs=30",
     )
-    with pytest.raises(FloatingPointError):
+    with pytest.raises(RunFailed):
         run(config_of(*overrides, "warmup.weight_decay=1e30"), tmp_path / "run", display=Silence())
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "failed"

@@ -46,22 +46,20 @@ def check_interrupted(stopped: Run, session: Session, number: signal.Signals) ->
 
 
 def test_a_run_that_is_stopped_in_every_phase_ends_as_if_it_had_not_been(repo: Path, tmp_path: Path) -> None:
-    """With the baseline beside it, by Ctrl-C (to the whole process group) and by SIGTERM in turn."""
-    options = (*COMMON, "tracker.wandb=offline", "baseline=sft", "sft.epochs=150", "sft.eval_every=50")
+    """With the baseline beside it, by Ctrl-C and by SIGTERM to the process and to its whole group in turn."""
+    options = (*COMMON, "tracker.wandb=offline", "baseline=sft", "sft.epochs=40", "sft.eval_every=20")
     whole = tmp_path / "whole" / "run"
     run(check(compose(*options)), whole, display=Silence())
     stopped = Run(repo, tmp_path / "stopped", *options)
     steps = []
     phases = ("training", "sampling", "updating", "evaluating", "final", "waiting for the baseline")
-    for number, phase in enumerate(phases):
+    stops = [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True)] * 2
+    for least, (phase, (number, whole_group)) in enumerate(zip(phases, stops, strict=True)):
         session = stopped.start()
-        session.until(lambda enough=number: stopped.step >= enough)
+        session.until(lambda least=least: stopped.step >= least)
         session.until_at(phase)
-        if number % 2:
-            session.terminate()
-        else:
-            session.press_ctrl_c()
-        check_interrupted(stopped, session, signal.SIGTERM if number % 2 else signal.SIGINT)
+        session.send(number, whole_group=whole_group)
+        check_interrupted(stopped, session, number)
         steps.append(stopped.step)
         (curve,) = (stopped.path / "wandb").glob("offline-run-*")
         assert history(curve) == stopped.metrics
@@ -132,10 +130,7 @@ def test_while_it_loads_a_run_ends_quietly_and_leaves_nothing(
     stopped = Run(repo, tmp_path, *ALONE)
     session = stopped.start()
     session.until_at("loading")
-    if number == signal.SIGINT:
-        session.press_ctrl_c()
-    else:
-        session.terminate()
+    session.send(number, whole_group=number == signal.SIGINT)
     assert session.wait(60) == 128 + number
     assert "Traceback" not in session.output
     assert not stopped.path.exists()
