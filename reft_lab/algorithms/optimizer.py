@@ -54,7 +54,7 @@ class Optimizer:
         self.schedule = schedule
         self.steps = 0
         self.scale = 1.0
-        self.adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, foreach=True)
+        self.adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
 
     def step(self) -> tuple[float, float]:
         """Clip, update, clear the gradients.
@@ -92,8 +92,7 @@ class Optimizer:
         for key, value in tensors.items():
             number, name = key.split(".", 1)
             parameter = self.parameters[int(number)]
-            # AdamW keeps its step counter on the CPU, its moments beside the weights.
-            self.adamw.state[parameter][name] = value if value.dim() == 0 else value.to(parameter.device)
+            self.adamw.state[parameter][name] = value.to(parameter.device)
 
     def restore_counters(self, counters: dict[str, Any]) -> None:
         """Take over what `counters` gave."""
