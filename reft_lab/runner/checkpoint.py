@@ -63,7 +63,9 @@ class Checkpoints:
                 shutil.rmtree(older, ignore_errors=True)
                 last.rename(older)
         for old in self._states()[self.keep :]:
-            shutil.rmtree(old)
+            gone = old.with_name(f".{old.name}.old")  # so that one half removed does not pass for a damaged one
+            old.rename(gone)
+            shutil.rmtree(gone)
 
     def find(self) -> tuple[Path | None, list[str]]:
         """The newest full state that is as it was written, and a sentence on each that is not."""

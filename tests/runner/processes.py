@@ -279,6 +279,14 @@ class Run:
             return 0
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended may keep its number until its parent asks."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
 def descendants(pid: int) -> set[int]:
     """The processes that a process started, and that these started."""
     parents = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shlex
 import subprocess
@@ -121,23 +122,33 @@ def only_sentence(session: Session, code: int) -> str:
 
 
 @pytest.mark.parametrize("disk", [64 * MB], indirect=True)
-@pytest.mark.parametrize("left", [0, 400 * KB], ids=["for nothing", "for records only"])
-def test_a_disk_that_fills_up(repo: Path, tmp_path: Path, whole: Path, disk: Disk, left: int) -> None:
+def test_a_disk_that_fills_up_and_in_the_end_breaks(repo: Path, tmp_path: Path, whole: Path, disk: Disk) -> None:
     filled = RunOn(disk, repo, tmp_path / "home", *SMALL, "tracker.wandb=offline")
-    session = filled.start()
-    session.until(lambda: filled.step > REFT)
-    disk.fill(but=left)
-    said = only_sentence(session, 1)
-    assert "No space left on device" in said
-    assert filled.result["status"] == "failed"
-    assert filled.result["reason"] in said
-    state, notes = Checkpoints(filled.path / "checkpoints", keep=2).find()
-    assert state is not None
-    assert notes == []
-    assert not list(filled.path.glob("checkpoints/.*"))
-    disk.empty()
+    for left, what in ((400 * KB, "checkpoints"), (0, "")):  # room for records only, and for nothing
+        session, before = filled.start(), filled.step
+        session.until(lambda before=before: filled.step > max(REFT, before))
+        disk.fill(but=left)
+        said = only_sentence(session, 1)
+        assert re.search(rf"{what}\S* cannot be written \(No space left on device\); free some space on its disk", said)
+        assert said == f"error: {filled.result['reason']}"
+        assert filled.result["status"] == "failed"
+        state, notes = Checkpoints(filled.path / "checkpoints", keep=2).find()
+        assert state is not None
+        assert notes == []
+        assert not list(filled.path.glob("checkpoints/.*"))
+        disk.empty()
     filled.finish()
     assert_same(whole, filled.path)
+
+    disk.make_readonly()
+    assert only_sentence(filled.start("ppo.iterations=20"), 2) == (
+        f"error: the run directory {disk.folder / 'run'} cannot be written to (Read-only file system); make it "
+        "writable and resume again."
+    )
+    assert only_sentence(filled.command(f"hydra.run.dir={disk.folder / 'other'}", *SMALL), 2) == (
+        f"error: the folder {disk.folder / 'other'} cannot be made (Read-only file system); name another: "
+        "hydra.run.dir=DIR."
+    )
 
 
 @pytest.mark.parametrize("disk", [20 * MB], indirect=True)
@@ -147,25 +158,6 @@ def test_too_little_room_is_said_before_the_run_begins(repo: Path, tmp_path: Pat
     assert " MB free, and the checkpoints of this run take up to " in said
     assert "make room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR." in said
     assert list(disk.inside.iterdir()) == []
-
-
-@pytest.mark.parametrize("disk", [64 * MB], indirect=True)
-def test_a_disk_that_cannot_be_written_to(repo: Path, tmp_path: Path, disk: Disk) -> None:
-    broken = RunOn(disk, repo, tmp_path / "home", *SMALL, "tracker=none")
-    session = broken.start()
-    session.until(lambda: broken.step > 1)
-    session.kill()
-    disk.make_readonly()
-    said = only_sentence(broken.start(), 2)
-    assert said == (
-        f"error: the run directory {disk.folder / 'run'} cannot be written to (Read-only file system); make it "
-        "writable and resume again."
-    )
-    said = only_sentence(broken.command(f"hydra.run.dir={disk.folder / 'other'}", *SMALL), 2)
-    assert said == (
-        f"error: the folder {disk.folder / 'other'} cannot be made (Read-only file system); name another: "
-        "hydra.run.dir=DIR."
-    )
 
 
 def test_a_limit_on_the_size_of_files(repo: Path, tmp_path: Path, whole: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from reft_lab.config.conf import compose
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
-from tests.runner.processes import Run, Session, descendants
+from tests.runner.processes import Run, Session, descendants, is_alive
 from tests.tracking.wandb_files import exit_code, history
 
 COMMON = (
@@ -46,31 +47,48 @@ def check_interrupted(stopped: Run, session: Session, number: signal.Signals) ->
 
 
 def test_a_run_that_is_stopped_in_every_phase_ends_as_if_it_had_not_been(repo: Path, tmp_path: Path) -> None:
-    """With the baseline beside it, by Ctrl-C and by SIGTERM to the process and to its whole group in turn."""
-    options = (*COMMON, "tracker.wandb=offline", "baseline=sft", "sft.epochs=40", "sft.eval_every=20")
+    """By Ctrl-C, and by SIGTERM to the process and to its whole group, in turn."""
+    options = (*COMMON, "tracker.wandb=offline", "baseline=null")
     whole = tmp_path / "whole" / "run"
     run(check(compose(*options)), whole, display=Silence())
     stopped = Run(repo, tmp_path / "stopped", *options)
     steps = []
-    phases = ("training", "sampling", "updating", "evaluating", "final", "waiting for the baseline")
-    stops = [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True)] * 2
-    for least, (phase, (number, whole_group)) in enumerate(zip(phases, stops, strict=True)):
+    phases = ("training", "sampling", "updating", "evaluating", "final")
+    stops = [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGINT, True)]
+    for least, (phase, (number, whole_group)) in enumerate(zip(phases, (*stops, stops[1]), strict=True)):
         session = stopped.start()
         session.until(lambda least=least: stopped.step >= least)
         session.until_at(phase)
         session.send(number, whole_group=whole_group)
         check_interrupted(stopped, session, number)
         steps.append(stopped.step)
-        (curve,) = (stopped.path / "wandb").glob("offline-run-*")
-        assert history(curve) == stopped.metrics
-        assert exit_code(curve) == 1
+        check_curve(stopped, 1)
         assert go_on_command(session).split()[-1] == "resume=run"
     assert steps[0] < 12 < steps[1] < steps[4]
     stopped.finish()
     assert_same(whole, stopped.path)
+    check_curve(stopped, 0)
+
+
+def check_curve(stopped: Run, code: int) -> None:
+    """W&B has every step once, and was closed."""
     (curve,) = (stopped.path / "wandb").glob("offline-run-*")
     assert history(curve) == stopped.metrics
-    assert exit_code(curve) == 0
+    assert exit_code(curve) == code
+
+
+def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_path: Path) -> None:
+    options = (*COMMON, "tracker=none", "baseline=sft", "ppo.iterations=1", "sft.epochs=40", "sft.eval_every=20")
+    options = tuple(word for word in options if word != "ppo.iterations=3")
+    stopped = Run(repo, tmp_path, *options)
+    session = stopped.start()
+    session.until_at("waiting for the baseline")
+    session.send(signal.SIGTERM, whole_group=False)
+    check_interrupted(stopped, session, signal.SIGTERM)
+    baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
+    assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
+    stopped.finish()
+    assert stopped.result["baseline_sft"]["test"]["n"] == 32
 
 
 def test_the_command_that_is_printed_goes_on(repo: Path, tmp_path: Path) -> None:
@@ -155,6 +173,6 @@ def test_no_process_outlives_a_killed_run(repo: Path, tmp_path: Path) -> None:
     assert len(others) >= 3  # the baseline, W&B's service, a program worker
     os.kill(session.pid, signal.SIGKILL)
     end = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}/cmdline").exists() for pid in others):
+    while any(map(is_alive, others)):
         assert time.monotonic() < end
         time.sleep(0.1)
