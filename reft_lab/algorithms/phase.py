@@ -23,13 +23,14 @@ def phase(name: str) -> Iterator[None]:
     """Inside, running out of memory raises OutOfMemory with `name`."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not is_memory(error):
             raise
         raise OutOfMemory(name, error) from error
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory."""
     import torch
 
     text = str(error)
@@ -37,4 +38,5 @@ def _is_memory(error: BaseException) -> bool:
         isinstance(error, (MemoryError, torch.OutOfMemoryError))
         or "DefaultCPUAllocator" in text  # torch has no class of its own for it
         or "not enough memory" in text
+        or "Cannot allocate memory" in text  # a file could not be mapped
     )

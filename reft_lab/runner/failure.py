@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from reft_lab.algorithms.phase import OutOfMemory
+from reft_lab.algorithms.phase import OutOfMemory, is_memory
 from reft_lab.config.schema import Config
 from reft_lab.errors import RunFailed
 
@@ -34,6 +34,8 @@ def explain(error: BaseException, config: Config, directory: Path) -> RunFailed 
         return RunFailed(f"{error}.")
     if isinstance(error, OutOfMemory):
         return RunFailed(_out_of_memory(error, config, directory))
+    if is_memory(error):
+        return RunFailed(f"out of memory ({_first_words(error)}); free some, then go on: {resume_command(directory)}")
     return None
 
 
@@ -47,15 +49,17 @@ def _out_of_memory(error: OutOfMemory, config: Config, directory: Path) -> str:
     else:
         lower = f"trainer.tokens_per_micro_batch={max(64, trainer.tokens_per_micro_batch // 2)}"
         now = f"trainer.tokens_per_micro_batch (now {trainer.tokens_per_micro_batch})"
-    return f"out of memory while {error.phase} ({_cause(error)}); lower {now}: {resume_command(directory, lower)}"
+    return f"{_what_happened(error)}; lower {now}: {resume_command(directory, lower)}"
 
 
 def too_large(error: OutOfMemory) -> RunFailed:
     """The sentence for a model that does not fit at all."""
-    return RunFailed(
-        f"out of memory while {error.phase} ({_cause(error)}); take a smaller model, or a machine with more memory."
-    )
+    return RunFailed(f"{_what_happened(error)}; take a smaller model, or a machine with more memory.")
 
 
-def _cause(error: OutOfMemory) -> str:
-    return " ".join(str(error.__cause__).split())[:120]
+def _what_happened(error: OutOfMemory) -> str:
+    return f"out of memory while {error.phase} ({_first_words(error.__cause__)})"
+
+
+def _first_words(error: BaseException | None) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from reft_lab.algorithms.phase import phase
 from reft_lab.data import Problem
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.score import Score
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
+from reft_lab.runner.failure import LOADING
 from reft_lab.runner.setup import Setup
 from reft_lab.runner.stages import Stages
 
@@ -17,7 +19,8 @@ from reft_lab.runner.stages import Stages
 def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str, Any]:
     """Evaluate the chosen checkpoint and the policy after warm-up; writes predictions.jsonl, returns what was found."""
     progress, tracker = stages.progress, stages.tracker
-    saving.load_weights(setup.policy, stages.loop.checkpoints.best)
+    with phase(LOADING):
+        saving.load_weights(setup.policy, stages.loop.checkpoints.best)
     final, final_scores = _read_test(stages, setup.policy, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:

@@ -70,9 +70,20 @@ def test_a_run_that_needs_too_much_memory(
     again.until(lambda: "going on with" in again.output)
     assert f"after step {REFT}" in again.output
     again.until_at("sampling")
-    limit_memory(again.pid, 60)
+    limit_memory(again.pid, 120)
     assert again.wait() == 0, again.output
     assert starved.result["status"] == "finished"
+
+
+def test_a_model_that_does_not_fit_at_all(repo: Path, tmp_path: Path) -> None:
+    starved = Run(repo, tmp_path, *SMALL, "model.scratch.hidden_size=4096", "model.scratch.layers=100")
+    session = starved.start()
+    limit_memory(session.pid, 2000)
+    assert session.wait() == 1
+    said = session.output.splitlines()[-1]
+    assert said.startswith("error: out of memory while loading the model (")
+    assert said.endswith("; take a smaller model, or a machine with more memory.")
+    assert not starved.path.exists()
 
 
 def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:

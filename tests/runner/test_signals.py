@@ -83,6 +83,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_p
     stopped = Run(repo, tmp_path, *options)
     session = stopped.start()
     session.until_at("waiting for the baseline")
+    session.until((stopped.path / "baseline_sft" / "metrics.jsonl").exists)
     session.send(signal.SIGTERM, whole_group=False)
     check_interrupted(stopped, session, signal.SIGTERM)
     baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
