@@ -42,11 +42,6 @@ def limit_memory(pid: int, more: int) -> None:
     ("phases", "option", "others"),
     [
         (["sampling"], "trainer.decode_batch", ["ppo.rollouts=512", "ppo.mini_batch=64"]),
-        (
-            ["scoring", "updating"],
-            "trainer.tokens_per_micro_batch",
-            ["ppo.rollouts=512", "ppo.mini_batch=512", "trainer.decode_batch=64"],
-        ),
     ],
 )
 def test_a_run_that_needs_too_much_memory(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -86,8 +85,6 @@ def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_p
     session.until((stopped.path / "baseline_sft" / "metrics.jsonl").exists)
     session.send(signal.SIGTERM, whole_group=False)
     check_interrupted(stopped, session, signal.SIGTERM)
-    baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
-    assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
     stopped.finish()
     assert stopped.result["baseline_sft"]["test"]["n"] == 32
 
