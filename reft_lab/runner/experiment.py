@@ -54,8 +54,9 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         check_space(config, setup.policy, directory)
         # Not before: what a signal raises while packages are imported, they catch and make something else of.
         with Interruption(display.note) as interruption, closing(RunDirectory(directory)) as run_directory:
-            run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
-            run_directory.write_config(config)
+            with interruption.unbroken():
+                run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
+                run_directory.write_config(config)
             return _go(setup, programs, run_directory, display, interruption, _Start())
 
 
@@ -85,11 +86,12 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
         setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
         _check_same_inputs(began.get("hashes"), setup, directory)
         with Interruption(display.note) as interruption:
-            start = _find_start(run_directory, config)
-            notes = [*start.notes, *run_directory.rewind(start.step)]
-            run_directory.write_config(config)
-            changed = dict(change.split(": ", 1) for change in changes)
-            run_directory.add_resumption(resumption(began, start.step, changed))
+            with interruption.unbroken():
+                start = _find_start(run_directory, config)
+                notes = [*start.notes, *run_directory.rewind(start.step)]
+                run_directory.write_config(config)
+                changed = dict(change.split(": ", 1) for change in changes)
+                run_directory.add_resumption(resumption(began, start.step, changed))
             for note in notes:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
@@ -146,6 +148,7 @@ def _go(
     result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
     result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
     try:
+        interruption.heed()  # before there was anything to stop
         for line in setup.splits.report.lines():
             display.note(line)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)

@@ -57,6 +57,15 @@ class Interruption:
         with self._keeping():
             yield
 
+    def heed(self) -> None:
+        """Stop here, if a signal was heard.
+
+        Raises:
+            Interrupted: one was.
+        """
+        if self.asked:
+            raise Interrupted(self.asked)
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # only there may one say what happens on a signal
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -85,7 +94,7 @@ class Interruption:
         if self.at_once or not self._kept:
             raise Interrupted(number)
         if self._ends is None:
-            self._say("stopping as soon as the checkpoint is written; Ctrl-C again stops at once.")
+            self._say("stopping as soon as what is being written is complete; Ctrl-C again stops at once.")
         elif self._ends - time.monotonic() > PATIENCE:
             raise Interrupted(number)
         else:

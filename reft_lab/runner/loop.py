@@ -94,8 +94,7 @@ class Loop:
                     took = time.monotonic() - began
                     progress.add_seconds(course.name, took)
                     bar.update(stage.step, **course.watched(record))
-                    if self.interruption.asked:
-                        raise Interrupted(self.interruption.asked)
+                    self.interruption.heed()
         except (Interrupted, OutOfMemory):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)

@@ -172,7 +172,8 @@ def _fork(command: Sequence[str], folder: Path, output: Path, stack: Path, envir
 def _nursery(repo: Path) -> ForkServerContext:
     """Starts processes as forks of one that has imported everything, which saves most of a run's start."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "transformers", "wandb", "reft_lab.config.launch", "reft_lab.runner"])
+    model = "transformers.models.llama.modeling_llama"
+    context.set_forkserver_preload([model, "tokenizers", "wandb", "reft_lab.config.launch", "reft_lab.runner"])
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(repo)
     try:

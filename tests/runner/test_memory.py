@@ -39,18 +39,24 @@ def limit_memory(pid: int, more: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phases", "option", "others"),
+    ("phases", "option", "others", "room"),
     [
-        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=512", "ppo.mini_batch=64"]),
+        (["sampling"], "trainer.decode_batch", ["ppo.rollouts=1024", "ppo.mini_batch=64"], 100),
+        (
+            ["scoring", "updating"],
+            "trainer.tokens_per_micro_batch",
+            ["ppo.rollouts=512", "ppo.mini_batch=512", "trainer.decode_batch=64"],
+            150,
+        ),
     ],
 )
 def test_a_run_that_needs_too_much_memory(
-    repo: Path, tmp_path: Path, phases: list[str], option: str, others: list[str]
+    repo: Path, tmp_path: Path, phases: list[str], option: str, others: list[str], room: int
 ) -> None:
     starved = Run(repo, tmp_path, *SMALL, *others, f"{option}=100000")
     session = starved.start()
     session.until(lambda: starved.step > 3)
-    limit_memory(session.pid, 60)
+    limit_memory(session.pid, room)
     assert session.wait() == 1
     assert "Traceback" not in session.output
     said = session.output.splitlines()[-1]
@@ -65,7 +71,7 @@ def test_a_run_that_needs_too_much_memory(
     again.until(lambda: "going on with" in again.output)
     assert f"after step {REFT}" in again.output
     again.until_at("sampling")
-    limit_memory(again.pid, 120)
+    limit_memory(again.pid, room + 100)
     assert again.wait() == 0, again.output
     assert starved.result["status"] == "finished"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -82,9 +83,12 @@ def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_p
     stopped = Run(repo, tmp_path, *options)
     session = stopped.start()
     session.until_at("waiting for the baseline")
-    session.until((stopped.path / "baseline_sft" / "metrics.jsonl").exists)
+    recorded = stopped.path / "baseline_sft" / "metrics.jsonl"
+    session.until(lambda: recorded.exists() and recorded.stat().st_size)
     session.send(signal.SIGTERM, whole_group=False)
     check_interrupted(stopped, session, signal.SIGTERM)
+    baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
+    assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
     stopped.finish()
     assert stopped.result["baseline_sft"]["test"]["n"] == 32
 
