@@ -1,6 +1,6 @@
 """How fast reft_lab is, next to its peers: one table.
 
-    python benchmarks/bench.py                        # everything, about 20 minutes on 2 quiet cores
+    python benchmarks/bench.py                        # everything, about 30 minutes on 2 quiet cores
     python benchmarks/bench.py rollouts iterations    # some of it
     python benchmarks/bench.py --quick                # fewer turns: a few minutes, wider spread
     python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's
@@ -33,6 +33,7 @@ BENCHMARKS = {
     "iterations": "samples/s of whole iterations, next to the paper's loop and TRL",
     "memory": "peak memory of an iteration at a 32k vocabulary, next to the paper's loop",
     "programs": "programs/s in the sandbox, next to a fresh pool with plain exec",
+    "checkpoints": "what it costs a default run that it can be resumed",
     "startup": "seconds until run.py answers, and until it trains",
     "peak": "share of the machine's matmul peak in the update",
 }

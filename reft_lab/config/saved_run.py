@@ -18,7 +18,7 @@ from reft_lab.config.same_experiment import PATHS
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 
-CONFIG, RESULT, PASSPORT = "config.yaml", "result.json", "passport.json"
+CONFIG, RESULT, PASSPORT, LOCK = "config.yaml", "result.json", "passport.json", ".lock"
 BASELINE = "baseline_sft"
 FINISHED = re.compile(r'\s*\{\s*"status":\s*"finished"')
 

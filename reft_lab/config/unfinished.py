@@ -11,10 +11,8 @@ from yaml import YAMLError
 
 from reft_lab.config.resume import Finished, Resumption, with_changes
 from reft_lab.config.same_experiment import changes, flat, surely_another
-from reft_lab.config.saved_run import CONFIG, fix_paths, is_finished, read, stored_config
+from reft_lab.config.saved_run import CONFIG, LOCK, fix_paths, is_finished, read, stored_config
 from reft_lab.errors import BadInput
-
-LOCK = ".lock"
 
 
 def unfinished(composed: DictConfig) -> Resumption | Finished | None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reft_lab.policy.llama_pairs import turning_pairs
+
 
 class Folded:
     """Linear layers behind a norm as one matrix (K, H) that reads what the norm gives before its weight.
@@ -70,6 +72,6 @@ def _paired(sizes: Sequence[int], head_sizes: Sequence[int | None]) -> Tensor:
     parts, start = [], 0
     for size, head in zip(sizes, head_sizes, strict=True):
         part = torch.arange(start, start + size)
-        parts.append(part if head is None else part.view(-1, 2, head // 2).transpose(1, 2).flatten())
+        parts.append(part if head is None else turning_pairs(part, head))
         start += size
     return torch.cat(parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, variance
 from typing import Any
 
 from reft_lab.config.alarms import AlarmsConfig
@@ -233,12 +233,7 @@ def _rise(values: tuple[float, ...]) -> float:
     half = len(values) // 2
     before, after = values[:half], values[-half:]
     change = fmean(after) - fmean(before)
-    error = math.sqrt((_variance(before) + _variance(after)) / half)
+    error = math.sqrt((variance(before) + variance(after)) / half)
     if error == 0:
         return math.copysign(math.inf, change) if change else 0.0
     return change / error
-
-
-def _variance(values: tuple[float, ...]) -> float:
-    mean = fmean(values)
-    return sum((value - mean) ** 2 for value in values) / (len(values) - 1)

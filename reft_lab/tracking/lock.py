@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from reft_lab.config.saved_run import LOCK
 from reft_lab.errors import BadInput
 
-LOCK = ".lock"
 PATIENCE = 0.5  # seconds; enough for a holder that is just letting go
 
 

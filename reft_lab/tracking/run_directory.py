@@ -9,13 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from reft_lab.config.saved_run import CONFIG, PASSPORT, RESULT
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.tracking import disk
 from reft_lab.tracking.lines import LineFile, line
 from reft_lab.tracking.lock import RunLock
 
-OF_THE_END = ("result.json", "predictions.jsonl")
+OF_THE_END = (RESULT, "predictions.jsonl")
 
 
 class RunDirectory:
@@ -63,16 +64,16 @@ class RunDirectory:
         """config.yaml: the resolved config that runs."""
         from omegaconf import OmegaConf
 
-        self._replace("config.yaml", OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+        self._replace(CONFIG, OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
 
     def write_passport(self, passport: Mapping[str, Any]) -> None:
         """passport.json: where the run came from."""
-        self._replace("passport.json", json.dumps(passport, indent=2) + "\n")
+        self._replace(PASSPORT, json.dumps(passport, indent=2) + "\n")
 
     def passport(self) -> dict[str, Any]:
         """What passport.json says; nothing where there is none, or a damaged one."""
         try:
-            read: dict[str, Any] = json.loads((self.path / "passport.json").read_text(encoding="utf-8"))
+            read: dict[str, Any] = json.loads((self.path / PASSPORT).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
         return read
@@ -128,7 +129,7 @@ class RunDirectory:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """result.json, the last file of a run; there is space for it even on a full disk."""
         self._reserve.give_up()
-        self._replace("result.json", json.dumps(result, indent=2) + "\n")
+        self._replace(RESULT, json.dumps(result, indent=2) + "\n")
 
     def close(self) -> None:
         """Let go of the directory. Nothing is written after this."""
@@ -143,7 +144,7 @@ class RunDirectory:
 
 
 def _check(path: Path, resume: bool) -> None:
-    holds_run = (path / "config.yaml").exists()
+    holds_run = (path / CONFIG).exists()
     if holds_run and not resume:
         raise BadInput(
             f"{path} already holds a run; leave out hydra.run.dir to get a new directory, or name another one."

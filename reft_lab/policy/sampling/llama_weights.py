@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reft_lab.policy.llama_pairs import turning_pairs
+
 
 @dataclass(frozen=True)
 class Affine:
@@ -87,14 +89,6 @@ def arrange(layer: Any, dtype: torch.dtype) -> Layer:
         down=_join([mlp.down_proj], dtype),
         floors=(norm_floor(before), norm_floor(between)),
     )
-
-
-def turning_pairs(weight: Tensor, size: int) -> Tensor:
-    """Rows of each head of `size` reordered: the model turns row i with row i + size/2, the decoder 2i with 2i + 1.
-
-    Scores do not change, since queries and keys are reordered alike.
-    """
-    return weight.unflatten(0, (-1, 2, size // 2)).transpose(1, 2).flatten(0, 2)
 
 
 def _join(maps: list[nn.Linear], dtype: torch.dtype, norm: Any = None, head_size: int | None = None) -> Affine:
