@@ -69,10 +69,10 @@ class Heads:
         return self._groups(x.new_zeros((len(self.spread), size)).index_copy_(0, self.collect, x.view(-1, size)))
 
     def join(self, places: Tensor) -> Tensor:
-        """What the groups' places hold, one after the other in memory -> (N, heads size)."""
+        """What the groups' places hold, one after the other -> (N, heads size)."""
         size = places.shape[-1]
         heads = sum(count for _, count, _ in self.shapes)
-        return places.view(-1, size).index_select(0, self.collect).view(-1, heads * size)
+        return places.reshape(-1, size).index_select(0, self.collect).view(-1, heads * size)
 
     def empty(self, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Room for what the groups' places hold, and the groups in it, which are written to."""

@@ -16,6 +16,10 @@ from reft_lab.policy.attention import Heads
 from reft_lab.policy.llama_layer import AllTokens, Backward, ChosenTokens, Layer, Rotation
 from reft_lab.policy.packing import Packed
 
+# Numbers in the gradients that a step of automatic differentiation hands over at once, unless one layer has more. Those
+# of a whole large model would stand beside the sums they are added to.
+GRADIENTS = 2**22
+
 
 def understands(trunk: nn.Module) -> bool:
     """Whether `trunk` is a LlamaModel made of nothing but the parts this file knows.
@@ -69,11 +73,13 @@ class Llama:
         embedded = self._model.embed_tokens(batch.ids)
         every, last = self._tokens(batch, embedded)
         tokens = [every] * (len(self._layers) - 1) + [last]
-        parameters = [parameter for layer in self._layers for parameter in layer.parameters]
         keeping = _Keeping.NOTHING
-        if torch.is_grad_enabled() and any(x.requires_grad for x in (embedded, *parameters)):
+        if torch.is_grad_enabled() and any(x.requires_grad for x in (embedded, *_parameters(self._layers))):
             keeping = _Keeping.INPUTS if self._model.gradient_checkpointing else _Keeping.ALL
-        states = _Layers.apply(embedded, self._layers, tokens, dtype, keeping, *parameters)
+        states, size = embedded, max(1, GRADIENTS // sum(x.numel() for x in self._layers[-1].parameters))
+        for start in range(0, len(self._layers), size):
+            layers, seen = self._layers[start : start + size], tokens[start : start + size]
+            states = _Layers.apply(states, layers, seen, dtype, keeping, *_parameters(layers))
         return cast(Tensor, self._model.norm(states))
 
     def _tokens(self, batch: Packed, embedded: Tensor) -> tuple[AllTokens, ChosenTokens]:
@@ -107,6 +113,10 @@ class Llama:
         return Rotation(forth, forth.conj().resolve_conj())
 
 
+def _parameters(layers: list[Layer]) -> list[Tensor]:
+    return [parameter for layer in layers for parameter in layer.parameters]
+
+
 class _Keeping(Enum):
     """What is kept of each layer for its gradient: with inputs alone the layer is computed a second time."""
 
@@ -116,7 +126,7 @@ class _Keeping(Enum):
 
 
 class _Layers(torch.autograd.Function):
-    """All decoder layers as one step of automatic differentiation."""
+    """Some decoder layers as one step of automatic differentiation."""
 
     @staticmethod
     def forward(

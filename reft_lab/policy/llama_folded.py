@@ -33,8 +33,8 @@ class Folded:
         self.parameters = [norm, *weights, *biases]
         self._count = len(linears)
         self._sizes = [len(weight) for weight in weights]
-        self._order = _paired(self._sizes, head_sizes)
-        self._back = self._order.argsort()
+        self._order = _paired(self._sizes, head_sizes) if any(head_sizes) else None
+        self._back = None if self._order is None else self._order.argsort()
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, list[Tensor]]]]:
         """(N, H) -> (N, K) in the type of `x`, and the function from its gradient to those of `x` and `parameters`."""
@@ -54,17 +54,18 @@ class Folded:
         return result, gradient
 
     def _matrix(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self._order.device != x.device:  # the model has moved
-            self._order, self._back = self._order.to(x.device), self._back.to(x.device)
+        if self._order is not None and self._back is not None:
+            self._order, self._back = self._order.to(x.device), self._back.to(x.device)  # the model may have moved
         norm = self.parameters[0]
         weights = self._ordered(self.parameters[1 : 1 + self._count])
         return norm, weights, (weights * norm).to(x.dtype)
 
     def _ordered(self, parts: list[Tensor]) -> Tensor:
-        return torch.cat(parts).index_select(0, self._order)
+        whole = torch.cat(parts)
+        return whole if self._order is None else whole.index_select(0, self._order)
 
     def _apart(self, whole: Tensor) -> tuple[Tensor, ...]:
-        return whole.index_select(0, self._back).split(self._sizes)
+        return (whole if self._back is None else whole.index_select(0, self._back)).split(self._sizes)
 
 
 def _paired(sizes: Sequence[int], head_sizes: Sequence[int | None]) -> Tensor:

@@ -55,7 +55,7 @@ def load(
         lm.generation_config.eos_token_id = tokenizer.eos_token_id
     check_head(lm)
     if model.gradient_checkpointing:
-        lm.gradient_checkpointing_enable()
+        lm.activation_checkpointing_enable()
     return lm, tokenizer
 
 

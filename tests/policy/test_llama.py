@@ -138,7 +138,7 @@ def test_gradient_checkpointing_changes_no_bit_and_keeps_less():
     for checkpointing in (False, True):
         policy = Policy(deepcopy(lm))
         if checkpointing:
-            policy.lm.gradient_checkpointing_enable()
+            policy.lm.activation_checkpointing_enable()
         scores = score(policy, *texts, pad_id=0)
         kept.append(tensors_alive())
         (scores.logprobs.sum() + scores.values.sum()).backward()

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling.llama_cache import LlamaCache
+from reft_lab.policy.sampling.llama_cache import LlamaCache, RecordedLlamaCache
 from reft_lab.policy.sampling.llama_weights import Affine, arrange, norm_floor, norm_weight, unit_rows
+from reft_lab.policy.sampling.recording import Recording
 
 # Prompts are read in groups of at most so many tokens, padding included, so that what is in the works stays small.
 GROUP_TOKENS = 2048
@@ -51,6 +52,7 @@ class LlamaDecoder:
         self._layers = [arrange(layer, self._dtype) for layer in trunk.layers[: trunk.config.num_hidden_layers]]
         self._norm_weight, self._norm_floor = norm_weight(trunk.norm), norm_floor(trunk.norm)
         self._head = Affine(policy.lm.lm_head.weight.to(self._dtype), policy.lm.lm_head.bias)
+        self._recording = Recording() if policy.device.type == "cuda" else None
 
     def start(self, prompts: Sequence[Sequence[int]], cap: int) -> Tensor:
         """See Decoder."""
@@ -58,17 +60,26 @@ class LlamaDecoder:
         lengths = [len(prompt) for prompt in prompts]
         self._positions = torch.tensor(lengths, device=device)
         self._turns = self._turns_up_to(max(lengths) + cap)
-        self._cache = LlamaCache(
-            len(self._layers), self._heads, self._size, self._scale, self._positions, max(lengths), self._dtype
+        kind = LlamaCache if self._recording is None else RecordedLlamaCache
+        self._cache = kind(
+            len(self._layers), self._heads, self._size, self._scale, self._positions.clone(), max(lengths), self._dtype
         )
         return torch.cat([self._read(prompts[rows], rows) for rows in groups(lengths)])
 
     def step(self, tokens: Tensor) -> Tensor:
         """See Decoder."""
+        has_moved = self._cache.extend()
+        if self._recording is None:
+            return self._step(tokens)
+        if has_moved:
+            self._recording.forget()
+        return self._recording(self._step, tokens)
+
+    def _step(self, tokens: Tensor) -> Tensor:
         x = functional.embedding(tokens, self._embedding)
         turn = self._turns.index_select(0, self._positions)
-        self._positions = self._positions + 1
-        self._cache.extend()
+        if isinstance(self._cache, RecordedLlamaCache):
+            self._cache.open_column()
         turning = self._query_heads + self._heads
         for number, layer in enumerate(self._layers):
             heads = layer.inward(unit_rows(x, layer.floors[0])).view(len(x), -1, self._size)
@@ -77,16 +88,23 @@ class LlamaDecoder:
                 number, turned[:, : self._query_heads], turned[:, self._query_heads :], heads[:, turning:]
             )
             x = layer.mlp(layer.outward.added_to(x, attended))
+        self._positions += 1
+        if isinstance(self._cache, RecordedLlamaCache):
+            self._cache.close_column()
         return unit_rows(x, self._norm_floor) * self._norm_weight
 
     def keep(self, order: Tensor) -> None:
         """See Decoder."""
         self._cache.keep(order)
         self._positions = self._positions[order]
+        if self._recording is not None:
+            self._recording.forget()
 
     def stop(self) -> None:
         """See Decoder."""
         del self._cache
+        if self._recording is not None:
+            self._recording.forget()
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See Decoder."""

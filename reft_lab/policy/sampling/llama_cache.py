@@ -8,6 +8,7 @@ from torch import Tensor
 from reft_lab.policy.sampling.rows import select_rows
 
 BLOCK = 32
+RECORDED_BLOCK = 128  # each block is a recording of its own
 
 
 class LlamaCache:
@@ -17,6 +18,8 @@ class LlamaCache:
     Keys (layers, rows, heads, size, room) lie transposed, so that scores are a plain matrix product; values are
     (layers, rows, heads, room, size).
     """
+
+    block = BLOCK
 
     def __init__(
         self, layers: int, heads: int, size: int, scale: float, prompts: Tensor, width: int, dtype: torch.dtype
@@ -34,8 +37,8 @@ class LlamaCache:
         self._padded = bool((prompts < width).any())
         shape = (layers, len(prompts), heads)
         # Masked columns are multiplied by 0, so they must be finite.
-        self._keys = torch.zeros((*shape, size, width + BLOCK), dtype=dtype, device=prompts.device)
-        self._values = torch.zeros((*shape, width + BLOCK, size), dtype=dtype, device=prompts.device)
+        self._keys = torch.zeros((*shape, size, width + self.block), dtype=dtype, device=prompts.device)
+        self._values = torch.zeros((*shape, width + self.block, size), dtype=dtype, device=prompts.device)
         self._look()
 
     def put_prompts(self, layer: int, rows: slice, keys: Tensor, values: Tensor) -> None:
@@ -44,15 +47,17 @@ class LlamaCache:
         self._keys[layer, rows, :, :, :width] = keys.permute(0, 2, 3, 1)
         self._values[layer, rows, :, :width] = values.transpose(1, 2)
 
-    def extend(self) -> None:
-        """Take one more column into use; every layer's `attend` fills it."""
-        if self._length == self._keys.shape[-1]:
-            keys, values, room = self._keys, self._values, self._length + BLOCK
+    def extend(self) -> bool:
+        """Take one more column into use, which every layer's `attend` fills; returns whether storage has moved."""
+        is_full = self._length == self._keys.shape[-1]
+        if is_full:
+            keys, values, room = self._keys, self._values, self._length + self.block
             self._keys = keys.new_zeros((*keys.shape[:-1], room))
             self._values = values.new_zeros((*values.shape[:-2], room, values.shape[-1]))
             self._keys[..., : self._length], self._values[..., : self._length, :] = keys, values
             self._look()
         self._length += 1
+        return is_full
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention of one new token a row to all columns.
@@ -93,7 +98,41 @@ class LlamaCache:
             (keys.view(n * heads, size, room), values.view(n * heads, room, size))
             for keys, values in zip(self._keys, self._values, strict=True)
         ]
-        column = torch.arange(room, device=self._prompts.device)
-        masked = (column >= self._prompts[:, None]) & (column < self._width)
+        masked = self._masked(torch.arange(room, device=self._prompts.device))
         mask = torch.zeros(masked.shape, dtype=self._keys.dtype, device=masked.device).masked_fill_(masked, -torch.inf)
         self._mask = mask.repeat_interleave(heads, 0)[:, None]
+
+    def _masked(self, column: Tensor) -> Tensor:
+        """Which of the columns (room,) a row does not look at (n, room)."""
+        return (column >= self._prompts[:, None]) & (column < self._width)
+
+
+class RecordedLlamaCache(LlamaCache):
+    """For steps that are recorded: the device knows which column is next, and attention reads the whole room."""
+
+    block = RECORDED_BLOCK
+
+    def open_column(self) -> None:
+        """Let rows look at the column that `attend` is about to fill; part of the step."""
+        self._mask.index_fill_(2, self._column, 0)
+
+    def close_column(self) -> None:
+        """Go on to the next column; part of the step."""
+        self._column += 1
+
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """See LlamaCache."""
+        n, heads, size = keys.shape
+        all_keys, all_values = self._layers[layer]
+        all_keys.index_copy_(2, self._column, keys.reshape(n * heads, size, 1))
+        all_values.index_copy_(1, self._column, values.reshape(n * heads, 1, size))
+        scores = torch.baddbmm(self._mask, queries.reshape(n * heads, -1, size), all_keys, alpha=self._scale)
+        shares = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
+        return torch.bmm(shares, all_values).view(n, -1)
+
+    def _look(self) -> None:
+        self._column = torch.full((1,), self._length, device=self._prompts.device)
+        super()._look()
+
+    def _masked(self, column: Tensor) -> Tensor:
+        return super()._masked(column) | (column >= self._length)

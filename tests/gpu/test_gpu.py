@@ -1,0 +1,112 @@
+"""A GPU computes what the CPU computes. Needs a CUDA GPU: `python -m pytest tests/gpu`."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reft_lab.algorithms.phase import is_memory
+from reft_lab.algorithms.reft import RATIO_TOLERANCE, ReFT
+from reft_lab.policy.model import Policy
+from reft_lab.policy.sampling import sample
+from reft_lab.policy.scoring import score, score_all
+from reft_lab.randomness import key, uniforms
+from tests.algorithms.test_reft import CONFIG, make_stage, weights
+from tests.policy.test_sampling import CAP, EOS, PAD, make_prompts
+from tests.policy.test_scoring import make_texts
+from tests.small_models import FAMILIES, make_model
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+PATHS = [*((family, True) for family in FAMILIES if family == "llama"), *((family, False) for family in FAMILIES)]
+
+
+def twins(family: str, **options) -> tuple[Policy, Policy]:
+    """The same policy on the CPU and on the GPU."""
+    policy = Policy(make_model(family), **options)
+    torch.nn.init.normal_(policy.value_head.weight)
+    return policy, deepcopy(policy).cuda()
+
+
+def on_gpu(stage: ReFT) -> ReFT:
+    """The stage, moved."""
+    stage.policy.cuda()
+    stage.reference.cuda()
+    return stage
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+@pytest.mark.parametrize(("family", "fast_path"), PATHS)
+def test_responses_are_those_of_the_cpu(family, fast_path, drawn):
+    cpu, gpu = twins(family, fast_path=fast_path)
+    prompts = make_prompts(40)
+    draws = uniforms([key("row", i) for i in range(40)], CAP) if drawn else None
+    options = {"eos_id": EOS, "pad_id": PAD, "max_new_tokens": CAP, "uniforms": draws}
+    expected = sample(cpu, prompts, batch_size=40, **options)
+    for batch_size in (40, 7):
+        ours = sample(gpu, prompts, batch_size=batch_size, **options)
+        assert ours.lists() == expected.lists()
+        torch.testing.assert_close(ours.logprobs, expected.logprobs, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(ours.values, expected.values, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("family", "fast_path"), PATHS)
+def test_scores_and_gradients_are_those_of_the_cpu(family, fast_path):
+    cpu, gpu = twins(family, fast_path=fast_path)
+    prompts, responses = make_texts(9)
+    gradients = []
+    for policy in (cpu, gpu):
+        scores = score(policy, prompts, responses, pad_id=0)
+        (scores.logprobs.sum() + scores.values.square().sum()).backward()
+        gradients.append(torch.cat([p.grad.cpu().flatten() for p in policy.parameters() if p.grad is not None]))
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-3 * gradients[0].abs().max().item(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_iterations_are_those_of_the_cpu(fast_path):
+    cpu, gpu = make_stage(fast_path=fast_path), on_gpu(make_stage(fast_path=fast_path))
+    for _ in range(2):
+        expected, ours = cpu.advance(), gpu.advance()
+        assert ours.rollouts.responses == expected.rollouts.responses
+        assert ours.metrics["ppo/first_ratio_error"] < RATIO_TOLERANCE
+        for name in ("ppo/policy_loss", "ppo/value_loss", "ppo/grad_norm"):
+            assert ours.metrics[name] == pytest.approx(expected.metrics[name], rel=1e-2, abs=1e-4)
+    torch.testing.assert_close(weights(gpu).cpu(), weights(cpu), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("family", "fast_path"), PATHS)
+def test_bf16_is_near_fp32(family, fast_path):
+    exact = Policy(make_model(family), fast_path=fast_path).cuda()
+    rough = Policy(deepcopy(exact.lm), fast_path=fast_path, precision="bf16").cuda()
+    prompts, responses = make_texts(9)
+    options = {"pad_id": 0, "tokens_per_micro_batch": 200}
+    expected, _ = score_all(exact, prompts, responses, **options)
+    ours, _ = score_all(rough, prompts, responses, **options)
+    assert (ours - expected).abs().mean() < 0.05
+    draws = uniforms([key("row", i) for i in range(len(prompts))], CAP)
+    sampled = sample(
+        rough, prompts, eos_id=EOS, pad_id=PAD, max_new_tokens=CAP, batch_size=4, uniforms=draws, temperature=1.0
+    )
+    again, _ = score_all(rough, prompts, sampled.lists(), **options)
+    assert ((again - sampled.logprobs)[sampled.mask.bool()]).abs().mean() < 0.05
+
+
+def test_bf16_iterations_move_fp32_weights():
+    stage = make_stage(replace(CONFIG, lr=3e-7))
+    stage.policy.precision = stage.reference.precision = "bf16"
+    stage.rescore = True
+    on_gpu(stage)
+    before = weights(stage).clone()
+    metrics = stage.advance().metrics
+    assert metrics["ppo/first_ratio_error"] < RATIO_TOLERANCE
+    moved = (weights(stage) - before).abs()
+    assert 0 < moved.max() < 1e-5
+    assert (moved > 0).float().mean() > 0.5
+
+
+def test_too_little_memory_is_known_for_what_it_is():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, device="cuda")
+    assert is_memory(caught.value)
