@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from reft_lab.config.quiet_start import exit_on_signals
+from reft_lab.config.quiet_start import end_with_sweep, exit_on_signals
 
 if __name__ == "__main__":
     exit_on_signals()  # first of all: the imports below take a while
+    end_with_sweep()
 
 from pathlib import Path
 

@@ -19,6 +19,10 @@ class RunFailed(Exception):
     """
 
 
+class Pruned(Exception):
+    """A run is stopped by the study it is a trial of, because others do better; the message says where."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run was told to stop by a signal; the command line exits with 128 + `signal`.
 

@@ -19,11 +19,12 @@ FLOORS = (
     {"algorithms"},
     {"evaluation"},
     {"tracking"},
+    {"sweeping"},
     {"runner"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# The way in checks a reward of the user's own before Hydra makes a folder.
-DOORS = {("config/launch.py", "rewards")}
+# The way in checks a reward of the user's own, and a study, before Hydra makes a folder.
+DOORS = {("config/launch.py", "rewards"), ("config/launch.py", "sweeping")}
 
 
 def imports(file: Path) -> set[str]:
@@ -86,5 +87,5 @@ def test_rooms_do_not_know_what_they_need_not(repo, room, strangers):
 def test_heavy_packages_are_not_loaded_on_the_way_in(repo):
     script = "import sys, run; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=repo, capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "datasets", "pandas", "wandb", "optuna", "scipy", "pydantic_monty"}
+    heavy = {"torch", "transformers", "datasets", "pandas", "wandb", "optuna", "scipy", "pydantic_monty", "plotly", "sklearn"}
     assert not heavy & set(done.stdout.split())

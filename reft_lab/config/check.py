@@ -21,13 +21,13 @@ def check(cfg: DictConfig) -> Config:
     """The typed experiment, every option within its limits and in agreement with the others.
 
     Args:
-        cfg: the composed config; a `hydra` node in it is ignored.
+        cfg: the composed config; nodes of Hydra and of a study in it are ignored.
 
     Raises:
         BadInput: naming the option, the value and what is allowed.
     """
     try:
-        own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("hydra", "sweeps")])
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise BadInput(explain(error)) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
@@ -19,7 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
-from reft_lab.config.schema import Config
+from reft_lab.config.schema import Composed
+from reft_lab.config.sweeps import StudySweeperConfig
+from reft_lab.config.sweeps_folder import GROUP, PARTS, SweepsSearchPath, SweepsSource
 from reft_lab.errors import BadInput
 
 FOLDER = Path(__file__).resolve().parents[2] / "conf"
@@ -27,8 +30,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "conf"
 
 @cache
 def register_schema() -> None:
-    """Make the schema known to Hydra as `base_config`, the first entry of conf/config.yaml."""
-    ConfigStore.instance().store(name="base_config", node=Config, provider="reft_lab")
+    """Make the schema known to Hydra as `base_config`, the first entry of conf/config.yaml, and the sweeper `study`."""
+    store = ConfigStore.instance()
+    store.store(name="base_config", node=Composed, provider="reft_lab")
+    store.store(group="hydra/sweeper", name="study", node=StudySweeperConfig, provider="reft_lab")
 
 
 def compose(*overrides: str) -> DictConfig:
@@ -39,11 +44,16 @@ def compose(*overrides: str) -> DictConfig:
     """
     register_schema()
     composed = Conf().compose(overrides)
-    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    return experiment_of(composed)
+
+
+def experiment_of(composed: DictConfig) -> DictConfig:
+    """The experiment alone, without Hydra's node and that of a study."""
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key not in ("hydra", "sweeps")])
 
 
 class Conf:
-    """conf/, and the folder of --config-dir where one is given.
+    """conf/ and sweeps/, and the folder of --config-dir where one is given.
 
     It goes through Hydra's own loader and leaves Hydra's global state alone, so that hydra.main can follow.
     """
@@ -51,6 +61,9 @@ class Conf:
     def __init__(self, config_dir: str | None = None, config_name: str = "config"):
         setup_globals()
         search_path = create_config_search_path(str(FOLDER))
+        # Hydra finds plugins beside run.py; a notebook elsewhere is to see the same.
+        SourcesRegistry.instance().register(SweepsSource)
+        SweepsSearchPath().manipulate_search_path(search_path)
         if config_dir is not None:
             if not Path(config_dir).is_dir():
                 raise BadInput(f"--config-dir {config_dir} is not a folder (seen from {Path.cwd()}).")
@@ -61,7 +74,7 @@ class Conf:
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """The groups, such as `model`; Hydra's own are left out."""
-        return tuple(group for group in self.loader.list_groups("") if group != "hydra")
+        return (*(group for group in self.loader.list_groups("") if group != "hydra"), *PARTS)
 
     def choices(self, group: str, searchpath: Sequence[str] = ()) -> list[str]:
         """The choices of a group, those in sub-folders as FOLDER/NAME.
@@ -72,6 +85,8 @@ class Conf:
         """
         found = self.loader.get_group_options(group, ObjectType.CONFIG, self.config_name, list(searchpath))
         for folder in self.loader.get_group_options(group, ObjectType.GROUP, self.config_name, list(searchpath)):
+            if group == GROUP:
+                continue
             found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
         return found
 
@@ -80,8 +95,13 @@ class Conf:
         found = self.loader.repository.load_config(f"{group}/{choice}")
         if found is None or not isinstance(found.config, DictConfig):
             return set()
-        package = found.header.get("package") or group.replace("/", ".")
+        package = self.package(group, choice)
         return set(_leaves(OmegaConf.to_container(found.config), "" if package == "_global_" else package))
+
+    def package(self, group: str, choice: str) -> str:
+        """Where the content of the file of a choice goes: `ppo`, or `_global_`."""
+        found = self.loader.repository.load_config(f"{group}/{choice}")
+        return (found.header.get("package") if found else None) or group.replace("/", ".")
 
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """The composed config, Hydra's node included.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hydra.errors import MissingConfigException
@@ -15,7 +16,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from reft_lab.config.options import options
+from reft_lab.config.options import options, study_options
 from reft_lab.config.wording import unknown_option, wrong_value
 
 
@@ -23,10 +24,11 @@ def explain(error: BaseException) -> str:
     """One sentence on `error`, which came up while a config was read, composed or resolved."""
     text = str(error)
     # Hydra opens with the file at fault: In 'experiment/x': ...
-    where = f"in conf/{text.split(chr(39))[1]}.yaml: " if text.startswith("In '") else ""
+    file = text.split("'")[1] if text.startswith("In '") else ""
+    where = f"in {'' if file.startswith('sweeps/') else 'conf/'}{file}.yaml: " if file else ""
     for cause in _chain(error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-            return where + _explain_option(cause, cause.full_key)
+            return where + _explain_option(cause, re.sub(r"\[\d+\]", "", cause.full_key))  # of a list the option
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     # YAML spreads a sentence over lines; of Hydra's lines the first is the sentence, then come search paths and links.
     if isinstance(error, MissingConfigException) and error.options:
@@ -39,8 +41,9 @@ def _explain_option(error: OmegaConfBaseException, key: str) -> str:
         return f"{key} has no value: {str(error.msg).splitlines()[0]}."
     if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
         return unknown_option(key)
-    if key in options() and (isinstance(error, ConfigTypeError) or isinstance(error.value, dict)):
-        return f"{key} must be {options()[key].allowed}."
+    known = {**options(), **study_options()}
+    if key in known and (isinstance(error, ConfigTypeError) or isinstance(error.value, dict)):
+        return f"{key} must be {known[key].allowed}."
     return wrong_value(key, error.value)
 
 

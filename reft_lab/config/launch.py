@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from reft_lab.config.check import check
 from reft_lab.config.conf import Conf, register_schema
 from reft_lab.config.exits import FULL_ERROR, exit_interrupted, exit_with_sentence
+from reft_lab.config.experiment_file import with_files_read
 from reft_lab.config.flags import parse_flags
 from reft_lab.config.help import help_text
 from reft_lab.config.overrides import check_overrides, parse, register_rewards
@@ -26,6 +27,7 @@ from reft_lab.config.resume import AUTO, Finished, Resumption, continued, split_
 from reft_lab.config.run_folder import claim, remove_if_unused
 from reft_lab.config.saved_run import started_from
 from reft_lab.config.schema import Config
+from reft_lab.config.sweeps import StudySweeperConfig
 from reft_lab.config.unfinished import unfinished
 from reft_lab.errors import BadInput, RunFailed
 
@@ -45,7 +47,7 @@ def launch(experiment: Callable[[], Any], resume: Callable[[Config, Path, list[s
         sys.path.append(os.getcwd())  # for reward=my_module.my_function
     register_schema()
     try:
-        asked, words = split_resume(sys.argv[1:])
+        asked, words = split_resume(with_files_read(sys.argv[1:]))
         going_on = _existing_run(asked, words)
         if isinstance(going_on, Finished):
             print(going_on.sentence)
@@ -113,13 +115,38 @@ def check_command(words: Sequence[str]) -> DictConfig | None:
         return None
     if not flags.multirun:
         composed = conf.compose(flags.overrides)
+        if OmegaConf.select(composed, "sweeps") is not None and not flags.cfg:
+            name = next(str(override.value()) for override in overrides if override.key_or_group == "sweeps")
+            raise BadInput(f"sweeps={name} is a study of many runs; add -m, as in python run.py -m sweeps={name}.")
         _check_experiment(composed)
         return composed
-    study = conf.compose(flags.overrides, RunMode.MULTIRUN)
-    if study.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
-        for job in _jobs(study, overrides, conf):
+    composed = conf.compose(flags.overrides, RunMode.MULTIRUN)
+    if composed.hydra.sweeper._target_ == StudySweeperConfig._target_:
+        _check_study(composed, flags.overrides, conf)
+    elif OmegaConf.select(composed, "sweeps") is not None:
+        raise BadInput(
+            "sweeps= has a sweeper of its own; leave hydra/sweeper= out, and in a file of sweeps/ end the defaults "
+            "with `- override /hydra/sweeper@_global_.hydra.sweeper: study`."
+        )
+    elif composed.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+        for job in _jobs(composed, overrides, conf):
             _check_experiment(conf.compose(job))
-    return study
+    return composed
+
+
+def _check_study(composed: DictConfig, words: Sequence[str], conf: Conf) -> None:
+    """Check a study and what its trials may be."""
+    from reft_lab.sweeping.from_config import from_config
+    from reft_lab.sweeping.reach import check_reach
+
+    definition = from_config(composed, words)
+
+    def check_run(overrides: Sequence[str]) -> None:
+        parsed = parse(overrides, conf)
+        register_rewards(parsed, conf)
+        _check_experiment(conf.compose([*(flag for flag in definition.flags if not flag.startswith("--")), *overrides]))
+
+    check_reach(definition, check_run)
 
 
 def _jobs(study: DictConfig, overrides: Sequence[Override], conf: Conf) -> list[list[str]]:
@@ -128,8 +155,8 @@ def _jobs(study: DictConfig, overrides: Sequence[Override], conf: Conf) -> list[
     for override in swept:
         if override.is_interval_sweep():
             raise BadInput(
-                f"{override.input_line} is a range to search, and -m alone tries listed values only; list some, "
-                f"as in {override.key_or_group}=0.9,0.95."
+                f"{override.input_line} is a range to search, and -m alone tries listed values only; add "
+                f"sweeps=optuna, or list some, as in {override.key_or_group}=0.9,0.95."
             )
     return [job for batch in BasicSweeper.split_arguments(swept, None) for job in batch]
 

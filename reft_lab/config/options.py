@@ -12,8 +12,18 @@ from pydantic.fields import FieldInfo
 
 from reft_lab.config.fields import OneOf
 from reft_lab.config.schema import Config
+from reft_lab.config.sweeps import SweepsConfig
 
-KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", list: "a list of texts"}
+KINDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    list[str]: "a list of texts",
+    list[int]: "a list of whole numbers",
+    list[dict[str, Any]]: "a list of mappings",
+    dict[str, Any]: "a mapping",
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,22 @@ def sections() -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
+@cache
+def study_options() -> Mapping[str, Option]:
+    """Every option of a study by its dotted name (`sweeps.trials`)."""
+    found: dict[str, Option] = {}
+    _collect(SweepsConfig, SweepsConfig(), "sweeps.", found, {})
+    return MappingProxyType(found)
+
+
+@cache
+def study_sections() -> Mapping[str, str]:
+    """The sections of a study with their meaning."""
+    found: dict[str, str] = {"sweeps": "a study of many runs, with -m sweeps=NAME"}
+    _collect(SweepsConfig, SweepsConfig(), "sweeps.", {}, found)
+    return MappingProxyType(found)
+
+
 def _collect(schema: type, defaults: Any, prefix: str, found: dict[str, Option], parts: dict[str, str]) -> None:
     hints = get_type_hints(schema, include_extras=True)
     for member in fields(schema):
@@ -91,7 +117,7 @@ def _collect(schema: type, defaults: Any, prefix: str, found: dict[str, Option],
             kind = next(part for part in get_args(kind) if part is not type(None))
         found[key] = Option(
             key=key,
-            kind=KINDS[get_origin(kind) or kind],
+            kind=KINDS[kind],
             nullable=nullable,
             default=default,
             meaning=str(info.description),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from reft_lab.config.conf import Conf
-from reft_lab.config.options import options, sections
+from reft_lab.config.options import options, sections, study_options, study_sections
 from reft_lab.config.wording import unknown_choice, unknown_option
 from reft_lab.errors import BadInput
 
@@ -55,7 +56,9 @@ def check_overrides(overrides: Sequence[Override], conf: Conf, multirun: bool) -
         key = override.key_or_group
         if override.package is not None:
             raise BadInput(f"{override.input_line}: every choice has its place already; write {key} without @.")
-        if key not in conf.groups and key not in options() and key not in sections():
+        if re.match(r"sweeps\.params\b", key):
+            raise BadInput(f"{override.input_line}: write what is searched by itself, as in ppo.lam=interval(0.9,1).")
+        if not any(key in known for known in (conf.groups, options(), sections(), study_options(), study_sections())):
             raise BadInput(unknown_option(key, conf.groups))
         _check_form(override, multirun)
         if key in seen:
@@ -63,6 +66,9 @@ def check_overrides(overrides: Sequence[Override], conf: Conf, multirun: bool) -
         seen[key] = override
         if key in conf.groups:
             _check_choice(override, conf, searchpath)
+    of_a_study = next((override for key, override in seen.items() if re.match(r"sweeps[./]", key)), None)
+    if of_a_study is not None and "sweeps" not in seen:
+        raise BadInput(f"{of_a_study.input_line} is about a study; say which, as in -m sweeps=optuna.")
 
 
 def _check_form(override: Override, multirun: bool) -> None:
@@ -71,6 +77,8 @@ def _check_form(override: Override, multirun: bool) -> None:
         raise BadInput(f"{line}: nothing can be taken out of an experiment; an option that may be null is set to null.")
     if override.is_add() or override.is_force_add():
         raise BadInput(f"{line}: nothing can be added to an experiment; {key} is there already, write it without +.")
+    if override.is_sweep_override() and re.match(r"sweeps\b", key):
+        raise BadInput(f"{line}: a command line has one study, so {key} has one value; run the others by themselves.")
     if override.is_sweep_override() and not multirun:
         value = str(line).partition("=")[2]
         raise BadInput(

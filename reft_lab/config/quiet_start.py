@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -11,6 +12,9 @@ from types import FrameType
 
 # A handler that raises would not do: packages catch what is raised while they are imported, or while a config is
 # composed, and make an error of their own of it.
+
+# Names the process whose end must be the end of this one: a sweep that was killed leaves no runs behind.
+PARENT = "REFT_LAB_PARENT"
 
 
 def exit_on_signals(clean_up: Callable[[], None] = lambda: None) -> None:
@@ -30,3 +34,14 @@ def exit_on_signals(clean_up: Callable[[], None] = lambda: None) -> None:
         # A process that was started deaf to a signal (nohup, a child beside its run) stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, leave)
+
+
+def end_with_sweep() -> None:
+    """If this is a run of a study, let SIGKILL end it with the process that started it (on Linux)."""
+    parent = os.environ.pop(PARENT, None)
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it ended before
+        os._exit(1)

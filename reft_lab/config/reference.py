@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from reft_lab.config.options import Option, options, sections
+from reft_lab.config.options import Option, options, sections, study_options, study_sections
 from reft_lab.config.wording import shown
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
@@ -13,8 +13,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 OPENING = """\
 # Configuration
 
-Every option of an experiment, as `python run.py OPTION=VALUE` takes it. This page is written from the schema in
-`reft_lab/config/` by `python -m reft_lab.config.reference`; change it there.
+Every option of an experiment, as `python run.py OPTION=VALUE` takes it, and of a study (`sweeps`). This page is
+written from the schema in `reft_lab/config/` by `python -m reft_lab.config.reference`; change it there.
 
 A default here holds where no file in `conf/` says otherwise; the defaults of `warmup`, `sft` and `ppo` are the paper's
 settings for 7B models. `conf/model/tiny.yaml` and others set their own: `python run.py --cfg job` prints what an
@@ -28,7 +28,7 @@ def reference() -> str:
 
 
 def _all_sections() -> Iterator[str]:
-    for key, meaning in sections().items():
+    for key, meaning in {**sections(), **study_sections()}.items():
         yield from _section(key, f"{key}: {meaning}")
 
 
@@ -36,7 +36,7 @@ def _section(key: str, title: str) -> Iterator[str]:
     yield f"## {title}\n"
     yield "| option | default | takes | unit | meaning |"
     yield "|---|---|---|---|---|"
-    for option in options().values():
+    for option in (*options().values(), *study_options().values()):
         if option.key.rpartition(".")[0] == key:
             yield _row(option)
     yield ""

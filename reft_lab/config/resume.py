@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.check import check
-from reft_lab.config.conf import Conf
+from reft_lab.config.conf import Conf, experiment_of
 from reft_lab.config.explain import explain
 from reft_lab.config.flags import parse_flags
 from reft_lab.config.overrides import check_overrides, parse, register_rewards
@@ -173,7 +173,7 @@ def _composed_differences(
 
 
 def _flat(composed: DictConfig) -> dict[str, Any]:
-    return flat(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+    return flat(experiment_of(composed))
 
 
 def _where_its_conf_is(saved: SavedRun, flags: Namespace) -> tuple[str | None, str]:

@@ -1,4 +1,4 @@
-"""A folder of its own for every run, also for two that start in the same second."""
+"""A folder of its own for every run, also for two that start in the same second; a study goes on in its folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.errors import BadInput
 
@@ -18,17 +18,17 @@ def claim(composed: DictConfig, words: Sequence[str]) -> tuple[Path, list[str]]:
 
     Args:
         composed: the composed config with Hydra's node.
-        words: the command line; a folder that the user names there is taken as it is.
+        words: the command line; a folder that the user names there is taken as it is, and so is that of a study.
 
     Returns:
-        The folder, and the override that tells Hydra about it; none where the user named it.
+        The folder, and the override that tells Hydra about it; none where its name stays as it is.
 
     Raises:
         BadInput: the folder cannot be made.
     """
     kind = "sweep" if composed.hydra.mode == RunMode.MULTIRUN else "run"
     option = f"hydra.{kind}.dir"
-    named = any(word.startswith(f"{option}=") for word in words)
+    named = any(word.startswith(f"{option}=") for word in words) or OmegaConf.select(composed, "sweeps") is not None
     wanted = Path(str(composed.hydra[kind].dir))
     for number in count(1):
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")

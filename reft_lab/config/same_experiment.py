@@ -22,6 +22,7 @@ MAY_CHANGE = (
     "sft.epochs",
     "sft.eval_every",
     "alarms",
+    "study",
     "checkpoint",
     "tracker",
     "trainer",

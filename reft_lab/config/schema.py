@@ -15,6 +15,7 @@ from reft_lab.config.inputs import (
     ProgramsConfig,
     RewardConfig,
 )
+from reft_lab.config.sweeps import StudyConfig, SweepsConfig
 from reft_lab.config.training import (
     CheckpointConfig,
     EvalConfig,
@@ -66,3 +67,11 @@ class Config:
     trainer: Annotated[TrainerConfig, doc("device, precision, threads")] = field(default_factory=TrainerConfig)
     tracker: Annotated[TrackerConfig, doc("what is recorded")] = field(default_factory=TrackerConfig)
     checkpoint: Annotated[CheckpointConfig, doc("what is saved")] = field(default_factory=CheckpointConfig)
+    study: Annotated[StudyConfig, doc("the study that the run is a trial of")] = field(default_factory=StudyConfig)
+
+
+@dataclass
+class Composed(Config):
+    """What conf/ and sweeps/ compose to: the experiment, and with -m sweeps=NAME the study that varies it."""
+
+    sweeps: Optional[SweepsConfig] = None

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
+from reft_lab.config.conf import experiment_of
 from reft_lab.config.resume import Finished, Resumption, with_changes
 from reft_lab.config.same_experiment import changes, flat, surely_another
 from reft_lab.config.saved_run import CONFIG, LOCK, fix_paths, is_finished, read, stored_config
@@ -27,7 +28,7 @@ def unfinished(composed: DictConfig) -> Resumption | Finished | None:
     Raises:
         BadInput: hydra.run.dir holds a run of another experiment.
     """
-    wanted = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    wanted = experiment_of(composed)
     fix_paths(wanted, Path.cwd())
     places = run_places(composed)
     (folder, depth) = places[0]
@@ -79,10 +80,10 @@ def _is(directory: Path, options: dict[str, Any]) -> bool:
     except (BadInput, OSError, YAMLError, ValueError):
         return False
     found = changes(flat(saved.experiment), options, warmup_is_over=saved.warmup_is_over)
-    return all(change.allowed for change in found) and not _is_held(directory)
+    return all(change.allowed for change in found) and not is_held(directory)
 
 
-def _is_held(directory: Path) -> bool:
+def is_held(directory: Path) -> bool:
     """Whether another process works in a run directory, by its lock, which dies with its owner."""
     from filelock import FileLock, Timeout
 

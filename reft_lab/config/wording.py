@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from reft_lab.config.options import options, sections
+from reft_lab.config.options import options, sections, study_options, study_sections
 from reft_lab.config.suggest import did_you_mean, did_you_mean_option
 
 
 def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
     """An option, section or group that does not exist."""
     parent = key.rpartition(".")[0]
-    if parent in options():
-        return f"{key} is not an option: {parent} is one value, {options()[parent].allowed}."
-    guess = did_you_mean_option(key, [*options(), *sections(), *groups])
+    known = {**options(), **study_options()}
+    if parent in known:
+        return f"{key} is not an option: {parent} is one value, {known[parent].allowed}."
+    own = [*study_options(), *study_sections()] if key.startswith("sweeps.") else [*options(), *sections()]
+    guess = did_you_mean_option(key, [*own, *groups])
     return f"{key} is not an option{guess or '; docs/configuration.md lists all of them.'}"
 
 
 def wrong_value(key: str, value: Any) -> str:
     """A value that its option does not take."""
-    if key in options():
-        option = options()[key]
+    known = {**options(), **study_options()}
+    if key in known:
+        option = known[key]
         guess = did_you_mean(str(value), option.choices)
         return f"{key}={shown(value)} is not possible: it must be {option.allowed}{guess or '.'}"
-    if key in sections():
-        example = next(name for name in options() if name.startswith(f"{key}."))
+    if key in sections() or key in study_sections():
+        example = next(name for name in known if name.startswith(f"{key}."))
         return (
             f"{key}={shown(value)} is not possible: {key} is a section, set an option in it, such as {example}=VALUE."
         )
@@ -40,7 +43,11 @@ def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as one types it in YAML: null, true, 0.95, words."""
+    """A value as one types it in YAML: null, true, 0.95, words, [a, b], {a: 1}."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {shown(entry)}' for name, entry in value.items())}}}"
     return str(value)

@@ -16,6 +16,7 @@ from typing import Any
 
 from reft_lab.config.saved_run import BASELINE, CONFIG, RESULT, is_finished
 from reft_lab.config.schema import Config
+from reft_lab.config.sweeps import StudyConfig
 
 
 class SFTBaseline:
@@ -33,6 +34,7 @@ class SFTBaseline:
             method="sft",
             baseline=None,
             tracker=replace(config.tracker, wandb="disabled"),
+            study=StudyConfig(),
         )
         self._process: BaseProcess | None = None
 

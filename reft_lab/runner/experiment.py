@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput, Interrupted
+from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner import failure
 from reft_lab.runner.baseline import SFTBaseline
@@ -24,6 +24,7 @@ from reft_lab.runner.progress import Progress
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.space import check_space
 from reft_lab.runner.stages import Stages
+from reft_lab.sweeping.reporting import Report
 from reft_lab.tracking.display import Display
 from reft_lab.tracking.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.tracking.result_table import result_table
@@ -40,7 +41,8 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         display: where progress is shown; the terminal if not given.
 
     Returns:
-        Accuracy of the chosen checkpoint on the selection split, which is what a search maximises.
+        Accuracy of the chosen checkpoint on the selection split, which is what a search maximises; of a run that its
+        study stopped, the best so far.
 
     Raises:
         BadInput: something the user gave cannot be used.
@@ -158,7 +160,10 @@ def _go(
             baseline.start()
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
-        loop = Loop(start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms)
+        report = Report(config.study, display.note)
+        loop = Loop(
+            start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms, report
+        )
         stages = Stages(setup, loop)
         warmed_up = train(setup, stages, start.state)
         for note in setup.notes:
@@ -176,6 +181,10 @@ def _go(
         status, reason = "interrupted", f"stopped by {signal.Signals(number).name}"
         sentence = f"interrupted; go on with: {failure.resume_command(directory)}"
         raise Interrupted(number) from None
+    except Pruned as stopped:
+        result["seconds"] = dict(start.progress.seconds)
+        status, reason = "pruned", str(stopped)
+        sentence = f"{reason}; go on with it nevertheless: {failure.resume_command(directory)}"
     except Exception as error:
         explained = failure.explain(error, config, directory)
         status, reason = "failed", str(explained or f"{type(error).__name__}: {error}")
@@ -190,11 +199,13 @@ def _go(
                 if baseline is not None:
                     baseline.stop()
                 if tracker is not None:
-                    tracker.finish(_summary(result), exit_code=0 if status == "finished" else 1)
+                    tracker.finish(_summary(result), exit_code=0 if status in ("finished", "pruned") else 1)
             finally:  # also where a second signal breaks off the waiting
                 run_directory.write_result(result)
                 if sentence:
                     display.note(sentence)
+    if status == "pruned":
+        return start.progress.best.accuracy
     display.show(result_table(result))
     display.note(f"run directory: {directory}")
     return float(result["final"][config.selection]["accuracy"])

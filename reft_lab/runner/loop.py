@@ -11,7 +11,7 @@ from reft_lab.algorithms.reft import ReFT
 from reft_lab.algorithms.sft import SFT
 from reft_lab.config.alarms import AlarmsConfig
 from reft_lab.config.training import CheckpointConfig, parse_every
-from reft_lab.errors import Interrupted, RunFailed
+from reft_lab.errors import Interrupted, Pruned, RunFailed
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
@@ -34,6 +34,7 @@ class Course:
         evaluate: the evaluation on the selection split.
         keep: make what there is to say of an evaluation, and keep the weights where they are the best so far.
         watched: of the metrics of a step, those people watch.
+        is_last: whether the stage makes the final policy, so that a study may judge by it.
     """
 
     stage: SFT | ReFT
@@ -44,6 +45,7 @@ class Course:
     evaluate: Callable[[], Evaluation]
     keep: Callable[[Evaluation], dict[str, float]]
     watched: Callable[[dict[str, float]], dict[str, float]]
+    is_last: bool
 
 
 class Loop:
@@ -58,12 +60,15 @@ class Loop:
         programs: ProgramRunner,
         saving: CheckpointConfig,
         alarms: AlarmsConfig,
+        report: Callable[[int, dict[str, float]], bool],
     ):
+        """`report` is told of evaluations by steps of the stage that makes the final policy; whether to stop there."""
         self.progress = progress
         self.tracker = tracker
         self.checkpoints = checkpoints
         self.interruption = interruption
         self.programs = programs
+        self.report = report
         self.alarms = Alarms(alarms)
         if progress.alarms:
             self.alarms.restore(progress.alarms)
@@ -79,6 +84,7 @@ class Loop:
         Raises:
             Interrupted: a signal was heard; where it could be, the state was saved.
             RunFailed: an alarm says stop; the state was saved.
+            Pruned: the study says stop; the state was saved.
         """
         stage, progress = course.stage, self.progress
         progress.stage = course.name
@@ -130,6 +136,11 @@ class Loop:
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
+        if evaluation is not None and course.is_last and self.report(stage.step, record) and not stage.done:
+            if not self._is_saved:
+                self._save(stage)
+            accuracy = 100 * evaluation.score.accuracy
+            raise Pruned(f"stopped by its study after {stage.step} {course.unit}, at an accuracy of {accuracy:.1f} %")
         return record
 
     def _settle(self, stage: SFT | ReFT) -> None:

@@ -69,7 +69,7 @@ class Stages:
         def keep(evaluation: Evaluation) -> dict[str, float]:
             return self._keep(evaluation, f"epoch {stage.epoch}" if picks_best else None)
 
-        self.loop.run(Course(stage, name, "steps", advance, is_evaluated, self._select, keep, watched))
+        self.loop.run(Course(stage, name, "steps", advance, is_evaluated, self._select, keep, watched, picks_best))
 
     def reinforce(self, stage: ReFT, problems: Sequence[Problem]) -> None:
         """ReFT to its end, evaluated every so many iterations."""
@@ -90,7 +90,7 @@ class Stages:
         def keep(evaluation: Evaluation) -> dict[str, float]:
             return self._keep(evaluation, f"iteration {stage.step}")
 
-        self.loop.run(Course(stage, "reft", "iterations", advance, is_evaluated, self._select, keep, watched))
+        self.loop.run(Course(stage, "reft", "iterations", advance, is_evaluated, self._select, keep, watched, True))
 
     def evaluate(self, policy: Policy, problems: Sequence[Problem], title: str | None = None) -> Evaluation:
         """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`."""

@@ -65,6 +65,8 @@ class WandbRun:
     def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
         """Close the run; a second run of the same process would otherwise join it."""
         self._run.summary.update(dict(summary))
+        if summary.get("status") == "pruned":
+            self._run.tags = (*self._run.tags, "pruned")
         self._run.finish(exit_code=exit_code)
 
 

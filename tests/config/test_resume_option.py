@@ -87,7 +87,7 @@ def test_a_run_goes_on_from_its_own_config(tmp_path: Path) -> None:
         ("warmup.eval_every=2", "warmup.eval_every: 1 -> 2"),
         ("checkpoint.every=10min", "checkpoint.every: null -> 10min"),
         ("checkpoint.keep=3", "checkpoint.keep: 2 -> 3"),
-        ("tracker.tags=[a,b]", "tracker.tags: [] -> ['a', 'b']"),
+        ("tracker.tags=[a,b]", "tracker.tags: [] -> [a, b]"),
         ("tracker=none", "tracker.wandb: auto -> disabled"),
         ("trainer=cpu", "trainer.device: auto -> cpu"),
         ("trainer.tokens_per_micro_batch=512", "trainer.tokens_per_micro_batch: 1024 -> 512"),

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from reft_lab.config.check import check
 from reft_lab.config.conf import Conf, compose, register_schema
 from reft_lab.config.inputs import CotConfig, DataConfig, ProgramsConfig
 from reft_lab.config.launch import check_command
-from reft_lab.config.options import options, sections
+from reft_lab.config.options import options, sections, study_options, study_sections
 from reft_lab.config.resume import split_resume
 from reft_lab.config.wording import shown
 from reft_lab.data import load
@@ -130,7 +131,8 @@ def test_the_index_of_the_paper_names_code_in_every_row() -> None:
 def test_every_option_and_choice_exists(page: Path) -> None:
     register_schema()
     conf = Conf()
-    known_sections = {name.partition(".")[0] for name in sections()}
+    known = {**options(), **sections(), **study_options(), **study_sections()}
+    known_sections = {name.partition(".")[0] for name in known}
     for span in code_spans(prose(page)):
         match = OPTION.fullmatch(span)
         if match is None or match[1].startswith(("hydra.", "reft_lab.")):
@@ -140,7 +142,7 @@ def test_every_option_and_choice_exists(page: Path) -> None:
             continue  # a plain word, or the name of a file
         if value is None and (page.parent / key).exists():
             continue
-        assert key in options() or key in conf.groups or key in sections() or _is_code(span), (page.name, span)
+        assert key in known or key in conf.groups or _is_code(span), (page.name, span)
         if value and value.isidentifier() and value.islower() and key in conf.groups:
             assert value in conf.choices(key) or value == "null", f"{page.name} names {span}"
 
@@ -190,8 +192,10 @@ COMMANDS = sorted({command for page in PAGES if page.name != "CONTRIBUTING.md" f
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_line_can_be_run(command: str) -> None:
     """Composed and checked as run.py does; the files in it are made up."""
-    words = command.split()[1:]
-    if "--help" in words or any(word.isupper() or "OPTION" in word for word in words):
+    words = shlex.split(command)[1:]
+    if "--help" in words or any(
+        word.rpartition("=")[2] == "NAME" or word.isupper() or "OPTION" in word for word in words
+    ):
         return
     _, words = split_resume(words)
     register_schema()

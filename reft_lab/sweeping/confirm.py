@@ -1,0 +1,94 @@
+"""After a search: the winner and the setting it began with, on seeds that no trial had."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reft_lab.config.saved_run import RESULT
+from reft_lab.sweeping.definition import Definition
+from reft_lab.sweeping.lines import best_of, setting
+from reft_lab.sweeping.slot import Doer, words_of
+from reft_lab.tracking import disk
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+FOLDER, FILE = "confirm", "confirm.json"
+FRESH = 1000  # the first of the fresh seeds
+
+
+def confirm(trials: Sequence[FrozenTrial], definition: Definition, do: Doer, say: Callable[[str], None]) -> None:
+    """Run both on the same fresh seeds and compare them on the test set, which the search never read.
+
+    Writes confirm.json. What ran before is not run again.
+    """
+    from optuna.trial import TrialState
+
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = best_of(finished, definition.objectives[0])
+    first = _first_words(definition)
+    if tuple(best.user_attrs["overrides"]) == first:
+        say("the best trial is the setting that the search began with; there is nothing to confirm.")
+        return
+    candidates = range(FRESH, FRESH + definition.confirm + len(definition.seeds))
+    seeds = [seed for seed in candidates if seed not in definition.seeds][: definition.confirm]
+    sides = {f"trial-{best.number}": tuple(best.user_attrs["overrides"]), "first": first}
+    say(f"confirming trial {best.number + 1} ({setting(best)}) on {len(seeds)} fresh seeds")
+    accuracies: dict[str, list[float]] = {name: [] for name in sides}
+    for seed in seeds:
+        for name, words in sides.items():
+            directory = definition.folder / FOLDER / name / f"seed-{seed}"
+            outcome = do(directory, words_of(definition, words, seed))
+            if outcome.status != "finished":
+                say(f"not confirmed: {outcome.reason}")
+                return
+            accuracies[name].append(_test_accuracy(directory))
+    ours, theirs = accuracies.values()
+    compared = compare(ours, theirs)
+    found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": compared}
+    disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
+    say(
+        f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
+        f"setting; {_in_words(compared)}"
+    )
+
+
+def compare(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float | list[float] | None]:
+    """The mean difference of pairs, its standard error, and its 95 % interval (Student's t; None for one pair)."""
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    mean, count = statistics.fmean(differences), len(differences)
+    if count < 2:
+        return {"mean": mean, "standard_error": None, "ci95": None}
+    from scipy import stats
+
+    error = statistics.stdev(differences) / math.sqrt(count)
+    reach = float(stats.t.ppf(0.975, count - 1)) * error
+    return {"mean": mean, "standard_error": error, "ci95": [mean - reach, mean + reach]}
+
+
+def _in_words(compared: dict[str, float | list[float] | None]) -> str:
+    mean, interval = compared["mean"], compared["ci95"]
+    assert isinstance(mean, float)
+    if not isinstance(interval, list):
+        return f"a difference of {100 * mean:+.1f} points on one seed, which says little."
+    low, high = (100 * end for end in interval)
+    shown = f"{100 * mean:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
+    return f"no difference that counts: {shown}." if low <= 0 <= high else f"a difference of {shown}."
+
+
+def _first_words(definition: Definition) -> tuple[str, ...]:
+    """The setting that the search began with; the experiment as it stands where it began with none."""
+    if not definition.first:
+        return ()
+    values = definition.first[0]
+    return tuple(each.override(values[each.key]) for each in definition.space if each.key in values)
+
+
+def _test_accuracy(directory: Path) -> float:
+    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    return float(result["final"]["test"]["accuracy"])

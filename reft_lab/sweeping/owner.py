@@ -1,0 +1,67 @@
+"""Which sweep a trial that is running belongs to, and whether that sweep is still there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+OWNER = "owner"  # of a trial's user attributes
+BEAT = 20.0  # seconds between two signs of life
+SILENCE = 120.0  # seconds without one after which a sweep on another machine counts as dead
+UNCLAIMED = 15.0  # seconds that a sweep may take from popping a trial to putting its name on it
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A sweep process.
+
+    Attributes:
+        token: no other has it.
+        host: its machine.
+        pid: its process there.
+        started: when that process started, as the system has it; "" where it does not say.
+    """
+
+    token: str
+    host: str
+    pid: int
+    started: str
+
+    def sign(self) -> dict[str, Any]:
+        """What it puts on a trial, and renews every BEAT seconds."""
+        return asdict(self) | {"beat": time.time()}
+
+
+def this_process() -> Owner:
+    """This sweep."""
+    return Owner(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
+
+
+def is_abandoned(attributes: Mapping[str, Any], running_for: float) -> bool:
+    """Whether a running trial has no sweep any more.
+
+    Args:
+        attributes: the trial's user attributes.
+        running_for: seconds since it was popped.
+    """
+    if OWNER not in attributes:
+        return running_for > UNCLAIMED
+    sign = attributes[OWNER]
+    if sign is None:  # given back
+        return True
+    if sign["host"] == platform.node():
+        return _started(sign["pid"]) != sign["started"] or not Path(f"/proc/{sign['pid']}").exists()
+    return bool(time.time() - sign["beat"] > SILENCE)
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
