@@ -87,5 +87,16 @@ def test_rooms_do_not_know_what_they_need_not(repo, room, strangers):
 def test_heavy_packages_are_not_loaded_on_the_way_in(repo):
     script = "import sys, run; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=repo, capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "datasets", "pandas", "wandb", "optuna", "scipy", "pydantic_monty", "plotly", "sklearn"}
+    heavy = {
+        "torch",
+        "transformers",
+        "datasets",
+        "pandas",
+        "wandb",
+        "optuna",
+        "scipy",
+        "pydantic_monty",
+        "plotly",
+        "sklearn",
+    }
     assert not heavy & set(done.stdout.split())

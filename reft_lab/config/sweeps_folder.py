@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 GROUP = "sweeps"
@@ -42,4 +42,4 @@ class SweepsSearchPath(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Put it behind conf/, once."""
         if all(element.provider != PROVIDER for element in search_path.get_path()):
-            search_path.append(PROVIDER, f"{SweepsSource.scheme()}://{REPO}", anchor="main")
+            search_path.append(PROVIDER, f"{SweepsSource.scheme()}://{REPO}", anchor=SearchPathQuery("main"))

@@ -77,6 +77,8 @@ def _is(directory: Path, options: dict[str, Any]) -> bool:
         if surely_another(stored_config(directory), options):
             return False
         saved = read(directory)
+        if saved.experiment.study.storage is not None:  # its study goes on with it
+            return False
     except (BadInput, OSError, YAMLError, ValueError):
         return False
     found = changes(flat(saved.experiment), options, warmup_is_over=saved.warmup_is_over)

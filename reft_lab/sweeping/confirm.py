@@ -38,7 +38,7 @@ def confirm(trials: Sequence[FrozenTrial], definition: Definition, do: Doer, say
     candidates = range(FRESH, FRESH + definition.confirm + len(definition.seeds))
     seeds = [seed for seed in candidates if seed not in definition.seeds][: definition.confirm]
     sides = {f"trial-{best.number}": tuple(best.user_attrs["overrides"]), "first": first}
-    say(f"confirming trial {best.number + 1} ({setting(best)}) on {len(seeds)} fresh seeds")
+    say(f"confirming trial {best.number} ({setting(best)}) on {len(seeds)} fresh seeds")
     accuracies: dict[str, list[float]] = {name: [] for name in sides}
     for seed in seeds:
         for name, words in sides.items():

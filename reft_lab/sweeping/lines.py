@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ class TrialLines:
     def __init__(self, definition: Definition, say: Callable[[str], None]):
         self._definition, self._say = definition, say
         self._began: dict[int, float] = {}
-        self._lock = threading.Lock()
         self.best: float | None = None
 
     def begin(self, trials: Sequence[FrozenTrial]) -> None:
@@ -43,12 +41,12 @@ class TrialLines:
 
     def ended(self, trials: Sequence[FrozenTrial], number: int) -> None:
         """Say how a trial ended."""
-        with self._lock:
-            best = self._note_best(trials)
-            trial = trials[number]
-            took = time.monotonic() - self._began.get(number, time.monotonic())
-            parts = [f"trial {number + 1}/{len(trials)}", setting(trial), told(trial, self._definition.objectives)]
-            self._say("  ".join([*parts, *([best] if best else []), f"{took:.0f} s"]))
+        best = self._note_best(trials)
+        trial = trials[number]
+        took = time.monotonic() - self._began.get(number, time.monotonic())
+        ended = sum(each.state.is_finished() for each in trials)
+        parts = [f"{ended}/{len(trials)}", f"trial {number}", setting(trial), told(trial, self._definition.objectives)]
+        self._say("  ".join([*parts, *([best] if best else []), f"{took:.0f} s"]))
 
     def _note_best(self, trials: Sequence[FrozenTrial]) -> str | None:
         from optuna.trial import TrialState
@@ -60,7 +58,7 @@ class TrialLines:
         best = best_of(finished, objectives[0])
         assert best.value is not None
         self.best = best.value
-        return f"best {best.value:.4g} (trial {best.number + 1})"
+        return f"best {best.value:.4g} (trial {best.number})"
 
 
 def best_of(finished: Sequence[FrozenTrial], objective: Objective) -> FrozenTrial:

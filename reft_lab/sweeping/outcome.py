@@ -14,6 +14,7 @@ from reft_lab.sweeping.definition import Objective
 from reft_lab.sweeping.metrics import ACCURACY
 
 METRICS = "metrics.jsonl"
+HELD = "held"  # another process works in the run directory
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Outcome:
     """What became of a run.
 
     Attributes:
-        status: as in result.json, or "crashed" where there is none.
+        status: as in result.json, "crashed" where there is none, or HELD.
         reason: one sentence, None for a finished run.
         values: one for each objective, of a finished run.
         seconds: wall seconds of all its sessions.

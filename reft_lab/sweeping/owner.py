@@ -14,7 +14,7 @@ from typing import Any
 OWNER = "owner"  # of a trial's user attributes
 BEAT = 20.0  # seconds between two signs of life
 SILENCE = 120.0  # seconds without one after which a sweep on another machine counts as dead
-UNCLAIMED = 15.0  # seconds that a sweep may take from popping a trial to putting its name on it
+UNCLAIMED = 10.0  # seconds that a sweep may take from popping a trial to putting its name on it
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,30 @@ def this_process() -> Owner:
     return Owner(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
 
 
-def is_abandoned(attributes: Mapping[str, Any], running_for: float) -> bool:
-    """Whether a running trial has no sweep any more.
+class Watch:
+    """Whether running trials have a sweep, as one that looks again and again can tell by its own clock alone."""
 
-    Args:
-        attributes: the trial's user attributes.
-        running_for: seconds since it was popped.
-    """
-    if OWNER not in attributes:
-        return running_for > UNCLAIMED
-    sign = attributes[OWNER]
-    if sign is None:  # given back
-        return True
-    if sign["host"] == platform.node():
-        return _started(sign["pid"]) != sign["started"] or not Path(f"/proc/{sign['pid']}").exists()
-    return bool(time.time() - sign["beat"] > SILENCE)
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Any, float]] = {}
+
+    def is_abandoned(self, number: int, attributes: Mapping[str, Any]) -> bool:
+        """Whether a running trial has no sweep any more.
+
+        Args:
+            number: of the trial.
+            attributes: its user attributes.
+        """
+        sign = attributes.get(OWNER, "none yet")
+        if sign is None:  # given back
+            return True
+        if isinstance(sign, Mapping) and sign["host"] == platform.node():
+            return _started(sign["pid"]) != sign["started"]
+        now = time.monotonic()
+        before, since = self._seen.get(number, (None, now))
+        if before != sign:
+            self._seen[number] = sign, now
+            return False
+        return now - since > (SILENCE if isinstance(sign, Mapping) else UNCLAIMED)
 
 
 def _started(pid: int) -> str:

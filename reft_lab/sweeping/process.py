@@ -16,8 +16,10 @@ from reft_lab.config.quiet_start import PARENT
 from reft_lab.config.sweeps_folder import REPO
 from reft_lab.config.unfinished import is_held
 from reft_lab.sweeping.definition import Definition
-from reft_lab.sweeping.outcome import Outcome, can_go_on, read_outcome
+from reft_lab.sweeping.outcome import HELD, RESULT, Outcome, can_go_on, read_outcome
+from reft_lab.sweeping.storage import STORAGE, has_password
 
+MAY_CHANGE = ("study.", "tracker.", "checkpoint.")
 POLL = 0.2  # seconds between two looks at a process
 PATIENCE = 60.0  # seconds that a run of a sweep that was killed is waited for
 
@@ -68,10 +70,13 @@ def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
     waited = time.monotonic()
     while is_held(run.directory) and time.monotonic() - waited < PATIENCE and not stop.event.wait(POLL):
         pass  # a process of a sweep that was killed is about to end
+    if is_held(run.directory):
+        return Outcome(HELD)
     before = read_outcome(run.directory, definition.objectives)
     if before.status in ("finished", "pruned"):  # the sweep was killed before it could tell
         return before
     run.log.parent.mkdir(parents=True, exist_ok=True)
+    (run.directory / RESULT).unlink(missing_ok=True)  # of an attempt that failed
     with run.log.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(
@@ -79,7 +84,7 @@ def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=environment(run.gpu, definition.workers),
+            env=environment(run.gpu, definition),
             start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on
         )
         try:
@@ -96,14 +101,16 @@ def command(run: Run) -> list[str]:
     script = Path(sys.argv[0]).absolute()
     script = script if script.name == "run.py" and script.exists() else REPO / "run.py"
     if can_go_on(run.directory):
-        kept = [word for word in run.words if word.startswith("study.")]
+        kept = [word for word in run.words if word.startswith(MAY_CHANGE)]
         return [sys.executable, str(script), f"resume={as_text(str(run.directory))}", *kept]
     return [sys.executable, str(script), *run.words, f"hydra.run.dir={as_text(str(run.directory))}"]
 
 
-def environment(gpu: int | None, workers: int) -> dict[str, str]:
-    """The environment of a run: its GPU, its share of the cores, and whom it must not outlive."""
-    changed = {PARENT: str(os.getpid())}
+def environment(gpu: int | None, definition: Definition) -> dict[str, str]:
+    """The environment of a run: its GPU, its share of the cores, secrets, whom it must not outlive."""
+    changed, workers = {PARENT: str(os.getpid())}, definition.workers
+    if has_password(definition.storage):
+        changed[STORAGE] = definition.storage
     if gpu is not None:
         changed["CUDA_VISIBLE_DEVICES"] = str(gpu)
     if workers > 1 and "OMP_NUM_THREADS" not in os.environ:

@@ -37,7 +37,7 @@ def leave_behind(
         return
     for trial, file in _best(study, finished, definition):
         disk.replace(definition.folder / file, _experiment(trial, definition))
-        say(f"best: {setting(trial)}  {told(trial, definition.objectives)}  (trial {trial.number + 1})")
+        say(f"best: {setting(trial)}  {told(trial, definition.objectives)}  (trial {trial.number})")
         say(f"      python run.py experiment={_from_here(definition.folder / file)}")
     for note in write_pictures(study, definition, trials):
         say(note)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.override_text import as_text
 from reft_lab.sweeping.definition import Definition
-from reft_lab.sweeping.outcome import Outcome
+from reft_lab.sweeping.outcome import HELD, Outcome
+from reft_lab.sweeping.storage import IN_ENVIRONMENT, has_password
 from reft_lab.sweeping.trials import Trials
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ LOGS = "logs"
 Doer = Callable[[Path, tuple[str, ...]], Outcome]
 
 
-class Interrupted(Exception):
-    """The trial was given back because the sweep is told to stop."""
+class GivenBack(Exception):
+    """The trial waits to be taken up again: the sweep is told to stop, or another process still works on it."""
 
 
 def work_on(trial: Trial, trials: Trials, do: Doer) -> None:
     """Take a trial to its end, and tell the study.
 
     Raises:
-        Interrupted: the sweep is told to stop; the trial waits to be taken up again.
+        GivenBack: the sweep is told to stop, or another process still works on the trial.
     """
     from optuna.trial import TrialState
 
@@ -42,25 +43,27 @@ def work_on(trial: Trial, trials: Trials, do: Doer) -> None:
     runs: list[dict[str, Any]] = []
     results: list[tuple[float, ...]] = []
     seeds: tuple[int | None, ...] = definition.seeds or (None,)
+    known = {run["seed"]: run for run in trial.user_attrs.get("runs", [])}  # of a sweep that was killed
     first_step = 0
     for seed in seeds:
         directory = folder_of(definition, trial.number, seed)
         outcome, attempts = _tried(trial, trials, do, directory, words, seed, first_step)
         runs.append(asdict(outcome) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
-        trials.note(trial, runs=runs)
         if outcome.status != "finished":
             state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
-            trials.note(trial, reason=outcome.reason)
+            trials.note(trial, runs=runs, reason=outcome.reason)
             trials.tell(trial, state)
             return
         results.append(outcome.values)
         if len(results) < len(seeds) and len(definition.objectives) == 1:
-            step, hopeless = trials.report(trial, _means(results)[0])
-            if hopeless:
+            first_step = known.get(seed, {}).get("last_step") or trials.last_step(trial) + 1
+            runs[-1]["last_step"] = first_step
+            trials.note(trial, runs=runs)
+            if trials.report(trial, first_step, _means(results)[0]):
                 trials.note(trial, reason=f"stopped by its study after {len(results)} of {len(seeds)} seeds")
                 trials.tell(trial, TrialState.PRUNED)
                 return
-            first_step = step
+    trials.note(trial, runs=runs)
     if len(results) > 1:
         trials.note(trial, standard_error=_standard_errors(results))
     trials.tell(trial, TrialState.COMPLETE, _means(results))
@@ -80,13 +83,12 @@ def log_of(definition: Definition, directory: Path) -> Path:
 def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
     """All overrides of a run but what makes it a trial: those of the study, its values, its seed, its W&B group."""
     given = {word.partition("=")[0] for word in definition.fixed}
-    own = [*definition.flags, *definition.fixed, *words]
+    fixed = [word for word in definition.fixed if seed is None or not word.startswith("seed=")]
+    own = [*definition.flags, *fixed, *words]
     if seed is not None:
         own.append(f"seed={seed}")
     if "tracker.group" not in given:
         own.append(f"tracker.group={as_text(definition.name)}")
-    if "tracker.tags" not in given:
-        own.append(f"tracker.tags=[{as_text(definition.name)}]")
     return tuple(own)
 
 
@@ -106,9 +108,9 @@ def _tried(
     while True:
         attempt += 1
         outcome = do(directory, whole)
-        if outcome.status == "interrupted":
+        if outcome.status in ("interrupted", HELD):
             trials.give_back(trial)
-            raise Interrupted
+            raise GivenBack
         if outcome.status in ("finished", "pruned") or outcome.is_final or attempt > definition.retries:
             return outcome, attempt
 
@@ -117,7 +119,7 @@ def _study_words(definition: Definition, number: int, first_step: int) -> tuple[
     if len(definition.objectives) > 1:
         return ()  # nothing is pruned by several objectives
     return (
-        f"study.storage={as_text(definition.storage)}",
+        f"study.storage={as_text(IN_ENVIRONMENT if has_password(definition.storage) else definition.storage)}",
         f"study.name={as_text(definition.name)}",
         f"study.trial={number}",
         f"study.first_step={first_step}",

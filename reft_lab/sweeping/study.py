@@ -22,8 +22,8 @@ from reft_lab.sweeping.definition import Definition
 from reft_lab.sweeping.lines import TrialLines
 from reft_lab.sweeping.outcome import Outcome
 from reft_lab.sweeping.results import leave_behind, write_table
-from reft_lab.sweeping.slot import Doer, Interrupted, log_of, work_on
-from reft_lab.sweeping.storage import open_study
+from reft_lab.sweeping.slot import Doer, GivenBack, log_of, work_on
+from reft_lab.sweeping.storage import open_study, shown
 from reft_lab.sweeping.trials import Trials
 
 if TYPE_CHECKING:
@@ -55,17 +55,18 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
     doers = [_doer(definition, stop, launcher, slot) for slot in range(definition.workers)]
     try:
         lines.begin(trials.all())
-        with _heard(stop):
+        with _heard(stop), _reached(definition):
             _work(trials, lines, stop, doers)
             leave_behind(trials.study, trials.all(), definition, say)
-            if stop.number is None and definition.confirm and lines.best is not None:
+            problem = failures(trials)
+            if stop.number is None and problem is None and definition.confirm and lines.best is not None:
                 confirm(trials.all(), definition, doers[0], say)
     finally:
         trials.close()
     if stop.number is not None:
         say(f"the study is stopped; go on with: {shlex.join(['python', *sys.argv])}")
         raise errors.Interrupted(stop.number)
-    if problem := failures(trials):
+    if problem is not None:
         raise RunFailed(problem)
     return lines.best
 
@@ -117,10 +118,11 @@ def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: thread
         lines.started(trial.number)
         try:
             work_on(trial, trials, do)
-        except Interrupted:
-            return
-        write_table(trials.all(), trials.definition)
-        lines.ended(trials.all(), trial.number)
+        except GivenBack:
+            continue
+        with trials.alone():
+            write_table(trials.all(), trials.definition)
+            lines.ended(trials.all(), trial.number)
         if failures(trials):
             failure.set()
 
@@ -137,6 +139,22 @@ def _doer(definition: Definition, stop: process.Stop, launcher: Launcher | None,
         return process.do(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
 
     return do
+
+
+@contextmanager
+def _reached(definition: Definition) -> Iterator[None]:
+    """Inside, a storage that is gone ends the study with one sentence."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (OptunaError, SQLAlchemyError, OSError) as error:
+        first = " ".join(str(error).split())[:160] or type(error).__name__
+        raise RunFailed(
+            f"the study in {shown(definition.storage)} cannot be reached any more ({first}); the runs are kept, and "
+            "the same command goes on with them."
+        ) from error
 
 
 @contextmanager

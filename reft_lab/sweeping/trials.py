@@ -8,16 +8,15 @@ there should be.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from reft_lab.sweeping.definition import Definition
-from reft_lab.sweeping.owner import BEAT, OWNER, is_abandoned, this_process
+from reft_lab.sweeping.owner import BEAT, OWNER, Watch, this_process
 from reft_lab.sweeping.samplers import make_pruner, make_sampler
 
 if TYPE_CHECKING:
@@ -42,7 +41,9 @@ class Trials:
         self._owner = this_process()
         self._held: set[int] = set()
         self._lock = threading.RLock()  # samplers and storages are asked by one thread at a time
-        self._between = FileLock(definition.folder / LOCK)  # sweeps that see the same folder
+        # Between sweeps that see the same folder. A soft lock, which filelock would fall back to, outlives a kill.
+        self._between = FileLock(definition.folder / LOCK, fallback_to_soft=False)
+        self._watch = Watch()
         self._points = _grid(definition)
         self._over = threading.Event()
         with self._between:
@@ -55,11 +56,17 @@ class Trials:
         with self._lock:
             return self.study.get_trials(deepcopy=False)[: self.definition.trials]
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Inside, no other slot or sweep that sees the same folder is."""
+        with self._lock, self._between:
+            yield
+
     def take(self) -> Trial | None:
         """A trial to work on: one that a dead sweep left, or the next that waits; None where there is neither."""
         from optuna.trial import TrialState
 
-        with self._lock, self._between:
+        with self.alone():
             trials = self.all()
             for frozen in trials:
                 if frozen.state == TrialState.RUNNING and self._is_abandoned(frozen):
@@ -99,18 +106,17 @@ class Trials:
             for name, value in attributes.items():
                 trial.set_user_attr(name, value)
 
-    def report(self, trial: Trial, value: float) -> tuple[int, bool]:
-        """Report the mean of the seeds so far behind the last report.
-
-        Returns:
-            Its step, and whether the trial should stop.
-        """
+    def last_step(self, trial: Trial) -> int:
+        """The last step that the trial reported, 0 where there is none."""
         with self._lock:
-            reported = self._storage.get_trial(trial._trial_id).intermediate_values
-            step = max(reported, default=0) + 1
+            return max(self._storage.get_trial(trial._trial_id).intermediate_values, default=0)
+
+    def report(self, trial: Trial, step: int, value: float) -> bool:
+        """Report the mean of the seeds so far; whether the trial should stop."""
+        with self._lock:
             self._storage.set_trial_intermediate_value(trial._trial_id, step, value)
             pruner = make_pruner(vars(self.definition.pruner))
-            return step, bool(pruner.prune(self.study, self._storage.get_trial(trial._trial_id)))
+            return bool(pruner.prune(self.study, self._storage.get_trial(trial._trial_id)))
 
     def tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> None:
         """The end of a trial."""
@@ -131,8 +137,7 @@ class Trials:
     def _is_abandoned(self, frozen: FrozenTrial) -> bool:
         if frozen._trial_id in self._held:
             return False
-        began = frozen.datetime_start or datetime.now()
-        return is_abandoned(frozen.user_attrs, (datetime.now(began.tzinfo) - began).total_seconds())
+        return self._watch.is_abandoned(frozen.number, frozen.user_attrs)
 
     def _pop(self, frozen: FrozenTrial) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError

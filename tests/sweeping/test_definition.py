@@ -15,6 +15,7 @@ from reft_lab.sweeping.definition import Definition, Objective
 from reft_lab.sweeping.from_config import from_config
 from reft_lab.sweeping.metrics import known_metrics
 from reft_lab.sweeping.parameter import Parameter
+from reft_lab.sweeping.slot import words_of
 
 
 def define(*words: str, config_dir: Path | None = None) -> Definition:
@@ -190,6 +191,15 @@ def test_the_identity_is_what_must_not_change():
         {"pruner": replace(base.pruner, name="none")},
     ):
         assert replace(base, **change).identity() != identity, change
+
+
+def test_a_run_on_another_seed_has_that_seed_only():
+    """As when winner and first setting are run on fresh seeds: run.py takes no option twice."""
+    study = define("sweeps=reft_search", "seed=3", "tracker.group=mine")
+    words = words_of(study, ("ppo.lam=0.9",), 1000)
+    assert [word for word in words if word.startswith("seed=")] == ["seed=1000"]
+    assert len({word.partition("=")[0] for word in words}) == len(words)
+    assert "seed=3" in words_of(study, ("ppo.lam=0.9",), None)
 
 
 def test_a_reward_of_ones_own_is_searched(tmp_path, monkeypatch):
