@@ -1,4 +1,4 @@
-"""Studies of real runs: killed with everything they started, gone on with by two sweeps, pruned, and launched by others."""
+"""Studies of real runs: killed with all they started, gone on with by two sweeps, pruned, launched by others."""
 
 from __future__ import annotations
 

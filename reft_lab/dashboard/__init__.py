@@ -1,0 +1,1 @@
+"""W&B workspaces and reports as code."""
