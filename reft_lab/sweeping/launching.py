@@ -26,8 +26,10 @@ def through(launcher: Launcher, definition: Definition, stop: Stop) -> Doer:
     def launch(directory: Path, words: tuple[str, ...]) -> Outcome:
         inside = directory.relative_to(definition.folder)
         job = [word for word in words if not word.startswith("--")]  # the launcher knows what flags say
+        # A job is composed without the study, so it has to be told where its run belongs.
+        place = [f"hydra.sweep.dir={as_text(str(definition.folder))}", f"hydra.sweep.subdir={as_text(str(inside))}"]
         try:
-            (returned,) = launcher.launch([[*job, f"hydra.sweep.subdir={as_text(str(inside))}"]], _number(inside))
+            (returned,) = launcher.launch([[*job, *place]], _number(inside))
             outcome: Outcome = returned.return_value
         except Exception as error:  # of the launcher, a job that died, or what Hydra makes of it
             outcome = read_outcome(directory, definition.objectives)
