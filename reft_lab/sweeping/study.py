@@ -55,7 +55,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
     doers = [_doer(definition, stop, launcher, slot) for slot in range(definition.workers)]
     try:
         lines.begin(trials.all())
-        with _heard(stop), _reached(definition):
+        with _heard(stop, jobs=launcher is not None), _reached(definition):
             _work(trials, lines, stop, doers)
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
@@ -158,13 +158,18 @@ def _reached(definition: Definition) -> Iterator[None]:
 
 
 @contextmanager
-def _heard(stop: process.Stop) -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM ask all runs to stop; the second one ends them at once."""
+def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
+    """Inside, SIGINT and SIGTERM ask all runs to stop, and the second one ends them at once.
+
+    Jobs of a launcher may be on other machines, where no signal of ours reaches them: they are waited for, and with
+    the second signal left alone.
+    """
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.ask(number)
-        line = "stopping all runs at once." if stop.at_once else "stopping: runs save their state; again stops at once."
-        os.write(2, f"{line}\n".encode())
+        os.write(2, f"{_told_of_stop(jobs, stop.at_once)}\n".encode())
+        if jobs and stop.at_once:
+            os._exit(128 + number)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -172,3 +177,13 @@ def _heard(stop: process.Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _told_of_stop(jobs: bool, at_once: bool) -> str:
+    if jobs:
+        return (
+            "leaving the jobs under way; the same command takes up what became of them."
+            if at_once
+            else "stopping when the jobs under way have ended; again leaves them to themselves."
+        )
+    return "stopping all runs at once." if at_once else "stopping: runs save their state; again stops at once."
