@@ -1,0 +1,119 @@
+"""One run directory (docs/run-directory.md) as a run, whatever state it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, STATUSES, Found, Line
+from reft_lab.analysis.place import place_of
+from reft_lab.analysis.reading import Say, last_line, read_config, read_lines, read_object
+from reft_lab.config.saved_run import BASELINE, CONFIG, LOCK, PASSPORT, RESULT
+
+METRICS, SAMPLES, PREDICTIONS = "metrics.jsonl", "samples.jsonl", "predictions.jsonl"
+FILES = {CONFIG, PASSPORT, RESULT, METRICS}
+
+
+def is_run(names: set[str]) -> bool:
+    """Whether a folder with these entries is a run directory, a damaged one included."""
+    return (CONFIG in names and ".hydra" in names) or len(names & FILES) > 1
+
+
+def read_directory(directory: Path, run: str, say: Say) -> Found:
+    """The run in `directory`.
+
+    Args:
+        directory: where it is.
+        run: what it is to be called.
+        say: told of damaged lines, when its history is read.
+    """
+    problems: list[str] = []
+    result = read_object(directory / RESULT, problems.append, needed=False)
+    held = result is None and is_held(directory)
+    # A process that has just begun has not written everything yet.
+    missing = [] if held else problems
+    config = read_config(directory, problems.append if (directory / CONFIG).exists() else missing.append)
+    passport = read_object(directory / PASSPORT, problems.append, needed=not held) or {}
+    last, problem = last_line(directory / METRICS)
+    if problem and not (result is None and problem == "ends in a torn line"):
+        missing.append(f"{METRICS} {problem}")
+    state, reason = _state(result, held, problems)
+    return Found(
+        run=run,
+        source="directory",
+        state=state,
+        reason=reason,
+        config=config,
+        result=result or {},
+        started=_started(passport, problems),
+        step=_whole(last, "step"),
+        seconds=(last or {}).get("seconds"),
+        directory=directory,
+        place=place_of(directory),
+        history=partial(read_lines, directory / METRICS, say),
+        samples=partial(read_lines, directory / SAMPLES, say),
+        predictions=partial(_predictions, directory / PREDICTIONS, say),
+    )
+
+
+def baseline_of(directory: Path) -> Path | None:
+    """The run directory of the SFT baseline inside a run directory, None where there is none."""
+    baseline = directory / BASELINE
+    return baseline if baseline.is_dir() and is_run({entry.name for entry in baseline.iterdir()}) else None
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a process works in a run directory, by its lock, which dies with its owner.
+
+    Nothing is written, so runs of others that one may only read are seen as they are.
+    """
+    import fcntl
+
+    try:
+        with (directory / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False  # closing the file gives the lock back
+
+
+def _state(result: dict[str, Any] | None, held: bool, problems: list[str]) -> tuple[str, str | None]:
+    """The state of a run, and the sentence on it."""
+    status = None if result is None else result.get("status")
+    if result is not None and status not in STATUSES:
+        problems.append(f"{RESULT} names no status")
+    if problems:
+        return DAMAGED, f"{'; '.join(problems)}."
+    if result is not None:
+        reason = result.get("reason")
+        return str(status), None if reason is None else str(reason)
+    return (RUNNING, None) if held else (CRASHED, "It left no result, and no process works on it.")
+
+
+def _started(passport: dict[str, Any], problems: list[str]) -> datetime | None:
+    if not passport:
+        return None
+    try:
+        started = datetime.fromisoformat(passport["started"])
+        return (started if started.tzinfo else started.replace(tzinfo=UTC)).astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        problems.append(f"{PASSPORT} names no time of start")
+        return None
+
+
+def _whole(line: Line | None, key: str) -> int | None:
+    value = (line or {}).get(key)
+    return value if type(value) is int else None
+
+
+def _predictions(file: Path, say: Say) -> Iterator[Line]:
+    """The predictions, with what the policy after warm-up did in columns of their own."""
+    for line in read_lines(file, say):
+        before = line.pop("warmup", None)
+        before = before if isinstance(before, dict) else {}
+        yield line | {f"warmup_{key}": before.get(key) for key in ("answer", "outcome")}

@@ -1,0 +1,90 @@
+"""Runs as data frames: a table at once, their steps and responses when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.analysis.found import Found, Line
+from reft_lab.analysis.schema import table_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Runs:
+    """Runs that were found somewhere; docs/frame.md describes the frames.
+
+    Attributes:
+        found: the runs, one by one.
+        problems: what could not be read, in words; reading histories may add to it.
+    """
+
+    def __init__(self, found: Sequence[Found], problems: list[str]):
+        self.found = tuple(found)
+        self.problems = problems
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @cached_property
+    def table(self) -> DataFrame:
+        """One row a run."""
+        return table_of(self.found)
+
+    def history(self, metrics: str | Sequence[str] | None = None, runs: Collection[str] | None = None) -> DataFrame:
+        """The steps of the runs, in long form: run, step, metric, value.
+
+        Args:
+            metrics: names, or patterns such as `eval/*`; None takes all. What no run recorded is not there.
+            runs: ids of the runs whose files are read; None takes all.
+        """
+        import pandas
+
+        wanted = _matcher(metrics)
+        columns: tuple[list[str], list[int], list[str], list[float]] = ([], [], [], [])
+        for found in self._chosen(runs):
+            for line in found.history():
+                step = line.get("step")
+                if type(step) is not int:
+                    continue
+                values = [
+                    (name, float(value))
+                    for name, value in line.items()
+                    if type(value) in (int, float) and name != "step" and wanted(name)
+                ]
+                columns[0].extend([found.run] * len(values))
+                columns[1].extend([step] * len(values))
+                columns[2].extend(name for name, _ in values)
+                columns[3].extend(value for _, value in values)
+        frame = pandas.DataFrame(dict(zip(("run", "step", "metric", "value"), columns, strict=True)))
+        return frame.astype({"run": "str", "step": "int64", "metric": "str", "value": "float64"})
+
+    def samples(self, runs: Collection[str] | None = None) -> DataFrame:
+        """The sampled responses of run directories, as in samples.jsonl, with a column `run`."""
+        return self._lines(lambda found: found.samples(), runs)
+
+    def predictions(self, runs: Collection[str] | None = None) -> DataFrame:
+        """The predictions of run directories on the test split, as in predictions.jsonl, with a column `run`."""
+        return self._lines(lambda found: found.predictions(), runs)
+
+    def _lines(self, read: Callable[[Found], Iterator[Line]], runs: Collection[str] | None) -> DataFrame:
+        import pandas
+
+        rows: list[dict[str, Any]] = [
+            {"run": found.run, **line} for found in self._chosen(runs) for line in read(found)
+        ]
+        return pandas.DataFrame(rows) if rows else pandas.DataFrame({"run": pandas.Series(dtype="str")})
+
+    def _chosen(self, runs: Collection[str] | None) -> Iterator[Found]:
+        chosen = None if runs is None else set(runs)
+        return (found for found in self.found if chosen is None or found.run in chosen)
+
+
+def _matcher(metrics: str | Sequence[str] | None) -> Callable[[str], bool]:
+    if metrics is None:
+        return lambda name: True
+    patterns = [metrics] if isinstance(metrics, str) else list(metrics)
+    return cache(lambda name: any(fnmatchcase(name, pattern) for pattern in patterns))

@@ -1,0 +1,148 @@
+"""The columns of the frame, the same whatever a run was read from (docs/frame.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.analysis.found import Found
+from reft_lab.answers.outcome import KINDS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+TEXTS = (
+    "run",
+    "directory",
+    "folder",
+    "source",
+    "state",
+    "reason",
+    "name",
+    "study",
+    "confirm",
+    "method",
+    "model",
+    "data",
+    "cot",
+    "reward",
+    "selection",
+    "chosen",
+)
+COUNTS = ("trial", "seed", "step")
+STAGES, SPLITS = ("warmup", "final", "baseline_sft"), ("dev", "test")
+SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
+NUMBERS = (
+    "seconds",
+    *(f"{score}_{part}" for score in SCORES for part in ("accuracy", "n", "low", "high")),
+    *(f"outcome_{kind}" for kind in KINDS),
+)
+CONFIG = "config."
+ORDER = (
+    *("run", "directory", "folder", "source", "state", "reason", "name", "study", "trial", "confirm"),
+    *("method", "model", "data", "cot", "reward", "seed", "started", "seconds", "step", "selection", "chosen"),
+    *NUMBERS[1:],
+)
+
+
+def table_of(runs: Iterable[Found]) -> DataFrame:
+    """One row a run, in the order given, with the columns of docs/frame.md whatever the runs hold."""
+    import pandas
+
+    rows = [row_of(found) for found in runs]
+    config = list(dict.fromkeys(key for row in rows for key in row if key.startswith(CONFIG)))
+    table = pandas.DataFrame(rows, columns=[*ORDER, *config])
+    types: dict[str, Any] = dict.fromkeys(TEXTS, "str")
+    types |= dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(NUMBERS, "float64")
+    table["started"] = pandas.to_datetime(table["started"], utc=True).astype("datetime64[us, UTC]")
+    return table.astype(types)
+
+
+def row_of(found: Found) -> dict[str, Any]:
+    """The row of a run; what it does not have is None or NaN."""
+    config, result, place = found.config, found.result, found.place
+    row: dict[str, Any] = {
+        "run": found.run,
+        "directory": None if found.directory is None else str(found.directory),
+        "folder": None if place.folder is None else str(place.folder),
+        "source": found.source,
+        "state": found.state,
+        "reason": found.reason,
+        "study": _text(config.get("study.name") or config.get("tracker.group") or place.study),
+        "trial": _count(config.get("study.trial"), place.trial),
+        "confirm": place.confirm,
+        "model": _text(config.get("model.name")),
+        "data": _text(config.get("data.name")),
+        "cot": _text(config.get("cot.name")),
+        "reward": _text(config.get("reward.function")),
+        "seed": _count(config.get("seed"), result.get("seed")),
+        "started": found.started,
+        "seconds": _number(_dig(result, "seconds", "total"), found.seconds),
+        "step": found.step,
+        "chosen": _text(result.get("chosen")),
+    }
+    row |= {key: _text(config.get(key) or result.get(key)) for key in ("name", "method", "selection")}
+    for stage in STAGES:
+        for split in SPLITS:
+            row |= _score(f"{stage}_{split}", _dig(result, stage, split))
+    row |= {f"outcome_{kind}": _number(_dig(result, "outcomes", kind)) for kind in KINDS}
+    if isinstance(result.get("outcomes"), Mapping):  # kinds without a problem are left out there
+        row |= {name: 0.0 for name, value in row.items() if name.startswith("outcome_") and math.isnan(value)}
+    floats = _floats()
+    for key, value in config.items():
+        row[CONFIG + key] = float(value) if key in floats and type(value) is int else value
+    return row
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A config by dotted names. Lists become text, so that every value can be compared, grouped and exported."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return flat
+
+
+@cache
+def _floats() -> frozenset[str]:
+    """Options that are real numbers; W&B gives back 1.0 as 1."""
+    from reft_lab.config.options import KINDS as kinds
+    from reft_lab.config.options import options
+
+    return frozenset(key for key, option in options().items() if option.kind == kinds[float])
+
+
+def _score(name: str, score: Any) -> dict[str, float]:
+    interval = _dig(score, "ci95")
+    low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
+    return {
+        f"{name}_accuracy": _number(_dig(score, "accuracy")),
+        f"{name}_n": _number(_dig(score, "n")),
+        f"{name}_low": _number(low),
+        f"{name}_high": _number(high),
+    }
+
+
+def _dig(value: Any, *keys: str) -> Any:
+    """What is at the end of `keys`, None where the way there is not as it should be."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _number(*candidates: Any) -> float:
+    """The first that is a number, else NaN."""
+    return next((float(each) for each in candidates if type(each) in (int, float)), math.nan)
+
+
+def _count(*candidates: Any) -> int | None:
+    """The first that is a whole number, else None."""
+    return next((each for each in candidates if type(each) is int), None)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
