@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.config.saved_run import RESULT
 from reft_lab.sweeping.definition import Definition
 from reft_lab.sweeping.lines import best_of, setting
@@ -49,36 +49,21 @@ def confirm(trials: Sequence[FrozenTrial], definition: Definition, do: Doer, say
                 return
             accuracies[name].append(_test_accuracy(directory))
     ours, theirs = accuracies.values()
-    compared = compare(ours, theirs)
-    found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": compared}
+    difference = paired_difference(ours, theirs)
+    found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
         f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
-        f"setting; {_in_words(compared)}"
+        f"setting; {_in_words(difference)}"
     )
 
 
-def compare(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float | list[float] | None]:
-    """The mean difference of pairs, its standard error, and its 95 % interval (Student's t; None for one pair)."""
-    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
-    mean, count = statistics.fmean(differences), len(differences)
-    if count < 2:
-        return {"mean": mean, "standard_error": None, "ci95": None}
-    from scipy import stats
-
-    error = statistics.stdev(differences) / math.sqrt(count)
-    reach = float(stats.t.ppf(0.975, count - 1)) * error
-    return {"mean": mean, "standard_error": error, "ci95": [mean - reach, mean + reach]}
-
-
-def _in_words(compared: dict[str, float | list[float] | None]) -> str:
-    mean, interval = compared["mean"], compared["ci95"]
-    assert isinstance(mean, float)
-    if not isinstance(interval, list):
-        return f"a difference of {100 * mean:+.1f} points on one seed, which says little."
-    low, high = (100 * end for end in interval)
-    shown = f"{100 * mean:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
-    return f"no difference that counts: {shown}." if low <= 0 <= high else f"a difference of {shown}."
+def _in_words(difference: Mean) -> str:
+    mean = 100 * difference.mean
+    if not difference.known:
+        return f"a difference of {mean:+.1f} points on one seed, which says little."
+    shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+    return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
 
 
 def _first_words(definition: Definition) -> tuple[str, ...]:
