@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.config.saved_run import RESULT
 from reft_lab.sweeping.definition import Definition
 from reft_lab.sweeping.lines import best_of, setting
+from reft_lab.sweeping.outcome import Outcome
 from reft_lab.sweeping.slot import Doer, words_of
 from reft_lab.tracking import disk
 
@@ -22,10 +25,12 @@ FOLDER, FILE = "confirm", "confirm.json"
 FRESH = 1000  # the first of the fresh seeds
 
 
-def confirm(trials: Sequence[FrozenTrial], definition: Definition, do: Doer, say: Callable[[str], None]) -> None:
+def confirm(
+    trials: Sequence[FrozenTrial], definition: Definition, doers: Sequence[Doer], say: Callable[[str], None]
+) -> None:
     """Run both on the same fresh seeds and compare them on the test set, which the search never read.
 
-    Writes confirm.json. What ran before is not run again.
+    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `doers`.
     """
     from optuna.trial import TrialState
 
@@ -39,15 +44,18 @@ def confirm(trials: Sequence[FrozenTrial], definition: Definition, do: Doer, say
     seeds = [seed for seed in candidates if seed not in definition.seeds][: definition.confirm]
     sides = {f"trial-{best.number}": tuple(best.user_attrs["overrides"]), "first": first}
     say(f"confirming trial {best.number} ({setting(best)}) on {len(seeds)} fresh seeds")
-    accuracies: dict[str, list[float]] = {name: [] for name in sides}
-    for seed in seeds:
-        for name, words in sides.items():
-            directory = definition.folder / FOLDER / name / f"seed-{seed}"
-            outcome = do(directory, words_of(definition, words, seed))
-            if outcome.status != "finished":
-                say(f"not confirmed: {outcome.reason}")
-                return
-            accuracies[name].append(_test_accuracy(directory))
+    jobs = [
+        (definition.folder / FOLDER / name / f"seed-{seed}", words_of(definition, words, seed))
+        for name, words in sides.items()
+        for seed in seeds
+    ]
+    for outcome in _done(jobs, doers):
+        if outcome.status != "finished":
+            say(f"not confirmed: {outcome.reason}")
+            return
+    accuracies = {
+        name: [_test_accuracy(definition.folder / FOLDER / name / f"seed-{seed}") for seed in seeds] for name in sides
+    }
     ours, theirs = accuracies.values()
     difference = paired_difference(ours, theirs)
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
@@ -56,6 +64,23 @@ def confirm(trials: Sequence[FrozenTrial], definition: Definition, do: Doer, say
         f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
         f"setting; {_in_words(difference)}"
     )
+
+
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:
+    """What became of the runs, in order."""
+    free: SimpleQueue[Doer] = SimpleQueue()
+    for do in doers:
+        free.put(do)
+
+    def one(job: tuple[Path, tuple[str, ...]]) -> Outcome:
+        do = free.get()
+        try:
+            return do(*job)
+        finally:
+            free.put(do)
+
+    with ThreadPoolExecutor(len(doers), "confirm") as pool:
+        return list(pool.map(one, jobs))
 
 
 def _in_words(difference: Mean) -> str:

@@ -60,7 +60,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
-                confirm(trials.all(), definition, doers[0], say)
+                confirm(trials.all(), definition, doers, say)
     finally:
         trials.close()
     if stop.number is not None:
