@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reft_lab.analysis.directory import baseline_of, read_directory
 from reft_lab.analysis.found import Found
+from reft_lab.analysis.offline import newest_sessions, read_offline
 from reft_lab.analysis.runs import Runs
 from reft_lab.analysis.walk import walk
 from reft_lab.errors import BadInput
@@ -35,12 +36,14 @@ def load(source: str | Path, *, baselines: bool = False) -> Runs:
 
 
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:
-    found = []
+    found, files = [], []
     for path, is_directory in walk(folder, problems.append):
-        if is_directory:
-            run = folder.absolute().name if path == folder else path.relative_to(folder).as_posix()
-            found.append(read_directory(path, run, problems.append))
-            baseline = baseline_of(path) if baselines else None
-            if baseline is not None:
-                found.append(read_directory(baseline, f"{run}/{baseline.name}", problems.append))
-    return found
+        if not is_directory:
+            files.append(path)
+            continue
+        run = folder.absolute().name if path == folder else path.relative_to(folder).as_posix()
+        found.append(read_directory(path, run, problems.append))
+        baseline = baseline_of(path) if baselines else None
+        if baseline is not None:
+            found.append(read_directory(baseline, f"{run}/{baseline.name}", problems.append))
+    return found + [read_offline(file, problems.append) for file in newest_sessions(files)]

@@ -50,11 +50,11 @@ class Runs:
                 step = line.get("step")
                 if type(step) is not int:
                     continue
-                values = [
+                values = sorted(
                     (name, float(value))
                     for name, value in line.items()
                     if type(value) in (int, float) and name != "step" and wanted(name)
-                ]
+                )
                 columns[0].extend([found.run] * len(values))
                 columns[1].extend([step] * len(values))
                 columns[2].extend(name for name, _ in values)

@@ -16,12 +16,15 @@ def walk(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, bool]
     A run directory is not looked into: its baseline and its files of W&B belong to it. Links are not followed.
 
     Args:
-        folder: where to look.
+        folder: where to look; a file is one of W&B's.
         say: told of folders that cannot be read.
 
     Yields:
         The path, and whether it is a run directory; else it is a file of W&B.
     """
+    if folder.is_file():
+        yield folder, False
+        return
     try:
         with os.scandir(folder) as entries:
             inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
