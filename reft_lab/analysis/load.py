@@ -7,11 +7,10 @@ from pathlib import Path
 from reft_lab.analysis.directory import baseline_of, read_directory
 from reft_lab.analysis.found import Found
 from reft_lab.analysis.offline import newest_sessions, read_offline
+from reft_lab.analysis.online import PREFIX, read_online
 from reft_lab.analysis.runs import Runs
 from reft_lab.analysis.walk import walk
 from reft_lab.errors import BadInput
-
-ONLINE = "wandb:"
 
 
 def load(source: str | Path, *, baselines: bool = False) -> Runs:
@@ -26,13 +25,20 @@ def load(source: str | Path, *, baselines: bool = False) -> Runs:
         BadInput: there is nothing at `source`, or W&B cannot be asked.
     """
     problems: list[str] = []
-    place = Path(source).expanduser()
-    if not place.exists():
-        raise BadInput(f"{source} does not exist (seen from {Path.cwd()}); name a run directory or a folder of runs.")
-    found = _in_folder(place, problems, baselines)
+    if str(source).startswith(PREFIX):
+        found = read_online(str(source), problems.append)
+    else:
+        found = _in_folder(_existing(source), problems, baselines)
     if not found:
         raise BadInput(f"there are no runs in {source}; name a run directory or a folder that holds some.")
     return Runs(found, problems)
+
+
+def _existing(source: str | Path) -> Path:
+    place = Path(source).expanduser()
+    if not place.exists():
+        raise BadInput(f"{source} does not exist (seen from {Path.cwd()}); name a run directory or a folder of runs.")
+    return place
 
 
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:
