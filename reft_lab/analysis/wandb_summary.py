@@ -8,6 +8,7 @@ from typing import Any
 from reft_lab.analysis.found import CRASHED, FAILED, FINISHED, INTERRUPTED, RUNNING, STATUSES
 from reft_lab.analysis.schema import SPLITS, STAGES
 from reft_lab.answers.outcome import KINDS
+from reft_lab.evaluation.score import score
 
 INTERNAL = "_"  # W&B's own columns begin with it
 STATE_OF = {"finished": FINISHED, "failed": FAILED, "crashed": CRASHED, "killed": INTERRUPTED, "preempted": INTERRUPTED}
@@ -18,9 +19,10 @@ def result_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {key: summary.get(key) for key in ("status", "reason", "chosen")}
     for stage in STAGES:
         result[stage] = {split: _score(summary, f"result/{stage}/{split}") for split in SPLITS}
-    outcomes = {kind: summary.get(f"result/outcome/{kind}") for kind in KINDS}
-    if any(count is not None for count in outcomes.values()):
-        result["outcomes"] = outcomes
+    shares = {kind: summary.get(f"result/outcome/{kind}") for kind in KINDS}
+    count = summary.get("result/final/test_n")
+    if isinstance(count, int) and any(share is not None for share in shares.values()):
+        result["outcomes"] = {kind: round(share * count) for kind, share in shares.items() if share is not None}
     return result | {"seconds": {"total": summary.get("result/seconds")}}
 
 
@@ -46,9 +48,11 @@ def metrics_of(row: Mapping[str, Any], step: int) -> dict[str, Any]:
     """A line of metrics.jsonl from a row of W&B's history."""
     own = row.get("step")
     line = {name: value for name, value in row.items() if not name.startswith(INTERNAL)}
-    return line | {"step": own if type(own) is int else step}
+    return line | {"step": int(own) if isinstance(own, int | float) else step}
 
 
 def _score(summary: Mapping[str, Any], name: str) -> dict[str, Any]:
-    score = {part: summary.get(f"{name}_{part}") for part in ("accuracy", "n", "low", "high")}
-    return {"accuracy": score["accuracy"], "n": score["n"], "ci95": [score["low"], score["high"]]}
+    accuracy, count = summary.get(f"{name}_accuracy"), summary.get(f"{name}_n")
+    if not isinstance(accuracy, int | float) or not isinstance(count, int) or count < 1:
+        return {"accuracy": accuracy}
+    return {"accuracy": accuracy, "n": count, "ci95": list(score(round(accuracy * count), count).ci95)}

@@ -1,4 +1,4 @@
-"""The stand-in for the W&B server, which also tells of the runs it has."""
+"""The stand-in for the W&B server, which also tells of the runs that it has."""
 
 from __future__ import annotations
 
@@ -15,85 +15,67 @@ class LoopbackRuns(LoopbackWandb):
     """Answers the questions of `wandb.Api` about the runs that were uploaded to it.
 
     Attributes:
-        runs: what a run is, by id, as W&B's GraphQL has it.
-        asked: the operations that clients asked for.
+        states: states of runs that W&B would have found out by itself (crashed, killed), by id.
+        loses_history: histories can no longer be read.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: dict[str, dict[str, Any]] = {}
-        self.asked: list[str] = []
+        self.states: dict[str, str] = {}
+        self.loses_history = False
 
     def answer(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(operation)
-        if operation == "UpsertBucket":
-            self._keep(variables)
+        """As W&B's schema has it."""
         if operation == "GetDefaultEntity":
             return {"viewer": {"id": "u", "entity": "someone"}}
-        if operation == "RunHistoryKeys":
-            lines = self.history[variables["name"]]
-            last = max((line["_step"] for line in lines), default=-1)
-            return {"project": {"run": {"historyKeys": {"lastStep": last, "keys": {}, "sets": []}}}}
-        if operation == "RunParquetHistory":  # everything is still live, nothing in parquet files
-            steps = [{"_step": line["_step"]} for line in self.history[variables["runName"]]]
-            return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": steps}}}}
-        if operation == "HistoryPage":
-            first, end = variables["minStep"], variables["maxStep"]
-            lines = [line for line in self.history[variables["run"]] if first <= line["_step"] < end]
-            return {"project": {"run": {"history": [json.dumps(line) for line in lines]}}}
         if operation == "Runs":
             return {"project": self._page(variables)}
+        if operation in ("RunHistoryKeys", "RunParquetHistory", "HistoryPage"):
+            name = variables.get("name") or variables.get("runName") or variables.get("run")
+            run = None if self.loses_history else self._history(operation, self.history[name], variables)
+            return {"project": {"run": run}}
         return super().answer(operation, variables)
 
-    def take(self, name: str, stream: dict[str, Any]) -> None:
-        super().take(name, stream)
-        summary = stream.get("files", {}).get("wandb-summary.json")
-        if summary:
-            self.runs[name]["summaryMetrics"] = summary["content"][-1]
-        if stream.get("complete"):
-            self.runs[name]["state"] = "failed" if stream["exitcode"] else "finished"
+    def _history(self, operation: str, lines: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:
+        if operation == "RunHistoryKeys":
+            last = max((line["_step"] for line in lines), default=-1)
+            return {"historyKeys": {"lastStep": last, "keys": {}, "sets": []}}
+        if operation == "RunParquetHistory":  # nothing has been put away in files of that kind yet
+            return {"parquetHistory": {"parquetUrls": [], "liveData": [{"_step": line["_step"]} for line in lines]}}
+        wanted = [line for line in lines if asked["minStep"] <= line["_step"] < asked["maxStep"]]
+        return {"history": [json.dumps(line) for line in wanted]}
 
-    def _keep(self, variables: dict[str, Any]) -> None:
-        name = str(variables["name"])
-        run = self.runs.setdefault(
-            name,
-            {
-                "id": name,
-                "name": name,
-                "project": variables.get("project"),
-                "state": "running",
-                "config": "{}",
-                "summaryMetrics": "{}",
-                "systemMetrics": "{}",
-                "createdAt": "2026-01-02T03:04:05",
-                "group": None,
-                "jobType": None,
-                "displayName": name,
-                "tags": [],
-                "projectId": "1",
-                "user": {"name": "someone", "username": "someone"},
-            },
-        )
-        given = {"displayName": "displayName", "groupName": "group", "jobType": "jobType", "config": "config"}
-        run |= {ours: variables[theirs] for theirs, ours in given.items() if variables.get(theirs)}
-        run["tags"] = variables.get("tags") or run["tags"]
+    def _page(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """One page of the runs of a project; None where there is no such project."""
+        group = json.loads(asked.get("filters") or "{}").get("group")
+        here = [self._node(name) for name, run in self.runs.items() if run["project"] == asked["project"]]
+        runs = [run for run in here if group in (None, run["group"])]
+        first = int(asked.get("cursor") or 0)
+        end = min(first + asked["perPage"], len(runs))
+        edges = [{"node": node, "cursor": str(end)} for node in runs[first:end]]
+        page = {"edges": edges, "pageInfo": {"endCursor": str(end), "hasNextPage": end < len(runs)}}
+        return {"internalId": "1", "runCount": len(runs), "readOnly": False, "runs": page} if here else None
 
-    def _page(self, variables: dict[str, Any]) -> dict[str, Any] | None:
-        wanted = json.loads(variables.get("filters") or "{}")
-        group = wanted.get("group")
-        here = [run for run in self.runs.values() if run["project"] == variables["project"]]
-        if not here:
-            return None
-        runs = [run for run in here if group in (None, run.get("group"))]
-        first = int(variables.get("cursor") or 0)
-        page = runs[first : first + variables["perPage"]]
-        edges = [
-            {"node": run | {"historyLineCount": len(self.history.get(run["name"], []))}, "cursor": str(first + place)}
-            for place, run in enumerate(page, start=1)
-        ]
-        more = first + len(page) < len(runs)
-        info = {"endCursor": str(first + len(page)), "hasNextPage": more}
-        return {"internalId": "1", "runCount": len(runs), "readOnly": False, "runs": {"edges": edges, "pageInfo": info}}
+    def _node(self, name: str) -> dict[str, Any]:
+        told = self.runs[name]
+        code = self.exit_codes.get(name)
+        state = "running" if code is None else "failed" if code else "finished"
+        return {
+            "id": name,
+            "name": name,
+            "projectId": "1",
+            "displayName": told.get("displayName"),
+            "state": self.states.get(name, state),
+            "group": told.get("groupName"),
+            "jobType": told.get("jobType"),
+            "tags": told.get("tags", []),
+            "config": told.get("config", "{}"),
+            "summaryMetrics": json.dumps(self.summaries.get(name, {})),
+            "systemMetrics": "{}",
+            "createdAt": "2026-01-02T03:04:05",
+            "historyLineCount": len(self.history[name]),
+            "user": {"name": "someone", "username": "someone"},
+        }
 
 
 @contextmanager
