@@ -61,9 +61,8 @@ class Mean:
 def mean_over_seeds(values: Sequence[float]) -> Mean:
     """Mean of one value a seed, with its standard error s / sqrt(n) and 95 % interval.
 
-    The interval is mean ± t(0.975, n - 1) s / sqrt(n), where
-    s is the sample standard deviation (n - 1 in the denominator). With two or three seeds the interval is wide: t is
-    12.7 for two and 4.3 for three.
+    The interval is mean ± t(0.975, n - 1) s / sqrt(n), where s is the sample standard deviation (n - 1 in the
+    denominator). With few seeds it is wide: t is 12.7 for two and 4.3 for three.
 
     Raises:
         ValueError: there is no value.

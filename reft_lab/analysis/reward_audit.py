@@ -1,0 +1,130 @@
+"""Does the reward pay for what it should? Reward against correctness, over outcomes and over training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reft_lab.analysis.curves import iterations
+from reft_lab.analysis.settings import with_settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+RIGHT = "correct"
+METRICS = ("rollout/reward", "rollout/accuracy", "alarm/reward_hacking")
+
+
+def reward_by_outcome(samples: DataFrame, table: DataFrame) -> DataFrame:
+    """What each kind of outcome earned.
+
+    Args:
+        samples: `Runs.samples()`; responses of all runs, whatever their state.
+        table: `Runs.table`.
+
+    Returns:
+        One row for each reward function and outcome kind: reward (the function), outcome, responses, mean, lowest and
+        highest (terminal reward), and share: of all reward that this function paid, what went there. Empty without
+        samples.
+    """
+    each = _samples(samples, table)
+    groups = each.groupby(["reward", "outcome"])["earned"]
+    frame = groups.agg(responses="count", mean="mean", lowest="min", highest="max", total="sum").reset_index()
+    paid = frame.groupby("reward")["total"].transform("sum")
+    frame["share"] = (frame.pop("total") / paid).where(paid > 0)
+    return frame.sort_values(["reward", "mean"], ascending=[True, False]).reset_index(drop=True)
+
+
+def wrongly_paid(samples: DataFrame, table: DataFrame) -> DataFrame:
+    """How far the reward ranks responses otherwise than correctness does, over training.
+
+    Args:
+        samples: `Runs.samples()`.
+        table: `Runs.table`.
+
+    Returns:
+        One row for each reward function and step: reward (the function), step, responses, from_wrong (share of the
+        reward paid that responses without the right answer earned; nan where nothing was paid), and disagreement:
+        among all pairs of a right and another response of the same run and step, the share in which the other earned
+        at least as much (nan where there is no such pair). Empty without samples.
+    """
+    import pandas
+
+    rows = []
+    for (reward, step), group in _samples(samples, table).groupby(["reward", "step"]):
+        right = group["outcome"] == RIGHT
+        paid, wrong = group["earned"].sum(), group.loc[~right, "earned"].sum()
+        pairs = [
+            pairs_at_odds(one["earned"][right[one.index]], one["earned"][~right[one.index]])
+            for _, one in group.groupby("run")
+        ]
+        at_odds, count = (sum(numbers) for numbers in zip(*pairs, strict=True))
+        rows.append([reward, step, len(group), wrong / paid if paid else np.nan, at_odds / count if count else np.nan])
+    return pandas.DataFrame(rows, columns=["reward", "step", "responses", "from_wrong", "disagreement"])
+
+
+def pairs_at_odds(right: DataFrame, other: DataFrame) -> tuple[int, int]:
+    """Pairs of a right and another response in which the other earned at least as much, and all such pairs.
+
+    Args:
+        right, other: rewards, in any order.
+    """
+    ordered = np.sort(np.asarray(other, dtype=float))
+    below = np.searchsorted(ordered, np.asarray(right, dtype=float), side="left")
+    count = len(right) * len(other)
+    return count - int(below.sum()), count
+
+
+def reward_and_accuracy(history: DataFrame, table: DataFrame) -> DataFrame:
+    """Reward beside accuracy of the rollouts, from metrics alone, so W&B will do.
+
+    Args:
+        history: `Runs.history(METRICS)`.
+        table: `Runs.table`; runs of every state count.
+
+    Returns:
+        One row for each run and iteration: run, reward (the function), seed, iteration, mean_reward, accuracy, and
+        unexplained: mean reward minus accuracy, which is what was paid for other than right answers wherever a right
+        answer earns 1, as with the built-in rewards.
+    """
+    wide = iterations(history).pivot_table(index=["run", "iteration"], columns="metric", values="value").reset_index()
+    wide = wide.rename(columns={"rollout/reward": "mean_reward", "rollout/accuracy": "accuracy"}).rename_axis(
+        columns=None
+    )
+    for name in ("mean_reward", "accuracy"):
+        wide[name] = wide.get(name, np.nan)
+    wide["unexplained"] = wide["mean_reward"] - wide["accuracy"]
+    columns = ["run", "iteration", "mean_reward", "accuracy", "unexplained"]
+    return with_settings(wide[columns].dropna(), table, ["reward"], finished_only=False)
+
+
+def moving_together(pairs: DataFrame, history: DataFrame) -> DataFrame:
+    """Whether reward and accuracy rise and fall together in each run.
+
+    Args:
+        pairs: as `reward_and_accuracy` gives them.
+        history: `Runs.history(METRICS)`.
+
+    Returns:
+        One row a run: run, reward (the function), seed, iterations, rank_correlation (Spearman, over iterations; nan
+        where one of them never moves), and alarms: the share of iterations in which the alarm for reward hacking was
+        on (nan where it was off).
+    """
+    import pandas
+    from scipy import stats
+
+    alarms = history[history["metric"] == "alarm/reward_hacking"].groupby("run")["value"].mean()
+    rows = []
+    for (run, reward, seed), group in pairs.groupby(["run", "reward", "seed"], dropna=False):
+        moves = group["mean_reward"].nunique() > 1 and group["accuracy"].nunique() > 1
+        correlation = stats.spearmanr(group["mean_reward"], group["accuracy"]).statistic if moves else np.nan
+        rows.append([run, reward, seed, len(group), correlation, alarms.get(run, np.nan)])
+    return pandas.DataFrame(rows, columns=["run", "reward", "seed", "iterations", "rank_correlation", "alarms"])
+
+
+def _samples(samples: DataFrame, table: DataFrame) -> DataFrame:
+    """Samples with the reward that was paid as `earned` and the reward function as `reward`."""
+    if "reward" not in samples.columns:  # a source without samples
+        samples = samples.assign(step=0, outcome="", reward=0.0).iloc[:0]
+    return with_settings(samples.rename(columns={"reward": "earned"}), table, ["reward"], finished_only=False)

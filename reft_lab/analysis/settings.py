@@ -1,0 +1,142 @@
+"""What the runs of a frame differ in, and what a reader has to know before they are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.analysis.found import FINISHED
+from reft_lab.analysis.schema import CONFIG
+from reft_lab.config.suggest import did_you_mean_option
+from reft_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Options and sections that say where a run stands, how it is recorded and how its arithmetic is spread, not what it is.
+BOOKKEEPING = ("seed", "name", "study", "tracker", "checkpoint", "resume", "trainer", "programs.workers", "baseline")
+
+
+def finished(table: DataFrame) -> DataFrame:
+    """The runs that have a result; all others say nothing about how good a setting is."""
+    return table[table["state"] == FINISHED]
+
+
+def column_of(table: DataFrame, setting: str) -> str:
+    """The column of `Runs.table` that a setting stands in.
+
+    Args:
+        table: `Runs.table`.
+        setting: a column (`reward`), or an option as on the command line (`ppo.kl_coef`).
+
+    Raises:
+        BadInput: there is no such column.
+    """
+    for name in (setting, CONFIG + setting):
+        if name in table.columns:
+            return name
+    names = [name.removeprefix(CONFIG) for name in table.columns]
+    raise BadInput(f"no run has an option or column {setting!r}{did_you_mean_option(setting, names)}")
+
+
+def with_settings(frame: DataFrame, table: DataFrame, settings: Sequence[str], *, finished_only: bool) -> DataFrame:
+    """A long frame with what each of its runs was: `seed` and the settings, under the names given, added to it.
+
+    Args:
+        frame: has a column `run`; what is of a run that is not in `table` is left out.
+        table: `Runs.table`.
+        settings: columns or options.
+        finished_only: whether runs without a result are left out.
+
+    Raises:
+        BadInput: no run has one of the settings.
+    """
+    chosen = finished(table) if finished_only else table
+    facts = chosen[["run", "seed"]].copy()
+    for setting in settings:
+        facts[setting] = chosen[column_of(table, setting)]
+    added = facts.columns.difference(["run"])
+    return frame.drop(columns=added, errors="ignore").merge(facts, on="run")
+
+
+def default_of(setting: str) -> Any:
+    """What the schema has for a setting; None where it has nothing to say."""
+    from reft_lab.config.options import options
+
+    for key in (setting, f"{setting}.function", f"{setting}.name"):
+        if key in options():
+            return options()[key].default
+    return None
+
+
+def differing(table: DataFrame, known: Sequence[str] = ()) -> list[str]:
+    """Options that are not the same in all runs, other than `known`, the seed and bookkeeping.
+
+    A comparison by `known` alone is only as good as this list is empty.
+    """
+    named = {column_of(table, setting) for setting in known}
+    aliases = {"reward": "reward.function", "model": "model.name", "data": "data.name", "cot": "cot.name"}
+    skipped = {name.removeprefix(CONFIG) for name in named} | {aliases[name] for name in named if name in aliases}
+    options = [name.removeprefix(CONFIG) for name in table.columns if name.startswith(CONFIG)]
+    return [
+        key
+        for key in options
+        if key not in skipped
+        and not any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
+        and table[CONFIG + key].nunique(dropna=False) > 1
+    ]
+
+
+def describe(table: DataFrame, settings: Sequence[str] = ()) -> str:
+    """What is there, as Markdown: how many runs and seeds, what is left out, and what else differs.
+
+    Args:
+        table: `Runs.table`.
+        settings: what the runs are compared by.
+
+    Raises:
+        BadInput: no run has one of the settings.
+    """
+    done = finished(table)
+    lines = [f"**{_count(len(table), 'run')}**: {_states(table)}. {_seeds(done, settings)}"]
+    left_out = table.drop(done.index)
+    if len(left_out):
+        lines.append("Runs that are not finished are left out of every mean:")
+        lines.append("\n".join(f"- `{run}`: {state}{_why(reason)}" for run, state, reason in _reasons(left_out)))
+    if others := differing(done, settings):
+        named = ", ".join(f"`{name}`" for name in settings) or "nothing"
+        differ = ", ".join(f"`{name}`" for name in others)
+        lines.append(f"**Mind:** finished runs differ in more than {named} and the seed: {differ}.")
+    if "test" in set(done["selection"].dropna()):
+        lines.append("**Mind:** some checkpoints were selected on the test split (`selection=test`), as in the paper.")
+    return "\n\n".join(lines)
+
+
+def _states(table: DataFrame) -> str:
+    counts = table["state"].value_counts()
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _seeds(done: DataFrame, settings: Sequence[str]) -> str:
+    if done.empty:
+        return "None is finished, so there is nothing to compare yet."
+    columns = [column_of(done, setting) for setting in settings]
+    groups = done.groupby(columns, dropna=False)["seed"] if columns else done.groupby(lambda _: 0)["seed"]
+    least, most = int(groups.nunique().min()), int(groups.nunique().max())
+    seeds = f"{least} to {most} seeds" if least != most else _count(most, "seed")
+    held = f"{_count(len(groups), 'setting')}, each with {seeds}" if settings else seeds
+    if least > 1:
+        return f"{held}. Intervals are 95 %, Student's t over seeds."
+    return f"{held}. **One seed proves nothing**: without an interval, a difference may be chance."
+
+
+def _reasons(table: DataFrame) -> list[tuple[str, str, Any]]:
+    return list(table[["run", "state", "reason"]].itertuples(index=False, name=None))
+
+
+def _why(reason: Any) -> str:
+    return f" ({reason.rstrip('.')})" if isinstance(reason, str) else ""
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,148 @@
+"""Tables to read and to paste: the paper's accuracies beside ours, as a notebook shows them, in Markdown, in LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.analysis.published import MAIN, NAMES, published
+from reft_lab.analysis.seeds import summarise
+from reft_lab.analysis.settings import finished
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pandas.io.formats.style import Styler
+
+WHAT = ["data", "cot", "model", "method"]  # what one accuracy is of
+FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share", "from_wrong", "disagreement")
+# Where the accuracies of a run stand, by its method, and what each is an accuracy of.
+_PLACES = {
+    "reft": {"warmup_test_accuracy": "warmup", "baseline_sft_test_accuracy": "sft", "final_test_accuracy": "reft"},
+    "sft": {"final_test_accuracy": "sft"},
+}
+
+
+def our_accuracies(table: DataFrame) -> DataFrame:
+    """Test accuracies of all methods that finished runs hold, the policy after warm-up and the SFT baseline included.
+
+    Returns:
+        One row each: run, seed, data, cot, model, method (`warmup`, `sft` or `reft`), value (a fraction).
+    """
+    import pandas
+
+    done = finished(table)
+    parts = [
+        done.loc[done["method"] == by, ["run", "seed", "data", "cot", "model"]].assign(
+            method=method, value=done.loc[done["method"] == by, column]
+        )
+        for by, columns in _PLACES.items()
+        for column, method in columns.items()
+    ]
+    return pandas.concat(parts, ignore_index=True).dropna(subset=["value"]).reset_index(drop=True)
+
+
+def main_table(table: DataFrame, *, everything: bool = False) -> DataFrame:
+    """The paper's main results beside the mean of ours over seeds.
+
+    Args:
+        table: `Runs.table`; only finished runs count.
+        everything: whether all of the paper's rows are there, or only those of which we have a model, data set and
+            kind of reasoning.
+
+    Returns:
+        One row for each data set, kind of reasoning, model and method: paper (a fraction; nan where it has none), n
+        (seeds), mean, standard_error, low, high (nan where we have none, or one seed). Data sets, models and methods
+        are in the paper's order, then ours.
+    """
+    import pandas
+
+    ours = summarise(our_accuracies(table), WHAT)
+    rows = [
+        {"data": each.data, "cot": each.cot, "model": each.model, "method": each.method, "paper": each.accuracy}
+        for each in published()
+        if each.table == MAIN or each.method == "warmup"
+    ]
+    theirs = pandas.DataFrame(rows)
+    if not everything:
+        keys = WHAT[:-1]
+        theirs = theirs.merge(ours[keys].drop_duplicates(), on=keys)
+    both = theirs.merge(ours, on=WHAT, how="outer")
+    both["n"] = both["n"].fillna(0).astype("int64")
+    order = {name: place for place, name in enumerate(NAMES)}
+    return both.sort_values(WHAT, key=lambda column: column.map(lambda name: (order.get(name, len(order)), name)))[
+        [*WHAT, "paper", "n", "mean", "standard_error", "low", "high"]
+    ].reset_index(drop=True)
+
+
+def as_text(main: DataFrame) -> DataFrame:
+    """`main_table` in words and per cent, ready to be printed: every cell is text, empty where there is nothing."""
+    import pandas
+
+    return pandas.DataFrame(
+        {
+            "Data": main["data"].map(_name),
+            "Reasoning": main["cot"].map(_name),
+            "Model": main["model"].map(_name),
+            "Method": main["method"].map(_name),
+            "Paper": [_per_cent(value, 2) for value in main["paper"]],
+            "Ours": [_per_cent(value) for value in main["mean"]],
+            "95 % interval": [
+                "" if math.isnan(low) else f"{_per_cent(low)} to {_per_cent(high)}"
+                for low, high in zip(main["low"], main["high"], strict=True)
+            ],
+            "Seeds": [str(n) if n else "" for n in main["n"]],
+        }
+    )
+
+
+def as_markdown(text: DataFrame) -> str:
+    """A table of text in Markdown, without its index."""
+    return text.to_markdown(index=False, disable_numparse=True, tablefmt="github")
+
+
+def as_latex(text: DataFrame, caption: str | None = None, label: str | None = None) -> str:
+    """A table of text in LaTeX (booktabs), without its index; what LaTeX takes for commands is escaped.
+
+    Args:
+        text: the table.
+        caption: LaTeX of its caption; with it, the tabular stands in a table.
+        label: its label, such as `tab:main`.
+    """
+    style = text.style.hide(axis="index").format(escape="latex").format_index(axis="columns", escape="latex")
+    return style.to_latex(hrules=True, caption=caption, label=label, column_format="l" * text.shape[1])
+
+
+def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: str = "") -> Styler:
+    """A frame as a notebook shows it: fractions in per cent, differences of them in points, p with three digits.
+
+    Args:
+        frame: any frame.
+        fractions: columns that hold fractions, where the frame has them.
+        missing: what is said above a frame without rows.
+    """
+    cell = _points_cell if "difference" in frame.columns else _per_cent_cell
+    style: dict[str, Any] = {name: cell for name in fractions if name in frame.columns}
+    style |= {name: _p_cell for name in ("p", "p_holm") if name in frame.columns}
+    styled = frame.style.format(style, precision=3, na_rep="").hide(axis="index")
+    return styled.set_caption(missing) if frame.empty and missing else styled
+
+
+def _per_cent_cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{_per_cent(value)} %"
+
+
+def _points_cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:+.1f}"
+
+
+def _p_cell(value: float) -> str:
+    return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _per_cent(value: float, digits: int = 1) -> str:
+    return "" if math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _name(word: str) -> str:
+    return NAMES.get(word, word)
