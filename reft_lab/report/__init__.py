@@ -1,1 +1,5 @@
-"""report.html: one self-contained page for a run or a study."""
+"""report.html: one self-contained page for a run or a study (docs/report.md)."""
+
+from reft_lab.report.run import run_report
+
+__all__ = ["run_report"]

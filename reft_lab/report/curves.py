@@ -1,0 +1,79 @@
+"""The metrics of a run as curves, thinned to what a picture can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+POINTS = 240  # a curve has no more than these: a chart is at most about 1,100 pixels wide
+
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one run.
+
+    Attributes:
+        points: (step, value) by metric, at most `POINTS` each, steps rising.
+        last_step: the last step that was recorded; 0 where none was.
+        every: the most steps that one point is the mean of; 1 where nothing was thinned.
+    """
+
+    points: Mapping[str, Points]
+    last_step: int
+    every: int
+
+    def __getitem__(self, metric: str) -> Points:
+        """The curve of a metric, empty where it was not recorded."""
+        return self.points.get(metric, [])
+
+    def over(self, metric: str, clock: str) -> Points:
+        """The curve of a metric against another one, such as `seconds`, where both were recorded."""
+        times = dict(self.points.get(clock, []))
+        return [(times[step], value) for step, value in self[metric] if step in times]
+
+    def matching(self, prefix: str) -> dict[str, Points]:
+        """The curves of all metrics whose names begin so, by the rest of their names."""
+        return {name.removeprefix(prefix): points for name, points in self.points.items() if name.startswith(prefix)}
+
+    def first(self, metric: str) -> float | None:
+        """The first step that has the metric."""
+        points = self[metric]
+        return points[0][0] if points else None
+
+
+def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
+    """The curves of one run.
+
+    Args:
+        history: its steps, each with `step` and its metrics; what is no number is left out.
+    """
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    last = 0
+    for line in history:
+        step = line.get("step")
+        if type(step) is not int:
+            continue
+        last = max(last, step)
+        for metric, value in line.items():
+            if type(value) in (int, float) and math.isfinite(value) and metric != "step":
+                pairs.setdefault(metric, []).append((step, value))
+    every = max((-(-len(each) // POINTS) for each in pairs.values()), default=1)
+    return Curves({metric: thinned(sorted(each)) for metric, each in pairs.items()}, last, every)
+
+
+def thinned(pairs: Iterable[tuple[float, float]], most: int = POINTS) -> Points:
+    """At most `most` points: each is the mean of as many consecutive ones, and stands at the last of their steps."""
+    pairs = list(pairs)
+    size = -(-len(pairs) // most)
+    if size <= 1:
+        return [(float(x), _short(y)) for x, y in pairs]
+    groups = (pairs[start : start + size] for start in range(0, len(pairs), size))
+    return [(float(group[-1][0]), _short(sum(y for _, y in group) / len(group))) for group in groups]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")

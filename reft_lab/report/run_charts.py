@@ -1,0 +1,285 @@
+"""The charts of a run's page, section by section; a chart that has nothing to show is left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reft_lab.analysis.found import Found
+from reft_lab.answers.outcome import KINDS
+from reft_lab.report.curves import Curves, Points
+from reft_lab.report.figures import Axes, Figure, Line, bar_chart, line_chart, share_chart
+
+POSITIONS = 6  # curves along the response
+STEP = "step"
+PHASES = {"rollout": "sampling", "judge": "judging", "score": "scoring", "update": "update"}
+STAGES = {"warmup": "warm-up", "reft": "ReFT", "sft": "SFT"}
+WITHIN = {
+    "evaluation": "of these: evaluation",
+    "checkpoints": "of these: checkpoints",
+    "waiting_for_baseline": "waiting for the baseline",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts that belong together.
+
+    Attributes:
+        key: anchor in the page.
+        title: heading.
+        figures: the charts.
+        missing: what is said where there are none.
+    """
+
+    key: str
+    title: str
+    figures: list[Figure]
+    missing: str
+
+
+def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[Section]:
+    """All sections with charts.
+
+    Args:
+        run: the run.
+        curves: its curves.
+        baseline: the curves of its SFT baseline; None where it has none.
+    """
+    sft = run.config.get("method") == "sft"
+    ours = _Stages(curves, sft)
+    nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
+    no_reft = "There are no iterations of ReFT in this run." if not curves["rollout/reward"] else nothing
+    return [
+        Section("learning", "Learning curves", _kept(_learning(run, ours, baseline)), nothing),
+        Section("outcomes", "What became of the responses", _kept(_outcomes(run, ours)), nothing),
+        Section("policy", "The policy", _kept(_policy(run, ours)), no_reft),
+        Section("positions", "Along the response", _kept(_positions(ours)), no_reft),
+        Section("time", "Where the time went", _kept(_time(run, ours)), nothing),
+    ]
+
+
+class _Stages:
+    """The curves of a run with what its stages are: steps, seam, colours."""
+
+    def __init__(self, curves: Curves, sft: bool):
+        self.curves = curves
+        self.supervised = "sft" if sft else "warmup"
+        first = curves.first("rollout/reward")
+        self.seam = math.inf if first is None else first - 1
+        self.has_both = first is not None and first > 1
+
+    @property
+    def stretch(self) -> tuple[float, float, float] | None:
+        return (0.0, self.seam, float(self.curves.last_step)) if self.has_both else None
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The steps of ReFT."""
+        first = self.curves.first("rollout/reward")
+        return None if first is None else (first, max(float(self.curves.last_step), first + 1))
+
+    def split(self, points: Points) -> tuple[Points, Points]:
+        """What belongs to supervised fine-tuning, and what to ReFT."""
+        return [p for p in points if p[0] <= self.seam], [p for p in points if p[0] > self.seam]
+
+    def reft(self, metric: str) -> Points:
+        return self.split(self.curves[metric])[1]
+
+
+def _kept(figures: Iterable[Figure | None]) -> list[Figure]:
+    return [figure for figure in figures if figure is not None]
+
+
+def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Figure | None]:
+    split = str(run.config.get("selection") or "dev")
+    name = "SFT" if ours.supervised == "sft" else "warm-up"
+    before, after = ours.split(ours.curves["eval/accuracy"])
+    lines = [
+        Line("ReFT, sampled rollouts", ours.reft("rollout/accuracy"), "reft", "thin"),
+        Line(f"{name}, {split}", before, ours.supervised, "dots"),
+        Line(f"ReFT, {split}", after, "reft", "dots"),
+    ]
+    limits = []
+    if baseline and baseline["eval/accuracy"]:
+        best = max(value for _, value in baseline["eval/accuracy"])
+        limits = [(best, f"best of SFT on {split}")]
+    yield line_chart(
+        "accuracy",
+        "Accuracy",
+        lines,
+        Axes(STEP, "right answers", ".0%", ours.stretch, limits=limits),
+        about=f"Greedy on {split}, and of the responses that ReFT samples. "
+        + ("The warm-up takes a third of the axis, however many steps it had." if ours.stretch else ""),
+        wide=True,
+    )
+    clock = "seconds"
+    timed = ours.curves.over("eval/accuracy", clock)
+    seam = min((x for x, _ in ours.curves.over("rollout/reward", clock)), default=math.inf)
+    yield line_chart(
+        "accuracy-time",
+        f"Accuracy on {split} by time",
+        [
+            Line(name, [p for p in timed if p[0] < seam], ours.supervised, "dots"),
+            Line("SFT baseline", baseline.over("eval/accuracy", clock) if baseline else [], "sft", "dots"),
+            Line("ReFT", [p for p in timed if p[0] >= seam], "reft", "dots"),
+        ],
+        Axes("seconds since the run began", "right answers", ".0%"),
+        about="The baseline trains beside the run, in a process of its own." if baseline else "",
+    )
+    yield line_chart(
+        "loss",
+        "Supervised loss",
+        [
+            Line(name, ours.curves[f"{ours.supervised}/loss"], ours.supervised),
+            Line("SFT baseline", baseline["sft/loss"] if baseline else [], "sft"),
+        ],
+        Axes("optimiser step", "nats a token"),
+        about="Cross-entropy of the gold reasoning.",
+    )
+    yield line_chart(
+        "reward",
+        "Reward",
+        [
+            Line("reward", ours.reft("rollout/reward"), "reft"),
+            Line("expected by the value model", ours.reft("rollout/value"), "muted", "dashed"),
+        ],
+        Axes(STEP, "mean of a response", span=ours.span),
+        about="Of the sampled responses, without the KL penalty.",
+    )
+    yield line_chart(
+        "losses",
+        "Losses of ReFT",
+        [
+            Line("value loss", ours.reft("ppo/value_loss"), "reft"),
+            Line("policy loss", ours.reft("ppo/policy_loss"), "muted", "dashed"),
+        ],
+        Axes(STEP, "loss", span=ours.span),
+        about="The policy loss says little by itself; a value loss that rises does.",
+    )
+
+
+def _outcomes(run: Found, ours: _Stages) -> Iterable[Figure | None]:
+    split = str(run.config.get("selection") or "dev")
+    shown = {kind: kind.replace("_", " ") for kind in KINDS}
+    for key, prefix, title, stretch in (
+        ("outcomes-rollout", "rollout/outcome/", "Sampled responses of ReFT", None),
+        ("outcomes-eval", "eval/outcome/", f"Greedy responses on {split}", ours.stretch),
+    ):
+        found = ours.curves.matching(prefix)
+        shares = {shown[kind]: found[kind] for kind in KINDS if kind in found}
+        span = ours.span if stretch is None and prefix.startswith("rollout") else None
+        yield share_chart(
+            key,
+            title,
+            shares,
+            Axes(STEP, "share", ".0%", stretch, span),
+            colours={shown[kind]: kind for kind in KINDS},
+        )
+    outcomes = run.result.get("outcomes")
+    if isinstance(outcomes, dict):
+        bars = [(shown[kind], float(outcomes[kind]), kind) for kind in KINDS if outcomes.get(kind)]
+        yield bar_chart("outcomes-test", "Test problems, chosen checkpoint", bars, unit="problems", fmt=",d")
+
+
+def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
+    def one(
+        metric: str, title: str, y: str, about: str, fmt: str = ".3~g", limit: tuple[str, str] | None = None
+    ) -> Figure | None:
+        points = ours.reft(metric)
+        value = run.config.get(limit[0]) if limit else None
+        # A limit far away would flatten the curve.
+        near = isinstance(value, (int, float)) and points and value <= 3 * max(abs(y) for _, y in points)
+        limits = [(float(value), limit[1])] if near and limit and value is not None else []
+        axes = Axes(STEP, y, fmt, span=ours.span, limits=limits)
+        return line_chart(metric.replace("/", "-"), title, [Line(title, points, "reft")], axes, about=about)
+
+    yield one("ppo/kl_ref", "KL to the policy after warm-up", "nats a response", "", limit=("alarms.kl", "alarm"))
+    yield line_chart(
+        "length",
+        "Length of a response",
+        [
+            Line("sampled", ours.reft("rollout/length"), "reft", "thin"),
+            Line("greedy, warm-up", ours.split(ours.curves["eval/length"])[0], ours.supervised, "dots"),
+            Line("greedy, ReFT", ours.reft("eval/length"), "reft", "dots"),
+        ],
+        Axes(STEP, "tokens", stretch=ours.stretch),
+    )
+    yield one(
+        "ppo/entropy_response",
+        "Entropy",
+        "nats a response",
+        "Near 0, it explores no more.",
+        limit=("alarms.entropy", "alarm"),
+    )
+    yield one("rollout/truncated_share", "Cut at the length cap", "share", "", ".0%")
+    yield one("rollout/unique_answers", "Different answers in a batch", "share", "", ".0%")
+    yield one(
+        "ppo/explained_variance",
+        "Explained variance of the value model",
+        "1 is perfect",
+        "0: no better than a constant.",
+    )
+    yield one("ppo/clip_share", "Tokens beyond the clip", "share", "Above 20 to 30 %, the steps are too large.", ".0%")
+    yield one("ppo/kl_old", "KL of an update", "nats a token", "To the policy that sampled.")
+    yield one("ppo/grad_norm", "Norm of the gradient", "before clipping", "")
+
+
+def _positions(ours: _Stages) -> Iterable[Figure | None]:
+    for key, title, y, about in (
+        ("kl", "KL by position", "nats a token", "To the policy after warm-up."),
+        ("value", "Value by position", "expected reward", "What the value model expects, token by token."),
+    ):
+        tenths = ours.curves.matching(f"position/{key}/")
+        steps = sorted({step for points in tenths.values() for step, _ in points})
+        chosen = spread(steps, POSITIONS)
+        lines = []
+        for rank, step in enumerate(chosen):
+            along = [
+                (10 * int(tenth) - 5, dict(points)[step])
+                for tenth, points in sorted(tenths.items())
+                if tenth.isdecimal() and step in dict(points)
+            ]
+            shade = 1 + round(rank * (POSITIONS - 1) / max(1, len(chosen) - 1))
+            lines.append(Line(f"step {step:,.0f}", [(float(x), value) for x, value in along], f"seq-{shade}"))
+        axes = Axes("position in the response, %", y, span=(0, 100))
+        yield line_chart(f"position-{key}", title, lines, axes, about=f"{about} Means over tenths of all responses.")
+
+
+def spread(items: list[float], most: int) -> list[float]:
+    """At most `most` of the items, evenly spread, first and last among them."""
+    if len(items) <= most:
+        return items
+    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
+
+
+def _time(run: Found, ours: _Stages) -> Iterable[Figure | None]:
+    seconds = run.result.get("seconds")
+    if isinstance(seconds, dict):
+        numbers = {key: float(value) for key, value in seconds.items() if isinstance(value, (int, float))}
+        stage_colours = {"warmup": "warmup", "reft": "reft", "sft": "sft"}
+        bars = [(STAGES[key], numbers[key], stage_colours[key]) for key in STAGES if key in numbers]
+        known = sum(value for _, value, _ in bars) + numbers.get("waiting_for_baseline", 0)
+        if "total" in numbers and bars:
+            bars.append(("everything else", max(0.0, numbers["total"] - known), "other"))
+        bars += [(label, numbers[key], "other") for key, label in WITHIN.items() if key in numbers]
+        yield bar_chart("stages", "Stages", bars, unit="seconds", about="Everything else: loading, and the test split.")
+    yield share_chart(
+        "iterations",
+        "An iteration of ReFT",
+        {label: ours.reft(f"time/{phase}_seconds") for phase, label in PHASES.items()},
+        Axes(STEP, "seconds", span=ours.span),
+        colours={label: f"phase-{number}" for number, label in enumerate(PHASES.values(), start=1)},
+        about="Without evaluation and checkpoints.",
+        normalize=False,
+    )
+    yield line_chart(
+        "speed",
+        "Speed",
+        [
+            Line("sampling", ours.reft("time/rollout_tokens_per_second"), "phase-1"),
+            Line("update", ours.reft("time/update_tokens_per_second"), "phase-4"),
+        ],
+        Axes(STEP, "response tokens a second", "~s", span=ours.span),
+    )
