@@ -1,0 +1,78 @@
+"""The W&B report of a study: what was run, the ablation table, curves with seed bands, and what mattered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reft_lab.dashboard.build import grid, runs_of_study
+from reft_lab.dashboard.panels import Differences, Importance, Lines, Panel, Parallel, tenths
+from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY
+from reft_lab.dashboard.study import ablation_table, varied
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from wandb_workspaces.reports.v2 import Report
+
+CURVES: tuple[Panel, ...] = (
+    Lines("Greedy accuracy on dev", ("eval/accuracy",), "share right"),
+    Lines("Reward of the rollouts", ("rollout/reward",), "reward", smoothing=0.8),
+    Lines("KL to the warm-up policy", ("ppo/kl_ref",), "nats a response"),
+    Lines("Entropy of the policy", ("ppo/entropy_response",), "nats a response"),
+    Lines("Length of a sampled response", ("rollout/length",), "tokens"),
+    Lines("Explained variance of the value model", ("ppo/explained_variance",)),
+    Lines(
+        "KL in the first and last tenth of a response", tenths("position/kl")[:: len(tenths("")) - 1], "nats a token"
+    ),
+    Lines("Loss of the warm-up", ("warmup/loss",), "nats a token", smoothing=0.6),
+)
+
+
+def title_of(study: str) -> str:
+    """What the report of a study is called; a save looks for it."""
+    return f"Study {study}"
+
+
+def study_panels(options: list[str]) -> tuple[Panel, ...]:
+    """Panels on what mattered, over the options that a study varies."""
+    return (
+        Parallel("Settings and test accuracy", (*options, "seed"), TEST_ACCURACY, "test accuracy"),
+        Importance(BEST_ACCURACY),
+        Differences(),
+    )
+
+
+def study_report(entity: str, project: str, study: str, table: DataFrame, *, ask_server: bool) -> Report:
+    """The report, not saved yet.
+
+    Args:
+        entity, project: where it goes, and where the runs are.
+        study: the W&B group of its runs.
+        table: `Runs.table` of the study.
+        ask_server: whether the run sets name their project by the id that only the server knows; without, they stand
+            for the project that the report is in.
+    """
+    import wandb_workspaces.reports.v2 as wr
+
+    options = varied(table)
+    where = (entity, project) if ask_server else ("", "")
+    each = runs_of_study(study, [], *where)
+    by_setting = runs_of_study(study, options, *where)
+    named = ", ".join(f"`{option}`" for option in options) or "nothing but the seed"
+    return wr.Report(
+        entity=entity,
+        project=project,
+        title=title_of(study),
+        description=f"The study {study} varies {named.replace('`', '')}.",
+        width="fluid",
+        blocks=[
+            wr.TableOfContents(),
+            wr.H2("Result"),
+            wr.MarkdownBlock(ablation_table(table, options)),
+            wr.H2("Curves"),
+            wr.P("One line a setting: the mean over its seeds. The band is from the least to the largest of them."),
+            grid("curves", by_setting, CURVES),
+            wr.H2("What mattered"),
+            wr.P("One line a run. The importances are W&B's, computed in the browser from the runs shown."),
+            grid("what mattered", each, study_panels(options)),
+        ],
+    )

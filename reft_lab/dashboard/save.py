@@ -1,0 +1,92 @@
+"""Dashboards to W&B, or to JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.analysis import load
+from reft_lab.dashboard.build import NAME, workspace
+from reft_lab.dashboard.report import study_report, title_of
+from reft_lab.dashboard.sections import SECTIONS
+from reft_lab.dashboard.server import REPORTS, WORKSPACES, asking, find_view, parse_project
+from reft_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+STUDIES = Path("multirun")  # where studies are, below the folder one works in
+
+
+def save(project: str, study: str | None = None) -> list[str]:
+    """Make the workspace of a project, and the report of a study, or bring those up to date that have their names.
+
+    Args:
+        project: `ENTITY/PROJECT`; it has to be there.
+        study: the W&B group of a study; None makes no report.
+
+    Returns:
+        Where to look at them: the address of the workspace, then that of the report.
+
+    Raises:
+        BadInput: no login, no server, no such project, no such study, or a refusal.
+    """
+    entity, name = parse_project(project)
+    with asking(project):
+        made = workspace(entity, name, SECTIONS)
+        there = find_view(entity, name, WORKSPACES, NAME)
+        if there is not None:
+            made._internal_id, made._internal_name = there.id, there.name
+        runs = None if study is None else _runs(study, project)
+        addresses = [made.save().url]
+        if study is not None and runs is not None:
+            report = study_report(entity, name, study, runs, ask_server=True)
+            known = find_view(entity, name, REPORTS, title_of(study))
+            report.id = "" if known is None else known.id
+            addresses.append(report.save().url)
+    return addresses
+
+
+def preview(project: str, study: str | None = None) -> str:
+    """What `save` would send, as JSON; no login and no network are needed.
+
+    Args:
+        project: `ENTITY/PROJECT`; nobody looks whether it is there.
+        study: a study in multirun/.
+
+    Raises:
+        BadInput: `project` has another form, or there is no such study in multirun/.
+    """
+    entity, name = parse_project(project)
+    content: dict[str, Any] = {"workspace": _dump(workspace(entity, name, SECTIONS))}
+    if study is not None:
+        content["report"] = _dump(study_report(entity, name, study, _runs(study, None), ask_server=False))
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _dump(made: Any) -> dict[str, Any]:
+    """The specification of a workspace or report, as the library would send it."""
+    dumped: dict[str, Any] = made._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
+    return dumped
+
+
+def _runs(study: str, project: str | None) -> DataFrame:
+    """The table of a study: of its folder where it is here, else of W&B.
+
+    Args:
+        study: the name of its folder in multirun/, and the W&B group of its runs.
+        project: where W&B has it; None: W&B is not to be asked.
+    """
+    if not study or re.search(r"[\"'\\<>=]", study):
+        raise BadInput(f"{study!r} cannot be the name of a study in a W&B filter: it has one of \" ' \\ < > =.")
+    folder = STUDIES / study
+    if folder.is_dir():
+        return load(folder).table
+    if project is None:
+        raise BadInput(
+            f"there is no study {folder} (seen from {Path.cwd()}), whose options the report would show; go to the "
+            "folder where it was run, or leave --preview out to take its runs from W&B."
+        )
+    return load(f"wandb:{project}/{study}").table

@@ -1,0 +1,115 @@
+"""The W&B server: whether one can talk to it, and what a project has already."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from reft_lab.errors import BadInput
+from reft_lab.tracking.wandb_mode import one_line
+
+WORKSPACES, REPORTS = "project-view", "runs"  # kinds of views, as W&B calls them
+TIMEOUT = 20  # seconds that the server may take for an answer
+VIEWS = """
+    query Views($entity: String!, $project: String!, $kind: String!, $cursor: String) {
+        project(name: $project, entityName: $entity) {
+            allViews(viewType: $kind, first: 100, after: $cursor) {
+                edges { node { id name displayName } }
+                pageInfo { endCursor hasNextPage }
+            }
+        }
+    }
+"""
+
+
+@dataclass(frozen=True)
+class View:
+    """A workspace or report that is there: `id` and `name` are W&B's, `title` is what people see."""
+
+    id: str
+    name: str
+    title: str
+
+
+def parse_project(text: str) -> tuple[str, str]:
+    """`ENTITY/PROJECT` -> both.
+
+    Raises:
+        BadInput: it does not have that form.
+    """
+    found = re.fullmatch(r"([^/\s]+)/([^/\s]+)", text)
+    if found is None:
+        raise BadInput(f"{text!r} names no project of W&B; write ENTITY/PROJECT, as in the address of its page.")
+    return found[1], found[2]
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Inside, W&B's client prints nothing, never asks for a password, and what goes wrong is one sentence.
+
+    Args:
+        what: what is being done, to begin the sentence with: `ENTITY/PROJECT`.
+
+    Raises:
+        BadInput: there is no login, no server, or the server refuses.
+    """
+    os.environ["WANDB_SILENT"] = "true"
+    import wandb
+
+    if not wandb.login(prompt=False, verify=False):  # the client would stop and ask
+        raise BadInput(
+            f"{what}: there is no login at W&B, or WANDB_MODE says offline; `wandb login` does it, and --preview "
+            "needs none."
+        )
+    url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT):  # the client would try for much longer
+            pass
+    except urllib.error.HTTPError:
+        pass  # it answered
+    except (OSError, ValueError) as error:
+        reason = one_line(getattr(error, "reason", None) or error)
+        raise BadInput(f"{what}: the W&B server {url} cannot be reached ({reason}); --preview needs none.") from error
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:  # of many kinds, none of which is ours
+        reason = one_line(error).rstrip(".") or type(error).__name__
+        raise BadInput(f"{what}: the W&B server {url} refuses: {reason}.") from error
+
+
+def find_view(entity: str, project: str, kind: str, title: str) -> View | None:
+    """The workspace or report of a project that has `title`; the first of several, None where there is none.
+
+    Raises:
+        BadInput: there is no such project.
+    """
+    return next((view for view in _views(entity, project, kind) if view.title == title), None)
+
+
+def _views(entity: str, project: str, kind: str) -> Iterator[View]:
+    from wandb_workspaces._graphql import execute_graphql
+
+    import wandb
+
+    api = wandb.Api(timeout=TIMEOUT)
+    cursor, more = None, True
+    while more:
+        asked: dict[str, Any] = {"entity": entity, "project": project, "kind": kind, "cursor": cursor}
+        answer = execute_graphql(api, VIEWS, asked)
+        if answer.get("project") is None:
+            raise BadInput(
+                f"W&B has no project {entity}/{project}, or it is not open to you; a first run that is online makes it."
+            )
+        page = answer["project"]["allViews"]
+        for edge in page["edges"]:
+            node = edge["node"]
+            yield View(node["id"], node["name"], node["displayName"])
+        cursor, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
