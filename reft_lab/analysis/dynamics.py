@@ -23,6 +23,7 @@ TIMES = {
     "time/eval_seconds": "evaluation",
 }
 REST = "everything else"
+PARTS = (*TIMES.values(), REST)
 
 
 def seconds_by_part(history: DataFrame, table: DataFrame) -> DataFrame:
@@ -47,7 +48,5 @@ def seconds_by_part(history: DataFrame, table: DataFrame) -> DataFrame:
     others = pandas.DataFrame({"run": rest.index, "part": REST, "seconds": rest.to_numpy()})
     frame = pandas.concat([parts, others], ignore_index=True)[["run", "part", "seconds"]]
     frame["share"] = frame["seconds"] / frame.groupby("run")["seconds"].transform("sum")
-    order = {part: place for place, part in enumerate([*TIMES.values(), REST])}
-    return frame.sort_values(
-        ["run", "part"], key=lambda column: column.map(order).fillna(0) if column.name == "part" else column
-    ).reset_index(drop=True)
+    place = frame["part"].map({part: place for place, part in enumerate(PARTS)})
+    return frame.assign(place=place).sort_values(["run", "place"]).drop(columns="place").reset_index(drop=True)

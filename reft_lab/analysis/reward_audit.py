@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from reft_lab.analysis.curves import iterations
 from reft_lab.analysis.settings import with_settings
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 RIGHT = "correct"
 METRICS = ("rollout/reward", "rollout/accuracy", "alarm/reward_hacking")
@@ -28,7 +29,8 @@ def reward_by_outcome(samples: DataFrame, table: DataFrame) -> DataFrame:
         highest (terminal reward), and share: of all reward that this function paid, what went there. Empty without
         samples.
     """
-    each = _samples(samples, table)
+    paid_to = _with_rewards(samples).rename(columns={"reward": "earned"})
+    each = with_settings(paid_to, table, ["reward"], finished_only=False)
     groups = each.groupby(["reward", "outcome"])["earned"]
     frame = groups.agg(responses="count", mean="mean", lowest="min", highest="max", total="sum").reset_index()
     paid = frame.groupby("reward")["total"].transform("sum")
@@ -36,35 +38,32 @@ def reward_by_outcome(samples: DataFrame, table: DataFrame) -> DataFrame:
     return frame.sort_values(["reward", "mean"], ascending=[True, False]).reset_index(drop=True)
 
 
-def wrongly_paid(samples: DataFrame, table: DataFrame) -> DataFrame:
-    """How far the reward ranks responses otherwise than correctness does, over training.
+def wrongly_paid(samples: DataFrame) -> DataFrame:
+    """How far the reward ranks responses otherwise than correctness does, in each run and at each of its steps.
 
     Args:
         samples: `Runs.samples()`.
-        table: `Runs.table`.
 
     Returns:
-        One row for each reward function and step: reward (the function), step, responses, from_wrong (share of the
-        reward paid that responses without the right answer earned; nan where nothing was paid), and disagreement:
-        among all pairs of a right and another response of the same run and step, the share in which the other earned
-        at least as much (nan where there is no such pair). Empty without samples.
+        A long frame like a history, with columns run, step, metric and value, and two metrics: `from_wrong`, the share
+        of the reward paid that responses without the right answer earned (left out where nothing was paid), and
+        `disagreement`, among all pairs of a right and another response the share in which the other earned at least as
+        much (left out where there is no such pair). Empty without samples.
     """
     import pandas
 
     rows = []
-    for (reward, step), group in _samples(samples, table).groupby(["reward", "step"]):
+    for (run, step), group in _with_rewards(samples).groupby(["run", "step"]):
         right = group["outcome"] == RIGHT
-        paid, wrong = group["earned"].sum(), group.loc[~right, "earned"].sum()
-        pairs = [
-            pairs_at_odds(one["earned"][right[one.index]], one["earned"][~right[one.index]])
-            for _, one in group.groupby("run")
-        ]
-        at_odds, count = (sum(numbers) for numbers in zip(*pairs, strict=True))
-        rows.append([reward, step, len(group), wrong / paid if paid else np.nan, at_odds / count if count else np.nan])
-    return pandas.DataFrame(rows, columns=["reward", "step", "responses", "from_wrong", "disagreement"])
+        paid, wrong = group["reward"].sum(), group.loc[~right, "reward"].sum()
+        at_odds, pairs = pairs_at_odds(group.loc[right, "reward"], group.loc[~right, "reward"])
+        rows.append([run, step, "from_wrong", wrong / paid if paid else np.nan])
+        rows.append([run, step, "disagreement", at_odds / pairs if pairs else np.nan])
+    frame = pandas.DataFrame(rows, columns=["run", "step", "metric", "value"])
+    return frame.dropna(subset=["value"]).reset_index(drop=True)
 
 
-def pairs_at_odds(right: DataFrame, other: DataFrame) -> tuple[int, int]:
+def pairs_at_odds(right: Sequence[float] | Series, other: Sequence[float] | Series) -> tuple[int, int]:
     """Pairs of a right and another response in which the other earned at least as much, and all such pairs.
 
     Args:
@@ -123,8 +122,6 @@ def moving_together(pairs: DataFrame, history: DataFrame) -> DataFrame:
     return pandas.DataFrame(rows, columns=["run", "reward", "seed", "iterations", "rank_correlation", "alarms"])
 
 
-def _samples(samples: DataFrame, table: DataFrame) -> DataFrame:
-    """Samples with the reward that was paid as `earned` and the reward function as `reward`."""
-    if "reward" not in samples.columns:  # a source without samples
-        samples = samples.assign(step=0, outcome="", reward=0.0).iloc[:0]
-    return with_settings(samples.rename(columns={"reward": "earned"}), table, ["reward"], finished_only=False)
+def _with_rewards(samples: DataFrame) -> DataFrame:
+    """Samples, with the columns that are needed where a source has none at all."""
+    return samples if "reward" in samples.columns else samples.assign(step=0, outcome="", reward=0.0).iloc[:0]

@@ -116,6 +116,27 @@ def against(table: DataFrame, setting: str, base: Any = None, value: str = ACCUR
     return frame
 
 
+def gained(table: DataFrame, setting: str, before: str = "warmup_test_accuracy", after: str = ACCURACY) -> DataFrame:
+    """What runs gained between two of their results, as a mean over seeds: ReFT over its own warm-up.
+
+    Args:
+        table: `Runs.table`; only finished runs count.
+        setting: a column, or an option as on the command line.
+        before, after: columns of `table`.
+
+    Returns:
+        One row a value of the setting: the setting, n (seeds), difference (`after` minus `before`), standard_error, low
+        and high (nan for one seed).
+
+    Raises:
+        BadInput: no run has the setting, or there is no such column.
+    """
+    first, last = (per_seed(table, [setting], value) for value in (before, after))
+    both = last.merge(first[["run", "value"]], on="run", suffixes=("", "_before"))
+    both["value"] -= both.pop("value_before")
+    return summarise(both, [setting]).rename(columns={"mean": "difference"})
+
+
 def _base(setting: str, values: list[Any], base: Any) -> Any:
     if base is None:
         default = default_of(setting)

@@ -13,6 +13,8 @@ from reft_lab.errors import BadInput
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from reft_lab.analysis.runs import Runs
+
 # Options and sections that say where a run stands, how it is recorded and how its arithmetic is spread, not what it is.
 BOOKKEEPING = ("seed", "name", "study", "tracker", "checkpoint", "resume", "trainer", "programs.workers", "baseline")
 
@@ -69,46 +71,60 @@ def default_of(setting: str) -> Any:
     return None
 
 
-def differing(table: DataFrame, known: Sequence[str] = ()) -> list[str]:
+def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = False) -> list[str]:
     """Options that are not the same in all runs, other than `known`, the seed and bookkeeping.
 
     A comparison by `known` alone is only as good as this list is empty.
+
+    Args:
+        table: `Runs.table`.
+        known: columns or options that the runs are compared by.
+        within: whether runs are only held against those that have the same `known`: a mean over seeds needs that much,
+            and models or data sets may well need other options.
+
+    Raises:
+        BadInput: no run has one of `known`.
     """
     named = {column_of(table, setting) for setting in known}
     aliases = {"reward": "reward.function", "model": "model.name", "data": "data.name", "cot": "cot.name"}
     skipped = {name.removeprefix(CONFIG) for name in named} | {aliases[name] for name in named if name in aliases}
     options = [name.removeprefix(CONFIG) for name in table.columns if name.startswith(CONFIG)]
-    return [
+    wanted = [
         key
         for key in options
-        if key not in skipped
-        and not any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
-        and table[CONFIG + key].nunique(dropna=False) > 1
+        if key not in skipped and not any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
     ]
+    groups = table.groupby(list(named), dropna=False) if within and named else table.groupby(lambda _: 0)
+    most = groups[[CONFIG + key for key in wanted]].nunique(dropna=False).max()
+    return [key for key in wanted if most[CONFIG + key] > 1]
 
 
-def describe(table: DataFrame, settings: Sequence[str] = ()) -> str:
+def describe(runs: Runs, settings: Sequence[str] = (), *, within: bool = False) -> str:
     """What is there, as Markdown: how many runs and seeds, what is left out, and what else differs.
 
     Args:
-        table: `Runs.table`.
+        runs: what was loaded.
         settings: what the runs are compared by.
+        within: as in `differing`.
 
     Raises:
         BadInput: no run has one of the settings.
     """
+    table = runs.table
     done = finished(table)
     lines = [f"**{_count(len(table), 'run')}**: {_states(table)}. {_seeds(done, settings)}"]
     left_out = table.drop(done.index)
     if len(left_out):
         lines.append("Runs that are not finished are left out of every mean:")
         lines.append("\n".join(f"- `{run}`: {state}{_why(reason)}" for run, state, reason in _reasons(left_out)))
-    if others := differing(done, settings):
-        named = ", ".join(f"`{name}`" for name in settings) or "nothing"
+    if others := differing(done, settings, within=within):
+        named = ", ".join(f"`{name}`" for name in (*settings, "seed"))
         differ = ", ".join(f"`{name}`" for name in others)
-        lines.append(f"**Mind:** finished runs differ in more than {named} and the seed: {differ}.")
+        lines.append(f"**Mind:** finished runs differ in more than {named}: {differ}.")
     if "test" in set(done["selection"].dropna()):
         lines.append("**Mind:** some checkpoints were selected on the test split (`selection=test`), as in the paper.")
+    if runs.problems:
+        lines.append("What could not be read:\n\n" + "\n".join(f"- {problem}" for problem in runs.problems))
     return "\n\n".join(lines)
 
 

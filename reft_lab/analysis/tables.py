@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 WHAT = ["data", "cot", "model", "method"]  # what one accuracy is of
-FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share", "from_wrong", "disagreement")
+FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share")
 # Where the accuracies of a run stand, by its method, and what each is an accuracy of.
 _PLACES = {
     "reft": {"warmup_test_accuracy": "warmup", "baseline_sft_test_accuracy": "sft", "final_test_accuracy": "reft"},
@@ -76,7 +76,10 @@ def main_table(table: DataFrame, *, everything: bool = False) -> DataFrame:
 
 
 def as_text(main: DataFrame) -> DataFrame:
-    """`main_table` in words and per cent, ready to be printed: every cell is text, empty where there is nothing."""
+    """`main_table` in words and per cent, ready to be printed.
+
+    Every cell is text, empty where there is nothing. Intervals are cut at 0 and 100.
+    """
     import pandas
 
     return pandas.DataFrame(
@@ -88,7 +91,7 @@ def as_text(main: DataFrame) -> DataFrame:
             "Paper": [_per_cent(value, 2) for value in main["paper"]],
             "Ours": [_per_cent(value) for value in main["mean"]],
             "95 % interval": [
-                "" if math.isnan(low) else f"{_per_cent(low)} to {_per_cent(high)}"
+                "" if math.isnan(low) else f"{_per_cent(max(low, 0.0))} to {_per_cent(min(high, 1.0))}"
                 for low, high in zip(main["low"], main["high"], strict=True)
             ],
             "Seeds": [str(n) if n else "" for n in main["n"]],

@@ -4,7 +4,7 @@ Each takes a tidy frame, draws nothing that is not in it, and says so where it i
 """
 
 from reft_lab.analysis.charts.answers import outcome_areas, outcome_bars, reward_bars, reward_scatter
-from reft_lab.analysis.charts.comparison import difference_rules, heat_map, interval_points
+from reft_lab.analysis.charts.comparison import difference_rules, heat_map, interval_points, paper_points
 from reft_lab.analysis.charts.look import in_notebook, nothing
 from reft_lab.analysis.charts.training import bands, part_bars, run_lines
 
@@ -17,6 +17,7 @@ __all__ = [
     "nothing",
     "outcome_areas",
     "outcome_bars",
+    "paper_points",
     "part_bars",
     "reward_bars",
     "reward_scatter",

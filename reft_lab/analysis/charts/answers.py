@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     import altair as alt
     from pandas import DataFrame
 
+    from reft_lab.analysis.charts.look import Picture
+
 # Right answers stand out, wrong ones next; then the ways in which there is no answer.
 COLOURS = ("#2a7f62", "#e39a3b", "#9aa5b1", "#c2554d", "#7c5aa6", "#4f7cac", "#b07d9e", "#5b4636")
 
 
 def outcome_bars(
     frame: DataFrame, setting: str, *, missing: str = "No finished run tells its outcomes on test."
-) -> alt.Chart:
+) -> Picture:
     """Shares of the outcomes of each setting.
 
     Args:
@@ -36,7 +38,7 @@ def outcome_bars(
 
 def outcome_areas(
     frame: DataFrame, axis: str, setting: str, *, missing: str = "No finished run tells the outcomes of its rollouts."
-) -> alt.Chart | alt.FacetChart:
+) -> Picture:
     """Shares of the outcomes over training, one picture a setting.
 
     Args:
@@ -57,7 +59,7 @@ def outcome_areas(
 
 def reward_bars(
     frame: DataFrame, *, missing: str = "There are no samples here: W&B's metrics do not hold them, run directories do."
-) -> alt.Chart | alt.FacetChart:
+) -> Picture:
     """Mean reward of each outcome with its range, one picture a reward.
 
     Args:
@@ -76,7 +78,7 @@ def reward_bars(
     return layers.facet(facet=alt.Facet("reward:N", title="reward"), columns=3)
 
 
-def reward_scatter(frame: DataFrame, *, missing: str = "No run has iterations of ReFT.") -> alt.Chart | alt.FacetChart:
+def reward_scatter(frame: DataFrame, *, missing: str = "No run has iterations of ReFT.") -> Picture:
     """Mean reward against accuracy, a dot an iteration, beside the line on which right answers alone are paid.
 
     Args:

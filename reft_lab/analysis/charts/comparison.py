@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis.charts.look import PER_CENT, field, nothing
+from reft_lab.analysis.published import NAMES
 
 if TYPE_CHECKING:
-    import altair as alt
     from pandas import DataFrame
+
+    from reft_lab.analysis.charts.look import Picture
 
 UNFINISHED = "No run is finished."
 
 
 def interval_points(
     frame: DataFrame, setting: str, *, title: str, seeds: DataFrame | None = None, missing: str = UNFINISHED
-) -> alt.Chart | alt.LayerChart:
+) -> Picture:
     """One mean a setting with its interval, cut at what is possible; a small dot for each seed.
 
     Args:
@@ -44,7 +46,7 @@ def interval_points(
 
 def difference_rules(
     frame: DataFrame, setting: str, *, title: str, missing: str = "There is no second setting with a seed in common."
-) -> alt.Chart | alt.LayerChart:
+) -> Picture:
     """Differences in points with their intervals, beside a line at none.
 
     Args:
@@ -65,9 +67,29 @@ def difference_rules(
     return alt.layer(none, bars, means).properties(height=alt.Step(32))
 
 
-def heat_map(
-    frame: DataFrame, rows: str, columns: str, *, title: str, missing: str = UNFINISHED
-) -> alt.Chart | alt.LayerChart:
+def paper_points(frame: DataFrame, *, missing: str = UNFINISHED) -> Picture:
+    """Our means with their intervals and the paper's accuracies (diamonds), one picture a model and data set.
+
+    Args:
+        frame: as `tables.main_table` gives it.
+        missing: what is said where there is nothing to draw.
+    """
+    import altair as alt
+
+    if frame.empty:
+        return nothing(missing)
+    where = [" ".join(parts) for parts in zip(frame["data"], frame["cot"], frame["model"], strict=True)]
+    placed = frame.assign(where=where, low=frame["low"].clip(lower=0), high=frame["high"].clip(upper=1))
+    y = alt.Y("method:N", sort=list(NAMES), title=None)
+    title, axis = "accuracy on test: ours with its interval, the paper's as diamonds", alt.Axis(format=PER_CENT)
+    rules = alt.Chart().mark_rule(strokeWidth=2).encode(alt.X("low:Q", title=title, axis=axis), alt.X2("high"), y)
+    ours = alt.Chart().mark_point(filled=True, size=80, opacity=1).encode(alt.X("mean:Q"), y)
+    paper = alt.Chart().mark_point(shape="diamond", size=90, color="#c2554d").encode(alt.X("paper:Q"), y)
+    layers = alt.layer(rules, ours, paper, data=placed).properties(height=alt.Step(24))
+    return layers.facet(facet=alt.Facet("where:N", title=None), columns=2)
+
+
+def heat_map(frame: DataFrame, rows: str, columns: str, *, title: str, missing: str = UNFINISHED) -> Picture:
     """The mean of every combination of two settings, its standard error over seeds written below.
 
     Args:

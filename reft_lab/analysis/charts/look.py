@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import altair as alt
     from pandas import DataFrame
 
+    Picture = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
+
 WIDTH, HEIGHT = 420, 240
 PER_CENT = ".0%"
 
@@ -41,7 +43,7 @@ def in_notebook() -> None:
         )
 
 
-def nothing(sentence: str) -> alt.Chart:
+def nothing(sentence: str) -> Picture:
     """A sentence in the place of a picture."""
     import altair as alt
 

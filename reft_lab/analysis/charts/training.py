@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from reft_lab.analysis.charts.look import PER_CENT, axis_of, colour_of, field, nothing
 
 if TYPE_CHECKING:
-    import altair as alt
     from pandas import DataFrame
+
+    from reft_lab.analysis.charts.look import Picture
 
 COLUMNS = 2  # pictures in a row
 
@@ -21,7 +22,7 @@ def bands(
     *,
     metrics: Sequence[str] | None = None,
     missing: str = "No finished run has these metrics.",
-) -> alt.Chart | alt.ConcatChart:
+) -> Picture:
     """Curves of settings, one small picture a metric: the mean over seeds, in a band of one standard error.
 
     The band is not the 95 % interval, which from two seeds is wider than the picture; final results have theirs.
@@ -53,7 +54,7 @@ def run_lines(
     *,
     metrics: Sequence[str] | None = None,
     missing: str = "No run has these metrics.",
-) -> alt.Chart | alt.ConcatChart:
+) -> Picture:
     """Curves of single runs, one small picture a metric; runs that are not finished are dashed.
 
     Args:
@@ -75,7 +76,7 @@ def run_lines(
 
 def part_bars(
     frame: DataFrame, bar: str, part: str, order: Sequence[str], *, title: str, missing: str = "No run has these parts."
-) -> alt.Chart:
+) -> Picture:
     """Shares that make a whole, as bars.
 
     Args:
