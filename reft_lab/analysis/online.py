@@ -111,7 +111,7 @@ def _explained(error: Exception) -> str:
     if "did not respond" in text or "timed out" in text.lower():
         import wandb
 
-        return f"the server at {wandb.Settings().base_url} does not answer."
+        return f"the server at {os.environ.get('WANDB_BASE_URL') or wandb.Settings().base_url} does not answer."
     return f"{text or type(error).__name__}."
 
 

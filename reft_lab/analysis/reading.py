@@ -104,17 +104,20 @@ def last_line(file: Path) -> tuple[dict[str, Any] | None, str | None]:
 def _by_section(text: str) -> dict[str, Any]:
     """A config, flat. YAML is what takes the time, and the runs of a study share most sections to the letter."""
     try:
-        return {key: value for section in SECTION.split(text) for key, value in _flat(section).items()}
+        flat = {key: value for section in SECTION.split(text) for key, value in _flat(section).items()}
     except (ValueError, yaml.YAMLError):
-        return _flat(text) or _flat("- nothing")  # it may be whole nevertheless; else the message is about all of it
+        flat = _flat(text)  # it may be whole nevertheless; else the message is about all of it
+    if not flat:
+        raise ValueError("it holds no options")
+    return flat
 
 
 @lru_cache(maxsize=4096)
 def _flat(text: str) -> dict[str, Any]:
-    loaded = yaml.load(text, _Loader) if text else {}
-    if not isinstance(loaded, dict):
+    loaded = yaml.load(text, _Loader)
+    if not isinstance(loaded, dict | None):
         raise ValueError("it holds no options")
-    return flatten(loaded)
+    return flatten(loaded or {})
 
 
 def _line(text: bytes) -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
+from reft_lab.config.options import KINDS as OPTION_KINDS
+from reft_lab.config.options import options
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,7 +54,9 @@ def table_of(runs: Iterable[Found]) -> DataFrame:
     import pandas
 
     rows = [row_of(found) for found in runs]
-    config = list(dict.fromkeys(key for row in rows for key in row if key.startswith(CONFIG)))
+    found = dict.fromkeys(key for row in rows for key in row if key.startswith(CONFIG))
+    known = [CONFIG + key for key in options()]
+    config = [*(key for key in known if key in found), *(key for key in found if key not in known)]
     table = pandas.DataFrame(rows, columns=[*ORDER, *config])
     types: dict[str, Any] = dict.fromkeys(TEXTS, "str")
     types |= dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(NUMBERS, "float64")
@@ -110,10 +114,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 @cache
 def _floats() -> frozenset[str]:
     """Options that are real numbers; W&B gives back 1.0 as 1."""
-    from reft_lab.config.options import KINDS as kinds
-    from reft_lab.config.options import options
-
-    return frozenset(key for key, option in options().items() if option.kind == kinds[float])
+    return frozenset(key for key, option in options().items() if option.kind == OPTION_KINDS[float])
 
 
 def _score(name: str, score: Any) -> dict[str, float]:

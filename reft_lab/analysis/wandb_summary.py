@@ -45,9 +45,9 @@ def state_of(wandb_state: str, summary: Mapping[str, Any]) -> tuple[str, str | N
 
 
 def metrics_of(row: Mapping[str, Any], step: int) -> dict[str, Any]:
-    """A line of metrics.jsonl from a row of W&B's history."""
+    """A line of metrics.jsonl from a row of W&B's history, in which `samples.nrows` is a part of a table."""
     own = row.get("step")
-    line = {name: value for name, value in row.items() if not name.startswith(INTERNAL)}
+    line = {name: value for name, value in row.items() if not name.startswith(INTERNAL) and "." not in name}
     return line | {"step": int(own) if isinstance(own, int | float) else step}
 
 

@@ -1,0 +1,3 @@
+from tests.analysis.real_run import made
+
+__all__ = ["made"]
