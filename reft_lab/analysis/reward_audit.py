@@ -111,13 +111,12 @@ def moving_together(pairs: DataFrame, history: DataFrame) -> DataFrame:
         on (nan where it was off).
     """
     import pandas
-    from scipy import stats
 
     alarms = history[history["metric"] == "alarm/reward_hacking"].groupby("run")["value"].mean()
     rows = []
     for (run, reward, seed), group in pairs.groupby(["run", "reward", "seed"], dropna=False):
         moves = group["mean_reward"].nunique() > 1 and group["accuracy"].nunique() > 1
-        correlation = stats.spearmanr(group["mean_reward"], group["accuracy"]).statistic if moves else np.nan
+        correlation = group["mean_reward"].rank().corr(group["accuracy"].rank()) if moves else np.nan
         rows.append([run, reward, seed, len(group), correlation, alarms.get(run, np.nan)])
     return pandas.DataFrame(rows, columns=["run", "reward", "seed", "iterations", "rank_correlation", "alarms"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reft_lab.analysis.settings import column_of, default_of, finished
-from reft_lab.analysis.statistics import common, holm, p_of_mean, paired_difference
+from reft_lab.analysis.statistics import common, holm, p_of_mean, paired_difference, t_reach
 from reft_lab.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,14 +30,12 @@ def summarise(frame: DataFrame, by: Sequence[str], value: str = "value") -> Data
     Returns:
         The columns of `by`, n (seeds), mean, standard_error, low and high (nan for one seed), sorted by `by`.
     """
-    from scipy import stats
-
     by = list(by)
     each = frame.dropna(subset=[value]).groupby([*by, "seed"], dropna=False, observed=True)[value].mean().reset_index()
     groups = each.groupby(by, dropna=False, observed=True)[value].agg(["count", "mean", "std"]).reset_index()
     groups = groups.rename(columns={"count": "n"})
     groups["standard_error"] = groups["std"] / np.sqrt(groups["n"])
-    reach = stats.t.ppf(0.975, np.maximum(groups["n"] - 1, 1)) * groups["standard_error"]
+    reach = t_reach(np.maximum(groups["n"] - 1, 1)) * groups["standard_error"]
     groups["low"], groups["high"] = groups["mean"] - reach, groups["mean"] + reach
     return groups[[*by, *SUMMARY]]
 

@@ -105,6 +105,11 @@ def test_mcnemar_is_a_fair_coin():
     assert mcnemar(2, 9) == mcnemar(9, 2)
 
 
+@pytest.mark.parametrize(("ours", "theirs"), [(0, 1), (7, 19), (200, 260), (31, 30)])
+def test_mcnemar_is_the_exact_binomial_test(ours, theirs):
+    assert mcnemar(ours, theirs) == pytest.approx(stats.binomtest(ours, ours + theirs, 0.5).pvalue)
+
+
 def test_two_models_problem_by_problem():
     ours = [True, True, True, False, True, False, False, False]
     theirs = [True, False, False, True, True, False, False, False]
