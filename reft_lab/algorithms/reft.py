@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
+
 from reft_lab.algorithms.judging import Judge, Judging
 from reft_lab.algorithms.optimizer import Optimizer, constant
 from reft_lab.algorithms.phase import phase
@@ -175,6 +177,19 @@ class ReFT:
         }
         self.step += 1
         return Iteration(questions, rollouts, metrics, notes)
+
+    def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
+        """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
+
+        Costs one forward pass over them, and changes nothing.
+
+        Returns:
+            (count, T) in double precision, as wide as the longest of them; 1 beyond a response's end.
+        """
+        prompts, responses = rollouts.prompts[:count], rollouts.responses[:count]
+        with phase("scoring"):
+            logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
+        return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
 
     def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration

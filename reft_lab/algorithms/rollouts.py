@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reft_lab.algorithms.advantages import gae, kl_estimate, returns, rewards, td_errors, whiten
+from reft_lab.algorithms.positions import position_means
 from reft_lab.answers.outcome import KINDS, Outcome
 from reft_lab.config.training import PPOConfig
 from reft_lab.policy.sampling import Responses
@@ -136,3 +137,14 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         "ppo/explained_variance": 1 - unexplained / spread if spread > 0 else 0.0,
     }
     return metrics
+
+
+def position_metrics(rollouts: Rollouts) -> dict[str, float]:
+    """position/kl/D and position/value/D of docs/metrics.md: KL (k1) and value by tenths of the response, 01 to 10."""
+    k1 = rollouts.logprobs - rollouts.ref_logprobs
+    return {
+        f"position/{name}/{part:02d}": mean
+        for name, x in (("kl", k1), ("value", rollouts.values))
+        for part, mean in enumerate(position_means(x, rollouts.mask), start=1)
+        if mean is not None
+    }

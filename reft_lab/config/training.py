@@ -129,9 +129,11 @@ class TrackerConfig:
     project: Annotated[str, doc("W&B project", min_length=1)] = "reft_lab"
     entity: Annotated[Optional[str], doc("W&B user or team; null: the default of the account")] = None
     group: Annotated[Optional[str], doc("W&B group; null: none")] = None
-    tags: Annotated[list[str], doc("extra W&B tags")] = field(default_factory=list)
+    tags: Annotated[list[str], doc("W&B tags beside those of docs/wandb.md")] = field(default_factory=list)
     connect_timeout: Annotated[float, doc("longest wait for the W&B server before going offline", unit="s", gt=0)] = 10
     samples: Annotated[int, doc("sampled responses written to samples.jsonl per evaluation", ge=0)] = 8
+    artifact: Annotated[bool, doc("upload checkpoints/best of a finished run to W&B")] = False
+    report: Annotated[bool, doc("write report.html at the end")] = True
 
 
 @dataclass

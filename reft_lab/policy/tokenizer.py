@@ -5,6 +5,7 @@ Special tokens come from the tokenizer; where it lacks one, the model's config n
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -125,3 +126,19 @@ class Codec:
             str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
             for ids in responses
         ]
+
+    def pieces(self, response: Sequence[int]) -> list[str]:
+        """What each token adds to the text of a response; joined they are what `read` makes of it.
+
+        A token alone does not tell its text: one tokenizer marks the space before a word, another drops it at the
+        start, and a character may be spelled in several tokens (the last one gets it). So prefixes that grow are read,
+        which takes time in the square of the length. A special token adds nothing.
+        """
+        ids = list(response)
+        (whole,) = self.read([ids])
+        ends = [0]
+        for text in self.read([ids[: i + 1] for i in range(len(ids))]):
+            differs = (place for place, (a, b) in enumerate(zip(whole, text, strict=False)) if a != b)
+            agreed = len(text) if whole.startswith(text) else next(differs, len(whole))
+            ends.append(max(ends[-1], agreed))
+        return [whole[start:end] for start, end in itertools.pairwise(ends)]

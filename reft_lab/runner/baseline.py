@@ -33,7 +33,7 @@ class SFTBaseline:
             name=f"{config.name}-baseline-sft",
             method="sft",
             baseline=None,
-            tracker=replace(config.tracker, wandb="disabled"),
+            tracker=replace(config.tracker, wandb="disabled", report=False),
             study=StudyConfig(),
         )
         self._process: BaseProcess | None = None

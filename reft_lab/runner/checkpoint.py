@@ -55,7 +55,7 @@ class Checkpoints:
         last = self.folder / LAST
         with sealed(last) as part:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / TENSORS)
-            (part / FACTS).write_text(json.dumps({"counters": stage.counters()} | facts, indent=2) + "\n")
+            (part / FACTS).write_text(json.dumps({"counters": stage.counters()} | facts) + "\n")
             if self.best.exists():
                 link(self.best, part / BEST)
             if last.exists() and (step := _facts(last).get("tracker_step")) != facts["tracker_step"]:

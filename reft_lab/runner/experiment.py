@@ -13,9 +13,9 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
-from reft_lab.runner import failure
+from reft_lab.runner import ending, failure
 from reft_lab.runner.baseline import SFTBaseline
-from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.checkpoint import BEST, Checkpoints
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.loop import Loop
@@ -199,15 +199,20 @@ def _go(
                 if baseline is not None:
                     baseline.stop()
                 if tracker is not None:
-                    tracker.finish(_summary(result), exit_code=0 if status in ("finished", "pruned") else 1)
+                    uploaded = config.tracker.artifact and status == "finished"
+                    best = run_directory.checkpoints / BEST if uploaded else None
+                    tracker.finish(ending.summary(result), 0 if status in ("finished", "pruned") else 1, best)
             finally:  # also where a second signal breaks off the waiting
                 run_directory.write_result(result)
-                if sentence:
+                if status == "finished":
+                    display.show(result_table(result))
+                    display.note(f"run directory: {directory}")
+                elif sentence:
                     display.note(sentence)
+            if config.tracker.report:
+                ending.write_report(directory, display.note, is_finished=status == "finished")
     if status == "pruned":
         return start.progress.best.accuracy
-    display.show(result_table(result))
-    display.note(f"run directory: {directory}")
     return float(result["final"][config.selection]["accuracy"])
 
 
@@ -237,14 +242,3 @@ def _check_same_inputs(hashes: dict[str, str] | None, setup: Setup, directory: P
                 f"the {name} is not what the run in {directory} started with (its hash was {hashes.get(name)} and is "
                 f"{now}); bring the old files back, or start a new run without resume=."
             )
-
-
-def _summary(result: dict[str, Any]) -> dict[str, Any]:
-    """What W&B shows of a finished run beside its curves."""
-    summary: dict[str, Any] = {"status": result["status"], "chosen": result.get("chosen")}
-    for key in ("warmup", "final", "baseline_sft"):
-        for split in ("dev", "test"):
-            scores = result.get(key) or {}
-            if scores.get(split):
-                summary[f"result/{key}/{split}_accuracy"] = scores[split]["accuracy"]
-    return summary

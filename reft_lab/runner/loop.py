@@ -123,13 +123,12 @@ class Loop:
             step, record = first + stage.step, dict(progress.pending.metrics)
             if evaluation is not None:
                 record |= course.keep(evaluation)
-                self.tracker.samples({"step": step} | sample for sample in progress.pending.samples)
             if isinstance(stage, ReFT):
                 why_stop = self._heed(stage, record)
                 record |= self.alarms.metrics()
             else:
                 why_stop = None
-            self.tracker.log(step, record)
+            self.tracker.log(step, record, progress.pending.samples)
             progress.pending = None
             self._settle(stage)
             if why_stop or self.interruption.asked or self._is_due(stage, evaluated=evaluation is not None):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reft_lab.algorithms.phase import phase
-from reft_lab.algorithms.reft import Iteration, ReFT
+from reft_lab.algorithms.reft import ReFT
+from reft_lab.algorithms.rollouts import position_metrics
 from reft_lab.algorithms.sft import SFT
 from reft_lab.answers.outcome import KINDS
 from reft_lab.data import Problem
@@ -17,6 +18,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST
 from reft_lab.runner.loop import Course, Loop
 from reft_lab.runner.progress import Best, Pending
+from reft_lab.runner.samples import sample_records
 from reft_lab.runner.setup import Setup
 from reft_lab.tracking.display import Silence
 
@@ -81,7 +83,11 @@ class Stages:
             iteration = stage.advance()
             for note in iteration.notes:
                 self.tracker.display.note(note)
-            return Pending(iteration.metrics, self._samples(iteration, problems) if is_evaluated() else [])
+            if not is_evaluated():
+                return Pending(iteration.metrics)
+            count = self.setup.config.tracker.samples
+            samples = sample_records(stage, iteration, problems, self.setup.codec, count)
+            return Pending(iteration.metrics | position_metrics(iteration.rollouts), samples)
 
         def watched(metrics: dict[str, float]) -> dict[str, float]:
             names = {"reward": "rollout/reward", "kl": "ppo/kl_ref", "length": "rollout/length"}
@@ -154,24 +160,3 @@ class Stages:
                 self.export(BEST)
             metrics["eval/best_accuracy"] = self.progress.best.accuracy
         return metrics
-
-    def _samples(self, iteration: Iteration, problems: Sequence[Problem]) -> list[dict[str, Any]]:
-        """Records of the first responses of an iteration; the loop adds the step."""
-        rollouts = iteration.rollouts
-        count = min(self.setup.config.tracker.samples, len(rollouts))
-        texts = self.setup.codec.read(rollouts.responses[:count])
-        records: list[dict[str, Any]] = []
-        for i in range(count):
-            problem, outcome = problems[iteration.questions[i]], rollouts.outcomes[i]
-            records.append(
-                {
-                    "id": problem.id,
-                    "question": problem.question,
-                    "response": texts[i],
-                    "answer": outcome.answer,
-                    "gold": problem.answer,
-                    "outcome": outcome.kind,
-                    "reward": rollouts.scores[i].item(),
-                }
-            )
-        return records

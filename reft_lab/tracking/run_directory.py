@@ -16,7 +16,7 @@ from reft_lab.tracking import disk
 from reft_lab.tracking.lines import LineFile, line
 from reft_lab.tracking.lock import RunLock
 
-OF_THE_END = (RESULT, "predictions.jsonl")
+OF_THE_END = (RESULT, "predictions.jsonl", "report.html")
 
 
 class RunDirectory:
@@ -96,6 +96,10 @@ class RunDirectory:
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The lines of metrics.jsonl so far."""
         return self._metrics.records()
+
+    def samples(self) -> Iterator[dict[str, Any]]:
+        """The lines of samples.jsonl so far."""
+        return self._samples.records()
 
     def sync(self) -> None:
         """Have all lines on the disk itself; before a checkpoint that counts on them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
@@ -49,8 +50,13 @@ class Tracker:
         """Seconds that the run has been recording, over all its sessions."""
         return time.monotonic() - self._started
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Record `metrics` at `step`.
+    def log(self, step: int, metrics: Mapping[str, float], samples: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Record `metrics`, and responses sampled at `step`.
+
+        Args:
+            step: after the last one.
+            metrics: numbers by name; those that are not finite are left out.
+            samples: records for samples.jsonl, less the step.
 
         Raises:
             ValueError: a step at or before the last one.
@@ -60,21 +66,25 @@ class Tracker:
             raise ValueError(f"step {step} after step {self.step}: the step axis never goes backwards")
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         record = {"seconds": round(self.elapsed, 3)} | finite
+        records = [{"step": step, **sample} for sample in samples]
+        self.directory.append_samples(records)
         self.directory.append_metrics({"step": step} | record)
         self.step = step
         with self._wandb_may_fail():
             if self._wandb is not None:
-                self._wandb.log(step, record)
+                self._wandb.log(step, record, records)
 
-    def samples(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Record sampled responses."""
-        self.directory.append_samples(records)
+    def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
+        """Close the W&B run; once. The directory stays open for what is written last.
 
-    def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
-        """Close the W&B run; once. The directory stays open for what is written last."""
+        Args:
+            summary: what there is to say of the run as a whole.
+            exit_code: 0 if it went well.
+            checkpoint: a policy to upload; None: none.
+        """
         with self._wandb_may_fail():
             if self._wandb is not None:
-                self._wandb.finish(summary, exit_code)
+                self._wandb.finish(summary, exit_code, checkpoint)
         self._wandb = None
 
     @contextmanager

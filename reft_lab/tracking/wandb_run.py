@@ -1,7 +1,8 @@
 """The W&B side of a run. Its files stay inside the run directory, and no run ever waits for or fails with a server.
 
-A run has one W&B id, kept in passport.json. metrics.jsonl is the truth that W&B is brought up to when a run is resumed:
-online it gets the steps that the server lacks; offline, where W&B cannot resume, a new folder gets all of them.
+A run has one W&B id, kept in passport.json. metrics.jsonl and samples.jsonl are the truth that W&B is brought up to
+when a run is resumed: online it gets the steps that the server lacks; offline, where W&B cannot resume, a new folder
+gets all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.errors import RunFailed
 from reft_lab.tracking.run_directory import RunDirectory
-from reft_lab.tracking.wandb_folders import supersede
+from reft_lab.tracking.wandb_artifact import log_checkpoint
+from reft_lab.tracking.wandb_folders import staged, supersede
+from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags
 from reft_lab.tracking.wandb_mode import choose_mode, one_line
 from reft_lab.tracking.wandb_replay import replay
+from reft_lab.tracking.wandb_tables import SAMPLES, by_step, table
 
 FINISH_TIMEOUT = 60.0  # seconds that the last uploads may take; what is left stays on disk, for `wandb sync`
 
@@ -31,8 +35,10 @@ class WandbRun:
         first: the first step that W&B does not have yet.
     """
 
-    def __init__(self, run: Any):
+    def __init__(self, run: Any, tags: Sequence[str] = ()):
+        """`tags` are those that the run has unless it is pruned."""
         self._run = run
+        self._tags = tuple(tags)
         self.first = int(run.starting_step)
 
     @property
@@ -45,29 +51,51 @@ class WandbRun:
         """Where W&B keeps the files of this session."""
         return Path(self._run.dir).parent
 
-    def log(self, step: int, record: Mapping[str, float]) -> None:
-        """Record numbers under their names at `step`, unless W&B has that step already."""
-        if step >= self.first:
-            self._run.log(dict(record), step=step, commit=True)
+    def log(self, step: int, record: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Record numbers under their names at `step`, with a table of samples, unless W&B has that step already."""
+        if step < self.first:
+            return
+        row = {STEP: step, **record}
+        if samples:
+            row[SAMPLES] = table(self._run, step, samples)
+        self._run.log(row, step=step, commit=True)
 
     def catch_up(self, directory: RunDirectory, seconds: float) -> None:
-        """Give W&B the lines of metrics.jsonl that it lacks.
+        """Give W&B the lines of metrics.jsonl that it lacks, with their samples.
 
         Args:
             directory: the run directory.
             seconds: the stopwatch of the run now. Lines are dated as if the run had never stopped.
         """
         began = time.time() - seconds
-        lines = ((line.pop("step"), line) for line in directory.metrics())
-        missing = ((step, line | {"_timestamp": began + line["seconds"]}) for step, line in lines if step >= self.first)
-        replay(self._run, missing)
+        bare: list[tuple[int, Mapping[str, float]]] = []
+        for step, line, samples in by_step(directory.metrics(), directory.samples()):
+            if step < self.first:
+                continue
+            row = line | {"_timestamp": began + line["seconds"]}
+            if samples:
+                replay(self._run, bare)
+                bare = []
+                self.log(step, row, samples)
+            else:
+                bare.append((step, row))
+        replay(self._run, bare)
 
-    def finish(self, summary: Mapping[str, Any], exit_code: int) -> None:
-        """Close the run; a second run of the same process would otherwise join it."""
+    def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
+        """Close the run; a second run of the same process would otherwise join it.
+
+        Args:
+            summary: what there is to say of the run as a whole, with its `status`.
+            exit_code: 0 if it went well.
+            checkpoint: a policy to upload.
+        """
         self._run.summary.update(dict(summary))
-        if summary.get("status") == "pruned":
-            self._run.tags = (*self._run.tags, "pruned")
-        self._run.finish(exit_code=exit_code)
+        self._run.tags = (*self._tags, PRUNED) if summary.get("status") == PRUNED else self._tags
+        try:
+            if checkpoint is not None:
+                log_checkpoint(self._run, checkpoint, summary)
+        finally:
+            self._run.finish(exit_code=exit_code)
 
 
 def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
@@ -110,12 +138,13 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
 
 
 def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: float, *, online: bool) -> WandbRun:
+    folder = directory.path / "wandb"
+    before = staged(folder)
     run = _init(config, directory.path, identifier, online=online)
-    run.define_metric("eval/accuracy", summary="max")
-    run.define_metric("rollout/accuracy", summary="max")
-    begun = WandbRun(run)
+    define_metrics(run)
+    begun = WandbRun(run, tags(config))
     begun.catch_up(directory, seconds)
-    supersede(directory.path / "wandb", begun.folder.name)
+    supersede(folder, begun.folder.name, before)
     return begun
 
 
@@ -130,7 +159,7 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
         group=config.tracker.group,
         name=config.name,
         job_type=config.method,
-        tags=[config.method, config.model.name, config.data.name, config.cot.name, *config.tracker.tags],
+        tags=tags(config),
         config=asdict(config),
         dir=str(directory),
         mode="online" if online else "offline",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from reft_lab.algorithms.advantages import gae, kl_estimate, returns, rewards, td_errors, whiten
 from reft_lab.algorithms.losses import policy_loss, token_weights, value_loss
+from reft_lab.algorithms.positions import position_means
 
 BATCHES = json.loads((Path(__file__).parent / "rollout_batches.json").read_text())
 
@@ -147,3 +149,22 @@ def test_whitening_leaves_mean_zero_variance_one_and_survives_one_token():
     one = torch.zeros_like(mask)
     one[0, 0] = True
     assert torch.isfinite(whiten(x, one)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_position_means_against_a_literal_loop(seed):
+    mask, lengths, x, _, _, _ = random_batch(seed)
+    for parts in (1, 3, 10):
+        found: list[list[float]] = [[] for _ in range(parts)]
+        for row, n in enumerate(lengths):
+            for i in range(n):
+                found[math.floor(Fraction(2 * i + 1, 2 * n) * parts)].append(x[row, i].item())
+        expect = [math.fsum(values) / len(values) if values else None for values in found]
+        for ours, theirs in zip(position_means(x, mask, parts), expect, strict=True):
+            assert ours == (None if theirs is None else pytest.approx(theirs))
+
+
+def test_a_response_of_ten_tokens_has_one_in_each_tenth():
+    x = torch.arange(12.0)[None]
+    assert position_means(x, torch.arange(12)[None] < 10) == list(range(10))
+    assert position_means(x, torch.arange(12)[None] < 1) == [None] * 5 + [0.0] + [None] * 4

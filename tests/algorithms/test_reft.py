@@ -197,3 +197,24 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weight
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         stage.advance()
     assert torch.equal(before.nan_to_num(), policy.lm.lm_head.weight.nan_to_num())
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_ratios_after_the_update_are_those_of_the_policy_as_it_is_and_change_nothing(fast_path):
+    stage, undisturbed = make_stage(fast_path=fast_path), make_stage(fast_path=fast_path)
+    for _ in range(2):
+        rollouts = stage.advance().rollouts
+        ratios = stage.ratios(rollouts, 3)
+        undisturbed.advance()
+        assert ratios.shape == (3, max(len(response) for response in rollouts.responses[:3]))
+        for i, row in enumerate(ratios):
+            prompt, response = rollouts.prompts[i], rollouts.responses[i]
+            with torch.no_grad():
+                hidden = stage.policy.lm.base_model(torch.tensor([prompt + response])).last_hidden_state
+                logits = stage.policy.lm.lm_head(hidden[0, len(prompt) - 1 : -1])
+            new = logits.log_softmax(-1)[range(len(response)), response]
+            expect = (new - rollouts.logprobs[i, : len(response)]).exp()
+            torch.testing.assert_close(row[: len(response)].float(), expect, atol=1e-4, rtol=1e-4)
+            assert (row[len(response) :] == 1).all()
+            assert (row[: len(response)] - 1).abs().max() > 1e-3
+    assert torch.equal(weights(stage), weights(undisturbed))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, decoders, models, normalizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from reft_lab.config.inputs import ModelConfig, ScratchConfig
 from reft_lab.errors import BadInput
@@ -96,3 +99,53 @@ def test_unusable_special_tokens_are_one_sentence():
         set_special_tokens(
             make_tokenizer(TEXTS, 400, ["</s>"], eos_token="</s>"), ModelConfig(path="somewhere", pad_token="<pat>")
         )
+
+
+def sentencepiece_like() -> PreTrainedTokenizerFast:
+    """As Llama's: a word begins with ▁, which goes at the start of a text; what is unknown is spelled in bytes."""
+    special = {
+        token: i for i, token in enumerate(["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))])
+    }
+    words = ["▁", *"abcdefghijklmnopqrstuvwxyz", "▁t", "▁th", "▁the", "e▁"]
+    vocabulary = special | {word: i for i, word in enumerate(words, start=len(special))}
+    merges = [("▁", "t"), ("▁t", "h"), ("▁th", "e")]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", pad_token="</s>", unk_token="<unk>")
+
+
+BYTE_LEVEL = make_tokenizer(TEXTS, 300, ["<pad>", "<eos>"], pad_token="<pad>", eos_token="<eos>")
+OWN = train_tokenizer(TEXTS, ScratchConfig(min_count=1))
+TOKENIZERS = {"byte_level": BYTE_LEVEL, "sentencepiece": sentencepiece_like(), "own": OWN}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_pieces_of_a_response_join_to_its_text(name):
+    codec = Codec(TOKENIZERS[name])
+    for ids in codec.completions([*TEXTS, *STRANGE, "the tea the", " the"]):
+        pieces = codec.pieces(ids)
+        assert len(pieces) == len(ids)
+        assert "".join(pieces) == codec.read([ids])[0]
+        assert pieces[-1] == ""  # end-of-sequence is no text
+    assert codec.pieces([]) == []
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_pieces_join_whatever_a_policy_writes(name):
+    """Bytes that are no character, special tokens in the middle, the end cut off within a character."""
+    codec = Codec(TOKENIZERS[name])
+    draw = random.Random(0)
+    for length in range(1, 60):
+        ids = [draw.randrange(len(codec.tokenizer)) for _ in range(length)]
+        assert "".join(codec.pieces(ids)) == codec.read([ids])[0]
+
+
+def test_a_piece_is_what_its_token_says():
+    own, llama = Codec(TOKENIZERS["own"]), Codec(TOKENIZERS["sentencepiece"])
+    assert own.pieces(own.completions([" apples x0"])[0]) == [" apples", " x0", ""]
+    assert llama.pieces(llama.completions(["the the"])[0]) == ["the", " the", ""]
+    (euro,) = llama.completions(["€"])
+    assert llama.pieces(euro) == ["", "", "", "€", ""]  # ▁, three bytes, the end

@@ -25,6 +25,7 @@ from tests.runner.processes import Run, Session
 KB, MB = 1000, 1000**2
 SMALL = (
     "baseline=null",
+    "tracker.report=false",
     "data.train_size=96",
     "data.dev_size=24",
     "data.test_size=32",

@@ -20,6 +20,7 @@ from tests.runner.processes import Run
 
 SMALL = (
     "tracker=none",
+    "tracker.report=false",
     "baseline=null",
     "data.train_size=96",
     "data.dev_size=24",

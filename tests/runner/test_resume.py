@@ -21,6 +21,7 @@ from tests.runner.processes import Run
 
 SMALL = (
     "tracker=none",
+    "tracker.report=false",
     "data.train_size=96",
     "data.dev_size=24",
     "data.test_size=32",

@@ -29,6 +29,7 @@ SMALL = (
     "ppo.mini_batch=12",
     "ppo.eval_every=2",
     "tracker.wandb=offline",
+    "tracker.report=false",
 )
 
 
@@ -43,7 +44,7 @@ def lines(path: Path) -> list[dict]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     directory = tmp_path_factory.mktemp("runs") / "default"
-    return directory, run(config_of(), directory, display=Silence())
+    return directory, run(config_of("tracker.report=true"), directory, display=Silence())
 
 
 def test_result_is_complete_and_true_to_the_predictions(finished):
@@ -103,8 +104,51 @@ def test_samples_are_readable(finished):
     directory, _ = finished
     samples = lines(directory / "samples.jsonl")
     assert len(samples) == 2 * 8
-    keys = {"step", "id", "question", "response", "answer", "gold", "outcome", "reward"}
+    keys = {"step", "id", "question", "response", "answer", "gold", "outcome", "reward", "tokens"}
     assert all(s.keys() == keys and s["outcome"] in KINDS for s in samples)
+    for tokens in (sample["tokens"] for sample in samples):
+        assert tokens.keys() == {"text", "advantage", "kl", "value", "ratio"}
+        assert len({len(of) for of in tokens.values()}) == 1
+    assert all("".join(sample["tokens"]["text"]) == sample["response"] for sample in samples)
+
+
+def test_what_samples_say_of_tokens_is_what_metrics_say_of_the_iteration(finished, tmp_path):
+    """All rollouts of two iterations are kept, so the metrics can be computed from their tokens with plain loops."""
+    options = (f"model.path={finished[0] / 'checkpoints' / 'warmup'}", "warmup.epochs=0", "baseline=null")
+    options += ("tracker.wandb=disabled", "tracker.samples=100", "ppo.eval_every=1", "ppo.iterations=2")
+    options += ("ppo.lr=1e-2", "ppo.lr_warmup_steps=0", "ppo.kl_coef=1")  # there is something to whiten without rewards
+    run(config_of(*options), tmp_path / "run", display=Silence())
+    assert not (tmp_path / "run" / "report.html").exists()
+    samples = lines(tmp_path / "run" / "samples.jsonl")
+    for record in lines(tmp_path / "run" / "metrics.jsonl")[-2:]:
+        mine = [sample["tokens"] for sample in samples if sample["step"] == record["step"]]
+        assert len(mine) == 24
+
+        def every(name: str, mine: list = mine) -> list[float]:
+            return [x for tokens in mine for x in tokens[name]]
+
+        n = len(every("kl"))
+        assert n / 24 == pytest.approx(record["rollout/length"])
+        assert sum(every("kl")) / n == pytest.approx(record["ppo/kl_ref_token"], abs=1e-3)
+        assert sum(every("value")) / n == pytest.approx(record["rollout/value"], abs=1e-3)
+        assert sum(every("advantage")) / n == pytest.approx(0, abs=1e-3)  # whitened
+        assert max(abs(x - 1) for x in every("ratio")) > 1e-3  # of the policy after the update
+        for name in ("kl", "value"):
+            tenths: dict[str, list[float]] = {}
+            for tokens in mine:
+                for i, x in enumerate(tokens[name]):
+                    part = 10 * (2 * i + 1) // (2 * len(tokens[name])) + 1
+                    tenths.setdefault(f"position/{name}/{part:02d}", []).append(x)
+            expect = {key: pytest.approx(sum(xs) / len(xs), abs=1e-3) for key, xs in tenths.items()}
+            assert {key: x for key, x in record.items() if key.startswith(f"position/{name}/")} == expect
+    assert sum(x * x for x in every("advantage")) / n == pytest.approx(1, abs=1e-2)  # of the last iteration
+
+
+def test_positions_are_recorded_where_the_run_is_evaluated(finished):
+    directory, _ = finished
+    for record in lines(directory / "metrics.jsonl"):
+        is_evaluated = "rollout/reward" in record and "eval/accuracy" in record
+        assert any(key.startswith("position/") for key in record) == is_evaluated
 
 
 @pytest.mark.parametrize("name", ["warmup", "best"])

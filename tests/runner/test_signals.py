@@ -21,6 +21,7 @@ from tests.tracking.wandb_files import exit_code, history
 
 COMMON = (
     "data.train_size=96",
+    "tracker.report=false",
     "data.dev_size=24",
     "data.test_size=32",
     "warmup.epochs=2",
@@ -124,7 +125,7 @@ def test_the_step_at_work_is_finished_and_not_done_again(repo: Path, tmp_path: P
 def test_a_second_ctrl_c_stops_at_once(repo: Path, tmp_path: Path) -> None:
     """A step that takes a minute is not finished; what was saved before is there."""
     slow = Run(
-        repo, tmp_path, *COMMON[:4], "tracker=none", "baseline=sft", "ppo.rollouts=20000", "ppo.mini_batch=20000"
+        repo, tmp_path, *COMMON[:5], "tracker=none", "baseline=sft", "ppo.rollouts=20000", "ppo.mini_batch=20000"
     )
     session = slow.start()
     session.until_at("sampling")

@@ -1,4 +1,4 @@
-"""A stand-in for the W&B server on the loopback interface: it keeps the history of runs, and resumes them."""
+"""A stand-in for the W&B server on the loopback interface: it keeps runs, files and artifacts, and resumes runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 
 class LoopbackWandb(ThreadingHTTPServer):
@@ -18,6 +19,11 @@ class LoopbackWandb(ThreadingHTTPServer):
     Attributes:
         history: the lines of each run, by id.
         exit_codes: how runs ended, by id.
+        runs: what the newest word on each run was (groupName, jobType, tags, config and the like), by id.
+        summaries: the newest summary of each run, by id.
+        events: the lines of system metrics of each run, by id.
+        files: what was uploaded, by its path: RUN/NAME, or artifacts/ID/NAME.
+        artifacts: the artifacts, by id: what they were made with, and `committed`.
         refuses_runs: no run may be made or resumed.
     """
 
@@ -27,6 +33,11 @@ class LoopbackWandb(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.history: dict[str, list[dict[str, Any]]] = {}
         self.exit_codes: dict[str, int] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.summaries: dict[str, dict[str, Any]] = {}
+        self.events: dict[str, list[str]] = {}
+        self.files: dict[str, bytes] = {}
+        self.artifacts: dict[str, dict[str, Any]] = {}
         self.refuses_runs = False
 
     @property
@@ -47,12 +58,39 @@ class LoopbackWandb(ThreadingHTTPServer):
             return {"model": project | {"bucket": self._resumable(name) if name in self.history else None}}
         if operation == "UpsertBucket":
             self.history.setdefault(str(name), [])
-            bucket = {"id": "b", "name": name, "displayName": name, "config": "{}", "sweepName": None}
+            told = {key: value for key, value in variables.items() if value is not None}
+            self.runs[str(name)] = self.runs.get(str(name), {}) | told
+            shown = self.runs[str(name)].get("displayName", name)
+            bucket = {"id": "b", "name": name, "displayName": shown, "config": "{}", "sweepName": None}
             return {"upsertBucket": {"bucket": bucket | {"project": project}, "inserted": True}}
         if operation == "CreateRunFiles":
-            files = [{"name": file, "uploadUrl": f"{self.url}/upload"} for file in variables["files"]]
+            run = variables["run"]
+            files = [{"name": file, "uploadUrl": f"{self.url}/upload/{run}/{file}"} for file in variables["files"]]
             return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
+        return self._answer_on_artifacts(operation, variables.get("input") or variables)
+
+    def _answer_on_artifacts(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        if operation == "CreateArtifact":
+            identifier = f"artifact-{len(self.artifacts)}"
+            self.artifacts[identifier] = asked | {"committed": False}
+            sequence = {"id": "s", "latestArtifact": None}
+            made = {"id": identifier, "state": "PENDING", "artifactSequence": sequence}
+            return {"createArtifact": {"artifact": made}}
+        if operation == "CreateArtifactManifest":
+            return {"createArtifactManifest": {"artifactManifest": {"id": "m", "file": self._place(asked, "manifest")}}}
+        if operation == "CreateArtifactFiles":
+            places = [{"node": self._place(file, file["name"])} for file in asked["artifactFiles"]]
+            return {"createArtifactFiles": {"files": {"edges": places}}}
+        if operation == "CommitArtifact":
+            self.artifacts[asked["artifactID"]]["committed"] = True
+            return {"commitArtifact": {"artifact": {"id": asked["artifactID"], "digest": "d"}}}
         return {}
+
+    def _place(self, asked: dict[str, Any], name: str) -> dict[str, Any]:
+        """Where a file of an artifact is to be uploaded to."""
+        path = f"artifacts/{asked['artifactID']}/{name}"
+        url = {"uploadUrl": f"{self.url}/upload/{path}", "uploadHeaders": [], "uploadMultipartUrls": None}
+        return url | {"id": path, "name": name, "displayName": name, "storagePath": path, "artifact": {"id": "a"}}
 
     def _resumable(self, name: Any) -> dict[str, Any]:
         lines = self.history[name]
@@ -68,6 +106,10 @@ class LoopbackWandb(ThreadingHTTPServer):
         for place, line in enumerate(chunk["content"], start=chunk["offset"]):
             assert place <= len(lines), "a gap between what is there and what comes"
             lines[place : place + 1] = [json.loads(line)]
+        files = stream.get("files", {})
+        for summary in files.get("wandb-summary.json", {}).get("content", []):
+            self.summaries[name] = json.loads(summary)
+        self.events.setdefault(name, []).extend(files.get("wandb-events.jsonl", {}).get("content", []))
         if stream.get("complete"):
             self.exit_codes[name] = stream["exitcode"]
 
@@ -80,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply({})
 
     def do_PUT(self) -> None:
-        self._body()
+        self.server.files[unquote(self.path).removeprefix("/upload/")] = self._body()
         self._reply({})
 
     def do_POST(self) -> None:

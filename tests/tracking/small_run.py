@@ -18,6 +18,7 @@ from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 
 STATE_EVERY = 7
+SAMPLES_EVERY = 10
 
 
 def main(path: Path, mode: str, steps: int, pause: float) -> None:
@@ -32,8 +33,9 @@ def main(path: Path, mode: str, steps: int, pause: float) -> None:
         tracker = Tracker(config, directory, Display(), **at)
         print("ready", flush=True)
         for step in range(at["step"] + 1, steps + 1):
-            tracker.log(step, {"loss": 1 / step, "eval/accuracy": step / steps})
-            tracker.samples([{"step": step, "question": f"what is {step} + {i}?"} for i in range(step % 3)])
+            asked = [f"what is {step} + {i}?" for i in range(2)] if step % SAMPLES_EVERY == 0 else []
+            samples = [{"question": question, "reward": 0.5, "tokens": {"text": ["4"]}} for question in asked]
+            tracker.log(step, {"loss": 1 / step, "eval/accuracy": 1 - (step / steps - 0.5) ** 2}, samples)
             if step % STATE_EVERY == 0:
                 directory.sync()
                 part = path / "state.part"

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.tracking.loopback_wandb import LoopbackWandb, loopback_wandb
-from tests.tracking.wandb_files import exit_code, history
+from tests.tracking.small_run import SAMPLES_EVERY
+from tests.tracking.wandb_files import exit_code, history, rows_of, tables
 
 STEPS = 120
 
@@ -75,6 +76,16 @@ class SmallRuns:
         return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
 
     @property
+    def samples(self) -> dict[int, list[dict[str, Any]]]:
+        """What samples.jsonl holds by step, less the tokens."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for line in (self.path / "samples.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            del record["tokens"]
+            found.setdefault(record["step"], []).append(record)
+        return found
+
+    @property
     def identity(self) -> dict[str, Any]:
         return json.loads((self.path / "passport.json").read_text())["wandb"]
 
@@ -96,6 +107,8 @@ def test_killed_online_then_offline_then_synced_is_one_whole_curve(repo, tmp_pat
     assert folder.name.endswith(identity["id"])
     assert [record["step"] for record in runs.metrics] == list(range(1, STEPS + 1))
     assert history(folder) == runs.metrics
+    assert filled(tables(folder)) == runs.samples
+    assert list(runs.samples) == list(range(SAMPLES_EVERY, STEPS + 1, SAMPLES_EVERY))
     assert exit_code(folder) == 0
     (before,) = (runs.path / "wandb" / "superseded").iterdir()  # the last session's; the first one's is gone
     steps = [row["step"] for row in history(before)]
@@ -105,6 +118,10 @@ def test_killed_online_then_offline_then_synced_is_one_whole_curve(repo, tmp_pat
     subprocess.run(sync, env=runs.environment, capture_output=True, check=True, timeout=60)
     assert list(server.history) == [identity["id"]]
     assert [curve(row, "_step") for row in server.history[identity["id"]]] == [curve(r, "step") for r in runs.metrics]
+    assert uploaded_tables(server, identity["id"]) == runs.samples
+    assert sum(artifact["committed"] for artifact in server.artifacts.values()) >= len(runs.samples)
+    staged = runs.path / "wandb" / "data" / "artifacts" / "staging"
+    assert len(list(staged.iterdir())) <= 2 * len(runs.samples)  # nothing of earlier sessions
 
 
 def test_killed_online_and_resumed_is_one_whole_curve_on_the_server(repo, tmp_path, server):
@@ -120,6 +137,10 @@ def test_killed_online_and_resumed_is_one_whole_curve_on_the_server(repo, tmp_pa
     assert [curve(row, "_step") for row in lines] == [curve(row, "step") for row in runs.metrics]
     assert [row["step"] for row in runs.metrics] == list(range(1, STEPS + 1))
     assert server.exit_codes == {runs.identity["id"]: 0}
+    arrived = uploaded_tables(server, runs.identity["id"])
+    assert all(runs.samples[step] == rows for step, rows in arrived.items())
+    # What was on its way when the process was killed is lost; its step was there already.
+    assert set(arrived) >= {step for step in runs.samples if step > len(before)}
     assert runs.identity == {"id": next(iter(server.history)), "project": "reft_lab", "entity": "someone"}
 
 
@@ -139,6 +160,21 @@ def test_a_server_that_refuses_the_run_and_then_takes_it(repo, tmp_path, server)
 def curve(row: dict[str, Any], step: str) -> dict[str, float]:
     """What does not depend on the clock."""
     return {"step": row[step], "loss": row["loss"], "accuracy": row["eval/accuracy"]}
+
+
+def filled(tables: dict[int, list[dict[str, Any]]]) -> dict[int, list[dict[str, Any]]]:
+    """Tables without empty cells."""
+    return {
+        step: [{name: cell for name, cell in row.items() if cell is not None} for row in rows]
+        for step, rows in tables.items()
+    }
+
+
+def uploaded_tables(server: LoopbackWandb, run: str) -> dict[int, list[dict[str, Any]]]:
+    """The tables of samples that a server has, by step."""
+    named = {row["_step"]: row["samples"]["path"] for row in server.history[run] if "samples" in row}
+    there = {step: server.files[f"{run}/{path}"] for step, path in named.items() if f"{run}/{path}" in server.files}
+    return filled({step: rows_of(json.loads(file)) for step, file in there.items()})
 
 
 WITHOUT_SERVER = """

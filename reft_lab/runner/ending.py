@@ -1,0 +1,50 @@
+"""What is left to do when a run is over, however it ended: its summary for W&B, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reft_lab.tracking.wandb_mode import one_line
+
+# Bytes of records of which a page is made in a few seconds; nobody who stopped a run waits for a larger one.
+QUICK = 20_000_000
+
+
+def summary(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What W&B shows of a run beside its curves, from what result.json says."""
+    told: dict[str, Any] = {"status": result["status"], "reason": result["reason"], "chosen": result.get("chosen")}
+    for key in ("warmup", "final", "baseline_sft"):
+        for split in ("dev", "test"):
+            scores = result.get(key) or {}
+            if scores.get(split):
+                told[f"result/{key}/{split}_accuracy"] = scores[split]["accuracy"]
+                told[f"result/{key}/{split}_n"] = scores[split]["n"]
+    counts = result.get("outcomes") or {}
+    told |= {f"result/outcome/{kind}": count / sum(counts.values()) for kind, count in counts.items()}
+    told["result/seconds"] = result["seconds"]["total"]
+    return told
+
+
+def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bool) -> None:
+    """Write report.html and say where it is. What goes wrong with it never fails the run.
+
+    A run that did not finish gets none where it recorded nothing, or so much that it would take long.
+
+    Args:
+        directory: the run directory, with its result.json.
+        say: told one line.
+        is_finished: whether the run came to its end.
+    """
+    recorded = sum(file.stat().st_size for file in directory.glob("*.jsonl"))
+    if not is_finished and not 0 < recorded <= QUICK:
+        return
+    try:
+        from reft_lab.report import run_report
+
+        page = run_report(directory)
+    except Exception as error:  # whatever it is, the run is worth more
+        say(f"no report was written ({one_line(error) or type(error).__name__}); try `reft report {directory}`.")
+        return
+    say(f"report: {page}")

@@ -1,0 +1,41 @@
+"""What a run is called in W&B: the tags by which runs are filtered, and what its metrics are plotted against."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from reft_lab.config.schema import Config
+
+LONGEST_TAG = 64  # characters; W&B refuses longer ones
+PRUNED = "pruned"
+STEP = "step"
+# The best value of these is what a run is judged by; of all others the last one.
+BEST_IS_LARGEST = ("eval/accuracy", "rollout/accuracy", "rollout/reward")
+
+
+def tags(config: Config) -> list[str]:
+    """The tags of a run, KIND:VALUE each as docs/wandb.md lists them, and the user's own behind them."""
+    stages = ["sft"] if config.method == "sft" else ["warmup", "reft"] if config.warmup.epochs else ["reft"]
+    study = config.study.name or config.tracker.group
+    labels = [f"study:{study}"] if study else []
+    labels += [f"stage:{stage}" for stage in stages]
+    labels += [f"model:{config.model.name}", f"data:{config.data.name}", f"cot:{config.cot.name}"]
+    labels += [f"reward:{config.reward.function}"] if config.method == "reft" else []
+    return list(dict.fromkeys(shortened(tag) for tag in [*labels, *config.tracker.tags] if tag))
+
+
+def shortened(tag: str) -> str:
+    """`tag`, or where it is too long its beginning and a hash that tells it from others that begin so."""
+    if len(tag) <= LONGEST_TAG:
+        return tag
+    mark = hashlib.sha256(tag.encode()).hexdigest()[:8]
+    return f"{tag[: LONGEST_TAG - len(mark) - 1]}~{mark}"
+
+
+def define_metrics(run: Any) -> None:
+    """One axis, `step`, for every metric; the summary of a run has the largest of some, the last of the others."""
+    run.define_metric(STEP, summary="last")
+    run.define_metric("*", step_metric=STEP)
+    for name in BEST_IS_LARGEST:
+        run.define_metric(name, step_metric=STEP, summary="max,last")
