@@ -19,21 +19,22 @@ class Curves:
     Attributes:
         points: (step, value) by metric, at most `POINTS` each, steps rising.
         last_step: the last step that was recorded; 0 where none was.
+        seconds: seconds since the run began, by step.
         every: the most steps that one point is the mean of; 1 where nothing was thinned.
     """
 
     points: Mapping[str, Points]
     last_step: int
+    seconds: Mapping[float, float]
     every: int
 
     def __getitem__(self, metric: str) -> Points:
         """The curve of a metric, empty where it was not recorded."""
         return self.points.get(metric, [])
 
-    def over(self, metric: str, clock: str) -> Points:
-        """The curve of a metric against another one, such as `seconds`, where both were recorded."""
-        times = dict(self.points.get(clock, []))
-        return [(times[step], value) for step, value in self[metric] if step in times]
+    def by_time(self, metric: str) -> Points:
+        """The curve of a metric over the seconds since the run began."""
+        return [(self.seconds[step], value) for step, value in self[metric] if step in self.seconds]
 
     def matching(self, prefix: str) -> dict[str, Points]:
         """The curves of all metrics whose names begin so, by the rest of their names."""
@@ -61,8 +62,9 @@ def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
         for metric, value in line.items():
             if type(value) in (int, float) and math.isfinite(value) and metric != "step":
                 pairs.setdefault(metric, []).append((step, value))
+    seconds = dict(pairs.pop("seconds", []))
     every = max((-(-len(each) // POINTS) for each in pairs.values()), default=1)
-    return Curves({metric: thinned(sorted(each)) for metric, each in pairs.items()}, last, every)
+    return Curves({metric: thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every)
 
 
 def thinned(pairs: Iterable[tuple[float, float]], most: int = POINTS) -> Points:

@@ -9,6 +9,7 @@ from reft_lab.analysis.reading import read_object
 from reft_lab.config.saved_run import PASSPORT
 from reft_lab.report.alarms import alarms_of
 from reft_lab.report.curves import curves_of
+from reft_lab.report.figures import unchecked
 from reft_lab.report.origin import origin
 from reft_lab.report.page import write_page
 from reft_lab.report.run_charts import chart_sections
@@ -33,8 +34,9 @@ def run_report(directory: Path) -> Path:
     baseline = curves_of(others[0].history()) if others else None
     view = token_view(run.samples(), warmup_steps=(curves.first("rollout/reward") or 1) - 1)
     rows = result_rows(run, curves)
-    sections = chart_sections(run, curves, baseline)
-    overview = score_chart(rows)
+    with unchecked():
+        sections = chart_sections(run, curves, baseline)
+        overview = score_chart(rows)
     figures = [overview, *(figure for section in sections for figure in section.figures)]
     passport = read_object(directory / PASSPORT, lambda text: None, needed=False) or {}
     return write_page(

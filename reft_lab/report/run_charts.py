@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
+from reft_lab.report.areas import area_chart
+from reft_lab.report.bars import bar_chart
 from reft_lab.report.curves import Curves, Points
-from reft_lab.report.figures import Axes, Figure, Line, bar_chart, line_chart, share_chart
+from reft_lab.report.figures import Axes, Figure, Line
+from reft_lab.report.lines import line_chart
 
 POSITIONS = 6  # curves along the response
 STEP = "step"
@@ -99,7 +102,8 @@ def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Fi
     lines = [
         Line("ReFT, sampled rollouts", ours.reft("rollout/accuracy"), "reft", "thin"),
         Line(f"{name}, {split}", before, ours.supervised, "dots"),
-        Line(f"ReFT, {split}", after, "reft", "dots"),
+        # ReFT begins with the policy that the warm-up ended with.
+        Line(f"ReFT, {split}", [*before[-1:], *after] if after else [], "reft", "dots"),
     ]
     limits = []
     if baseline and baseline["eval/accuracy"]:
@@ -109,23 +113,23 @@ def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Fi
         "accuracy",
         "Accuracy",
         lines,
-        Axes(STEP, "right answers", ".0%", ours.stretch, limits=limits),
+        Axes(STEP, "right answers", "%", ours.stretch, limits=limits),
         about=f"Greedy on {split}, and of the responses that ReFT samples. "
         + ("The warm-up takes a third of the axis, however many steps it had." if ours.stretch else ""),
         wide=True,
     )
-    clock = "seconds"
-    timed = ours.curves.over("eval/accuracy", clock)
-    seam = min((x for x, _ in ours.curves.over("rollout/reward", clock)), default=math.inf)
+    timed = ours.curves.by_time("eval/accuracy")
+    seam = min((x for x, _ in ours.curves.by_time("rollout/reward")), default=math.inf)
+    later = [p for p in timed if p[0] >= seam]
     yield line_chart(
         "accuracy-time",
         f"Accuracy on {split} by time",
         [
             Line(name, [p for p in timed if p[0] < seam], ours.supervised, "dots"),
-            Line("SFT baseline", baseline.over("eval/accuracy", clock) if baseline else [], "sft", "dots"),
-            Line("ReFT", [p for p in timed if p[0] >= seam], "reft", "dots"),
+            Line("SFT baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
+            Line("ReFT", [*[p for p in timed if p[0] < seam][-1:], *later] if later else [], "reft", "dots"),
         ],
-        Axes("seconds since the run began", "right answers", ".0%"),
+        Axes("seconds since the run began", "right answers", "%"),
         about="The baseline trains beside the run, in a process of its own." if baseline else "",
     )
     yield line_chart(
@@ -168,24 +172,20 @@ def _outcomes(run: Found, ours: _Stages) -> Iterable[Figure | None]:
         ("outcomes-eval", "eval/outcome/", f"Greedy responses on {split}", ours.stretch),
     ):
         found = ours.curves.matching(prefix)
-        shares = {shown[kind]: found[kind] for kind in KINDS if kind in found}
+        shares = [Line(shown[kind], found[kind], kind) for kind in KINDS if kind in found]
         span = ours.span if stretch is None and prefix.startswith("rollout") else None
-        yield share_chart(
-            key,
-            title,
-            shares,
-            Axes(STEP, "share", ".0%", stretch, span),
-            colours={shown[kind]: kind for kind in KINDS},
+        yield area_chart(
+            key, title, shares, Axes(STEP, "share", "%", stretch, span), shares=True, wide=key == "outcomes-rollout"
         )
     outcomes = run.result.get("outcomes")
     if isinstance(outcomes, dict):
         bars = [(shown[kind], float(outcomes[kind]), kind) for kind in KINDS if outcomes.get(kind)]
-        yield bar_chart("outcomes-test", "Test problems, chosen checkpoint", bars, unit="problems", fmt=",d")
+        yield bar_chart("outcomes-test", "Test problems, chosen checkpoint", bars, unit="problems", form=",d")
 
 
 def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
     def one(
-        metric: str, title: str, y: str, about: str, fmt: str = ".3~g", limit: tuple[str, str] | None = None
+        metric: str, title: str, y: str, about: str, fmt: str = "", limit: tuple[str, str] | None = None
     ) -> Figure | None:
         points = ours.reft(metric)
         value = run.config.get(limit[0]) if limit else None
@@ -213,15 +213,15 @@ def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
         "Near 0, it explores no more.",
         limit=("alarms.entropy", "alarm"),
     )
-    yield one("rollout/truncated_share", "Cut at the length cap", "share", "", ".0%")
-    yield one("rollout/unique_answers", "Different answers in a batch", "share", "", ".0%")
+    yield one("rollout/truncated_share", "Cut at the length cap", "share", "", "%")
+    yield one("rollout/unique_answers", "Different answers in a batch", "share", "", "%")
     yield one(
         "ppo/explained_variance",
         "Explained variance of the value model",
         "1 is perfect",
         "0: no better than a constant.",
     )
-    yield one("ppo/clip_share", "Tokens beyond the clip", "share", "Above 20 to 30 %, the steps are too large.", ".0%")
+    yield one("ppo/clip_share", "Tokens beyond the clip", "share", "Above 20 to 30 %, the steps are too large.", "%")
     yield one("ppo/kl_old", "KL of an update", "nats a token", "To the policy that sampled.")
     yield one("ppo/grad_norm", "Norm of the gradient", "before clipping", "")
 
@@ -265,14 +265,16 @@ def _time(run: Found, ours: _Stages) -> Iterable[Figure | None]:
             bars.append(("everything else", max(0.0, numbers["total"] - known), "other"))
         bars += [(label, numbers[key], "other") for key, label in WITHIN.items() if key in numbers]
         yield bar_chart("stages", "Stages", bars, unit="seconds", about="Everything else: loading, and the test split.")
-    yield share_chart(
+    yield area_chart(
         "iterations",
         "An iteration of ReFT",
-        {label: ours.reft(f"time/{phase}_seconds") for phase, label in PHASES.items()},
+        [
+            Line(label, ours.reft(f"time/{phase}_seconds"), f"phase-{number}")
+            for number, (phase, label) in enumerate(PHASES.items(), start=1)
+        ],
         Axes(STEP, "seconds", span=ours.span),
-        colours={label: f"phase-{number}" for number, label in enumerate(PHASES.values(), start=1)},
+        shares=False,
         about="Without evaluation and checkpoints.",
-        normalize=False,
     )
     yield line_chart(
         "speed",

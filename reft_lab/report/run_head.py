@@ -9,8 +9,9 @@ from typing import Any
 
 from reft_lab.analysis.found import Found
 from reft_lab.analysis.schema import row_of
+from reft_lab.report.bars import interval_chart
 from reft_lab.report.curves import Curves
-from reft_lab.report.figures import Figure, interval_chart
+from reft_lab.report.figures import Figure
 from reft_lab.report.words import duration, points
 
 STAGES = (("warmup", "after warm-up", "warmup"), ("baseline_sft", "best SFT", "sft"), ("final", "after ReFT", "reft"))
@@ -79,7 +80,7 @@ def score_chart(rows: Sequence[Row]) -> Figure | None:
         for row in rows
         if (score := row.scores[split])
     ]
-    return interval_chart("scores", "Greedy accuracy with its 95 % interval", bars) if bars else None
+    return interval_chart("scores", "Greedy accuracy with its 95 % interval", bars)
 
 
 def change(run: Found) -> str | None:

@@ -48,4 +48,5 @@ def _defaults() -> dict[str, Any]:
     from reft_lab.config.conf import compose
 
     plain = OmegaConf.to_container(compose(), resolve=True)
-    return flatten(plain) if isinstance(plain, dict) else {}
+    assert isinstance(plain, dict)
+    return flatten({str(key): value for key, value in plain.items()})

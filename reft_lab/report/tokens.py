@@ -107,7 +107,8 @@ def _size(responses: list[dict[str, Any]]) -> int:
 
 def _fitting(responses: list[dict[str, Any]], tokens: int) -> list[dict[str, Any]]:
     """The first responses that have so many tokens in all, at least one."""
-    kept, total = [], 0
+    kept: list[dict[str, Any]] = []
+    total = 0
     for response in responses:
         total += len(response["text"])
         if kept and total > tokens:

@@ -8,12 +8,12 @@
   const config = {
     background: null,
     font,
-    padding: { left: 2, right: 8, top: 6, bottom: 2 },
+    padding: { left: 2, right: 8, top: 16, bottom: 2 },
     autosize: { type: "fit-x", contains: "padding", resize: true },
     view: { stroke: null },
     axis: { ...words, gridColor: "var(--line)", domainColor: "var(--line)", tickColor: "var(--line)", tickSize: 4,
-            labelPadding: 5, titlePadding: 8, labelFlush: true, labelOverlap: "greedy" },
-    axisX: { grid: false, tickCount: { expr: "max(3, floor(width / 90))" } },
+            labelPadding: 5, titlePadding: 8, labelOverlap: "greedy" },
+    axisX: { grid: false, labelFlush: true, tickCount: { expr: "max(3, floor(width / 90))" } },
     axisY: { domain: false, ticks: false, tickCount: 5, minExtent: 34 },
     text: { font, fontSize: 11.5 },
   };
