@@ -100,7 +100,7 @@ def runs_of_study(study: str, options: Sequence[str], entity: str = "", project:
         entity=entity,
         project=project,
         name=study,
-        filters=[expr.Metric("Group") == study],
+        filters=expr.And(expr.Metric("Group") == study),
         groupby=[f"config.{option}" for option in options],
     )
     runset._id = identifier(f"runs of {study}")

@@ -10,8 +10,9 @@ from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY
 from reft_lab.dashboard.study import ablation_table, varied
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
     from wandb_workspaces.reports.v2 import Report
+
+    from reft_lab.analysis import Runs
 
 CURVES: tuple[Panel, ...] = (
     Lines("Greedy accuracy on dev", ("eval/accuracy",), "share right"),
@@ -41,19 +42,19 @@ def study_panels(options: list[str]) -> tuple[Panel, ...]:
     )
 
 
-def study_report(entity: str, project: str, study: str, table: DataFrame, *, ask_server: bool) -> Report:
+def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_server: bool) -> Report:
     """The report, not saved yet.
 
     Args:
         entity, project: where it goes, and where the runs are.
         study: the W&B group of its runs.
-        table: `Runs.table` of the study.
+        runs: those of the study.
         ask_server: whether the run sets name their project by the id that only the server knows; without, they stand
             for the project that the report is in.
     """
     import wandb_workspaces.reports.v2 as wr
 
-    options = varied(table)
+    options = varied(runs.table)
     where = (entity, project) if ask_server else ("", "")
     each = runs_of_study(study, [], *where)
     by_setting = runs_of_study(study, options, *where)
@@ -67,7 +68,7 @@ def study_report(entity: str, project: str, study: str, table: DataFrame, *, ask
         blocks=[
             wr.TableOfContents(),
             wr.H2("Result"),
-            wr.MarkdownBlock(ablation_table(table, options)),
+            wr.MarkdownBlock(ablation_table(runs, options)),
             wr.H2("Curves"),
             wr.P("One line a setting: the mean over its seeds. The band is from the least to the largest of them."),
             grid("curves", by_setting, CURVES),

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis import load
 from reft_lab.dashboard.build import NAME, workspace
-from reft_lab.dashboard.report import study_report, title_of
+from reft_lab.dashboard.report import study_report
 from reft_lab.dashboard.sections import SECTIONS
 from reft_lab.dashboard.server import REPORTS, WORKSPACES, asking, find_view, parse_project
 from reft_lab.errors import BadInput
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from reft_lab.analysis import Runs
 
 STUDIES = Path("multirun")  # where studies are, below the folder one works in
 
@@ -34,16 +34,15 @@ def save(project: str, study: str | None = None) -> list[str]:
         BadInput: no login, no server, no such project, no such study, or a refusal.
     """
     entity, name = parse_project(project)
+    made = workspace(entity, name, SECTIONS)
+    report = None if study is None else study_report(entity, name, study, _runs(study, project), ask_server=True)
     with asking(project):
-        made = workspace(entity, name, SECTIONS)
         there = find_view(entity, name, WORKSPACES, NAME)
         if there is not None:
             made._internal_id, made._internal_name = there.id, there.name
-        runs = None if study is None else _runs(study, project)
         addresses = [made.save().url]
-        if study is not None and runs is not None:
-            report = study_report(entity, name, study, runs, ask_server=True)
-            known = find_view(entity, name, REPORTS, title_of(study))
+        if report is not None:
+            known = find_view(entity, name, REPORTS, report.title)
             report.id = "" if known is None else known.id
             addresses.append(report.save().url)
     return addresses
@@ -72,8 +71,8 @@ def _dump(made: Any) -> dict[str, Any]:
     return dumped
 
 
-def _runs(study: str, project: str | None) -> DataFrame:
-    """The table of a study: of its folder where it is here, else of W&B.
+def _runs(study: str, project: str | None) -> Runs:
+    """The runs of a study: of its folder where it is here, else of W&B.
 
     Args:
         study: the name of its folder in multirun/, and the W&B group of its runs.
@@ -83,10 +82,10 @@ def _runs(study: str, project: str | None) -> DataFrame:
         raise BadInput(f"{study!r} cannot be the name of a study in a W&B filter: it has one of \" ' \\ < > =.")
     folder = STUDIES / study
     if folder.is_dir():
-        return load(folder).table
+        return load(folder)
     if project is None:
         raise BadInput(
             f"there is no study {folder} (seen from {Path.cwd()}), whose options the report would show; go to the "
             "folder where it was run, or leave --preview out to take its runs from W&B."
         )
-    return load(f"wandb:{project}/{study}").table
+    return load(f"wandb:{project}/{study}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis.schema import CONFIG
 from reft_lab.analysis.seeds import against, by_setting
 from reft_lab.analysis.settings import describe, differing, finished
+from reft_lab.analysis.tables import as_markdown
 from reft_lab.config.wording import shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+    from reft_lab.analysis import Runs
 
 # What a choice of a config group goes by; the rest of what it sets is the same wherever the choice is.
 CHOICES = ("model.name", "data.name", "cot.name", "reward.function")
@@ -30,52 +35,61 @@ def varied(table: DataFrame) -> list[str]:
     return [*choices, *options]
 
 
-def ablation_table(table: DataFrame, options: list[str]) -> str:
+def ablation_table(runs: Runs, options: list[str]) -> str:
     """What was run, and a Markdown table of the test accuracy of each setting: its mean over seeds, in %.
 
     Args:
-        table: `Runs.table` of the study.
+        runs: the runs of the study.
         options: what it varies.
     """
-    parts = [describe(table, options)]
-    if not finished(table).empty and options:
-        means = by_setting(table, options).sort_values("mean", ascending=False)
-        head = [*(f"`{option}`" for option in options), "seeds", "test accuracy, %", "95 % interval over seeds"]
-        parts.append(_markdown(head, [_row(row, options) for _, row in means.iterrows()]))
+    parts = [describe(runs, options)]
+    if options and not finished(runs.table).empty:
+        means = by_setting(runs.table, options).sort_values("mean", ascending=False)
+        parts.append(_markdown(_row(row, options) for _, row in means.iterrows()))
         if len(options) == 1:
-            parts.append(_differences(table, options[0]))
+            parts.append(_differences(runs.table, options[0]))
     return "\n\n".join(part for part in parts if part)
+
+
+def _row(row: Series, options: list[str]) -> dict[str, str]:
+    return {f"`{option}`": shown(row[option]) for option in options} | {
+        "seeds": str(int(row["n"])),
+        "test accuracy, %": f"{100 * row['mean']:.1f}",
+        "95 % interval over seeds": _interval(row, least=0, most=1),
+    }
 
 
 def _differences(table: DataFrame, option: str) -> str:
     """Each value against the default or the first, over the seeds that both have; empty where seeds are too few."""
     found = against(table, option)
-    found = found[found["n"] > 1]
-    if found.empty:
+    return _markdown(
+        {
+            f"`{option}`": shown(row[option]),
+            "against": shown(row["base"]),
+            "seeds": str(int(row["n"])),
+            "difference, points": f"{100 * row['difference']:+.1f}",
+            "95 % interval": _interval(row),
+            "p (Holm)": _p(row["p_holm"]),
+        }
+        for _, row in found[found["n"] > 1].iterrows()
+    )
+
+
+def _interval(row: Series, least: float = -1, most: float = 1) -> str:
+    """An interval in %, cut where the quantity ends."""
+    if row["n"] < 2:
+        return "one seed"
+    return f"{100 * max(row['low'], least):.1f} to {100 * min(row['high'], most):.1f}"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
         return ""
-    head = [f"`{option}`", "against", "seeds", "difference, points", "95 % interval", "p (Holm)"]
-    rows = [
-        [
-            shown(row[option]),
-            shown(row["base"]),
-            str(row["n"]),
-            f"{100 * row['difference']:+.1f}",
-            _interval(row),
-            f"{row['p_holm']:.3f}",
-        ]
-        for _, row in found.iterrows()
-    ]
-    return _markdown(head, rows)
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _row(row: Series, options: list[str]) -> list[str]:
-    return [*(shown(row[option]) for option in options), str(row["n"]), f"{100 * row['mean']:.1f}", _interval(row)]
+def _markdown(rows: Iterable[dict[str, str]]) -> str:
+    import pandas
 
-
-def _interval(row: Series) -> str:
-    return f"{100 * row['low']:.1f} to {100 * row['high']:.1f}" if row["n"] > 1 else "one seed"
-
-
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    table = pandas.DataFrame(list(rows))
+    return "" if table.empty else as_markdown(table)

@@ -1,0 +1,96 @@
+"""What panels name is what runs record, and what the page on metrics describes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reft_lab.analysis import load
+from reft_lab.config.options import options
+from reft_lab.dashboard.panels import Lines, Parallel, Table, metrics_of
+from reft_lab.dashboard.report import CURVES, study_panels
+from reft_lab.dashboard.sections import OVERVIEW, SEARCHED, SECTIONS, TEST_ACCURACIES
+from reft_lab.tracking.wandb_tables import SAMPLES
+from tests.analysis.real_run import made
+from tests.tracking.wandb_files import history, tables
+
+__all__ = ["made"]
+
+WORKSPACE = [panel for section in SECTIONS for panel in section.panels]
+PANELS = [*WORKSPACE, *CURVES, *study_panels(["ppo.lam"])]
+# The fixed tenths of a response: a short one has no token in some of them.
+POSITIONS = {f"position/{name}/{tenth:02}" for name in ("kl", "value") for tenth in range(1, 11)}
+
+
+@pytest.fixture(scope="module")
+def recorded(made: Path) -> set[str]:
+    """The names in the metrics of a real run and of its SFT baseline."""
+    return set(load(made, baselines=True).history()["metric"]) | {"step"}
+
+
+def test_what_panels_name_is_recorded(recorded: set[str], made: Path) -> None:
+    (row,) = load(made).table.to_dict("records")
+    for panel in PANELS:
+        for name in metrics_of(panel):
+            if name in TEST_ACCURACIES:
+                _, stage, what = name.split("/")
+                assert row[f"{stage}_{what}"] >= 0, name
+            else:
+                assert name in recorded | POSITIONS, (panel, name)
+    assert recorded & POSITIONS, "the run recorded no curve over positions"
+
+
+def test_what_is_recorded_is_on_a_panel(recorded: set[str]) -> None:
+    shown = {name for panel in WORKSPACE for name in metrics_of(panel)}
+    assert recorded - shown == {"step"}
+
+
+def test_every_alarm_is_in_the_overview(recorded: set[str]) -> None:
+    shown = {name for panel in OVERVIEW.panels for name in metrics_of(panel)}
+    assert {name for name in recorded if name.startswith("alarm/")} <= shown
+
+
+def test_metrics_and_samples_reach_w_and_b_under_the_names_that_panels_have(made: Path) -> None:
+    (folder,) = made.glob("wandb/offline-run-*")
+    names = {name for row in history(folder) for name in row}
+    assert SAMPLES in {panel.key for panel in PANELS if isinstance(panel, Table)}
+    assert tables(folder)
+    assert all(tables(folder).values())
+    lines = [json.loads(line) for line in (made / "metrics.jsonl").read_text().splitlines()]
+    assert {name for line in lines for name in line} <= names
+
+
+def test_options_of_panels_exist() -> None:
+    named = {option for panel in PANELS if isinstance(panel, Parallel) for option in panel.options}
+    assert set(SEARCHED) <= named <= set(options())
+
+
+def test_panels_are_told_apart_by_their_titles() -> None:
+    for section in SECTIONS:
+        titles = [panel.title for panel in section.panels if hasattr(panel, "title")]
+        assert len(set(titles)) == len(titles), section.name
+        assert all(titles), section.name
+
+
+def test_the_sections_are_those_that_were_asked_for() -> None:
+    assert [section.name for section in SECTIONS] == [
+        "overview",
+        "warm-up",
+        "rollouts",
+        "reward and outcomes",
+        "PPO health",
+        "KL",
+        "value",
+        "samples",
+        "speed",
+        "sweep",
+    ]
+    assert all(section.panels for section in SECTIONS)
+
+
+def test_shares_are_drawn_as_areas_only_where_they_add_up() -> None:
+    for panel in PANELS:
+        if isinstance(panel, Lines) and panel.shares:
+            assert all("/outcome/" in name for name in panel.metrics)
