@@ -30,18 +30,18 @@ def settings(run: Found, directory: Path) -> list[tuple[str, list[Setting]]]:
     """Options by section, in the order of the config; empty where the config cannot be read."""
     if not run.config:
         return []
-    defaults = _defaults()
+    usual = defaults()
     sections: dict[str, list[Setting]] = {"experiment": []}
     for name, value in run.config.items():
         section, _, key = name.rpartition(".")
-        default = defaults.get(name)
-        same = name not in defaults or default == value or name == "name"
+        default = usual.get(name)
+        same = name not in usual or default == value or name == "name"
         setting = Setting(key, shown(value), None if same else shown(default))
         sections.setdefault(section or "experiment", []).append(setting)
     return list(sections.items())
 
 
-def _defaults() -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
     """The default experiment, flat."""
     from omegaconf import OmegaConf
 

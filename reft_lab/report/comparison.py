@@ -1,0 +1,115 @@
+"""The comparison of a study's settings, with how sure each difference is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reft_lab.analysis import statistics
+from reft_lab.analysis.statistics import Mean
+from reft_lab.report.groups import Group
+
+DEV, TEST = "final_dev_accuracy", "final_test_accuracy"
+Right = Callable[[str], Mapping[str, bool]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting against the base, on the test split.
+
+    Attributes:
+        difference, low, high: fractions; low and high are the 95 % interval, nan where there is none.
+        p: two-sided; nan where it cannot be told.
+        p_holm: p, corrected for there being several settings.
+        basis: what the interval is over, in words.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    basis: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is there after the correction."""
+        return self.p_holm < 0.05
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One row of the comparison.
+
+    Attributes:
+        group: the setting.
+        states: runs by state.
+        dev, test: means over seeds; None where no run finished with one.
+        single: 95 % interval of the only run there is, over problems; None where there are several, or none.
+        change: against the base; None for the base itself, and where it cannot be told.
+    """
+
+    group: Group
+    states: Mapping[str, int]
+    dev: Mean | None
+    test: Mean | None
+    single: tuple[float, float] | None
+    change: Change | None
+
+
+def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared]:
+    """The rows of the comparison, in the order of the groups.
+
+    Where base and setting share two seeds or more, the difference is paired over seeds (Student's t); where they share
+    one, over its test problems (bootstrap and exact McNemar).
+
+    Args:
+        groups: the settings.
+        base: the one that others are compared with.
+        right: reads which test problems a run answered right, by id of the problem.
+    """
+    rows = [_row(group, None if group is base else _change(group, base, right)) for group in groups]
+    adjusted = statistics.holm([row.change.p if row.change else math.nan for row in rows])
+    return [
+        replace(row, change=replace(row.change, p_holm=p)) if row.change else row
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _row(group: Group, change: Change | None) -> Compared:
+    states: dict[str, int] = {}
+    for row in group.rows:
+        states[row["state"]] = states.get(row["state"], 0) + 1
+    test = group.by_seed(TEST)
+    single = None
+    if len(test) == 1:
+        row = next(row for row in group.rows if row["seed"] in test and not math.isnan(row[TEST]))
+        single = (row["final_test_low"], row["final_test_high"])
+    return Compared(group, states, _mean(group.by_seed(DEV)), _mean(test), single, change)
+
+
+def _mean(values: Mapping[Any, float]) -> Mean | None:
+    return statistics.mean_over_seeds(list(values.values())) if values else None
+
+
+def _change(group: Group, base: Group, right: Right) -> Change | None:
+    ours, theirs = statistics.common(group.by_seed(TEST), base.by_seed(TEST))
+    if len(ours) > 1:
+        found = statistics.paired_difference(ours, theirs)
+        p = statistics.p_of_mean(found)
+        return Change(found.mean, found.low, found.high, p, math.nan, f"{found.n} seeds in common")
+    if not ours:
+        return None
+    (seed,) = [seed for seed in group.by_seed(TEST) if seed in base.by_seed(TEST)]
+    mine, other = (right(_run(each, seed)) for each in (group, base))
+    shared = [problem for problem in mine if problem in other]
+    if not shared:
+        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, "one seed, no predictions")
+    each = statistics.compare_problems([mine[problem] for problem in shared], [other[problem] for problem in shared])
+    return Change(each.difference, each.low, each.high, each.p, math.nan, f"{each.n} problems, one seed")
+
+
+def _run(group: Group, seed: Any) -> str:
+    return next(str(row["run"]) for row in group.rows if row["seed"] == seed and not math.isnan(row[TEST]))
