@@ -140,7 +140,7 @@ def _points_cell(value: float) -> str:
 
 
 def _p_cell(value: float) -> str:
-    return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
 
 
 def _per_cent(value: float, digits: int = 1) -> str:

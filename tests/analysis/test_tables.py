@@ -1,0 +1,129 @@
+"""The paper's table beside ours, and what is pasted from it."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pandas
+import pytest
+
+from reft_lab.analysis.published import MAIN, published
+from reft_lab.analysis.statistics import mean_over_seeds
+from reft_lab.analysis.tables import as_latex, as_markdown, as_text, main_table, our_accuracies, shown
+from tests.analysis.frames import found, runs_of
+from tests.docs.pages import REPO, rows, section
+
+LLAMA = {"model.name": "codellama", "data.name": "gsm8k"}
+RUNS = runs_of(
+    *(found(f"tiny{seed}", seed=seed, warmup=0.4, test=0.6 + seed / 10, sft=0.5) for seed in (0, 1)),
+    found("llama", seed=0, warmup=0.62, test=0.74, config=LLAMA),
+    found("sft", seed=0, method="sft", test=0.61, config=LLAMA),
+    found("failed", seed=1, state="failed", config=LLAMA),
+)
+
+
+def value(**what: str) -> float:
+    (one,) = [each for each in published() if all(getattr(each, name) == word for name, word in what.items())]
+    return one.accuracy
+
+
+def test_published_values():
+    assert value(model="codellama", data="gsm8k", cot="program", method="reft", table=MAIN) == 0.7528
+    assert value(model="galactica", data="mathqa", cot="natural", method="offline_st") == 0.6075
+    assert value(model="codellama", data="svamp", cot="natural", method="online_st") == 0.586
+    assert value(model="codellama", method="reft", decoding="rerank@100") == 0.812
+    assert value(model="galactica", method="sft", decoding="vote@100") == 0.629
+    assert value(model="galactica", method="warmup") == 0.4837
+    assert value(variant="exact reward") == 0.744
+    assert len(published()) == 7 * 6 + 4 * 2 + 2 + 2
+
+
+def test_published_values_are_those_of_the_documentation():
+    names = {"Galactica-6.7B": "galactica", "CodeLLaMA-7B": "codellama"}
+    for title, *cells in rows(section(REPO / "docs" / "paper.md", "Published accuracies")):
+        model, method = title.split(", ")
+        for data, cell in zip(("gsm8k", "svamp", "mathqa"), cells, strict=True):
+            for cot, number in zip(("natural", "program"), cell.split(" / "), strict=True):
+                known = {"model": names[model], "method": method.lower(), "data": data, "cot": cot, "table": MAIN}
+                assert value(**known) == pytest.approx(float(number) / 100)
+
+
+def test_every_accuracy_of_finished_runs_is_found():
+    frame = our_accuracies(RUNS.table)
+    assert sorted(zip(frame["run"], frame["method"], frame["value"], strict=True)) == [
+        ("llama", "reft", 0.74),
+        ("llama", "warmup", 0.62),
+        ("sft", "sft", 0.61),
+        ("tiny0", "reft", 0.6),
+        ("tiny0", "sft", 0.5),
+        ("tiny0", "warmup", 0.4),
+        ("tiny1", "reft", 0.7),
+        ("tiny1", "sft", 0.5),
+        ("tiny1", "warmup", 0.4),
+    ]
+
+
+def test_the_papers_row_stands_beside_ours():
+    frame = main_table(RUNS.table).set_index(["data", "cot", "model", "method"])
+    reft = frame.loc[("gsm8k", "program", "codellama", "reft")]
+    assert (reft["paper"], reft["n"], reft["mean"]) == (0.7528, 1, 0.74)
+    assert math.isnan(reft["low"])
+    assert frame.loc[("gsm8k", "program", "codellama", "offline_st"), "n"] == 0  # theirs alone
+    ours = frame.loc[("arithmetic", "program", "tiny", "reft")]
+    expected = mean_over_seeds([0.6, 0.7])
+    assert math.isnan(ours["paper"])
+    assert (ours["n"], ours["mean"], ours["high"]) == pytest.approx((2, 0.65, expected.high))
+    assert [index[3] for index in frame.index] == [
+        *("warmup", "sft", "offline_st", "online_st", "reft"),
+        *("warmup", "sft", "reft"),
+    ]
+
+
+def test_everything_is_all_that_the_paper_has():
+    frame = main_table(RUNS.table, everything=True)
+    assert frame["paper"].notna().sum() == 7 * 6 + 2
+    assert (frame["model"] == "tiny").sum() == 3
+
+
+def test_no_finished_run_leaves_an_empty_table():
+    nothing = runs_of(found("a", state="running"))
+    assert main_table(nothing.table).empty
+    assert len(main_table(nothing.table, everything=True)) == 7 * 6 + 2
+
+
+def test_markdown_has_a_row_for_each():
+    text = as_text(main_table(RUNS.table))
+    head, rule, *body = as_markdown(text).splitlines()
+    assert [cell.strip() for cell in head.strip("|").split("|")] == list(text)
+    assert set(rule) == {"|", "-"}
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
+    assert ["GSM8K", "P-CoT", "CodeLLaMA-7B", "ReFT", "75.28", "74.0", "", "1"] in cells
+    assert ["arithmetic", "P-CoT", "tiny", "ReFT", "", "65.0", "1.5 to 100.0", "2"] in cells  # cut at 100
+
+
+def test_latex_is_escaped_and_has_its_rules():
+    text = as_text(main_table(RUNS.table))
+    text.loc[0, "Model"] = "my_model & 50%"
+    latex = as_latex(text, caption="Ours", label="tab:ours")
+    assert r"my\_model \& 50\%" in latex
+    assert r"95 \% interval" in latex
+    assert [latex.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
+    assert r"\caption{Ours}" in latex
+    body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")]
+    assert all(line.count(" & ") >= 7 for line in body.splitlines()[1:])
+
+
+def cells(html: str) -> list[str]:
+    return [re.sub(r"<.*?>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", html, re.DOTALL)]
+
+
+def test_frames_are_shown_in_per_cent_and_points():
+    frame = pandas.DataFrame({"reward": ["exact"], "n": [3], "mean": [0.1234], "low": [math.nan]})
+    assert cells(shown(frame).to_html()) == ["exact", "3", "12.3 %", ""]
+    differences = pandas.DataFrame({"difference": [0.021], "p": [0.0004], "p_holm": [0.0312]})
+    assert cells(shown(differences).to_html()) == ["+2.1", "4e-04", "0.031"]
+
+
+def test_an_empty_frame_says_why():
+    assert "nothing here" in shown(pandas.DataFrame({"mean": []}), missing="nothing here").to_html()
