@@ -1,1 +1,5 @@
-"""`reft`: a console command for looking at runs; making them stays with run.py."""
+"""`reft`, the console command for looking at runs. Making them stays with run.py."""
+
+from reft_lab.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,135 @@
+"""The commands of `reft`, and their help. What they do is imported when they are called: `reft --help` is quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.callback(help="Look at runs of reft_lab: list them, compare them, make reports and dashboards.")
+def _reft() -> None:
+    pass
+
+
+@app.command("runs")
+def list_runs(
+    folders: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="FOLDER",
+            help="Run directories or folders of runs, or wandb:ENTITY/PROJECT. [default: outputs multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    state: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="STATE",
+            help="Only runs in this state: running, finished, failed, interrupted, pruned, crashed or damaged. "
+            "Repeatable.",
+        ),
+    ] = None,
+    where: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Only runs with this option or column, such as ppo.kl_coef=0.05 or model=tiny; also with "
+            "!=, <, <=, > and >=. Repeatable.",
+        ),
+    ] = None,
+    study: Annotated[Optional[str], typer.Option(metavar="NAME", help="Only runs of this study.")] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY", help="age, dev, test, or an option or column. Newest, largest first; -KEY turns it round."
+        ),
+    ] = "age",
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="List the first N.")] = 30,
+    everything: Annotated[bool, typer.Option("--all", help="List all of them.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="csv and json have every column, accuracies as fractions.")
+    ] = Format.table,
+) -> None:
+    """List runs, newest first.
+
+    A line has the state, what the run is, the settings in which it differs from the others listed, the greedy accuracy
+    of its chosen checkpoint in %, its age, and where it is.
+    """
+    from reft_lab.cli.listing import Wanted, list_runs
+
+    list_runs(
+        folders or [],
+        Wanted(states=state or [], where=where or [], study=study, sort=sort, limit=None if everything else limit),
+        form.value,
+    )
+
+
+@app.command("compare")
+def compare_runs(
+    first: Annotated[str, typer.Argument(metavar="A", help="A run directory, or the beginning of its name.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The run that is held against it.")],
+) -> None:
+    """Show what differs between two runs.
+
+    That is: settings, results, and the answers to the test problems one by one, with the difference, its interval and
+    the p of McNemar's test.
+    """
+    from reft_lab.cli.comparing import compare
+
+    compare(first, second)
+
+
+@app.command("report")
+def write_report(
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="A run directory, or the beginning of its name; or a study's folder.")
+    ],
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write report.html of a run or study.
+
+    It is one page that opens without a network. The path is printed.
+    """
+    from reft_lab.cli.reporting import report
+
+    report(directory, show=show)
+
+
+@app.command("dashboard")
+def make_dashboard(
+    project: Annotated[str, typer.Argument(metavar="ENTITY/PROJECT", help="A project of W&B.")],
+    study: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="Make the report of this study (W&B group) as well.")
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Print what would be sent, as JSON; no login, no network.")
+    ] = False,
+    output: Annotated[Optional[Path], typer.Option(metavar="FILE", help="With --preview: write it to FILE.")] = None,
+) -> None:
+    """Make or update the dashboard in W&B.
+
+    That is the workspace of a project and, with --study, the report of a study. A second call changes what the first
+    one made. The addresses are printed.
+    """
+    from reft_lab.cli.dashboards import dashboard
+
+    dashboard(project, study, preview=preview, output=output)

@@ -1,0 +1,113 @@
+"""`reft compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.cli.finding import find_run
+from reft_lab.cli.rows import Column, print_table
+from reft_lab.config.wording import shown
+from reft_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+    from reft_lab.analysis import Runs
+
+STAGES = {"warmup": "after warm-up", "baseline_sft": "best SFT", "final": "chosen checkpoint"}
+
+
+def compare(first: str, second: str) -> None:
+    """Print in what two runs differ: settings, results, and test answers problem by problem.
+
+    Args:
+        first, second: run directories, or what `find_run` knows them by.
+
+    Raises:
+        BadInput: one of them is no run, or is several.
+    """
+    from reft_lab.analysis import Runs
+
+    ours, theirs = find_run(first), find_run(second)
+    if ours.run == theirs.run:
+        raise BadInput(f"{first} and {second} are the same run, {ours.run}; name two.")
+    runs = Runs([ours, theirs], [])
+    a, b = (row for _, row in runs.table.iterrows())
+    print(f"A: {a['run']}\nB: {b['run']}\n")
+    _print(_settings(runs), "Settings that differ", "they were run with the same settings")
+    _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
+    print(problem_by_problem(runs))
+
+
+def problem_by_problem(runs: Runs) -> str:
+    """One sentence or two on the test problems that two runs answered, the second held against the first.
+
+    Where they cannot be compared so, the sentence says why.
+    """
+    from reft_lab.analysis.problems import compare_runs
+
+    first, second = (run.run for run in runs.found)
+    try:
+        found = compare_runs(runs.predictions(), second, first)
+    except BadInput as error:
+        return f"Not compared problem by problem: {error}"
+    return (
+        f"Problem by problem, B - A: {100 * found.difference:+.1f} points on {found.n} test problems "
+        f"(95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}, McNemar p = {found.p:.2g}).\n"
+        f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
+        f"{found.neither}."
+    )
+
+
+def _settings(runs: Runs) -> list[tuple[str, str, str]]:
+    from reft_lab.analysis.schema import CONFIG
+    from reft_lab.analysis.settings import differing
+
+    table = runs.table
+    keys = differing(table) + [key for key in ("seed", "baseline") if table.get(CONFIG + key) is not None]
+    rows = []
+    for key in keys:
+        a, b = map(_text, table[CONFIG + key])
+        if a != b:
+            rows.append((key, a, b))
+    return rows
+
+
+def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
+    rows = [("state", _state(a), _state(b))]
+    for stage, words in STAGES.items():
+        for split in ("test", "dev"):
+            rows.append((f"{words}, {split}", _score(a, f"{stage}_{split}"), _score(b, f"{stage}_{split}")))
+    rows += [(name, _text(a[name]), _text(b[name])) for name in ("chosen", "selection")]
+    rows.append(("minutes", _minutes(a["seconds"]), _minutes(b["seconds"])))
+    return [row for row in rows if row[1] or row[2]]
+
+
+def _state(row: Series) -> str:
+    return f"{row['state']}: {row['reason']}" if _text(row["reason"]) else str(row["state"])
+
+
+def _score(row: Series, name: str) -> str:
+    accuracy, low, high, n = (row[f"{name}_{part}"] for part in ("accuracy", "low", "high", "n"))
+    if accuracy != accuracy:
+        return ""
+    interval = f" ({100 * low:.1f} - {100 * high:.1f}, n={n:.0f})" if low == low and n == n else ""
+    return f"{100 * accuracy:.1f}{interval}"
+
+
+def _minutes(seconds: float) -> str:
+    return "" if seconds != seconds else f"{seconds / 60:.1f}"
+
+
+def _text(value: Any) -> str:
+    import pandas
+
+    return "" if pandas.isna(value) else shown(value)
+
+
+def _print(rows: list[tuple[str, str, str]], title: str, none: str) -> None:
+    if rows:
+        heads = ("", "A", "B")
+        print_table([Column(head, [row[i] for row in rows], folds=i > 0) for i, head in enumerate(heads)], title)
+    elif none:
+        print(f"{none}\n")

@@ -1,0 +1,117 @@
+"""`reft runs`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.cli.finding import runs_in
+from reft_lab.cli.rows import Column, print_table
+from reft_lab.cli.where import narrowed, ordered
+from reft_lab.config.wording import shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+MANY = 5  # settings that all runs show; with more of them, a run shows those that set it apart
+IN_COLUMNS = ("model.name", "data.name", "method")  # options that have columns of their own
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs are listed, and in which order; `reft runs --help` has the words for it."""
+
+    states: Sequence[str] = ()
+    where: Sequence[str] = ()
+    study: str | None = None
+    sort: str = "age"
+    limit: int | None = 30
+
+
+def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
+    """Print the runs that are wanted, newest first unless sorted otherwise.
+
+    Args:
+        folders: where to look; none: outputs/ and multirun/.
+        wanted: which ones.
+        form: "table", "csv" or "json".
+
+    Raises:
+        BadInput: there is no such folder, state, study, option or column.
+    """
+    runs = runs_in(folders)
+    chosen = ordered(narrowed(runs.table, wanted.states, wanted.study, wanted.where), wanted.sort)
+    listed = chosen if wanted.limit is None else chosen.head(wanted.limit)
+    if form == "csv":
+        sys.stdout.write(listed.to_csv(index=False))
+    elif form == "json":
+        print(listed.to_json(orient="records", date_format="iso", indent=2))
+    elif listed.empty:
+        print(f"none of the {len(runs)} runs is like that")
+    else:
+        _print(listed)
+    if len(listed) < len(chosen):
+        print(f"the first {len(listed)} of {len(chosen)} runs; --all lists all", file=sys.stderr)
+
+
+def _print(table: DataFrame) -> None:
+    settings = _settings(table)
+    columns = [
+        Column("state", list(table["state"])),
+        *(Column(name, [_text(value) for value in table[name]]) for name in ("model", "data", "method")),
+        Column("settings", settings, folds=True),
+        *(
+            Column(f"{split} %", [_per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
+            for split in ("dev", "test")
+        ),
+        Column("age", [age(started) for started in table["started"]], right=True),
+        Column("path", list(table["run"]), folds=True),
+    ]
+    print_table([column for column in columns if any(column.cells)])
+
+
+def _settings(table: DataFrame) -> list[str]:
+    """What tells each run from the others listed, as it would be typed."""
+    from reft_lab.analysis.schema import CONFIG
+    from reft_lab.dashboard.study import varied
+
+    options = [option for option in varied(table) if option not in IN_COLUMNS]
+    usual: dict[str, Any] = {}
+    if len(options) > MANY:
+        usual = {option: shown(table[CONFIG + option].mode(dropna=False)[0]) for option in options}
+    if table["seed"].nunique(dropna=False) > 1:
+        options.append("seed")
+    return [_described(row, options, usual) for _, row in table.iterrows()]
+
+
+def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> str:
+    from reft_lab.analysis.schema import CONFIG
+
+    cells = {option: row.get(CONFIG + option) for option in options}
+    return " ".join(f"{key}={_text(value)}" for key, value in cells.items() if usual.get(key) != shown(value))
+
+
+def _text(value: Any) -> str:
+    import pandas
+
+    return "" if pandas.isna(value) else shown(value)
+
+
+def _per_cent(value: float) -> str:
+    return "" if value != value else f"{100 * value:.1f}"
+
+
+def age(started: Any, now: datetime | None = None) -> str:
+    """How long ago it was, in its largest unit: 40 s, 12 min, 5 h, 3 d; empty where nobody knows."""
+    import pandas
+
+    if pandas.isna(started):
+        return ""
+    seconds = max(0.0, ((now or datetime.now(UTC)) - started).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"

@@ -1,0 +1,61 @@
+"""How `reft` begins and ends: one sentence for what the user can mend, silence for a reader who had enough."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and end the process: 0 done, 2 bad input, 130 stopped by Ctrl-C.
+
+    Args:
+        arguments: what was typed after `reft`; None takes it from the process.
+    """
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # as with `| head`
+        code = 0
+        # What is still buffered would be written, and complained of, at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import typer
+    from typer.main import get_command
+
+    from reft_lab.cli.app import app
+    from reft_lab.errors import BadInput
+
+    try:
+        return get_command(app).main(arguments, prog_name="reft", standalone_mode=False) or 0
+    except (BadInput, typer.TyperException) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except typer.Abort:
+        return 130
+    except SystemExit as end:  # typer's own end where a pipe was closed
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, without the lists and line breaks of the library."""
+    from reft_lab.config.suggest import did_you_mean
+
+    if choices := getattr(error, "possibilities", None):
+        return f"{getattr(error, 'message', error)}{did_you_mean(getattr(error, 'option_name', ''), choices)}"
+    format_message = getattr(error, "format_message", error.__str__)
+    return " ".join(format_message().split())

@@ -1,0 +1,51 @@
+"""Tables on the terminal, and in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+IN_A_PIPE = 100_000  # characters a line may have there: nothing is cut or folded
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        name: its head.
+        cells: one a row.
+        right: set to the right, as numbers are.
+        folds: may be broken into lines where the terminal is narrow; others stay whole.
+    """
+
+    name: str
+    cells: Sequence[str]
+    right: bool = False
+    folds: bool = False
+
+
+def print_table(columns: Sequence[Column], title: str | None = None) -> None:
+    """Print columns of the same length; as wide as the terminal, in a pipe as wide as they are."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    terminal = sys.stdout.isatty()
+    console = Console(
+        file=sys.stdout, width=None if terminal else IN_A_PIPE, highlight=False, markup=False, emoji=False
+    )
+    table = Table(title=title, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
+    table.box = SIMPLE_HEAD if terminal else None
+    for column in columns:
+        table.add_column(
+            column.name,
+            justify="right" if column.right else "left",
+            no_wrap=not column.folds,
+            overflow="fold",
+            min_width=12 if column.folds else None,
+        )
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,144 @@
+"""Which runs are wanted: by state, by study, by what they were run with; and in which order."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.config.suggest import did_you_mean
+from reft_lab.config.wording import shown
+from reft_lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+SHORT = {"age": "started", "dev": "final_dev_accuracy", "test": "final_test_accuracy"}
+ORDERS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+EQUAL, UNEQUAL = "=", "!="
+CONDITION = re.compile(r"(?P<key>[\w./]+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*)")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`key sign value`, as in `ppo.kl_coef>=0.05`."""
+
+    key: str
+    sign: str
+    value: str
+
+
+def narrowed(table: DataFrame, states: Sequence[str], study: str | None, where: Sequence[str]) -> DataFrame:
+    """The rows that are wanted.
+
+    Args:
+        table: `Runs.table`.
+        states: a run is in one of them; none: any.
+        study: the study it belongs to; None: any or none.
+        where: conditions that it fulfils, all of them.
+
+    Raises:
+        BadInput: there is no such state, study, option or column, or a condition cannot be read.
+    """
+    from reft_lab.analysis.found import STATES
+
+    for state in states:
+        if state not in STATES:
+            guess = did_you_mean(state, STATES) or f"; there is {', '.join(STATES)}."
+            raise BadInput(f"--state {state}: no run is ever in that state{guess}")
+    if study is not None and study not in set(table["study"].dropna()):
+        known = sorted(set(table["study"].dropna()))
+        there = f"; there is {', '.join(known)}." if known else "; the runs here belong to none."
+        raise BadInput(f"--study {study}: there is no such study{did_you_mean(study, known) or there}")
+    conditions = [read(text) for text in where]
+    kept = table
+    for condition in conditions:
+        kept = kept[fulfilled(kept, condition)]
+    if states:
+        kept = kept[kept["state"].isin(states)]
+    return kept if study is None else kept[kept["study"] == study]
+
+
+def read(text: str) -> Condition:
+    """A condition as it is typed.
+
+    Raises:
+        BadInput: it is none.
+    """
+    found = CONDITION.fullmatch(text.strip())
+    if found is None:
+        raise BadInput(f"--where {text}: write KEY=VALUE, such as ppo.kl_coef=0.05 or model=tiny.")
+    return Condition(found["key"], found["sign"], found["value"])
+
+
+def fulfilled(table: DataFrame, condition: Condition) -> Series:
+    """Whether each row fulfils a condition. What a run does not have is unequal to everything, and null.
+
+    Raises:
+        BadInput: there is no such option or column, or words are to be ordered.
+    """
+    values = table[column(table, condition.key)]
+    if condition.sign in ORDERS:
+        limit = _number(condition.value)
+        if limit is None:
+            raise BadInput(
+                f"--where {condition.key}{condition.sign}{condition.value}: {condition.sign} takes a number."
+            )
+        compare = ORDERS[condition.sign]
+        numbers = values.map(_number)
+        return numbers.map(lambda value: value is not None and value == value and compare(value, limit)).astype(bool)
+    same = values.map(lambda value: _same(value, condition.value)).astype(bool)
+    return same if condition.sign == EQUAL else ~same
+
+
+def column(table: DataFrame, key: str) -> str:
+    """The column that a key stands for: `dev`, `test`, `age`, a column, or an option.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from reft_lab.analysis.settings import column_of
+
+    return column_of(table, SHORT.get(key, key))
+
+
+def ordered(table: DataFrame, key: str) -> DataFrame:
+    """The rows with the newest or largest first, or last where the key begins with `-`; empty cells are last.
+
+    Raises:
+        BadInput: there is no such option or column.
+    """
+    name = column(table, key.removeprefix("-"))
+    ascending = key.startswith("-")
+    if table[name].dtype == object:  # options may hold anything
+        numbers = table[name].map(_number)
+        text = numbers.isna() & table[name].notna()
+        return table.sort_values(
+            name, ascending=ascending, kind="stable", key=lambda cells: cells.map(shown) if text.any() else numbers
+        )
+    return table.sort_values(name, ascending=ascending, kind="stable", na_position="last")
+
+
+def _same(value: Any, typed: str) -> bool:
+    import pandas
+
+    if pandas.isna(value):
+        return typed == "null"
+    ours, theirs = _number(value), _number(typed)
+    if ours is not None and theirs is not None and not isinstance(value, bool):
+        return ours == theirs
+    return shown(value) == typed or str(value) == typed
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
