@@ -48,7 +48,7 @@ def runs_of(folder: Path) -> set[int]:
     return found
 
 
-def until(is_so, seconds: float = 90.0) -> None:
+def until(is_so, seconds: float = 400.0) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
