@@ -44,6 +44,17 @@ def leave_behind(
     say(f"all trials: {_from_here(definition.folder / TABLE)}; pictures: {_from_here(definition.folder / PAGE)}")
 
 
+def write_report(definition: Definition, say: Callable[[str], None]) -> None:
+    """Write report.html of the study and say where it is; what goes wrong with it never fails the study."""
+    from reft_lab.report import study_report
+
+    try:
+        say(f"report: {_from_here(study_report(definition.folder))}")
+    except Exception as error:  # whatever it is, the study is worth more
+        first = " ".join(str(error).split())[:160] or type(error).__name__
+        say(f"no report was written ({first}); try `reft report {_from_here(definition.folder)}`.")
+
+
 def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:
     """Write study.csv, a row for each trial, in one piece."""
     keys = [parameter.key for parameter in definition.space]

@@ -21,7 +21,7 @@ from reft_lab.sweeping.confirm import confirm
 from reft_lab.sweeping.definition import Definition
 from reft_lab.sweeping.lines import TrialLines
 from reft_lab.sweeping.outcome import Outcome
-from reft_lab.sweeping.results import leave_behind, write_table
+from reft_lab.sweeping.results import leave_behind, write_report, write_table
 from reft_lab.sweeping.slot import Doer, GivenBack, log_of, work_on
 from reft_lab.sweeping.storage import open_study, shown
 from reft_lab.sweeping.trials import Trials
@@ -61,6 +61,8 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
             problem = failures(trials)
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
                 confirm(trials.all(), definition, doers, say)
+            if stop.number is None:
+                write_report(definition, say)
     finally:
         trials.close()
     if stop.number is not None:

@@ -66,6 +66,8 @@ def test_a_search_from_first_to_last(folder):
     assert sum("  trial " in line for line in said) == 4
     page = (definition.folder / "study.html").read_text()
     assert page.count("<figure>") >= 3
+    assert said[-1] == "report: multirun/search/report.html"
+    assert "ppo.lam" in (definition.folder / "report.html").read_text()
     assert "plotly" in page
 
 
