@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -48,7 +49,7 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def lines(file: Path) -> list[dict[str, object]]:
+def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -64,7 +65,9 @@ def test_every_metric_is_described_and_every_description_is_of_a_metric(run_dire
         for name in line
     }
     described = names_in([row[0] for row in rows(text_of(DOCS / "metrics.md"))])
+    tenths = [f"/{part:02d}" for part in range(1, 11)]
     expanded = {name.replace("KIND", kind) for name in described for kind in KINDS}
+    expanded = {re.sub(r"/D$", tenth, name) for name in expanded for tenth in tenths}
     assert recorded == expanded
 
 
@@ -87,6 +90,8 @@ def test_every_key_of_a_run_s_files_is_described(run_directory: Path) -> None:
         records = lines(run_directory / name)
         assert records
         assert {frozenset(record) for record in records} == {frozenset(described(name))}
+    sampled = lines(run_directory / "samples.jsonl")
+    assert {frozenset(record["tokens"]) for record in sampled} == {frozenset(described("The tokens of a sample"))}
     for name in ("passport.json", "result.json"):
         assert set(json.loads((run_directory / name).read_text())) == described(name)
 
