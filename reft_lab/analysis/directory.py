@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +36,7 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
     held = result is None and is_held(directory)
     # A process that has just begun has not written everything yet.
     missing = [] if held else problems
-    config = read_config(directory, problems.append if (directory / CONFIG).exists() else missing.append)
+    config = read_config(directory, problems.append if os.path.lexists(directory / CONFIG) else missing.append)
     passport = read_object(directory / PASSPORT, problems.append, needed=not held) or {}
     last, problem = last_line(directory / METRICS)
     if problem and not (result is None and problem == "ends in a torn line"):
@@ -62,7 +63,10 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
 def baseline_of(directory: Path) -> Path | None:
     """The run directory of the SFT baseline inside a run directory, None where there is none."""
     baseline = directory / BASELINE
-    return baseline if baseline.is_dir() and is_run({entry.name for entry in baseline.iterdir()}) else None
+    try:
+        return baseline if is_run({entry.name for entry in baseline.iterdir()}) else None
+    except OSError:
+        return None
 
 
 def is_held(directory: Path) -> bool:

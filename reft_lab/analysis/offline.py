@@ -92,8 +92,7 @@ def _read(file: Path, say: Say) -> _Content:
             run = record.run
             content.id = run.run_id
             content.config |= _values({item.key: item.value_json for item in run.config.update})
-            seconds = run.start_time.seconds + run.start_time.nanos / 1e9
-            content.started = datetime.fromtimestamp(seconds, UTC) if seconds else None
+            content.started = _time(run.start_time.seconds, run.start_time.nanos)
         elif kind == "config":
             content.config |= _values({item.key: item.value_json for item in record.config.update if item.key})
         elif kind == "summary":
@@ -112,6 +111,13 @@ def _history(file: Path, say: Say) -> Iterator[Line]:
         if record.WhichOneof("record_type") == "history":
             row = _values({_name(item): item.value_json for item in record.history.item})
             yield metrics_of(row, record.history.step.num)
+
+
+def _time(seconds: int, nanoseconds: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds + nanoseconds / 1e9, UTC) if seconds else None
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _name(item: Any) -> str:

@@ -59,7 +59,8 @@ def _config(answer: Any, run: str) -> dict[str, Any]:
     """
     nodes = (edge["node"] for edge in answer["project"]["runs"]["edges"])
     wrapped = json.loads(next(node["config"] for node in nodes if node["name"] == run) or "{}")
-    return {key: each["value"] for key, each in wrapped.items() if key != "_wandb"}
+    values = {key: each["value"] for key, each in wrapped.items() if isinstance(each, dict) and "value" in each}
+    return {key: value for key, value in values.items() if key != "_wandb"}
 
 
 def _found(run: Any, config: dict[str, Any], say: Say) -> Found:

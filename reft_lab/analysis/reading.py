@@ -47,7 +47,7 @@ def read_object(file: Path, say: Say, *, needed: bool) -> dict[str, Any] | None:
         needed: whether it is wrong that it is missing.
     """
     try:
-        found = json.loads(file.read_bytes())
+        found = _parsed(file.read_bytes())
         if isinstance(found, dict):
             return found
         say(f"{file.name} holds no JSON object")
@@ -123,10 +123,18 @@ def _flat(text: str) -> dict[str, Any]:
 def _line(text: bytes) -> dict[str, Any] | None:
     """The object of a line, None where it is not a whole one."""
     try:
-        found = json.loads(text) if text.endswith(b"\n") else None
+        found = _parsed(text) if text.endswith(b"\n") else None
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _parsed(text: bytes) -> Any:
+    """The value of a JSON text, without halves of surrogate pairs, which no frame can hold."""
+    found = json.loads(text)
+    if b"\\ud" in text or b"\\uD" in text:
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    return found
 
 
 def _why(error: Exception) -> str:

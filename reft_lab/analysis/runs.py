@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import Found, Line
-from reft_lab.analysis.schema import table_of
+from reft_lab.analysis.schema import LARGEST, as_float, as_text, table_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,18 +44,15 @@ class Runs:
         import pandas
 
         wanted = _matcher(metrics)
-        columns: tuple[list[str], list[int], list[str], list[float]] = ([], [], [], [])
+        columns: tuple[list[str | None], list[int], list[str], list[float]] = ([], [], [], [])
         for found in self._chosen(runs):
             for line in found.history():
                 step = line.get("step")
-                if type(step) is not int:
+                if type(step) is not int or abs(step) > LARGEST:
                     continue
-                values = sorted(
-                    (name, float(value))
-                    for name, value in line.items()
-                    if type(value) in (int, float) and name != "step" and wanted(name)
-                )
-                columns[0].extend([found.run] * len(values))
+                numbers = ((name, as_float(value)) for name, value in line.items() if name != "step" and wanted(name))
+                values = sorted((name, value) for name, value in numbers if value is not None)
+                columns[0].extend([as_text(found.run)] * len(values))
                 columns[1].extend([step] * len(values))
                 columns[2].extend(name for name, _ in values)
                 columns[3].extend(value for _, value in values)
@@ -74,13 +71,13 @@ class Runs:
         import pandas
 
         rows: list[dict[str, Any]] = [
-            {"run": found.run, **line} for found in self._chosen(runs) for line in read(found)
+            {"run": as_text(found.run), **line} for found in self._chosen(runs) for line in read(found)
         ]
         return pandas.DataFrame(rows) if rows else pandas.DataFrame({"run": pandas.Series(dtype="str")})
 
     def _chosen(self, runs: Collection[str] | None) -> Iterator[Found]:
         chosen = None if runs is None else set(runs)
-        return (found for found in self.found if chosen is None or found.run in chosen)
+        return (found for found in self.found if chosen is None or as_text(found.run) in chosen)
 
 
 def _matcher(metrics: str | Sequence[str] | None) -> Callable[[str], bool]:

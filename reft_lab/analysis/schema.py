@@ -42,6 +42,7 @@ NUMBERS = (
     *(f"outcome_{kind}" for kind in KINDS),
 )
 CONFIG = "config."
+LARGEST = 2**63 - 1  # of the numbers that a column can hold
 ORDER = (
     *("run", "directory", "folder", "source", "state", "reason", "name", "study", "trial", "confirm"),
     *("method", "model", "data", "cot", "reward", "seed", "started", "seconds", "step", "selection", "chosen"),
@@ -68,26 +69,26 @@ def row_of(found: Found) -> dict[str, Any]:
     """The row of a run; what it does not have is None or NaN."""
     config, result, place = found.config, found.result, found.place
     row: dict[str, Any] = {
-        "run": found.run,
-        "directory": None if found.directory is None else str(found.directory),
-        "folder": None if place.folder is None else str(place.folder),
+        "run": as_text(found.run),
+        "directory": as_text(found.directory),
+        "folder": as_text(place.folder),
         "source": found.source,
         "state": found.state,
-        "reason": found.reason,
-        "study": _text(config.get("study.name") or config.get("tracker.group") or place.study),
+        "reason": as_text(found.reason),
+        "study": as_text(config.get("study.name") or config.get("tracker.group") or place.study),
         "trial": _count(config.get("study.trial"), place.trial),
-        "confirm": place.confirm,
-        "model": _text(config.get("model.name")),
-        "data": _text(config.get("data.name")),
-        "cot": _text(config.get("cot.name")),
-        "reward": _text(config.get("reward.function")),
+        "confirm": as_text(place.confirm),
+        "model": as_text(config.get("model.name")),
+        "data": as_text(config.get("data.name")),
+        "cot": as_text(config.get("cot.name")),
+        "reward": as_text(config.get("reward.function")),
         "seed": _count(config.get("seed"), result.get("seed")),
         "started": found.started,
         "seconds": _number(_dig(result, "seconds", "total"), found.seconds),
-        "step": found.step,
-        "chosen": _text(result.get("chosen")),
+        "step": _count(found.step),
+        "chosen": as_text(result.get("chosen")),
     }
-    row |= {key: _text(config.get(key) or result.get(key)) for key in ("name", "method", "selection")}
+    row |= {key: as_text(config.get(key) or result.get(key)) for key in ("name", "method", "selection")}
     for stage in STAGES:
         for split in SPLITS:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))
@@ -96,8 +97,18 @@ def row_of(found: Found) -> dict[str, Any]:
         row |= {name: 0.0 for name, value in row.items() if name.startswith("outcome_") and math.isnan(value)}
     floats = _floats()
     for key, value in config.items():
-        row[CONFIG + key] = float(value) if key in floats and type(value) is int else value
+        if isinstance(value, str):
+            value = as_text(value)
+        row[CONFIG + key] = as_float(value) if key in floats and type(value) is int else value
     return row
+
+
+def as_float(value: Any) -> float | None:
+    """A number as a float; None for what is none, or is too large for one."""
+    try:
+        return float(value) if type(value) in (int, float) else None
+    except OverflowError:
+        return None
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -137,13 +148,17 @@ def _dig(value: Any, *keys: str) -> Any:
 
 def _number(*candidates: Any) -> float:
     """The first that is a number, else NaN."""
-    return next((float(each) for each in candidates if type(each) in (int, float)), math.nan)
+    for each in candidates:
+        if (number := as_float(each)) is not None:
+            return number
+    return math.nan
 
 
 def _count(*candidates: Any) -> int | None:
     """The first that is a whole number, else None."""
-    return next((each for each in candidates if type(each) is int), None)
+    return next((each for each in candidates if type(each) is int and abs(each) <= LARGEST), None)
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def as_text(value: Any) -> str | None:
+    """As text that a frame can hold: names of files, and YAML, may have halves of surrogate pairs."""
+    return None if value is None else str(value).encode("utf-8", "replace").decode()

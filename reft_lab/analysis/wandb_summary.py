@@ -19,10 +19,11 @@ def result_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {key: summary.get(key) for key in ("status", "reason", "chosen")}
     for stage in STAGES:
         result[stage] = {split: _score(summary, f"result/{stage}/{split}") for split in SPLITS}
-    shares = {kind: summary.get(f"result/outcome/{kind}") for kind in KINDS}
-    count = summary.get("result/final/test_n")
-    if isinstance(count, int) and any(share is not None for share in shares.values()):
-        result["outcomes"] = {kind: round(share * count) for kind, share in shares.items() if share is not None}
+    of = _count(summary.get("result/final/test_n"))
+    shares = {kind: _share(summary.get(f"result/outcome/{kind}")) for kind in KINDS}
+    counts = {kind: round(share * of) for kind, share in shares.items() if share is not None and of is not None}
+    if counts:
+        result["outcomes"] = counts
     return result | {"seconds": {"total": summary.get("result/seconds")}}
 
 
@@ -48,11 +49,19 @@ def metrics_of(row: Mapping[str, Any], step: int) -> dict[str, Any]:
     """A line of metrics.jsonl from a row of W&B's history, in which `samples.nrows` is a part of a table."""
     own = row.get("step")
     line = {name: value for name, value in row.items() if not name.startswith(INTERNAL) and "." not in name}
-    return line | {"step": int(own) if isinstance(own, int | float) else step}
+    return line | {"step": own if type(own) is int else step}
 
 
 def _score(summary: Mapping[str, Any], name: str) -> dict[str, Any]:
-    accuracy, count = summary.get(f"{name}_accuracy"), summary.get(f"{name}_n")
-    if not isinstance(accuracy, int | float) or not isinstance(count, int) or count < 1:
+    accuracy, of = _share(summary.get(f"{name}_accuracy")), _count(summary.get(f"{name}_n"))
+    if accuracy is None or of is None:
         return {"accuracy": accuracy}
-    return {"accuracy": accuracy, "n": count, "ci95": list(score(round(accuracy * count), count).ci95)}
+    return {"accuracy": accuracy, "n": of, "ci95": list(score(round(accuracy * of), of).ci95)}
+
+
+def _share(value: Any) -> float | None:
+    return value if type(value) in (int, float) and 0 <= value <= 1 else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 1 <= value < 2**31 else None

@@ -203,6 +203,29 @@ def test_a_config_edited_by_hand_is_read_as_yaml(run: Path) -> None:
     assert (row["config.limits.low"], row["config.other.low"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("result.json", '{"status": "failed", "reason": "half a \\ud83d character", "name": "\\udc00"}'),
+        ("result.json", f'{{"status": "failed", "seed": {10**30}, "seconds": {{"total": {10**400}}}}}'),
+        ("result.json", '{"status": "failed", "seconds": {"total": 1e999}, "outcomes": {"wrong": NaN}}'),
+        ("passport.json", '{"started": "0001-01-01T00:00:00+00:00"}'),
+        ("passport.json", '{"started": "9999-12-31T23:59:59+00:00"}'),
+        ("passport.json", '{"started": "2026-01-02"}'),
+        ("config.yaml", f"seed: {10**30}\nppo: {{lr: {10**400}}}\nname: 2026-01-02\n1: {{2: 3}}\nmethod: [a]\n"),
+        ("config.yaml", 'name: "\\ud83d"\nmodel: {name: {deeper: 1}}\nstudy: {trial: true}\nreward: text\n'),
+        ("metrics.jsonl", f'{{"step": {10**30}, "a": 1}}\n{{"step": 2, "a": {10**400}, "b\\ud83d": 1}}\n'),
+        ("metrics.jsonl", '{"step": true, "a": 1}\n{"step": "x"}\n{"a": null, "step": 1, "seconds": []}\n'),
+    ],
+)
+def test_values_that_no_run_writes(run: Path, name: str, text: str) -> None:
+    (run / name).write_text(text)
+    runs = load(run)
+    assert runs.table.state[0] in STATES
+    runs.table.to_csv()
+    runs.history().to_csv()
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_happens_to_the_files_there_is_a_row(run: Path, seed: int) -> None:
     """Bytes are cut off, changed and put in at random, in several files at once."""
