@@ -11,9 +11,9 @@ from reft_lab.report.figures import (
     Figure,
     Line,
     joined,
+    layered,
     pointer,
     seam,
-    specification,
     summary,
     variable,
     x_of,
@@ -54,14 +54,14 @@ def area_chart(
         .encode(x=x, y=y, color=alt.Color("part:N", legend=None, scale=colours), order=alt.Order("part:O"))
     )
     layers = [areas, *([seam(axes.stretch[1])] if axes.stretch else []), pointer(axes, parts, x)]
-    chart = alt.layer(*layers, width="container", height=HEIGHT)
+    spec = layered(layers, joined(parts, fill=0), HEIGHT)
     legend = [(part.label, part.colour, "area") for part in parts]
     return Figure(
         key,
         title,
         about,
         legend,
-        specification(chart, joined(parts, fill=0)),
+        spec,
         wide,
         summary=summary(title, axes, parts),
     )

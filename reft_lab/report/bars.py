@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from reft_lab.report.figures import Figure, specification, variable
+from reft_lab.report.figures import Figure, layered, variable
 
 ROW = 26  # height of a line, in CSS pixels
 LABEL = 190  # width of the words beside it, at most
@@ -27,9 +27,9 @@ def bar_chart(
     marks = base.mark_bar(height={"band": 0.62}, aria=False).encode(color=alt.Color("colour:N", scale=None))
     words = base.mark_text(align="left", dx=5, color=variable("ink"), aria=False)
     words = words.encode(text=alt.Text("value:Q", format=form))
-    chart = alt.layer(marks, words, width="container", height=ROW * len(bars))
+    spec = layered([marks, words], values, ROW * len(bars))
     told = "; ".join(f"{label}: {value:.4g}" for label, value, _ in bars)
-    return Figure(key, title, about, [], specification(chart, values), rows=True, summary=f"{title} ({unit}). {told}.")
+    return Figure(key, title, about, [], spec, rows=True, summary=f"{title} ({unit}). {told}.")
 
 
 def stacked_bar_chart(
@@ -54,8 +54,8 @@ def stacked_bar_chart(
         if sum(numbers)
     ]
     colours = [variable(parts[index][1]) for index in parts_used]
-    chart = (
-        alt.Chart(width="container", height=ROW * len(rows))
+    marks = (
+        alt.Chart()
         .mark_bar(height={"band": 0.7}, aria=False)
         .encode(
             y=_labels(),
@@ -69,6 +69,7 @@ def stacked_bar_chart(
             ],
         )
     )
+    spec = layered([marks], values, ROW * len(rows))
     told = "; ".join(
         f"{label}: "
         + ", ".join(f"{parts[i][0]} {100 * numbers[i] / sum(numbers):.0f} %" for i in parts_used if numbers[i])
@@ -76,9 +77,7 @@ def stacked_bar_chart(
         if sum(numbers)
     )
     legend = [(parts[index][0], parts[index][1], "area") for index in parts_used]
-    return Figure(
-        key, title, "", legend, specification(chart, values), wide=True, rows=True, summary=f"{title}. {told}."
-    )
+    return Figure(key, title, "", legend, spec, wide=True, rows=True, summary=f"{title}. {told}.")
 
 
 def interval_chart(
@@ -121,9 +120,9 @@ def interval_chart(
     if zero_line:
         zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=variable("muted"), aria=False)
         layers.insert(0, zero.encode(x="zero:Q"))
-    chart = alt.layer(*layers, width="container", height=ROW * len(rows))
+    spec = layered(layers, values, ROW * len(rows))
     told = "; ".join(f"{label}: {100 * value:.1f} %" for label, value, *_ in rows)
-    return Figure(key, title, about, [], specification(chart, values), rows=True, summary=f"{title}. {told}.")
+    return Figure(key, title, about, [], spec, rows=True, summary=f"{title}. {told}.")
 
 
 TIPS = (("value", "value"), ("low", "from"), ("high", "to"))

@@ -23,6 +23,7 @@ class Change:
         difference, low, high: fractions; low and high are the 95 % interval, nan where there is none.
         p: two-sided; nan where it cannot be told.
         p_holm: p, corrected for there being several settings.
+        seeds: that both have.
         basis: what the interval is over, in words.
     """
 
@@ -31,12 +32,13 @@ class Change:
     high: float
     p: float
     p_holm: float
+    seeds: int
     basis: str
 
     @property
     def counts(self) -> bool:
-        """Whether it is there after the correction."""
-        return self.p_holm < 0.05
+        """Whether seeds tell it from chance, after the correction; one seed never does."""
+        return self.seeds > 1 and self.p_holm < 0.05
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,16 @@ def _change(group: Group, base: Group, right: Right) -> Change | None:
     if len(ours) > 1:
         found = statistics.paired_difference(ours, theirs)
         p = statistics.p_of_mean(found)
-        return Change(found.mean, found.low, found.high, p, math.nan, f"{found.n} seeds in common")
+        return Change(found.mean, found.low, found.high, p, math.nan, found.n, f"{found.n} seeds in common")
     if not ours:
         return None
     (seed,) = [seed for seed in group.by_seed(TEST) if seed in base.by_seed(TEST)]
     mine, other = (right(_run(each, seed)) for each in (group, base))
     shared = [problem for problem in mine if problem in other]
     if not shared:
-        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, "one seed, no predictions")
+        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, "one seed, no predictions")
     each = statistics.compare_problems([mine[problem] for problem in shared], [other[problem] for problem in shared])
-    return Change(each.difference, each.low, each.high, each.p, math.nan, f"{each.n} problems, one seed")
+    return Change(each.difference, each.low, each.high, each.p, math.nan, 1, f"{each.n} problems, one seed")
 
 
 def _run(group: Group, seed: Any) -> str:

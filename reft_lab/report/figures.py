@@ -46,6 +46,7 @@ class Axes:
             one.
         span: (first, last) of a plain x axis; None: where the data is.
         limits: (value, label) of horizontal lines.
+        zero: whether y begins at 0.
     """
 
     x: str
@@ -54,6 +55,7 @@ class Axes:
     stretch: tuple[float, float, float] | None = None
     span: tuple[float, float] | None = None
     limits: Sequence[tuple[float, str]] = ()
+    zero: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,21 @@ def variable(colour: str) -> str:
     return f"var(--{colour})"
 
 
-def specification(chart: Any, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """An altair chart over `rows` as Vega-Lite; the page has one configuration for all charts, so none is in it.
+def layered(layers: Sequence[Any], rows: Sequence[Mapping[str, Any]], height: int) -> dict[str, Any]:
+    """The Vega-Lite specification of altair charts on top of each other, as wide as their place in the page.
 
-    Altair would copy and walk through the rows with each part of the chart, so they come in at the end.
+    Altair would copy and walk through the rows with each layer, so they come in at the end.
+
+    Args:
+        layers: from the bottom up.
+        rows: the data of all layers that have none of their own.
+        height: of the plot, in CSS pixels.
     """
+    import altair as alt
+
+    chart = alt.layer(*layers, data=alt.NamedData(name="rows"), width="container", height=height)
     spec: dict[str, Any] = chart.to_dict(validate=False) | {"data": {"values": rows}}
-    spec.pop("config", None)
+    spec.pop("config", None)  # the page has one for all charts
     spec.pop("$schema", None)
     return spec
 

@@ -11,9 +11,9 @@ from reft_lab.report.figures import (
     Figure,
     Line,
     joined,
+    layered,
     pointer,
     seam,
-    specification,
     summary,
     variable,
     x_of,
@@ -38,7 +38,7 @@ def line_chart(
     if not lines:
         return None
     x = x_of(axes, lines)
-    y_axis = {"title": axes.y, "axis": y_axis_of(axes), "scale": _y_scale(lines)}
+    y_axis = {"title": axes.y, "axis": y_axis_of(axes), "scale": _y_scale(lines, axes.zero)}
     layers: list[Any] = []
     for index, line in enumerate(lines):
         if line.band:
@@ -54,19 +54,17 @@ def line_chart(
     if axes.stretch:
         layers.append(seam(axes.stretch[1]))
     layers.append(pointer(axes, lines, x))
-    chart = alt.layer(*layers, width="container", height=HEIGHT)
+    spec = layered(layers, joined(lines), HEIGHT)
     legend = [(line.label, line.colour, line.style) for line in lines]
-    return Figure(
-        key, title, about, legend, specification(chart, joined(lines)), wide, summary=summary(title, axes, lines)
-    )
+    return Figure(key, title, about, legend, spec, wide, summary=summary(title, axes, lines))
 
 
-def _y_scale(lines: Sequence[Line]) -> Any:
+def _y_scale(lines: Sequence[Line], zero: bool) -> Any:
     import altair as alt
 
     if all(y == 0 for line in lines for _, y in line.points):
         return alt.Scale(domain=[0, 1])  # a flat line at the foot of the chart, not in its middle
-    return alt.Scale(zero=True)
+    return alt.Scale(zero=zero)
 
 
 def _limit(value: float, label: str) -> Any:

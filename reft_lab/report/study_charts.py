@@ -109,7 +109,8 @@ def curve_charts(
             lines.append(Line(group.label, points, colour, "dots" if len(points) < 40 else "line", band))
         key = f"study-{metric.replace('/', '-')}"
         about = "Iteration 0 is the end of the warm-up." if axis == "iteration" and metric.startswith("eval") else ""
-        yield line_chart(key, title, lines, Axes(axis, y, form), about=about, wide=metric == "eval/accuracy")
+        main = metric == "eval/accuracy"
+        yield line_chart(key, title, lines, Axes(axis, y, form, zero=not main), about=about, wide=main)
 
 
 def _is_finished(group: Group) -> bool:
