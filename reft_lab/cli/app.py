@@ -10,7 +10,6 @@ import typer
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -101,7 +100,8 @@ def compare_runs(
 @app.command("report")
 def write_report(
     directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="A run directory, or the beginning of its name; or a study's folder.")
+        str,
+        typer.Argument(metavar="DIR", help="A run directory, or the beginning of its name; or a study."),
     ],
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:

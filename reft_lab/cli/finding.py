@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reft_lab.analysis.found import Found
 
 FOLDERS = ("outputs", "multirun")  # where run.py puts runs
+STUDIES = Path("multirun")
 
 
 def runs_in(folders: Sequence[str]) -> Runs:

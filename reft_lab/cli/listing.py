@@ -61,7 +61,10 @@ def _print(table: DataFrame) -> None:
     settings = _settings(table)
     columns = [
         Column("state", list(table["state"])),
-        *(Column(name, [_text(value) for value in table[name]]) for name in ("model", "data", "method")),
+        *(
+            Column(name, [_text(value) for value in table[name]], folds=True, obvious=True)
+            for name in ("model", "data", "method")
+        ),
         Column("settings", settings, folds=True),
         *(
             Column(f"{split} %", [_per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)

@@ -34,7 +34,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     from reft_lab.errors import BadInput
 
     try:
-        return get_command(app).main(arguments, prog_name="reft", standalone_mode=False) or 0
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        return get_command(app).main(words or ["--help"], prog_name="reft", standalone_mode=False) or 0
     except (BadInput, typer.TyperException) as error:
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2

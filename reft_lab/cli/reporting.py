@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reft_lab.cli.finding import find_run
+from reft_lab.cli.finding import STUDIES, find_run
 from reft_lab.errors import BadInput
 
 
@@ -17,9 +17,8 @@ def report(name: str, *, show: bool) -> None:
     from reft_lab.analysis.directory import is_run
     from reft_lab.report import run_report, study_report
 
-    directory = Path(name).expanduser()
-    if not directory.is_dir():
-        directory = Path(str(find_run(name).directory))
+    folders = (Path(name).expanduser(), STUDIES / name)
+    directory = next((folder for folder in folders if folder.is_dir()), None) or Path(str(find_run(name).directory))
     write = run_report if is_run({entry.name for entry in directory.iterdir()}) else study_report
     try:
         page = write(directory)

@@ -18,12 +18,14 @@ class Column:
         cells: one a row.
         right: set to the right, as numbers are.
         folds: may be broken into lines where the terminal is narrow; others stay whole.
+        obvious: of no use on a terminal where all cells are the same.
     """
 
     name: str
     cells: Sequence[str]
     right: bool = False
     folds: bool = False
+    obvious: bool = False
 
 
 def print_table(columns: Sequence[Column], title: str | None = None) -> None:
@@ -33,10 +35,17 @@ def print_table(columns: Sequence[Column], title: str | None = None) -> None:
     from rich.table import Table
 
     terminal = sys.stdout.isatty()
+    if terminal:
+        same = [
+            column for column in columns if column.obvious and len(column.cells) > 1 and len(set(column.cells)) == 1
+        ]
+        if same:
+            print("all: " + ", ".join(f"{column.name} {column.cells[0] or 'unknown'}" for column in same))
+        columns = [column for column in columns if column not in same]
     console = Console(
         file=sys.stdout, width=None if terminal else IN_A_PIPE, highlight=False, markup=False, emoji=False
     )
-    table = Table(title=title, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", pad_edge=False, padding=(0, 1))
     table.box = SIMPLE_HEAD if terminal else None
     for column in columns:
         table.add_column(
@@ -44,7 +53,6 @@ def print_table(columns: Sequence[Column], title: str | None = None) -> None:
             justify="right" if column.right else "left",
             no_wrap=not column.folds,
             overflow="fold",
-            min_width=12 if column.folds else None,
         )
     for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)
