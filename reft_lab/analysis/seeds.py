@@ -105,7 +105,7 @@ def against(table: DataFrame, setting: str, base: Any = None, value: str = ACCUR
     rows = []
     for key, values in groups.items():
         ours, theirs = common(values, groups[chosen])
-        if key == chosen or not ours:
+        if key is chosen or not ours:  # an empty cell does not equal itself
             continue
         found = paired_difference(ours, theirs)
         rows.append([key, chosen, found.n, found.mean, found.standard_error, found.low, found.high, p_of_mean(found)])
@@ -136,10 +136,10 @@ def gained(table: DataFrame, setting: str, before: str = "warmup_test_accuracy",
 
 
 def _base(setting: str, values: list[Any], base: Any) -> Any:
-    if base is None:
-        default = default_of(setting)
-        return default if default in values else values[0]
-    if base not in values:
+    """The one of `values` that is the base."""
+    wanted = default_of(setting) if base is None else base
+    same = [value for value in values if value == wanted]
+    if not same and base is not None:
         there = ", ".join(map(str, values))
         raise BadInput(f"no finished run has {setting}={base}, which was to be the base; there are {there}.")
-    return base
+    return (same or values)[0]

@@ -83,6 +83,11 @@ def test_curves_are_drawn_in_the_order_asked_for():
     assert {"b", "0.0/0", "0.01/1"} <= set(drawn(lines))
 
 
+def test_a_curve_of_one_place_is_a_point():
+    bands = curves.seed_bands(history([("0.01/0", 7, "x", 0.5), ("0.01/1", 7, "x", 0.6)]), kl_study().table, [KL])
+    assert marks(charts.bands(bands, "step", KL), "point") == 1
+
+
 def test_outcomes_and_rewards_are_drawn():
     runs = runs_of(found("a", outcomes={"correct": 3, "wrong": 1}))
     assert {"correct", "wrong"} <= set(

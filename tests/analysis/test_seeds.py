@@ -90,6 +90,13 @@ def test_the_base_can_be_chosen():
         against(kl_study().table, KL, base=3)
 
 
+def test_an_empty_setting_is_a_setting():
+    each = [found(f"{n}", test=0.5 + n, config={"ppo.made_up": made_up}) for n, made_up in enumerate((None, 3.0))]
+    frame = against(runs_of(*each).table, "ppo.made_up", base=3.0)
+    assert list(frame["difference"]) == [-1.0]
+    assert frame["ppo.made_up"].isna().all()
+
+
 def test_nothing_to_compare_is_an_empty_frame():
     frame = against(runs_of(found("a", test=0.5)).table, "reward")
     assert frame.empty

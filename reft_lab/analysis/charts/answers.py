@@ -58,7 +58,7 @@ def outcome_areas(
 
 
 def reward_bars(
-    frame: DataFrame, *, missing: str = "There are no samples here: W&B's metrics do not hold them, run directories do."
+    frame: DataFrame, *, missing: str = "There are no samples here: they are read from run directories, not from W&B."
 ) -> Picture:
     """Mean reward of each outcome with its range, one picture a reward.
 

@@ -63,10 +63,17 @@ def field(name: str) -> str:
 
 
 def axis_of(name: str) -> alt.X:
-    """The column `name` from left to right, as numbers."""
+    """The column `name` from left to right, which counts steps or iterations."""
     import altair as alt
 
-    return alt.X(field(name), type="quantitative", title=name)
+    return alt.X(field(name), type="quantitative", title=name, axis=alt.Axis(tickMinStep=1, format="d"))
+
+
+def values_of(column: str) -> alt.Y:
+    """The numbers of a column from bottom to top, whatever they are, without a title."""
+    import altair as alt
+
+    return alt.Y(column, type="quantitative", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=".3~g"))
 
 
 def colour_of(frame: DataFrame, setting: str) -> alt.Color:

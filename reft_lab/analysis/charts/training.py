@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reft_lab.analysis.charts.look import PER_CENT, axis_of, colour_of, field, nothing
+from reft_lab.analysis.charts.look import PER_CENT, axis_of, colour_of, field, nothing, values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,7 +43,7 @@ def bands(
             bottom="datum.mean - datum.standard_error", top="datum.mean + datum.standard_error"
         ).transform_filter("isValid(datum.standard_error)")
         band = edges.mark_area(opacity=0.2).encode(alt.Y("bottom:Q", title=None), alt.Y2("top"))
-        line = base.mark_line().encode(alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False)))
+        line = base.mark_line(point=_few(part, axis)).encode(values_of("mean"))
         pictures.append(band + line)
     return alt.concat(*pictures, columns=COLUMNS) if pictures else nothing(missing)
 
@@ -67,10 +67,11 @@ def run_lines(
 
     pictures = []
     for metric, part in _parts(frame, metrics):
-        line = alt.Chart(part, title=metric).mark_line(opacity=0.85, strokeWidth=1.5)
+        line = alt.Chart(part, title=metric).mark_line(opacity=0.85, strokeWidth=1.5, point=_few(part, axis))
         dash = alt.condition("datum.state == 'finished'", alt.value([1, 0]), alt.value([4, 3]))
-        y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
-        pictures.append(line.encode(axis_of(axis), y, alt.Color("run:N", title="run"), strokeDash=dash))
+        pictures.append(
+            line.encode(axis_of(axis), values_of("value"), alt.Color("run:N", title="run"), strokeDash=dash)
+        )
     return alt.concat(*pictures, columns=COLUMNS) if pictures else nothing(missing)
 
 
@@ -97,6 +98,11 @@ def part_bars(
     x = alt.X("share:Q", title=title, axis=alt.Axis(format=PER_CENT), stack="zero", scale=alt.Scale(domain=[0, 1]))
     bars = alt.Chart(placed).mark_bar()
     return bars.encode(x, alt.Y(field(bar), type="nominal", title=bar), colour, alt.Order("place:Q"))
+
+
+def _few(part: DataFrame, axis: str) -> bool:
+    """Whether places are so few that each is shown; of a single one there is no line."""
+    return bool(part[axis].nunique() <= 20)
 
 
 def _parts(frame: DataFrame, metrics: Sequence[str] | None) -> list[tuple[str, DataFrame]]:
