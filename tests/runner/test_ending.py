@@ -12,7 +12,7 @@ from rich.console import Console
 import reft_lab.report
 from reft_lab.config.check import check
 from reft_lab.config.conf import compose
-from reft_lab.errors import RunFailed
+from reft_lab.errors import Interrupted, RunFailed
 from reft_lab.runner import resume, run
 from reft_lab.runner.ending import QUICK, write_report
 from reft_lab.tracking.display import Display
@@ -74,3 +74,12 @@ def test_nobody_waits_for_the_report_of_a_run_that_did_not_finish(tmp_path):
     write_report(tmp_path, said.append, is_finished=False)
     assert said == []
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_second_signal_breaks_off_the_report(tmp_path, monkeypatch):
+    def is_interrupted(directory: Path) -> Path:
+        raise Interrupted(2)
+
+    monkeypatch.setattr(reft_lab.report, "run_report", is_interrupted)
+    with pytest.raises(Interrupted):
+        write_report(tmp_path, lambda line: None, is_finished=True)
