@@ -112,11 +112,14 @@ def column(table: DataFrame, key: str) -> str:
 def ordered(table: DataFrame, key: str) -> DataFrame:
     """The rows with the newest or largest first, or last where the key begins with `-`; empty cells are last.
 
+    Rows with the same value are in the order of their age, newest first.
+
     Raises:
         BadInput: there is no such option or column.
     """
     name = column(table, key.removeprefix("-"))
     ascending = key.startswith("-")
+    table = table.sort_values(SHORT["age"], ascending=False, kind="stable")  # what is equal stays in that order
     if table[name].dtype == object:  # options may hold anything
         numbers = table[name].map(_number)
         text = numbers.isna() & table[name].notna()

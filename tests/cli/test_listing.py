@@ -1,0 +1,123 @@
+"""`reft runs`: which runs, in which order, with what."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reft_lab.cli.listing import age
+from tests.cli.ended import FAILED, OLD, Ended
+
+Reft = Callable[..., Ended]
+STUDY = [f"multirun/kl/{number}" for number in (2, 1, 0)]  # newest first
+
+
+def paths(ended: Ended) -> list[str]:
+    assert ended.code == 0, ended.err
+    return [line.split()[-1] for line in ended.out.splitlines()[1:]]
+
+
+def test_runs_are_listed_newest_first_with_what_they_are(reft: Reft) -> None:
+    ended = reft("runs")
+    head, *lines = ended.out.splitlines()
+    assert head.split() == ["state", "model", "data", "method", "settings", "dev", "%", "test", "%", "age", "path"]
+    assert paths(ended) == [*STUDY, FAILED, OLD]
+    crashed, first = lines[0].split(), lines[1].split()
+    assert first[:4] == ["finished", "tiny", "arithmetic", "reft"]
+    assert "ppo.kl_coef=0.05" in first
+    assert first[-5:-1] == ["60.0", "60.0", "19", "min"]
+    assert crashed[:4] == ["crashed", "tiny", "arithmetic", "reft"]
+    assert crashed[-4:-1] == ["ppo.kl_coef=0.2", "18", "min"]
+    assert lines[-1].split()[1] == "galactica"
+    assert lines[-1].split()[-3:-1] == ["2", "d"]
+
+
+def test_only_what_differs_among_the_runs_listed_is_shown(reft: Reft) -> None:
+    assert "ppo.kl_coef" not in reft("runs", "--where", "ppo.kl_coef=0.05").out
+    lines = reft("runs", "--study", "kl").out.splitlines()[1:]
+    settings = [[word for word in line.split() if "=" in word] for line in lines]
+    assert settings == [["ppo.kl_coef=0.2"], ["ppo.kl_coef=0.05"], ["ppo.kl_coef=0.0"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--state", "failed"], [FAILED]),
+        (["--state", "failed", "--state", "crashed"], ["multirun/kl/2", FAILED]),
+        (["--study", "kl"], STUDY),
+        (["--where", "model=galactica"], [OLD]),
+        (["--where", "model!=galactica"], [*STUDY, FAILED]),
+        (["--where", "ppo.kl_coef=5e-2"], ["multirun/kl/1"]),
+        (["--where", "ppo.kl_coef>=0.05"], ["multirun/kl/2", "multirun/kl/1"]),
+        (["--where", "ppo.kl_coef<0.2", "--study", "kl"], ["multirun/kl/1", "multirun/kl/0"]),
+        (["--where", "test>0.5"], ["multirun/kl/1", OLD]),
+        (["--where", "ppo.whiten=true", "--state", "failed"], [FAILED]),
+        (["--where", "study=null"], [FAILED, OLD]),
+        (["--sort", "test"], [OLD, "multirun/kl/1", "multirun/kl/0", "multirun/kl/2", FAILED]),
+        (["--sort", "-test", "--state", "finished"], ["multirun/kl/0", "multirun/kl/1", OLD]),
+        (["--sort", "-age"], [OLD, FAILED, *reversed(STUDY)]),
+        (["--sort", "ppo.kl_coef", "--study", "kl"], [f"multirun/kl/{number}" for number in (2, 1, 0)]),
+        (["outputs"], [FAILED, OLD]),
+        ([OLD, "multirun"], [*STUDY, OLD]),
+    ],
+)
+def test_filters_and_orders(reft: Reft, words: list[str], expected: list[str]) -> None:
+    assert paths(reft("runs", *words)) == expected
+
+
+def test_a_limit_says_that_there_are_more(reft: Reft) -> None:
+    ended = reft("runs", "--limit", "2")
+    assert paths(ended) == STUDY[:2]
+    assert ended.err == "the first 2 of 5 runs; --all lists all\n"
+    assert len(paths(reft("runs", "--limit", "2", "--all"))) == 5
+
+
+def test_nothing_found_is_said(reft: Reft) -> None:
+    assert reft("runs", "--state", "pruned") == Ended(0, "none of the 5 runs is like that\n", "")
+
+
+def test_csv_and_json_have_all_columns(reft: Reft) -> None:
+    rows = list(csv.DictReader(io.StringIO(reft("runs", "--format", "csv").out)))
+    records = json.loads(reft("runs", "--format", "json").out)
+    assert [row["run"] for row in rows] == [record["run"] for record in records] == [*STUDY, FAILED, OLD]
+    assert float(rows[1]["final_test_accuracy"]) == records[1]["final_test_accuracy"] == 0.6
+    assert float(rows[1]["config.ppo.kl_coef"]) == records[1]["config.ppo.kl_coef"] == 0.05
+    assert set(rows[0]) == set(records[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--state", "finnished"], "--state finnished: no run is ever in that state; did you mean finished?"),
+        (["--study", "kll"], "--study kll: there is no such study; did you mean kl?"),
+        (["--study", "xyzzy"], "--study xyzzy: there is no such study; there is kl."),
+        (["--where", "ppo.kl_coff=1"], "no run has an option or column 'ppo.kl_coff'; did you mean ppo.kl_coef?"),
+        (["--where", "kl"], "--where kl: write KEY=VALUE, such as ppo.kl_coef=0.05 or model=tiny."),
+        (["--where", "model<tiny"], "--where model<tiny: < takes a number."),
+        (["--stat", "failed"], "No such option: --stat; did you mean --state?"),
+        (["--limit", "none"], "Invalid value for '--limit': "),
+        (["nowhere"], "nowhere does not exist (seen from "),
+    ],
+)
+def test_bad_input_is_one_sentence(reft: Reft, words: list[str], sentence: str) -> None:
+    assert reft("runs", *words).sentence.startswith(sentence)
+
+
+def test_a_folder_without_runs_is_said(reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert reft("runs").sentence.startswith(f"there is no outputs/ or multirun/ in {tmp_path}; ")
+    (tmp_path / "outputs").mkdir()
+    assert reft("runs").sentence == f"there are no runs in outputs (seen from {tmp_path})."
+
+
+def test_an_age_is_in_its_largest_unit() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ages = [age(now - timedelta(seconds=seconds), now) for seconds in (0, 59, 60, 7199, 86399, 86400, -5)]
+    assert ages == ["0 s", "59 s", "1 min", "1 h", "23 h", "1 d", "0 s"]
+    assert age(None) == ""
