@@ -12,9 +12,11 @@ import pytest
 
 from reft_lab.config.conf import register_schema
 from reft_lab.config.launch import check_command
+from reft_lab.config.options import options, study_options
 from tests.docs.pages import commands, prose, text_of
 
-FOLDER = Path(__file__).resolve().parents[2] / "analysis"
+REPO = Path(__file__).resolve().parents[2]
+FOLDER = REPO / "analysis"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = {
     "ablation_kl",
@@ -78,8 +80,20 @@ def test_all_notebooks_are_there_and_described() -> None:
     assert set(re.findall(r"\[(\w+)\.ipynb\]\(\1\.ipynb\)", text_of(README))) == NAMES
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_compose(command: str) -> None:
+def test_commands_name_what_there_is() -> None:
+    groups = {path.name for path in (REPO / "conf").iterdir() if path.is_dir()}
+    known = {*options(), *study_options(), *groups, "sweeps"}
+    for command in COMMANDS:
+        program, *words = shlex.split(command)
+        assert program == "run.py"
+        given = dict(word.split("=", 1) for word in words if word != "-m")
+        assert set(given) <= known, command
+        for group, folder in (("sweeps", REPO / "sweeps"), ("experiment", REPO / "conf" / "experiment")):
+            assert group not in given or (folder / f"{given[group]}.yaml").is_file(), command
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "experiment=" in command])
+def test_the_papers_settings_compose_in_a_study(command: str) -> None:
     register_schema()
     check_command(shlex.split(command)[1:])
 
