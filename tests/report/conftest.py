@@ -1,0 +1,115 @@
+"""One browser, one real run and one study for all tests of the pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reft_lab.config.check import check
+from reft_lab.config.conf import compose
+from reft_lab.report import run_report, study_report
+from reft_lab.runner import run
+from reft_lab.tracking.display import Silence
+from tests.report.written import HOSTILE, sample, write_run
+
+TINY = (
+    "debug=quick",
+    "baseline=null",
+    "tracker=none",
+    "model.scratch.hidden_size=16",
+    "model.scratch.layers=1",
+    "model.scratch.heads=2",
+    "data.train_size=24",
+    "data.dev_size=8",
+    "data.test_size=12",
+    "ppo.rollouts=8",
+    "ppo.mini_batch=8",
+    "ppo.max_new_tokens=8",
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def real_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a real run with its SFT baseline, as small as can be."""
+    folder = tmp_path_factory.mktemp("report") / "run"
+    run(check(compose(*TINY)), folder, display=Silence())
+    run(check(compose(*TINY, "method=sft")), folder / "baseline_sft", display=Silence())
+    return run_report(folder)
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run that is known, with words in it that would break a careless page."""
+    long = [f" word{index}" for index in range(40)]
+    samples = [
+        sample(11, ["def", " a", "\n", "</s>"]),
+        sample(14, [HOSTILE, " b", "", "</s>"], question=HOSTILE, answer=HOSTILE, outcome="wrong"),
+        sample(14, long, answer=None),
+    ]
+    directory = write_run(
+        tmp_path_factory.mktemp("report") / "run",
+        "ppo.kl_coef=0.03",
+        samples=samples,
+        right=[True] * 9 + [False],
+        notes=[HOSTILE],
+        name=HOSTILE,
+    )
+    return run_report(directory)
+
+
+@pytest.fixture(scope="session")
+def study_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study: three settings, two of them on three seeds, with runs that failed and were pruned."""
+    folder = tmp_path_factory.mktemp("report") / "multirun" / "kl"
+    for trial, (kl, gain) in enumerate([(0, 0.2), (0.01, 0.0), (0.05, 0.01)]):
+        for seed in (0, 1, 2):
+            if (trial, seed) in ((2, 1), (2, 2)):
+                continue
+            directory = folder / str(trial) / f"seed-{seed}"
+            words = (f"ppo.kl_coef={kl}", f"seed={seed}")
+            write_run(directory, *words, accuracy=0.5 + gain + 0.01 * (seed - 1), right=[True] * 6 + [False] * 4)
+    failed = {"final": None, "warmup": None, "outcomes": None}
+    write_run(
+        folder / "2" / "seed-1", "ppo.kl_coef=0.05", "seed=1", status="failed", reason="It ran out of memory.", **failed
+    )
+    write_run(folder / "2" / "seed-2", "ppo.kl_coef=0.05", "seed=2", status="pruned", reason=HOSTILE, **failed)
+    run_report(folder / "0" / "seed-0")
+    (folder / "study.csv").write_text("trial\n")
+    (folder / "study.html").write_text("<html></html>")
+    return study_report(folder)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Headless Chromium. In CI a missing one is a failure, not a skip."""
+    programs = shutil.which("chromium"), shutil.which("chromedriver")
+    if None in programs:
+        if os.environ.get("CI"):
+            pytest.fail("chromium and chromedriver are missing")
+        pytest.skip("chromium and chromedriver are not here")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(programs[1]))
+    yield driver
+    driver.quit()

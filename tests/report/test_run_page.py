@@ -1,0 +1,164 @@
+"""What is on the page of a run, whatever state the run is in."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import altair
+import pytest
+
+from reft_lab.errors import BadInput
+from reft_lab.report import run_report
+from tests.report.written import metrics, sample, write_lines, write_run
+
+
+def text_of(page: Path) -> str:
+    """The words of a page, without scripts and markup."""
+    body = page.read_text(encoding="utf-8").partition("<main>")[2].partition("</main>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def data_of(page: Path, name: str):
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_results_stand_with_their_intervals(page):
+    text = text_of(page)
+    assert "after warm-up 30.0 23.0 – 37.0 200 25.0 18.0 – 32.0 200" in text
+    assert "after ReFT 50.0 43.0 – 57.0 200" in text
+    assert "9 of 10 test problems became right and 0 became wrong: +90.0 points" in text
+
+
+def test_alarms_stand_with_their_steps(page):
+    assert "alarm/kl : the policy had left the reference, in steps 12 to 13." in text_of(page)
+
+
+def test_options_that_differ_from_the_default_are_marked(page):
+    marked = re.findall(r'class="changed"><dt>(.*?)</dt><dd>(.*?)</dd>', page.read_text())
+    assert ("kl_coef", '0.03 <span class="default">default 0.01</span>') in marked
+    assert {key for key, _ in marked} <= {"kl_coef", "baseline", "wandb"}
+
+
+def test_charts_are_what_vega_lite_takes(page, study_page):
+    kinds = {page: ("scores", "accuracy", "outcomes-rollout", "stages"), study_page: ("study-outcomes", "study-change")}
+    for each, keys in kinds.items():
+        for key in keys:
+            spec = data_of(each, "specs")[key]
+            spec["data"]["values"] = spec["data"]["values"][:2]
+            altair.LayerChart.from_dict(spec, validate=True)
+
+
+def test_curves_are_those_of_the_run(page):
+    specs = data_of(page, "specs")
+    reward = {row["x"]: row["s0"] for row in specs["reward"]["data"]["values"]}
+    assert reward == {11: 0.125, 12: 0.25, 13: 0.375, 14: 0.5}
+    accuracy = specs["accuracy"]["data"]["values"]
+    assert {row["x"] for row in accuracy} == {5, 10, 11, 12, 13, 14}
+
+
+def test_a_run_that_goes_on_shows_what_there_is(tmp_path):
+    text = text_of(run_report(write_run(tmp_path / "run", accuracy=None)))
+    assert "ReFT so far (step 14)" in text
+    assert "warm-up so far (step 10) 30.0" in text
+    assert "There are no sampled responses" in text
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "pruned"])
+def test_a_run_that_did_not_finish_says_why(tmp_path, status):
+    nothing = {"warmup": None, "final": None, "outcomes": None, "chosen": None}
+    run = write_run(tmp_path / "run", status=status, reason="Something happened.", **nothing)
+    text = text_of(run_report(run))
+    assert status in text
+    assert "Something happened." in text
+    assert "ReFT so far" in text
+
+
+def test_a_damaged_run_has_a_page(tmp_path):
+    run = write_run(tmp_path / "run")
+    (run / "config.yaml").write_text("a: [")
+    (run / "passport.json").write_text("{")
+    (run / "result.json").write_text("[]")
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write("{broken\n" + json.dumps({"step": 15, "rollout/reward": 0.7}) + "\n")
+    text = text_of(run_report(run))
+    assert "damaged" in text
+    assert "The config of this run cannot be read." in text
+    assert "The passport of this run is missing or cannot be read." in text
+    assert "1 damaged line left out" in text
+
+
+def test_a_run_that_recorded_nothing_has_a_page(tmp_path):
+    run = write_run(tmp_path / "run", accuracy=None)
+    (run / "metrics.jsonl").write_text("")
+    text = text_of(run_report(run))
+    assert "There is no result yet, and nothing was evaluated." in text
+    assert "Nothing was recorded yet." in text
+
+
+def test_a_run_without_iterations_has_a_page(tmp_path):
+    text = text_of(run_report(write_run(tmp_path / "run", iterations=0)))
+    assert "There are no iterations of ReFT in this run." in text
+    assert "after ReFT 50.0" in text
+
+
+def test_supervised_fine_tuning_alone_has_a_page(tmp_path):
+    run = write_run(tmp_path / "run", "method=sft", iterations=0, warmup=None)
+    write_lines(run / "metrics.jsonl", ({"step": step, "seconds": step, "sft/loss": 1 / step} for step in range(1, 9)))
+    page = run_report(run)
+    assert "best SFT 50.0" in text_of(page)
+    assert "There are no sampled responses" in text_of(page)
+    assert len(data_of(page, "specs")["loss"]["data"]["values"]) == 8
+
+
+def test_samples_of_an_earlier_version_are_said_to_have_no_tokens(tmp_path):
+    old = {key: value for key, value in sample(11, ["a"]).items() if key != "tokens"}
+    page = run_report(write_run(tmp_path / "run", samples=[old]))
+    assert "made by an earlier version" in text_of(page)
+    assert data_of(page, "tokens") is None
+
+
+def test_a_long_run_keeps_its_page_small(tmp_path):
+    text = ["token"] * 400
+    samples = [sample(10 + 50 * number, text) for number in range(1, 101) for _ in range(8)]
+    run = write_run(tmp_path / "run", iterations=5000, samples=samples)
+    page = run_report(run)
+    assert page.stat().st_size < 5_000_000
+    said = text_of(page)
+    assert "evaluations are shown, evenly spread" in said
+    assert "Long curves are thinned" in said
+    steps = [each["step"] for each in data_of(page, "tokens")["steps"]]
+    assert (steps[0], steps[-1]) == (60, 5010)
+    reward = data_of(page, "specs")["reward"]["data"]["values"]
+    assert len(reward) <= 240
+    assert reward[-1]["x"] == 5010
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(BadInput):
+        run_report(tmp_path)
+
+
+def test_numbers_that_are_not_finite_are_no_trouble(tmp_path):
+    broken = sample(11, ["a", "b"])
+    broken["tokens"]["advantage"] = [float("nan"), None]
+    run = write_run(tmp_path / "run", samples=[broken])
+    write_lines(run / "metrics.jsonl", [*metrics(2, 0.5), {"step": 13, "rollout/reward": float("inf")}])
+    page = run_report(run)
+    assert data_of(page, "tokens")["steps"][0]["responses"][0]["advantage"] == [None, None]
+    assert max(row["x"] for row in data_of(page, "specs")["reward"]["data"]["values"]) == 12
+
+
+def test_the_page_of_a_run_is_quick_to_make(page):
+    run_report(page.parent)  # the drawing library is in its place now
+    script = (
+        "import time; from pathlib import Path; from reft_lab.report import run_report\n"
+        f"run_report(Path({str(page.parent)!r}))\nprint(time.process_time())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 6  # 2.5 s on a free machine

@@ -1,0 +1,83 @@
+"""What is on the page of a study."""
+
+from __future__ import annotations
+
+import shutil
+
+from reft_lab.report import study_report
+from tests.report.test_run_page import data_of, text_of
+from tests.report.written import write_run
+
+
+def test_settings_are_compared_with_the_default(study_page):
+    text = text_of(study_page)
+    assert "ppo.kl_coef= 0.01 base" in text
+    # 0.2 above the base on each seed: no spread of the difference, so there is an interval but no p.
+    assert "+20.0 +20.0 to +20.0 3 seeds in common" in text
+    assert "10 problems, one seed" in text
+    assert "best on dev" in text
+    assert "One seed proves nothing" not in text
+
+
+def test_runs_stand_with_state_and_reason(study_page):
+    text = text_of(study_page)
+    assert "7 finished" in text
+    assert "It ran out of memory." in text
+    assert "1 failed, 1 pruned" in text
+
+
+def test_curves_are_means_over_seeds(study_page):
+    rows = data_of(study_page, "specs")["study-eval-accuracy"]["data"]["values"]
+    last = rows[-1]
+    assert last["x"] == 4
+    assert last["s0"] == 0.7
+    assert last["h0"] > last["s0"] > last["l0"]
+    assert "l2" not in last  # one seed has no band
+    assert rows[0]["x"] == 0
+
+
+def test_outcomes_are_shares_of_a_setting(study_page):
+    rows = data_of(study_page, "specs")["study-outcomes"]["data"]["values"]
+    assert {row["label"]: row["value"] for row in rows if row["name"] == "correct"} == {
+        "ppo.kl_coef=0": 0.7,
+        "ppo.kl_coef=0.01": 0.5,
+        "ppo.kl_coef=0.05": 0.5,
+    }
+
+
+def test_one_seed_is_said_to_prove_nothing(tmp_path):
+    for number, reward in enumerate(("exact", "partial")):
+        write_run(tmp_path / str(number), f"reward={reward}", right=[number == 0, True, False])
+    text = text_of(study_report(tmp_path))
+    assert "One seed proves nothing." in text
+    assert "3 problems, one seed" in text
+
+
+def test_a_confirmation_is_told(study_page, tmp_path):
+    folder = shutil.copytree(study_page.parent, tmp_path / "kl")
+    (folder / "confirm.json").write_text(
+        '{"trial": 1, "seeds": [1000, 1001], "test_accuracy": {"trial-1": [0.5, 0.6], "first": [0.4, 0.4]},'
+        ' "difference": {"mean": 0.15, "standard_error": 0.05, "ci95": [-0.4, 0.7]}}'
+    )
+    text = text_of(study_report(folder))
+    assert "+15.0 points (95 % interval -40.0 to +70.0, paired by seed): no difference that counts." in text
+    (folder / "confirm.json").write_text("{}")
+    assert "no difference that counts" not in text_of(study_report(folder))
+
+
+def test_runs_that_did_not_finish_are_shown_nevertheless(tmp_path):
+    write_run(tmp_path / "0", accuracy=None)
+    page = study_report(tmp_path)
+    text = text_of(page)
+    assert "No run has finished" in text
+    assert "It left no result" in text
+    assert data_of(page, "specs")["study-rollout-reward"]["data"]["values"]
+
+
+def test_a_study_of_many_settings_stays_small(tmp_path):
+    for number in range(12):
+        write_run(tmp_path / str(number), f"ppo.kl_coef={number / 100}", accuracy=0.4 + number / 100)
+    page = study_report(tmp_path)
+    drawn = data_of(page, "specs")["study-eval-accuracy"]["data"]["values"][-1]
+    assert sum(key.startswith("s") for key in drawn) == 8
+    assert "The base and the best settings on dev are drawn, 8 in all." in text_of(page)
