@@ -1,5 +1,5 @@
 """`reft`, the console command for looking at runs. Making them stays with run.py."""
 
-from reft_lab.cli.main import main
+from reft_lab.cli.entry import main
 
 __all__ = ["main"]

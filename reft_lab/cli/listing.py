@@ -43,6 +43,8 @@ def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
         BadInput: there is no such folder, state, study, option or column.
     """
     runs = runs_in(folders)
+    for problem in runs.problems:
+        print(f"note: {problem}", file=sys.stderr)
     chosen = ordered(narrowed(runs.table, wanted.states, wanted.study, wanted.where), wanted.sort)
     listed = chosen if wanted.limit is None else chosen.head(wanted.limit)
     if form == "csv":
@@ -84,17 +86,21 @@ def _settings(table: DataFrame) -> list[str]:
     options = [option for option in varied(table) if option not in IN_COLUMNS]
     usual: dict[str, Any] = {}
     if len(options) > MANY:
-        usual = {option: shown(table[CONFIG + option].mode(dropna=False)[0]) for option in options}
+        usual = {option: _text(table[CONFIG + option].mode(dropna=False)[0]) or "null" for option in options}
     if table["seed"].nunique(dropna=False) > 1:
         options.append("seed")
     return [_described(row, options, usual) for _, row in table.iterrows()]
 
 
 def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> str:
+    import pandas
+
     from reft_lab.analysis.schema import CONFIG
 
-    cells = {option: row.get(CONFIG + option) for option in options}
-    return " ".join(f"{key}={_text(value)}" for key, value in cells.items() if usual.get(key) != shown(value))
+    if pandas.isna(row["model"]):  # its config could not be read
+        return ""
+    cells = {option: _text(row[CONFIG + option]) or "null" for option in options}
+    return " ".join(f"{key}={value}" for key, value in cells.items() if usual.get(key) != value)
 
 
 def _text(value: Any) -> str:

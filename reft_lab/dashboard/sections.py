@@ -123,7 +123,16 @@ VALUE = Section(
     ),
 )
 
-SAMPLED = Section("samples", (Table(SAMPLES),))
+SAMPLED = Section(
+    "samples",
+    (
+        Table(SAMPLES),
+        Text(
+            "Responses that the policy sampled, as each run last recorded them. For those of all steps, change the "
+            f'query of the table to `runs.history.concat["{SAMPLES}"]`.'
+        ),
+    ),
+)
 
 SPEED = Section(
     "speed",

@@ -13,6 +13,7 @@ import pytest
 
 from reft_lab.cli.listing import age
 from tests.cli.ended import FAILED, OLD, Ended
+from tests.cli.written import write_run
 
 Reft = Callable[..., Ended]
 STUDY = [f"multirun/kl/{number}" for number in (2, 1, 0)]  # newest first
@@ -69,6 +70,35 @@ def test_only_what_differs_among_the_runs_listed_is_shown(reft: Reft) -> None:
 )
 def test_filters_and_orders(reft: Reft, words: list[str], expected: list[str]) -> None:
     assert paths(reft("runs", *words)) == expected
+
+
+def test_a_damaged_run_is_listed_and_null_is_a_setting(
+    reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "outputs" / "clipped")
+    write_run(tmp_path / "outputs" / "unclipped", "ppo.value_clip=null")
+    torn = write_run(tmp_path / "outputs" / "torn", "ppo.lr=1e-3") / "config.yaml"
+    torn.write_text("model: {")
+    monkeypatch.chdir(tmp_path)
+    lines = {line.split()[-1]: line.split() for line in reft("runs").out.splitlines()}
+    assert lines["outputs/torn"][0] == "damaged"
+    assert not any("=" in word for word in lines["outputs/torn"])
+    assert "ppo.value_clip=null" in lines["outputs/unclipped"]
+    assert "ppo.value_clip=0.2" in lines["outputs/clipped"]
+
+
+def test_where_many_settings_differ_each_run_shows_what_sets_it_apart(
+    reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = ("ppo.lam=0.5", "ppo.gamma=0.5", "ppo.lr=1e-3", "ppo.clip=0.1", "ppo.epochs=3", "warmup.epochs=3")
+    for name, overrides in (("odd", many), ("usual", ()), ("same", ())):
+        write_run(tmp_path / "outputs" / name, *overrides)
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        line.split()[-1]: {word for word in line.split() if "=" in word} for line in reft("runs").out.splitlines()
+    }
+    assert settings["outputs/usual"] == settings["outputs/same"] == set()
+    assert {word.partition("=")[0] for word in settings["outputs/odd"]} == {word.partition("=")[0] for word in many}
 
 
 def test_a_limit_says_that_there_are_more(reft: Reft) -> None:
