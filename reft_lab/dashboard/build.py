@@ -54,6 +54,7 @@ def workspace(entity: str, project: str, sections: Iterable[Section]) -> Workspa
             ws.Section(
                 name=section.name,
                 is_open=section.is_open,
+                panel_settings=ws.SectionPanelSettings(x_axis=STEP),
                 panels=[_panel(panel, f"{section.name}/{place}") for place, panel in enumerate(section.panels)],
             )
             for section in sections

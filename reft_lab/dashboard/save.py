@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reft_lab.analysis import load
+from reft_lab.analysis import Runs, load
 from reft_lab.dashboard.build import NAME, workspace
 from reft_lab.dashboard.report import study_report
 from reft_lab.dashboard.sections import SECTIONS
 from reft_lab.dashboard.server import REPORTS, WORKSPACES, asking, find_view, parse_project
 from reft_lab.errors import BadInput
-
-if TYPE_CHECKING:
-    from reft_lab.analysis import Runs
 
 STUDIES = Path("multirun")  # where studies are, below the folder one works in
 
@@ -82,7 +79,9 @@ def _runs(study: str, project: str | None) -> Runs:
         raise BadInput(f"{study!r} cannot be the name of a study in a W&B filter: it has one of \" ' \\ < > =.")
     folder = STUDIES / study
     if folder.is_dir():
-        return load(folder)
+        runs = load(folder)
+        # The runs that compare the best setting with another afterwards are not part of the search.
+        return Runs([run for run in runs.found if run.place.confirm is None], runs.problems)
     if project is None:
         raise BadInput(
             f"there is no study {folder} (seen from {Path.cwd()}), whose options the report would show; go to the "

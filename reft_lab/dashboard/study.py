@@ -27,6 +27,10 @@ def varied(table: DataFrame) -> list[str]:
     Args:
         table: `Runs.table` of the study.
     """
+    configs = table[[name for name in table.columns if name.startswith(CONFIG)]]
+    table = table[configs.notna().any(axis="columns")]  # a damaged run without a config differs in everything
+    if table.empty:
+        return []
     options = differing(table)
     choices = [option for option in CHOICES if option in options]
     if choices:

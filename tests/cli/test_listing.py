@@ -83,6 +83,7 @@ def test_a_damaged_run_is_listed_and_null_is_a_setting(
     lines = {line.split()[-1]: line.split() for line in reft("runs").out.splitlines()}
     assert lines["outputs/torn"][0] == "damaged"
     assert not any("=" in word for word in lines["outputs/torn"])
+    assert [word.partition("=")[0] for word in lines["outputs/clipped"] if "=" in word] == ["ppo.value_clip"]
     assert "ppo.value_clip=null" in lines["outputs/unclipped"]
     assert "ppo.value_clip=0.2" in lines["outputs/clipped"]
 

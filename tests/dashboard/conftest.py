@@ -11,7 +11,7 @@ from tests.cli.written import write_run
 
 @pytest.fixture(scope="session")
 def folder_with_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study `kl` over two values and two seeds in its multirun/."""
+    """A folder with a study `kl` over two values and two seeds in its multirun/, and a run that confirms it."""
     folder = tmp_path_factory.mktemp("dashboard")
     for number, (kl, seed, right) in enumerate([(0.0, 0, 3), (0.0, 1, 4), (0.05, 0, 7), (0.05, 1, 8)]):
         write_run(
@@ -21,6 +21,9 @@ def folder_with_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "tracker.group=kl",
             right=range(right),
         )
+    (folder / "multirun" / "kl" / "study.csv").touch()
+    confirmed = folder / "multirun" / "kl" / "confirm" / "first" / "seed-7"
+    write_run(confirmed, "ppo.kl_coef=0.05", "seed=7", right=range(10))
     return folder
 
 
