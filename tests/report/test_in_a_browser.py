@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.report.written import HOSTILE
 
 PAGES = ("page", "real_page", "study_page")
 PHONE, DESKTOP = 390, 1280
@@ -23,6 +26,7 @@ def open_page(browser: Any, page: Path, *, width: int = DESKTOP, theme: str = "l
     set_theme(browser, theme)
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
     browser.get(page.as_uri())
     WebDriverWait(browser, 30).until(lambda b: b.execute_script("return document.documentElement.dataset.charts"))
     return list(browser.get_log("browser"))
@@ -62,7 +66,7 @@ def test_a_page_loads_from_disk_and_draws_all_charts(browser, request, name):
 def test_a_page_asks_for_nothing_but_itself(browser, request, name):
     page = request.getfixturevalue(name)
     open_page(browser, page)
-    asked = [url for url in requests(browser) if not url.startswith("data:")]
+    asked = [url for url in requests(browser) if not url.startswith("data:")]  # the empty icon
     assert asked == [page.as_uri()]
 
 
@@ -104,8 +108,6 @@ def test_words_of_a_run_stay_words(browser, page):
     open_page(browser, page)
     assert browser.title.startswith("</script>")
     assert browser.find_elements(By.CSS_SELECTOR, "main b b, main img, .question b, .token b") == []
-    from tests.report.written import HOSTILE
-
     assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
     shown = [card.text for card in browser.find_elements(By.CSS_SELECTOR, ".question")]
     assert HOSTILE in shown
@@ -175,8 +177,6 @@ def test_the_real_run_has_its_tokens(browser, real_page):
 
 
 def test_links_of_a_study_lead_to_its_runs(study_page):
-    import re
-
     links = re.findall(r'href="([^"#]+)"', study_page.read_text(encoding="utf-8").partition("<main>")[2])
     inside = [link for link in links if not link.startswith("data:")]
     assert "0/seed-0/report.html" in inside

@@ -47,7 +47,7 @@ def test_outcomes_are_shares_of_a_setting(study_page):
 
 def test_one_seed_is_said_to_prove_nothing(tmp_path):
     for number, reward in enumerate(("exact", "partial")):
-        write_run(tmp_path / str(number), f"reward={reward}", right=[number == 0, True, False])
+        write_run(tmp_path / str(number), f"reward.function={reward}", right=[number == 0, True, False])
     text = text_of(study_report(tmp_path))
     assert "One seed proves nothing." in text
     assert "3 problems, one seed" in text
@@ -75,7 +75,7 @@ def test_runs_that_did_not_finish_are_shown_nevertheless(tmp_path):
 
 
 def test_a_study_of_many_settings_stays_small(tmp_path):
-    for number in range(12):
+    for number in range(10):
         write_run(tmp_path / str(number), f"ppo.kl_coef={number / 100}", accuracy=0.4 + number / 100)
     page = study_report(tmp_path)
     drawn = data_of(page, "specs")["study-eval-accuracy"]["data"]["values"][-1]

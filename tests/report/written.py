@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.config.conf import compose
 
@@ -28,7 +30,7 @@ def write_run(
 
     Args:
         directory: where it goes.
-        words: overrides of its experiment.
+        words: options of its experiment.
         accuracy: of its result, on both splits; None: it has no result.json.
         iterations: of ReFT.
         samples: records of samples.jsonl.
@@ -36,7 +38,10 @@ def write_run(
         result: more of result.json.
     """
     directory.mkdir(parents=True)
-    config = compose("tracker=none", "baseline=null", *words)
+    config = plain()
+    for word in (*words, *([f"name={json.dumps(result['name'])}"] if "name" in result else [])):
+        key, _, value = word.partition("=")
+        OmegaConf.update(config, key, yaml.safe_load(value))
     (directory / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
     (directory / "passport.json").write_text(json.dumps(PASSPORT))
     write_lines(directory / "metrics.jsonl", metrics(iterations, accuracy or 0.0))
@@ -67,6 +72,16 @@ def write_run(
         }
         (directory / "result.json").write_text(json.dumps(done | result))
     return directory
+
+
+def plain() -> DictConfig:
+    """The default experiment, without baseline and W&B."""
+    return _composed().copy()
+
+
+@cache
+def _composed() -> DictConfig:
+    return compose("tracker=none", "baseline=null")
 
 
 def metrics(iterations: int, accuracy: float) -> list[dict[str, Any]]:
