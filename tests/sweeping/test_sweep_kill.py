@@ -20,7 +20,7 @@ from tests.tracking import wandb_files
 
 REPO = Path(__file__).resolve().parents[2]
 SMALL = ["debug=quick", "baseline=null", "data.train_size=24", "eval.dev_limit=8", "eval.test_limit=8"]
-SMALL += ["ppo.rollouts=8", "ppo.mini_batch=8", "tracker.wandb=disabled"]
+SMALL += ["ppo.rollouts=8", "ppo.mini_batch=8", "tracker.wandb=disabled", "tracker.report=false"]
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
