@@ -101,16 +101,16 @@ def _change(group: Group, base: Group, right: Right) -> Change | None:
     if len(ours) > 1:
         found = statistics.paired_difference(ours, theirs)
         p = statistics.p_of_mean(found)
-        return Change(found.mean, found.low, found.high, p, math.nan, found.n, f"{found.n} seeds in common")
+        return Change(found.mean, found.low, found.high, p, math.nan, found.n, f"{found.n} seeds")
     if not ours:
         return None
     (seed,) = [seed for seed in group.by_seed(TEST) if seed in base.by_seed(TEST)]
     mine, other = (right(_run(each, seed)) for each in (group, base))
     shared = [problem for problem in mine if problem in other]
     if not shared:
-        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, "one seed, no predictions")
+        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, "no predictions")
     each = statistics.compare_problems([mine[problem] for problem in shared], [other[problem] for problem in shared])
-    return Change(each.difference, each.low, each.high, each.p, math.nan, 1, f"{each.n} problems, one seed")
+    return Change(each.difference, each.low, each.high, each.p, math.nan, 1, f"{each.n} problems")
 
 
 def _run(group: Group, seed: Any) -> str:

@@ -132,8 +132,9 @@ def _rank(row: Compared) -> float:
 
 
 def _best(compared: Sequence[Compared]) -> Group | None:
-    able = [row for row in compared if row.dev or row.test]
-    return max(able, key=_rank).group if len(able) > 1 else None
+    """The best setting; None where there is no other, or another is as good."""
+    able = sorted((row for row in compared if row.dev or row.test), key=_rank, reverse=True)
+    return able[0].group if len(able) > 1 and _rank(able[0]) > _rank(able[1]) else None
 
 
 def _best_first(compared: Sequence[Compared], base: Group) -> list[Compared]:

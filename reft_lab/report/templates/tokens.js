@@ -29,8 +29,8 @@
     return Math.max(-1, Math.min(1, distance / scale.reach));
   };
 
-  const visible = (text) => {
-    if (text === "") return "·";
+  const visible = (text, isLast) => {
+    if (text === "") return isLast ? "∎" : "·"; // end of sequence; a piece of a character
     return text.replace(/\n/g, "⏎\n").replace(/\t/g, "⇥\t").replace(/\r/g, "␍");
   };
 
@@ -57,7 +57,7 @@
 
   const tip = byId("token-tip");
   const point = (token, response, index) => {
-    tip.replaceChildren(make("code", { textContent: JSON.stringify(response.text[index]) }), " " + describe(response, index));
+    tip.replaceChildren(make("code", { textContent: response.text[index] ? JSON.stringify(response.text[index]) : "no text" }), " " + describe(response, index));
     tip.hidden = false;
     const place = token.getClientRects()[0] || token.getBoundingClientRect();
     const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
@@ -70,7 +70,7 @@
   const card = (response, number_) => {
     const body = make("div", { className: "response", role: "group", ariaLabel: `response ${number_ + 1}, token by token` });
     response.text.forEach((text, index) => {
-      const token = make("span", { className: "token", textContent: visible(text), tabIndex: index ? -1 : 0 });
+      const token = make("span", { className: "token", textContent: visible(text, index === response.text.length - 1), tabIndex: index ? -1 : 0 });
       token.dataset.index = index;
       if (text.trim() === "" || /^<.*>$/.test(text)) token.classList.add("sign");
       body.append(token);
