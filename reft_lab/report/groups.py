@@ -48,19 +48,20 @@ class Group:
 def groups_of(table: DataFrame) -> list[Group]:
     """The settings of the runs in a table, in the order of their first runs.
 
+    A run whose config cannot be read is of no setting, unless none can be read.
+
     Args:
         table: `Runs.table`, without the runs that confirm a search.
     """
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.analysis.settings import differing
 
-    # A run whose config cannot be read says nothing of what differs.
     readable = table[table["config.seed"].notna()] if "config.seed" in table.columns else table
-    options = differing(readable)
+    table = table if readable.empty else readable
+    options = differing(table)
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in table.to_dict("records"):
-        values = tuple(_text(row[CONFIG + option]) for option in options)
-        found.setdefault(values, []).append(row)
+        found.setdefault(tuple(_text(row[CONFIG + option]) for option in options), []).append(row)
     return [
         Group(number, dict(zip(options, values, strict=True)), tuple(rows))
         for number, (values, rows) in enumerate(found.items())

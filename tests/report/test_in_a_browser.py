@@ -100,6 +100,14 @@ def test_page_and_charts_follow_the_theme_while_the_page_is_open(browser, reques
     assert sum(numbers(dark[1])) > 600
 
 
+def test_a_page_is_printed_on_white(browser, page):
+    open_page(browser, page, theme="dark")
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+    assert sum(numbers(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))) > 700
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def numbers(colour: str) -> list[int]:
     return [int(part) for part in colour.strip("rgba()").split(",")[:3]]
 

@@ -81,3 +81,21 @@ def test_a_study_of_many_settings_stays_small(tmp_path):
     drawn = data_of(page, "specs")["study-eval-accuracy"]["data"]["values"][-1]
     assert sum(key.startswith("s") for key in drawn) == 8
     assert "The base and the best settings on dev are drawn, 8 in all." in text_of(page)
+
+
+def test_damaged_runs_are_of_no_setting_but_listed(tmp_path):
+    for number in range(3):
+        run = write_run(tmp_path / str(number), f"ppo.kl_coef={number}")
+        if number == 2:
+            (run / "config.yaml").write_text("a: [")
+    text = text_of(study_report(tmp_path))
+    assert "ppo.kl_coef= 1" in text
+    assert "null" not in text
+    assert "1 damaged" in text
+    assert "config.yaml cannot be read" in text
+
+
+def test_a_folder_of_damaged_runs_alone_has_a_page(tmp_path):
+    for number in range(2):
+        (write_run(tmp_path / str(number)) / "config.yaml").unlink()
+    assert "2 damaged" in text_of(study_report(tmp_path))
