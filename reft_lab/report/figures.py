@@ -14,6 +14,7 @@ from typing import Any
 from reft_lab.report.curves import Points
 
 HEIGHT = 210  # of the plot, in CSS pixels
+FEW = 6  # an axis as short as this has a tick at each whole number; Vega would put some between and round them
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,9 @@ def x_of(axes: Axes, lines: Sequence[Line]) -> Any:
         scale = alt.Scale(domain=list(axes.span), nice=False, zero=False)
     else:
         scale = alt.Scale(nice=False, zero=min(line.points[0][0] for line in lines) >= 0)
-    return alt.X("x:Q", title=axes.x, scale=scale, axis=alt.Axis(format=",d"))
+    low, high = axes.span or (min(line.points[0][0] for line in lines), max(line.points[-1][0] for line in lines))
+    few: dict[str, Any] = {"values": list(range(round(low), round(high) + 1))} if high - low <= FEW else {}
+    return alt.X("x:Q", title=axes.x, scale=scale, axis=alt.Axis(format=",d", **few))
 
 
 def y_axis_of(axes: Axes) -> Any:
