@@ -53,18 +53,19 @@ LLAMA_30M = (
 HASTE = ("warmup.lr=2e-3", "warmup.lr_warmup_fraction=0", "warmup.batch_size=8")
 # Memory grows with the mini-batch; how many follow does not matter.
 ONE_MINI_BATCH = ("ppo.rollouts=64", "ppo.mini_batch=64", "ppo.epochs=1")
-PAPER_BATCH = (
-    "ppo.rollouts=32",
-    "ppo.mini_batch=32",
-    "ppo.epochs=1",
-    "trainer.tokens_per_micro_batch=8192",
-)
+PAPER_BATCH = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.epochs=1")
+ALL_AT_ONCE = "trainer.tokens_per_micro_batch=8192"
 WORKLOADS = {
     "tiny": Workload("tiny, the default", warmup_steps=400),
     "tiny-32k": Workload("tiny, 32k vocabulary, mini-batch 64", ONE_MINI_BATCH, vocabulary=32_000),
     "llama-30m": Workload("Llama of 30M, 32k vocabulary", (*LLAMA_30M, *HASTE), warmup_steps=16, vocabulary=32_000),
     "llama-30m-paper": Workload(
         "Llama of 30M, 32k vocabulary, mini-batch 32", (*LLAMA_30M, *PAPER_BATCH), vocabulary=32_000
+    ),
+    "llama-30m-at-once": Workload(
+        "Llama of 30M, 32k vocabulary, mini-batch 32 in one pass",
+        (*LLAMA_30M, *PAPER_BATCH, ALL_AT_ONCE),
+        vocabulary=32_000,
     ),
 }
 

@@ -7,6 +7,8 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # as the runner does; see choose_device
+# Runs with a home folder of their own share what a report puts into the cache, which takes seconds to make.
+os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 
 REPO = Path(__file__).resolve().parent.parent
 

@@ -17,7 +17,7 @@ from reft_lab.analysis.reading import Say
 from reft_lab.analysis.schema import flatten
 from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import one_line
+from reft_lab.tracking.wandb_mode import is_logged_in, one_line, server_url
 
 PREFIX = "wandb:"
 TIMEOUT = 20  # seconds that the server may take for an answer
@@ -36,12 +36,12 @@ def read_online(source: str, say: Say) -> list[Found]:
     """
     entity, project, group = _parts(source)
     with _quiet():
-        import wandb
-
-        if not wandb.login(prompt=False, verify=False):  # the client would stop and ask
+        if not is_logged_in():  # the client would stop and ask
             raise BadInput(
                 f"{source} cannot be read: there is no login at W&B, or WANDB_MODE says offline; `wandb login` does it."
             )
+        import wandb
+
         try:
             wanted = {"group": group} if group else None
             api = wandb.Api(timeout=TIMEOUT)
@@ -110,9 +110,7 @@ def _explained(error: Exception) -> str:
     if text.startswith("Could not find project"):
         return "there is no such project, or it is not open to you."
     if "did not respond" in text or "timed out" in text.lower():
-        import wandb
-
-        return f"the server at {os.environ.get('WANDB_BASE_URL') or wandb.Settings().base_url} does not answer."
+        return f"the server at {server_url()} does not answer."
     return f"{text or type(error).__name__}."
 
 

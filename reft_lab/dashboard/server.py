@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import one_line
+from reft_lab.tracking.wandb_mode import is_logged_in, one_line, server_url, why_unreachable
 
 WORKSPACES, REPORTS = "project-view", "runs"  # kinds of views, as W&B calls them
 TIMEOUT = 20  # seconds that the server may take for an answer
@@ -59,23 +56,14 @@ def asking(what: str) -> Iterator[None]:
     Raises:
         BadInput: there is no login, no server, or the server refuses.
     """
-    os.environ["WANDB_SILENT"] = "true"
-    import wandb
-
-    if not wandb.login(prompt=False, verify=False):  # the client would stop and ask
+    if not is_logged_in():  # the client would stop and ask
         raise BadInput(
             f"{what}: there is no login at W&B, or WANDB_MODE says offline; `wandb login` does it, and --preview "
             "needs none."
         )
-    url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT):  # the client would try for much longer
-            pass
-    except urllib.error.HTTPError:
-        pass  # it answered
-    except (OSError, ValueError) as error:
-        reason = one_line(getattr(error, "reason", None) or error)
-        raise BadInput(f"{what}: the W&B server {url} cannot be reached ({reason}); --preview needs none.") from error
+    url = server_url()
+    if problem := why_unreachable(url, TIMEOUT):
+        raise BadInput(f"{what}: the W&B server {url} cannot be reached ({problem}); --preview needs none.")
     try:
         yield
     except BadInput:

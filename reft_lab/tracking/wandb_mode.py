@@ -17,15 +17,13 @@ def choose_mode(config: Config) -> tuple[str, str | None]:
     """
     mode = config.tracker.wandb
     if mode == "auto":
-        mode = os.environ.get("WANDB_MODE", "online" if _logged_in() else "offline")
+        mode = os.environ.get("WANDB_MODE", "online" if is_logged_in() else "offline")
     if mode != "online":
         return mode, None
-    import wandb
-
-    if not _logged_in():  # W&B would stop and ask
+    if not is_logged_in():  # W&B would stop and ask
         return "offline", "W&B: not logged in (`wandb login` does that); the run goes on offline."
-    url = os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
-    problem = _unreachable(url, config.tracker.connect_timeout)
+    url = server_url()
+    problem = why_unreachable(url, config.tracker.connect_timeout)
     if problem:
         return "offline", f"W&B: {url} cannot be reached ({problem}); the run goes on offline."
     return mode, None
@@ -36,14 +34,23 @@ def one_line(error: object) -> str:
     return " ".join(str(error).split())[:160]
 
 
-def _logged_in() -> bool:
+def is_logged_in() -> bool:
+    """Whether W&B has a key, and may use it; never asks for one."""
     os.environ.setdefault("WANDB_SILENT", "true")
     import wandb
 
     return bool(wandb.login(prompt=False, verify=False))
 
 
-def _unreachable(url: str, timeout: float) -> str | None:
+def server_url() -> str:
+    """The address of the W&B server."""
+    import wandb
+
+    return os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
+
+
+def why_unreachable(url: str, timeout: float) -> str | None:
+    """Why a server does not answer within `timeout` seconds, None where it does; W&B's client tries for much longer."""
     try:
         with urllib.request.urlopen(url, timeout=timeout):
             return None

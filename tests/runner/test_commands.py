@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.runner.processes import Run
 from tests.small_models import make_model, make_tokenizer
-
-QUICK = ("debug=quick",)
 
 
 def command(repo: Path, cwd: Path, *overrides: str) -> list[str]:
@@ -25,10 +24,11 @@ def run_py(repo: Path, cwd: Path, *overrides: str) -> subprocess.CompletedProces
     return subprocess.run(command(repo, cwd, *overrides), cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
-def finished(cwd: Path) -> dict:
-    result = json.loads((cwd / "run" / "result.json").read_text())
-    assert result["status"] == "finished"
-    return result
+def to_its_end(repo: Path, cwd: Path, *overrides: str) -> tuple[dict, str]:
+    """result.json of a quick run, and what it printed; a fork of what is imported already, which starts sooner."""
+    run = Run(repo, cwd, "debug=quick", *overrides)
+    printed = run.finish().output
+    return run.result, printed
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,10 @@ def finished(cwd: Path) -> dict:
     ids=lambda x: x if isinstance(x, str) else "-".join(x),
 )
 def test_tiny_on_real_data(repo, shared_data, tmp_path, data, more):
-    done = run_py(repo, tmp_path, *QUICK, f"data={data}", f"data.path={shared_data / data}", *more)
-    assert done.returncode == 0, done.stderr
-    result = finished(tmp_path)
+    result, printed = to_its_end(repo, tmp_path, f"data={data}", f"data.path={shared_data / data}", *more)
     assert result["data"]["counts"] == {"train": 64, "dev": 32, "test": 32}
-    assert "Traceback" not in done.stderr
-    assert "run directory:" in done.stdout
+    assert "Traceback" not in printed
+    assert "run directory:" in printed
 
 
 def make_llama_32k(folder: Path, texts: list[str]) -> Path:
@@ -70,9 +68,7 @@ def make_opt(folder: Path, texts: list[str]) -> Path:
 def test_codellama_config_on_a_32k_llama(repo, shared_data, tmp_path):
     folder = make_llama_32k(tmp_path / "model", ["def solution():\n    return 5", "How many apples?"])
     svamp = shared_data / "svamp"
-    done = run_py(repo, tmp_path, *QUICK, "model=codellama", f"model.path={folder}", "data=svamp", f"data.path={svamp}")
-    assert done.returncode == 0, done.stderr
-    finished(tmp_path)
+    to_its_end(repo, tmp_path, "model=codellama", f"model.path={folder}", "data=svamp", f"data.path={svamp}")
     stored = json.loads((tmp_path / "run/checkpoints/best/config.json").read_text())
     assert stored["eos_token_id"] == stored["pad_token_id"] == 7  # CodeLLaMA has no pad token: any masked token serves
 
@@ -80,9 +76,7 @@ def test_codellama_config_on_a_32k_llama(repo, shared_data, tmp_path):
 def test_galactica_config_on_an_opt_without_special_tokens(repo, shared_data, tmp_path):
     folder = make_opt(tmp_path / "model", ["def solution():\n    return 5", "How many apples?"])
     gsm8k = shared_data / "gsm8k"
-    done = run_py(repo, tmp_path, *QUICK, "model=galactica", f"model.path={folder}", "data=gsm8k", f"data.path={gsm8k}")
-    assert done.returncode == 0, done.stderr
-    finished(tmp_path)
+    to_its_end(repo, tmp_path, "model=galactica", f"model.path={folder}", "data=gsm8k", f"data.path={gsm8k}")
     stored = json.loads((tmp_path / "run/checkpoints/best/config.json").read_text())
     assert (stored["eos_token_id"], stored["pad_token_id"]) == (9, 10)
 

@@ -57,7 +57,7 @@ def until(is_so, seconds: float = 400.0) -> None:
 
 def test_killed_with_its_runs_and_gone_on_with_by_two_sweeps(tmp_path):
     study = tmp_path / "multirun" / "optuna"
-    first = start(tmp_path, *sweep("sweeps.trials=4", "ppo.iterations=40", "ppo.eval_every=40"))
+    first = start(tmp_path, *sweep("sweeps.trials=3", "ppo.iterations=24", "ppo.eval_every=24"))
     # Trial 0 is done, trial 1 has a checkpoint of its warm-up and is at work on its iterations.
     until(lambda: (study / "1" / "metrics.jsonl").exists() and (study / "1" / "checkpoints" / "last").exists())
     until(lambda: len((study / "1" / "metrics.jsonl").read_text().splitlines()) > 4)
@@ -69,26 +69,26 @@ def test_killed_with_its_runs_and_gone_on_with_by_two_sweeps(tmp_path):
     done = (study / "0" / "result.json").stat().st_mtime_ns
     begun = json.loads((study / "1" / "passport.json").read_text())
 
-    both = [start(tmp_path, *sweep("sweeps.trials=4", "ppo.iterations=40", "ppo.eval_every=40")) for _ in range(2)]
+    both = [start(tmp_path, *sweep("sweeps.trials=3", "ppo.iterations=24", "ppo.eval_every=24")) for _ in range(2)]
     told = [each.communicate(timeout=240)[0] for each in both]
     assert [each.returncode for each in both] == [0, 0], told
 
     trials = open_study_in(study).get_trials()
-    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
     assert (study / "0" / "result.json").stat().st_mtime_ns == done
     after = json.loads((study / "1" / "passport.json").read_text())
     assert after["started"] == begun["started"]
     assert after["resumed"]  # it went on from its checkpoint
-    for number in range(4):
+    for number in range(3):
         lines = (study / str(number) / "metrics.jsonl").read_text().splitlines()
         steps = [json.loads(line)["step"] for line in lines]
         assert steps == list(range(1, len(steps) + 1))
         said = sum(f"  trial {number}  " in text for text in told)
         assert said == (number != 0)
-    again = start(tmp_path, *sweep("sweeps.trials=4", "ppo.iterations=40", "ppo.eval_every=40"))
+    again = start(tmp_path, *sweep("sweeps.trials=3", "ppo.iterations=24", "ppo.eval_every=24"))
     text, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    assert "0 of 4 trials left" in text
+    assert "0 of 3 trials left" in text
 
 
 def open_study_in(folder: Path):
