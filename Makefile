@@ -1,16 +1,20 @@
-# make demo   set up, then run the embedded experiment
-# make test   set up, then check and test everything
+# make demo        set up, then run the embedded experiment
+# make test        set up, then check and test everything but what takes long
+# make test-long   the tests that take long
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format bench bench-check bench-scaling
+.PHONY: demo test test-long check format bench bench-check bench-scaling
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
 	$(BIN)/python run.py
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+test-long: .venv/ready-dev
+	$(BIN)/python -m pytest -m long
 
 check: .venv/ready-dev
 	$(BIN)/ruff format --check .

@@ -25,6 +25,7 @@ from reft_lab.tracking.wandb_mode import choose_mode, one_line
 from reft_lab.tracking.wandb_replay import replay
 from reft_lab.tracking.wandb_tables import SAMPLES, by_step, table
 
+START_TIMEOUT = 90.0  # seconds that W&B may take to begin offline, on a machine that is busy
 FINISH_TIMEOUT = 60.0  # seconds that the last uploads may take; what is left stays on disk, for `wandb sync`
 
 
@@ -166,7 +167,7 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
         settings=wandb.Settings(
             silent=True,
             console="off",
-            init_timeout=config.tracker.connect_timeout,
+            init_timeout=config.tracker.connect_timeout if online else START_TIMEOUT,
             finish_timeout=FINISH_TIMEOUT,
         ),
     )

@@ -223,7 +223,7 @@ class Run:
         """Begin, or go on where there is something to go on with."""
         if (self.path / "config.yaml").exists():
             return self.command(f"resume={self.path}", *more)
-        return self.command(f'hydra.run.dir="{self.path}"', *self._overrides, *more)
+        return self.command(f'hydra.run.dir="{self.path}"', "tracker.report=false", *self._overrides, *more)
 
     def command(self, *words: str) -> Session:
         """`python run.py WORDS`."""

@@ -81,6 +81,7 @@ class Killer:
         return folder.exists()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(2400)
 def test_a_default_run_that_is_killed_in_every_phase_ends_as_if_it_had_not_been(repo: Path, tmp_path: Path) -> None:
     whole = Run(repo, tmp_path / "whole", *DEFAULT, forked=False)
