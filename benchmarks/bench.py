@@ -34,6 +34,7 @@ BENCHMARKS = {
     "memory": "peak memory of an iteration at a 32k vocabulary, next to the paper's loop",
     "programs": "programs/s in the sandbox, next to a fresh pool with plain exec",
     "checkpoints": "what it costs a default run that it can be resumed",
+    "frame": "how fast 1,000 run directories become one data frame, next to OmegaConf and pandas",
     "startup": "seconds until run.py answers, and until it trains",
     "peak": "share of the machine's matmul peak in the update",
 }

@@ -13,7 +13,7 @@ import workloads
 from figures import Figure, costs
 from turns import Side, alternate
 
-CASES = ("tiny-32k", "llama-30m-paper", "llama-30m-at-once")
+CASES = ("tiny-32k", "llama-30m-paper", "llama-30m-in-parts")
 PEER = "plain rendering of the paper's loop"
 
 

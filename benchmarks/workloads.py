@@ -60,11 +60,11 @@ WORKLOADS = {
     "tiny-32k": Workload("tiny, 32k vocabulary, mini-batch 64", ONE_MINI_BATCH, vocabulary=32_000),
     "llama-30m": Workload("Llama of 30M, 32k vocabulary", (*LLAMA_30M, *HASTE), warmup_steps=16, vocabulary=32_000),
     "llama-30m-paper": Workload(
-        "Llama of 30M, 32k vocabulary, mini-batch 32", (*LLAMA_30M, *PAPER_BATCH), vocabulary=32_000
+        "Llama of 30M, 32k vocabulary, mini-batch 32", (*LLAMA_30M, *PAPER_BATCH, ALL_AT_ONCE), vocabulary=32_000
     ),
-    "llama-30m-at-once": Workload(
-        "Llama of 30M, 32k vocabulary, mini-batch 32 in one pass",
-        (*LLAMA_30M, *PAPER_BATCH, ALL_AT_ONCE),
+    "llama-30m-in-parts": Workload(
+        "Llama of 30M, 32k vocabulary, mini-batch 32 in micro-batches of 1,024 tokens",
+        (*LLAMA_30M, *PAPER_BATCH, "trainer.tokens_per_micro_batch=1024"),
         vocabulary=32_000,
     ),
 }
