@@ -83,9 +83,8 @@ def find_view(entity: str, project: str, kind: str, title: str) -> View | None:
 
 
 def _views(entity: str, project: str, kind: str) -> Iterator[View]:
-    from wandb_workspaces._graphql import execute_graphql
-
     import wandb
+    from wandb_workspaces._graphql import execute_graphql
 
     api = wandb.Api(timeout=TIMEOUT)
     cursor, more = None, True
