@@ -223,7 +223,9 @@ class Run:
         """Begin, or go on where there is something to go on with."""
         if (self.path / "config.yaml").exists():
             return self.command(f"resume={self.path}", *more)
-        return self.command(f'hydra.run.dir="{self.path}"', "tracker.report=false", *self._overrides, *more)
+        given = any(word.startswith("tracker.report=") for word in self._overrides)
+        report = [] if given else ["tracker.report=false"]
+        return self.command(f'hydra.run.dir="{self.path}"', *report, *self._overrides, *more)
 
     def command(self, *words: str) -> Session:
         """`python run.py WORDS`."""

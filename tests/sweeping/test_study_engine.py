@@ -252,7 +252,14 @@ def _run_quietly(definition: Definition) -> None:
 def test_ctrl_c_stops_the_runs_and_the_same_command_goes_on(folder, monkeypatch):
     monkeypatch.setenv("STAND_IN_SECONDS", "2")
     definition, said = definition_in(folder, trials=2), []
-    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    begun = definition.folder / "0" / "starts.txt"
+
+    def press_ctrl_c() -> None:
+        while not begun.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press_ctrl_c, daemon=True).start()
     with pytest.raises(Interrupted):
         run_study(definition, said.append)
     assert not any(trial.state.is_finished() for trial in trials_of(definition))
