@@ -3,7 +3,7 @@
     python benchmarks/bench.py                        # everything, about 30 minutes on 2 quiet cores
     python benchmarks/bench.py rollouts iterations    # some of it
     python benchmarks/bench.py --quick                # fewer turns: a few minutes, wider spread
-    python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's
+    python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's, twice
     python benchmarks/bench.py --update-baseline      # what is measured becomes the baseline, and the table in docs
 
 Results go to benchmarks/results.json; a benchmark that is run alone replaces its own figures there.
@@ -61,12 +61,15 @@ def main() -> int:
     if options.check and not BASELINE.exists():
         parser.error("there is no baseline yet; make one with --update-baseline")
 
-    measured = run(options.benchmarks or list(BENCHMARKS), options.quick)
-    print(markdown(measured))
-    results = Results(describe(), options.quick, measured)
-    Results.read(RESULTS).renewed(results).write(RESULTS)
     baseline = Results.read(BASELINE)
-    sentences = drops(measured, baseline.figures) if options.check else []
+    measured = run(options.benchmarks or list(BENCHMARKS), options.quick)
+    sentences: list[str] = []
+    if options.check:
+        sentences = fallen(measured, baseline.figures, options.quick)
+    figures = [figure for each in measured.values() for figure in each]
+    print(markdown(figures))
+    results = Results(describe(), options.quick, figures)
+    Results.read(RESULTS).renewed(results).write(RESULTS)
     if options.update_baseline:
         baseline.renewed(results).write(BASELINE)
         put(PAGE, baseline.renewed(results).figures)
@@ -75,10 +78,32 @@ def main() -> int:
     return 1 if sentences else 0
 
 
-def run(names: list[str], quick: bool) -> list[Figure]:
-    """Run benchmarks, and show what they are doing."""
+def fallen(measured: dict[str, list[Figure]], baseline: list[Figure], quick: bool) -> list[str]:
+    """A sentence for each figure that fell below the baseline's twice.
+
+    Args:
+        measured: figures by benchmark. A benchmark with one that fell is run once more, as machines have bad minutes,
+            and its new figures take the place of the old ones.
+        baseline: the stored figures.
+        quick: fewer turns.
+    """
+    first = {name: drops(figures, baseline) for name, figures in measured.items()}
+    again = [name for name, sentences in first.items() if sentences]
+    if again:
+        print(f"below the baseline, and measured again: {', '.join(again)}", file=sys.stderr)
+        measured |= run(again, quick)
+    return [
+        sentence
+        for name in again
+        for figure, sentence in drops(measured[name], baseline).items()
+        if figure in first[name]
+    ]
+
+
+def run(names: list[str], quick: bool) -> dict[str, list[Figure]]:
+    """Run benchmarks, and show what they are doing; the figures of each, by its name."""
     console = Console(stderr=True)
-    measured: list[Figure] = []
+    measured: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory(prefix="reft-bench-") as folder, console.status("starting") as status:
 
         def say(what: str) -> None:
@@ -95,7 +120,7 @@ def run(names: list[str], quick: bool) -> list[Figure]:
             found = importlib.import_module(name).measure(Path(folder), quick, say_of)
             for figure in found:
                 console.print(f"{figure.name}: {figure.ratio}", highlight=False)
-            measured += found
+            measured[name] = found
     return measured
 
 

@@ -157,14 +157,14 @@ def _figure(record: dict[str, Any]) -> Figure:
     return Figure(**(record | spreads))
 
 
-def drops(figures: Sequence[Figure], baseline: Sequence[Figure]) -> list[str]:
-    """One sentence for each figure whose ratio fell by more than TOLERANCE below the baseline's."""
+def drops(figures: Sequence[Figure], baseline: Sequence[Figure]) -> dict[str, str]:
+    """By name, one sentence for each figure whose ratio fell by more than TOLERANCE below the baseline's."""
     stored = {figure.name: figure.ratio.median for figure in baseline}
-    sentences = []
+    sentences = {}
     for figure in figures:
         now, before = figure.ratio.median, stored.get(figure.name, 0.0)
         if now < before * (1 - TOLERANCE):
-            sentences.append(
+            sentences[figure.name] = (
                 f"{figure.name}: the ratio is {_number(now)}, {100 * (1 - now / before):.0f} % below the baseline's "
                 f"{_number(before)}."
             )

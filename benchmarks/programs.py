@@ -121,7 +121,7 @@ def in_turns(sides: Sequence[str], rounds: int, batches: int, say: Callable[[str
 def measure(folder: Path, quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """The sandbox next to the released code's pool, and to the pool that costs least here."""
     del folder
-    turns = in_turns(("sandbox", "pool-8", "pool-1"), 2 if quick else 5, 20 if quick else 60, say)
+    turns = in_turns(("sandbox", "pool-8", "pool-1"), 2 if quick else 9, 20 if quick else 60, say)
     return [
         rates(f"programs, next to {peer}", "programs", turns["sandbox"], SIDES[peer], turns[peer])
         for peer in ("pool-8", "pool-1")

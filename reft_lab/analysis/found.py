@@ -73,3 +73,9 @@ class Found:
     history: Callable[[], Iterator[Line]] = nothing
     samples: Callable[[], Iterator[Line]] = nothing
     predictions: Callable[[], Iterator[Line]] = nothing
+
+    @property
+    def confirm(self) -> str | None:
+        """Side of the comparison after a search that it belongs to, as in Place; None for all other runs."""
+        told = self.config.get("study.confirms")
+        return self.place.confirm if told is None else str(told)

@@ -77,7 +77,7 @@ def row_of(found: Found) -> dict[str, Any]:
         "reason": as_text(found.reason),
         "study": as_text(config.get("study.name") or config.get("tracker.group") or place.study),
         "trial": _count(config.get("study.trial"), place.trial),
-        "confirm": as_text(place.confirm),
+        "confirm": as_text(found.confirm),
         "model": as_text(config.get("model.name")),
         "data": as_text(config.get("data.name")),
         "cot": as_text(config.get("cot.name")),

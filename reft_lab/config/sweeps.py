@@ -139,6 +139,10 @@ class StudyConfig:
         int, doc("added to the step of each report: the seeds of a trial report one after the other", ge=0)
     ] = 0
     objective: Annotated[str, doc("what is reported at evaluations", min_length=1)] = "accuracy"
+    confirms: Annotated[
+        Optional[str],
+        doc("of a run on a fresh seed after a search: the side it is on, `trial-NUMBER` or `first`; it is no trial"),
+    ] = None
 
 
 @dataclass

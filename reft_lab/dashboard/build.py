@@ -22,7 +22,7 @@ from reft_lab.dashboard.panels import (
     Table,
     Text,
 )
-from reft_lab.tracking.wandb_labels import STEP
+from reft_lab.tracking.wandb_labels import CONFIRMS, STEP
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import PanelGrid, Runset
@@ -87,7 +87,7 @@ def grid(name: str, runset: Runset, panels: Sequence[Panel]) -> PanelGrid:
 
 
 def runs_of_study(study: str, options: Sequence[str], entity: str = "", project: str = "") -> Runset:
-    """The runs of a W&B group, those that differ in nothing but the seed together.
+    """The runs of a W&B group but those that confirm its result; those that differ in nothing but the seed together.
 
     Args:
         study: the group.
@@ -101,7 +101,7 @@ def runs_of_study(study: str, options: Sequence[str], entity: str = "", project:
         entity=entity,
         project=project,
         name=study,
-        filters=expr.And(expr.Metric("Group") == study),
+        filters=expr.And(expr.Metric("Group") == study, expr.Metric("Tags").notin([CONFIRMS])),
         groupby=[f"config.{option}" for option in options],
     )
     runset._id = identifier(f"runs of {study}")

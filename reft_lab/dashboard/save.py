@@ -78,13 +78,11 @@ def _runs(study: str, project: str | None) -> Runs:
     if not study or re.search(r"[\"'\\<>=]", study):
         raise BadInput(f"{study!r} cannot be the name of a study in a W&B filter: it has one of \" ' \\ < > =.")
     folder = STUDIES / study
-    if folder.is_dir():
-        runs = load(folder)
-        # The runs that compare the best setting with another afterwards are not part of the search.
-        return Runs([run for run in runs.found if run.place.confirm is None], runs.problems)
-    if project is None:
+    if not folder.is_dir() and project is None:
         raise BadInput(
             f"there is no study {folder} (seen from {Path.cwd()}), whose options the report would show; go to the "
             "folder where it was run, or leave --preview out to take its runs from W&B."
         )
-    return load(f"wandb:{project}/{study}")
+    runs = load(folder if folder.is_dir() else f"wandb:{project}/{study}")
+    # The runs that compare the best setting with another afterwards are not part of the search.
+    return Runs([run for run in runs.found if run.confirm is None], runs.problems)

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
+from reft_lab.config.override_text import as_text
 from reft_lab.config.saved_run import RESULT
 from reft_lab.sweeping.definition import Definition
 from reft_lab.sweeping.lines import best_of, setting
@@ -45,7 +46,7 @@ def confirm(
     sides = {f"trial-{best.number}": tuple(best.user_attrs["overrides"]), "first": first}
     say(f"confirming trial {best.number} ({setting(best)}) on {len(seeds)} fresh seeds")
     jobs = [
-        (definition.folder / FOLDER / name / f"seed-{seed}", words_of(definition, words, seed))
+        (definition.folder / FOLDER / name / f"seed-{seed}", _words_of(definition, words, seed, name))
         for name, words in sides.items()
         for seed in seeds
     ]
@@ -64,6 +65,11 @@ def confirm(
         f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
         f"setting; {_in_words(difference)}"
     )
+
+
+def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: str) -> tuple[str, ...]:
+    """All overrides of a run; it belongs to the study, and is told from its trials."""
+    return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
 def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:

@@ -9,6 +9,7 @@ from reft_lab.config.schema import Config
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
 PRUNED = "pruned"
+CONFIRMS = "confirms"
 STEP = "step"
 # The best value of these is what a run is judged by; of all others the last one.
 BEST_IS_LARGEST = ("eval/accuracy", "rollout/accuracy", "rollout/reward")
@@ -22,6 +23,7 @@ def tags(config: Config) -> list[str]:
     labels += [f"stage:{stage}" for stage in stages]
     labels += [f"model:{config.model.name}", f"data:{config.data.name}", f"cot:{config.cot.name}"]
     labels += [f"reward:{config.reward.function}"] if config.method == "reft" else []
+    labels += [CONFIRMS] if config.study.confirms else []
     return list(dict.fromkeys(shortened(tag) for tag in [*labels, *config.tracker.tags] if tag))
 
 

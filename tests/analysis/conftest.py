@@ -1,3 +1,3 @@
-from tests.analysis.real_run import made
+from tests.real_run import made
 
 __all__ = ["made"]

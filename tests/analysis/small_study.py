@@ -10,7 +10,7 @@ from reft_lab.config.check import check
 from reft_lab.config.conf import compose
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
-from tests.analysis.real_run import copied
+from tests.real_run import copied
 
 SMALL = (
     "debug=quick",

@@ -17,7 +17,7 @@ import pytest
 from reft_lab.analysis import load
 from reft_lab.analysis.found import STATES
 from reft_lab.tracking.lock import RunLock
-from tests.analysis.real_run import copied
+from tests.real_run import copied
 
 FILES = ("config.yaml", "passport.json", "result.json", "metrics.jsonl")
 

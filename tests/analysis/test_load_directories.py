@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from reft_lab.analysis import load
 from reft_lab.analysis.schema import ORDER
 from reft_lab.errors import BadInput
-from tests.analysis.real_run import copied
+from tests.real_run import copied
 
 
 def test_a_row_says_what_the_files_say(made: Path) -> None:

@@ -19,7 +19,7 @@ from reft_lab.analysis import online as client
 from reft_lab.errors import BadInput
 from reft_lab.tracking.lock import RunLock
 from tests.analysis.loopback_runs import LoopbackRuns, loopback_runs
-from tests.analysis.real_run import copied
+from tests.real_run import copied
 
 OF_THE_SOURCE = {"run", "directory", "folder", "source"}
 CLOSE_ONLY = {"started"}  # W&B begins a moment later

@@ -10,12 +10,12 @@ from typing import Any
 
 import nbformat
 import pytest
-from filelock import FileLock
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from tests.analysis.small_study import make_study, wandb_files
+from tests.made_once import made_once
 
 REPO = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.stem for path in (REPO / "analysis").glob("*.ipynb"))
@@ -24,14 +24,8 @@ Run = Callable[[str, Path], NotebookNode]
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study, made once however many processes share the tests."""
-    alone = "PYTEST_XDIST_WORKER" not in os.environ
-    base = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
-    with FileLock(base / "small_study.lock"):
-        if not (base / "small_study" / "made").exists():
-            make_study(base / "small_study")
-            (base / "small_study" / "made").touch()
-    return base / "small_study"
+    """The study."""
+    return made_once(tmp_path_factory, "small_study", make_study)
 
 
 @pytest.fixture(scope="module")

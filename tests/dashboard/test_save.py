@@ -89,7 +89,10 @@ def test_the_report_of_a_study_groups_seeds_and_shows_its_options(study: str) ->
     curves, mattered = grids_of(report)
     for grid in (curves, mattered):
         (filters,) = [runs["filters"]["filters"] for runs in grid["runSets"]]
-        assert [(each["key"]["name"], each["op"], each["value"]) for each in filters] == [("group", "=", "kl")]
+        assert [(each["key"]["name"], each["op"], each["value"]) for each in filters] == [
+            ("group", "=", "kl"),
+            ("tags", "NIN", ["confirms"]),
+        ]
     assert [key["name"] for key in curves["runSets"][0]["grouping"]] == ["ppo.value.kl_coef"]
     assert mattered["runSets"][0]["grouping"] == []
     assert all(panel["config"]["groupArea"] == "minmax" for panel in panels_of(curves))
@@ -112,14 +115,19 @@ def test_the_ablation_table_has_means_over_seeds(study: str) -> None:
 
 
 def test_a_study_that_is_not_here_is_read_from_w_and_b(server: LoopbackViews) -> None:
-    for number, coefficient in enumerate((0.0, 0.05)):
+    for number, coefficient in enumerate((0.0, 0.05, 0.2)):
         config = {"ppo": {"value": {"kl_coef": coefficient}}, "seed": {"value": 0}}
+        if coefficient == 0.2:  # it confirms the search, and is not one of its trials
+            config["study"] = {"value": {"confirms": "first"}}
         server.runs[f"r{number}"] = {"project": "reft_lab", "groupName": "far", "config": json.dumps(config)}
         server.summaries[f"r{number}"] = {"status": "finished", "result/final/test_accuracy": 0.5 + coefficient}
         server.history[f"r{number}"], server.exit_codes[f"r{number}"] = [], 0
     save("someone/reft_lab", "far")
     _, report = server.views.values()
     assert [key["name"] for key in grids_of(report["spec"])[0]["runSets"][0]["grouping"]] == ["ppo.value.kl_coef"]
+    (text,) = [block["content"] for block in report["spec"]["blocks"] if block["type"] == "markdown-block"]
+    assert "| 0.05 " in text
+    assert "| 0.2 " not in text
     with pytest.raises(BadInput, match="no runs in wandb:someone/reft_lab/farther"):
         save("someone/reft_lab", "farther")
     assert server.titles() == ["reft_lab", "Study far"]

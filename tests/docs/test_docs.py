@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +24,12 @@ from reft_lab.config.wording import shown
 from reft_lab.data import load
 from reft_lab.programs import ProgramRunner
 from tests.docs.pages import PAGES, REPO, anchors, code_spans, commands, prose, rows, section, text_of
+from tests.real_run import made
+
+__all__ = ["made"]
 
 DOCS = REPO / "docs"
 OPTION = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)(?:=(\S*))?")
-
-
-@pytest.fixture(scope="session")
-def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real run, with its baseline."""
-    folder = tmp_path_factory.mktemp("docs") / "run"
-    ended = subprocess.run(
-        [sys.executable, str(REPO / "run.py"), "debug=quick", f"hydra.run.dir={folder}"],
-        cwd=folder.parent,
-        env={**os.environ, "PYTHONPATH": str(REPO)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return folder
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -57,10 +40,10 @@ def names_in(cells: list[str]) -> set[str]:
     return {name for cell in cells for name in code_spans(cell)}
 
 
-def test_every_metric_is_described_and_every_description_is_of_a_metric(run_directory: Path) -> None:
+def test_every_metric_is_described_and_every_description_is_of_a_metric(made: Path) -> None:
     recorded = {
         name
-        for file in (run_directory / "metrics.jsonl", run_directory / "baseline_sft" / "metrics.jsonl")
+        for file in (made / "metrics.jsonl", made / "baseline_sft" / "metrics.jsonl")
         for line in lines(file)
         for name in line
     }
@@ -71,36 +54,36 @@ def test_every_metric_is_described_and_every_description_is_of_a_metric(run_dire
     assert recorded == expanded
 
 
-def test_every_file_of_a_run_is_described(run_directory: Path) -> None:
+def test_every_file_of_a_run_is_described(made: Path) -> None:
     page = DOCS / "run-directory.md"
     described = names_in([row[0] for row in rows(text_of(page).split("\n## ")[0])])
-    assert {entry.name + "/" * entry.is_dir() for entry in run_directory.iterdir()} == described
+    assert {entry.name + "/" * entry.is_dir() for entry in made.iterdir()} == described
     folders = names_in([row[0] for row in rows(section(page, "checkpoints/"))])
-    found = {re.sub(r"step-\d+", "step-NUMBER", entry.name) for entry in (run_directory / "checkpoints").iterdir()}
+    found = {re.sub(r"step-\d+", "step-NUMBER", entry.name) for entry in (made / "checkpoints").iterdir()}
     assert found == folders
 
 
-def test_every_key_of_a_run_s_files_is_described(run_directory: Path) -> None:
+def test_every_key_of_a_run_s_files_is_described(made: Path) -> None:
     page = DOCS / "run-directory.md"
 
     def described(heading: str) -> set[str]:
         return names_in([row[0] for row in rows(section(page, heading))])
 
     for name in ("samples.jsonl", "predictions.jsonl"):
-        records = lines(run_directory / name)
+        records = lines(made / name)
         assert records
         assert {frozenset(record) for record in records} == {frozenset(described(name))}
-    sampled = lines(run_directory / "samples.jsonl")
+    sampled = lines(made / "samples.jsonl")
     assert {frozenset(record["tokens"]) for record in sampled} == {frozenset(described("The tokens of a sample"))}
     for name in ("passport.json", "result.json"):
-        assert set(json.loads((run_directory / name).read_text())) == described(name)
+        assert set(json.loads((made / name).read_text())) == described(name)
 
 
-def test_the_seconds_of_a_run_are_described(run_directory: Path) -> None:
+def test_the_seconds_of_a_run_are_described(made: Path) -> None:
     text = next(row[1] for row in rows(section(DOCS / "run-directory.md", "result.json")) if row[0] == "`seconds`")
     seconds = {
         name
-        for file in (run_directory / "result.json", run_directory / "baseline_sft" / "result.json")
+        for file in (made / "result.json", made / "baseline_sft" / "result.json")
         for name in json.loads(file.read_text())["seconds"]
     }
     assert seconds == set(code_spans(text))

@@ -10,27 +10,12 @@ from typing import Any
 
 import pytest
 
-from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.report import run_report, study_report
-from reft_lab.runner import run
-from reft_lab.tracking.display import Silence
+from tests.real_run import made
 from tests.report.written import HOSTILE, sample, write_run
 
-TINY = (
-    "debug=quick",
-    "baseline=null",
-    "tracker=none",
-    "model.scratch.hidden_size=16",
-    "model.scratch.layers=1",
-    "model.scratch.heads=2",
-    "data.train_size=24",
-    "data.dev_size=8",
-    "data.test_size=12",
-    "ppo.rollouts=8",
-    "ppo.mini_batch=8",
-    "ppo.max_new_tokens=8",
-)
+__all__ = ["made"]
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -44,12 +29,9 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def real_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a real run with its SFT baseline, as small as can be."""
-    folder = tmp_path_factory.mktemp("report") / "run"
-    run(check(compose(*TINY)), folder, display=Silence())
-    run(check(compose(*TINY, "method=sft")), folder / "baseline_sft", display=Silence())
-    return run_report(folder)
+def real_page(made: Path) -> Path:
+    """The page that a real run with its SFT baseline left."""
+    return made / "report.html"
 
 
 @pytest.fixture(scope="session")

@@ -194,6 +194,10 @@ def test_winner_and_first_setting_are_compared_on_fresh_seeds(folder):
     assert found["seeds"] == [1000, 1001]
     assert found["difference"]["mean"] == pytest.approx(best.value - 0.95)
     assert any("points" in line for line in said)
+    for side in (f"trial-{best.number}", "first"):  # told from trials wherever they are recorded
+        words = json.loads((definition.folder / "confirm" / side / "seed-1000" / "config.yaml").read_text())
+        assert (words["study.name"], words["study.confirms"], words["tracker.group"]) == ("search", side, "search")
+        assert "study.trial" not in words
 
 
 def test_another_definition_is_refused_with_the_difference(folder):

@@ -27,7 +27,7 @@ from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 path, mode, status = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 tracker = TrackerConfig(wandb=mode, group="kl", tags=["mine", "x" * 80], connect_timeout=5)
-config = Config(name="small", tracker=tracker, study=StudyConfig(name="kl", trial=3))
+config = Config(name="small", tracker=tracker, study=StudyConfig(name="kl", confirms="first"))
 config.ppo.kl_coef = 0.07
 with closing(RunDirectory(path)) as directory:
     best = directory.checkpoints / "best"
@@ -52,6 +52,7 @@ TAGS = {
     "data:arithmetic",
     "cot:program",
     "reward:partial",
+    "confirms",
     "mine",
 }
 
