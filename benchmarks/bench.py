@@ -1,6 +1,6 @@
 """How fast reft_lab is, next to its peers: one table.
 
-    python benchmarks/bench.py                        # everything, about 30 minutes on 2 quiet cores
+    python benchmarks/bench.py                        # everything, about 45 minutes on 2 quiet cores
     python benchmarks/bench.py rollouts iterations    # some of it
     python benchmarks/bench.py --quick                # fewer turns: a few minutes, wider spread
     python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's, twice

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import IConfigRepository
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_store import ConfigStore
@@ -70,6 +71,7 @@ class Conf:
             search_path.prepend(provider="command-line", path=f"file://{Path(config_dir).absolute()}")
         self.loader = ConfigLoaderImpl(config_search_path=search_path)
         self.config_name = config_name
+        self._repositories: dict[tuple[str, ...], IConfigRepository] = {}
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -83,12 +85,20 @@ class Conf:
             group: `model`, `experiment`, ...
             searchpath: overrides that add to the search path.
         """
-        found = self.loader.get_group_options(group, ObjectType.CONFIG, self.config_name, list(searchpath))
-        for folder in self.loader.get_group_options(group, ObjectType.GROUP, self.config_name, list(searchpath)):
+        there = self._repository(tuple(searchpath))
+        found = there.get_group_options(group, ObjectType.CONFIG)
+        for folder in there.get_group_options(group, ObjectType.GROUP):
             if group == GROUP:
                 continue
             found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
         return found
+
+    def _repository(self, searchpath: tuple[str, ...]) -> IConfigRepository:
+        """Where choices are looked up. Hydra's own way there reads the main config anew for each group."""
+        if searchpath not in self._repositories:
+            _, made = self.loader._parse_overrides_and_create_caching_repo(self.config_name, list(searchpath))
+            self._repositories[searchpath] = made
+        return self._repositories[searchpath]
 
     def said_by(self, group: str, choice: str) -> set[str]:
         """Dotted names of the options that the file of a choice sets."""

@@ -161,7 +161,7 @@ def _spawn(command: Sequence[str], folder: Path, output: Path, stack: Path, envi
 
 
 def _fork(command: Sequence[str], folder: Path, output: Path, stack: Path, environment: Mapping[str, str]) -> Started:
-    process = _nursery(Path(command[0]).parent).Process(  # type: ignore[attr-defined]
+    process = nursery(Path(command[0]).parent).Process(  # type: ignore[attr-defined]
         target=_run_script, args=(command, folder, output, stack, environment)
     )
     process.start()
@@ -169,8 +169,8 @@ def _fork(command: Sequence[str], folder: Path, output: Path, stack: Path, envir
 
 
 @cache
-def _nursery(repo: Path) -> ForkServerContext:
-    """Starts processes as forks of one that has imported everything, which saves most of a run's start."""
+def nursery(repo: Path) -> ForkServerContext:
+    """Starts processes as forks of one that has imported everything and has no threads; saves most of a run's start."""
     context = multiprocessing.get_context("forkserver")
     model = "transformers.models.llama.modeling_llama"
     context.set_forkserver_preload([model, "tokenizers", "wandb", "reft_lab.config.launch", "reft_lab.runner"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from reft_lab.policy.tokenizer import train_tokenizer
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.sealed import damage
 from tests.algorithms import test_reft, test_sft
+from tests.runner.processes import nursery
 
 TOKENIZER = train_tokenizer(["a b c"], ScratchConfig())
 
@@ -209,32 +209,27 @@ def test_a_state_from_before_the_first_evaluation_has_no_best_policy(tmp_path: P
     assert names(tmp_path) == {"last"}
 
 
-def write_until_killed(checkpoints: Checkpoints, stage: Any, newest: int, said: int) -> None:
+def write_until_killed(folder: Path, newest: int, begun: Event) -> None:
     """States and best policies, in a process that never comes back."""
-    try:
-        for step in range(newest + 1, newest + 1000):
-            if step % 2:
-                export(checkpoints, stage, "best", f"epoch {step}")
-            checkpoints.save(stage, facts(step) | {"best": step - (step + 1) % 2})
-            os.write(said, b".")
-    finally:
-        os._exit(1)
+    checkpoints, stage = Checkpoints(folder, keep=2), test_sft.make_stage()
+    for step in range(newest + 1, newest + 1000):
+        if step % 2:
+            export(checkpoints, stage, "best", f"epoch {step}")
+        checkpoints.save(stage, facts(step) | {"best": step - (step + 1) % 2})
+        begun.set()
 
 
-def test_a_kill_at_any_moment_leaves_a_state_and_the_best_policy_that_belongs_to_it(tmp_path: Path) -> None:
-    dice, stage = random.Random(3), test_sft.make_stage()
+def test_a_kill_at_any_moment_leaves_a_state_and_the_best_policy_that_belongs_to_it(repo: Path, tmp_path: Path) -> None:
+    dice, context = random.Random(3), nursery(repo)
     newest, cut_short = 0, 0
     for _ in range(25):
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            write_until_killed(Checkpoints(tmp_path, keep=2), stage, newest, writing)
-        os.read(reading, 1)
+        begun = context.Event()
+        child = context.Process(target=write_until_killed, args=(tmp_path, newest, begun))  # type: ignore[attr-defined]
+        child.start()
+        assert begun.wait(120)
         time.sleep(dice.uniform(0, 0.05))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        for end in (reading, writing):
-            os.close(end)
+        child.kill()
+        child.join()
 
         cut_short += any(name.startswith(".") for name in names(tmp_path))
         checkpoints = Checkpoints(tmp_path, keep=2)

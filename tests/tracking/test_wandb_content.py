@@ -89,7 +89,7 @@ class Recorded:
         assert (told["groupName"], told["jobType"], told["displayName"]) == ("kl", "reft", "small")
         check_tags(told["tags"])
         config = {name: entry["value"] for name, entry in json.loads(told["config"]).items()}
-        assert (config["ppo"]["kl_coef"], config["study"]["trial"]) == (0.07, 3)
+        assert (config["ppo"]["kl_coef"], config["study"]["confirms"]) == (0.07, "first")
         assert [row["step"] for row in self.server.history[self.id]] == [1, 2, 3]
         for step, row in enumerate(self.server.history[self.id], start=1):
             rows = json.loads(self.server.files[f"{self.id}/{row['samples']['path']}"])
