@@ -93,6 +93,11 @@ class Conf:
             found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
         return found
 
+    def add_choice(self, group: str, name: str, content: dict[str, Any]) -> None:
+        """Make `name` a choice of a group, as if there were a file for it."""
+        ConfigStore.instance().store(group=group, name=name, node=content, provider="reft_lab")
+        self._repositories.clear()  # they are copies
+
     def _repository(self, searchpath: tuple[str, ...]) -> IConfigRepository:
         """Where choices are looked up. Hydra's own way there reads the main config anew for each group."""
         if searchpath not in self._repositories:

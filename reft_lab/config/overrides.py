@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -107,4 +106,4 @@ def register_rewards(overrides: Sequence[Override], conf: Conf) -> None:
             continue
         for name in _values(override):
             if isinstance(name, str) and "." in name and name not in conf.choices("reward"):
-                ConfigStore.instance().store(group="reward", name=name, node={"function": name}, provider="reft_lab")
+                conf.add_choice("reward", name, {"function": name})
