@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from tests.tracking.loopback_wandb import LoopbackWandb
@@ -76,17 +73,3 @@ class LoopbackRuns(LoopbackWandb):
             "historyLineCount": len(self.history[name]),
             "user": {"name": "someone", "username": "someone"},
         }
-
-
-@contextmanager
-def loopback_runs() -> Iterator[LoopbackRuns]:
-    """A server that listens while the block runs."""
-    server = LoopbackRuns()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -18,8 +18,9 @@ from reft_lab.analysis import load
 from reft_lab.analysis import online as client
 from reft_lab.errors import BadInput
 from reft_lab.tracking.lock import RunLock
-from tests.analysis.loopback_runs import LoopbackRuns, loopback_runs
+from tests.analysis.loopback_runs import LoopbackRuns
 from tests.real_run import copied
+from tests.tracking.loopback_wandb import serving
 
 OF_THE_SOURCE = {"run", "directory", "folder", "source"}
 CLOSE_ONLY = {"started"}  # W&B begins a moment later
@@ -36,7 +37,7 @@ def server(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loo
     """A server that the run was uploaded to, and a login there."""
     folder = tmp_path_factory.mktemp("online")
     run = copied(made, folder / "run")
-    with loopback_runs() as server, pytest.MonkeyPatch.context() as patch:
+    with serving(LoopbackRuns()) as server, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WANDB")]:
             patch.delenv(name)
         for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):

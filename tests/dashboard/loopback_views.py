@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from tests.analysis.loopback_runs import LoopbackRuns
@@ -76,17 +73,3 @@ def _refusing(handler: Any) -> Any:
             super()._reply(content, status)
 
     return Handler
-
-
-@contextmanager
-def loopback_views() -> Iterator[LoopbackViews]:
-    """A server that listens while the block runs."""
-    server = LoopbackViews()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -15,7 +15,8 @@ import pytest
 
 from reft_lab.dashboard import preview, save
 from reft_lab.errors import BadInput
-from tests.dashboard.loopback_views import LoopbackViews, loopback_views
+from tests.dashboard.loopback_views import LoopbackViews
+from tests.tracking.loopback_wandb import serving
 
 KEY = "0" * 40
 
@@ -30,7 +31,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    with loopback_views() as listening:
+    with serving(LoopbackViews()) as listening:
         monkeypatch.setenv("WANDB_BASE_URL", listening.url)
         wandb.teardown()
         yield listening

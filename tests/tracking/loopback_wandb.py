@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 
@@ -114,6 +114,9 @@ class LoopbackWandb(ThreadingHTTPServer):
             self.exit_codes[name] = stream["exitcode"]
 
 
+Server = TypeVar("Server", bound=LoopbackWandb)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: LoopbackWandb
@@ -157,9 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def loopback_wandb() -> Iterator[LoopbackWandb]:
-    """A server that listens while the block runs."""
-    server = LoopbackWandb()
+def serving(server: Server) -> Iterator[Server]:
+    """Inside, the server listens."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.loopback_wandb import LoopbackWandb, loopback_wandb
+from tests.tracking.loopback_wandb import LoopbackWandb, serving
 from tests.tracking.wandb_files import artifacts, exit_code, metrics, run_record, system_metrics, tables
 
 SCRIPT = """
@@ -59,7 +59,7 @@ TAGS = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LoopbackWandb]:
-    with loopback_wandb() as listening:
+    with serving(LoopbackWandb()) as listening:
         yield listening
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.loopback_wandb import LoopbackWandb, loopback_wandb
+from tests.tracking.loopback_wandb import LoopbackWandb, serving
 from tests.tracking.small_run import SAMPLES_EVERY
 from tests.tracking.wandb_files import exit_code, history, rows_of, tables
 
@@ -23,7 +23,7 @@ STEPS = 120
 
 @pytest.fixture
 def server() -> Iterator[LoopbackWandb]:
-    with loopback_wandb() as listening:
+    with serving(LoopbackWandb()) as listening:
         yield listening
 
 
@@ -202,7 +202,7 @@ with closing(RunDirectory(Path(sys.argv[1]))) as directory:
 
 
 def test_a_server_that_goes_away_does_not_hold_up_the_end(repo, tmp_path):
-    with loopback_wandb() as server:
+    with serving(LoopbackWandb()) as server:
         runs = SmallRuns(repo, tmp_path, server)
         command = [sys.executable, "-c", WITHOUT_SERVER, str(runs.path)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
