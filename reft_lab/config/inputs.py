@@ -104,6 +104,17 @@ class CotConfig:
         bool, doc("programs: the RL prompt ends with `def solution():` and the question as its docstring")
     ] = True
     cut_at_blank_line: Annotated[bool, doc("programs: cut at the first blank line, as the released code does")] = False
+    begin_of_sequence: Annotated[
+        bool, doc("prompts begin with the tokenizer's begin-of-sequence token, where it adds one")
+    ] = True
+    round_trip: Annotated[
+        str,
+        doc(
+            "gold reasoning that the tokenizer does not give back as it was written: exact stops the run, blanks lets "
+            "it pass where only blanks differ (natural language only), drop leaves the problem out"
+        ),
+        OneOf("exact", "blanks", "drop"),
+    ] = "exact"
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reft_lab.data.problem import Problem
 
@@ -29,6 +29,11 @@ class DataReport:
     broken: list[str] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def leaving_out(self, count: int, reason: str) -> DataReport:
+        """The report where `count` training problems more fell out, for `reason`."""
+        counts = self.counts | {"train": self.counts["train"] - count}
+        return replace(self, counts=counts, kept=self.kept - count, dropped=self.dropped | {reason: count})
 
     def lines(self) -> list[str]:
         """The report as short lines of plain text, the most important first."""

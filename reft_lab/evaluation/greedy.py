@@ -75,7 +75,7 @@ def evaluate(
     responses, lengths, finished = [""] * len(problems), [0] * len(problems), [False] * len(problems)
 
     def judge(places: Sequence[int], ids: Sequence[Sequence[int]]) -> list[Outcome]:
-        texts = codec.read(ids)
+        texts = codec.read([prompts[i] for i in places], ids)
         for i, text in zip(places, texts, strict=True):
             responses[i] = text
         return form.judge([problems[i] for i in places], texts)

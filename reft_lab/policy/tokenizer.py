@@ -23,6 +23,9 @@ PIECES = r"\n {4}|\n| ?[A-Za-z_]+\d?\d?(?!\d)| ?\d{1,2}(?!\d)| ?\d| ?[^\sA-Za-z_
 
 PARTS = r"[^\W\d_]+_?"  # of a name such as num_apples_left: num_, apples_, left
 
+# Signs after which a tokenizer writes a text as it does within one, for where a prompt's own end would merge with it.
+SEAMS = ("\n", ":", ".", "a")
+
 
 def set_special_tokens(tokenizer: PreTrainedTokenizerBase, model: ModelConfig) -> None:
     """Give `tokenizer` an end-of-sequence and a pad token where it has none.
@@ -95,39 +98,57 @@ def train_tokenizer(texts: Iterable[str], scratch: ScratchConfig) -> PreTrainedT
 class Codec:
     """Text to token ids and back, the same way in supervised fine-tuning and in reinforcement.
 
-    Prompt and completion are encoded apart and joined as ids, so the tokens of a prompt never depend on what follows:
-    there is no seam.
+    A prompt has the same tokens whatever follows it, so training and sampling start from the same state. What follows
+    is written and read in its place: many tokenizers mark the space before a word, and add or drop one where a text
+    begins, so neither the ids nor the text of a response stand for themselves.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, begin_of_sequence: bool = True):
+        """`begin_of_sequence` lets prompts begin with that token where the tokenizer adds one."""
         self.tokenizer = tokenizer
+        self.begin_of_sequence = begin_of_sequence
         self.eos_id: int = tokenizer.eos_token_id
         self.pad_id: int = tokenizer.pad_token_id
 
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of prompts, with the beginning-of-sequence token where the tokenizer adds one, never with an end."""
-        encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=True)["input_ids"] if texts else []
-        plain: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        return [
-            ids[:-1] if ids and ids[-1] == self.eos_id and (not bare or bare[-1] != self.eos_id) else ids
-            for ids, bare in zip(encoded, plain, strict=True)
+        plain = self._encode(texts)
+        if not self.begin_of_sequence or not texts:
+            return plain
+        encoded = self.tokenizer(list(texts), add_special_tokens=True)["input_ids"]
+        return [_without_end(whole, bare) for whole, bare in zip(encoded, plain, strict=True)]
+
+    def completions(self, prompts: Sequence[str], texts: Sequence[str]) -> list[list[int]]:
+        """Ids of completions, each as it is written after its prompt and closed by the end-of-sequence token.
+
+        Args:
+            prompts: the text before each completion.
+            texts: the completions.
+        """
+        before = self._encode(prompts)
+        whole = self._encode([prompt + text for prompt, text in zip(prompts, texts, strict=True)])
+        ids: list[list[int] | None] = [
+            row[len(prompt) :] if row[: len(prompt)] == prompt else None
+            for prompt, row in zip(before, whole, strict=True)
         ]
+        merged = [i for i, row in enumerate(ids) if row is None]  # a token would reach across the seam
+        apart = self._apart([before[i] for i in merged], [texts[i] for i in merged])
+        for i, row in zip(merged, apart, strict=True):
+            ids[i] = row
+        return [[*(row or ()), self.eos_id] for row in ids]
 
-    def completions(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of completions, each closed by the end-of-sequence token."""
-        if not texts:
-            return []
-        ids = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return [[*row, self.eos_id] for row in ids]
+    def read(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of responses as they stand after their prompts, without special tokens.
 
-    def read(self, responses: Sequence[Sequence[int]]) -> list[str]:
-        """Texts of responses, without special tokens."""
-        return [
-            str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
-            for ids in responses
-        ]
+        Args:
+            prompts: ids of what stands before each response; may be empty.
+            responses: ids of the responses.
+        """
+        before = self._decode(prompts)
+        whole = self._decode([[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)])
+        return [text[_agreement(prompt, text) :] for prompt, text in zip(before, whole, strict=True)]
 
-    def pieces(self, response: Sequence[int]) -> list[str]:
+    def pieces(self, prompt: Sequence[int], response: Sequence[int]) -> list[str]:
         """What each token adds to the text of a response; joined they are what `read` makes of it.
 
         A token alone does not tell its text: one tokenizer marks the space before a word, another drops it at the
@@ -135,10 +156,54 @@ class Codec:
         which takes time in the square of the length. A special token adds nothing.
         """
         ids = list(response)
-        (whole,) = self.read([ids])
+        texts = self.read([prompt] * (len(ids) + 1), [ids[:i] for i in range(1, len(ids) + 1)] + [ids])
+        whole = texts.pop()
         ends = [0]
-        for text in self.read([ids[: i + 1] for i in range(len(ids))]):
-            differs = (place for place, (a, b) in enumerate(zip(whole, text, strict=False)) if a != b)
-            agreed = len(text) if whole.startswith(text) else next(differs, len(whole))
-            ends.append(max(ends[-1], agreed))
+        for text in texts:
+            ends.append(max(ends[-1], _agreement(text, whole)))
         return [whole[start:end] for start, end in itertools.pairwise(ends)]
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        if not rows:
+            return []
+        lists = [list(row) for row in rows]
+        return self.tokenizer.batch_decode(lists, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    def _apart(self, prompts: Sequence[list[int]], texts: Sequence[str]) -> list[list[int]]:
+        """Ids of `texts` after `prompts` where the tokenizer, left to itself, joins the end of one to the start of the
+        other: as they are written alone or after a sign that keeps apart, whichever reads back as the text."""
+        chosen = self._encode(texts)
+        open_ = [i for i, text in enumerate(self.read(prompts, chosen)) if text != texts[i]]
+        for sign in SEAMS:
+            if not open_:
+                break
+            (head,) = self._encode([sign])
+            tails = self._encode([sign + texts[i] for i in open_])
+            apart = {i: row[len(head) :] for i, row in zip(open_, tails, strict=True) if row[: len(head)] == head}
+            read = self.read([prompts[i] for i in apart], list(apart.values()))
+            chosen_now = {i: row for (i, row), text in zip(apart.items(), read, strict=True) if text == texts[i]}
+            for i, row in chosen_now.items():
+                chosen[i] = row
+            open_ = [i for i in open_ if i not in chosen_now]
+        return chosen
+
+
+def _without_end(whole: list[int], bare: list[int]) -> list[int]:
+    """`whole`, the ids of a text with special tokens, up to the end of `bare`, its ids without."""
+    for start in range(len(whole) - len(bare) + 1):
+        if whole[start : start + len(bare)] == bare:
+            return whole[: start + len(bare)]
+    return bare
+
+
+def _agreement(one: str, other: str) -> int:
+    """How many characters two texts have in common at their start."""
+    if other.startswith(one):
+        return len(one)
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(other))

@@ -58,7 +58,9 @@ def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
             saving.load_weights(reference, checkpoints.warmup)
 
     def judge(questions: Any, responses: Any) -> Any:
-        return setup.form.judge([problems[q] for q in questions], setup.codec.read(responses))
+        return setup.form.judge(
+            [problems[q] for q in questions], setup.codec.read([prompts[q] for q in questions], responses)
+        )
 
     stage = ReFT(
         setup.policy,

@@ -36,7 +36,7 @@ def sample_records(
     records: list[dict[str, Any]] = []
     for i, response in enumerate(rollouts.responses[:count]):
         problem, outcome = problems[iteration.questions[i]], rollouts.outcomes[i]
-        pieces = codec.pieces(response)
+        pieces = codec.pieces(rollouts.prompts[i], response)
         numbers = {name: [_short(x) for x in of[i, : len(response)].tolist()] for name, of in of_tokens.items()}
         records.append(
             {

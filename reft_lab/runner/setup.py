@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reft_lab.algorithms.examples import Example
@@ -19,10 +19,13 @@ from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.rewards import resolve
 from reft_lab.runner.failure import LOADING, too_large
+from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
+
+CHANGED = "whose reasoning the tokenizer does not give back as it was written"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Setup:
         splits: the problems.
         form: how prompts are written and answers read.
         codec: text to ids and back.
+        gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
         reward: the terminal reward.
         notes: sentences for the user on what was left out.
@@ -45,25 +49,22 @@ class Setup:
     splits: Splits
     form: CotFormat
     codec: Codec
+    gold: list[Example]
     policy: Policy
     reward: Callable[[Outcome], float]
     notes: list[str]
 
     def examples(self, max_tokens: int) -> list[Example]:
-        """Prompt and gold reasoning of the training problems, as ids.
+        """Prompt and gold reasoning of the training problems that fit, as ids.
 
         Raises:
             BadInput: none of them fits in `max_tokens`.
         """
-        problems = self.splits.train
-        prompts = self.codec.prompts([self.form.prompt(p, "sft") for p in problems])
-        completions = self.codec.completions([self.form.completion(p, "sft") for p in problems])
-        pairs = [Example(p, c) for p, c in zip(prompts, completions, strict=True)]
         limit, reason = self._limit(max_tokens, "max_tokens", 0)
-        kept = [example for example in pairs if len(example) <= limit]
-        self._note_left_out(len(pairs) - len(kept), f"examples longer than {reason}")
+        kept = [example for example in self.gold if len(example) <= limit]
+        self._note_left_out(len(self.gold) - len(kept), f"examples longer than {reason}")
         if not kept:
-            shortest = min(len(e) for e in pairs)
+            shortest = min(len(e) for e in self.gold)
             raise BadInput(
                 f"every training example is longer than {reason} (the shortest has {shortest} tokens); raise "
                 "warmup.max_tokens and sft.max_tokens, or take a model with more positions."
@@ -139,8 +140,11 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
-    codec = Codec(tokenizer)
-    return Setup(config, device, splits, form, codec, policy, reward, _check_round_trip(splits.train, form, codec))
+    codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    gold = encode_gold(splits.train, form, codec, config.cot)
+    if gold.left_out:
+        splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
+    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
 
 
 def choose_device(config: Config) -> str:
@@ -178,12 +182,3 @@ def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:
         texts += {form.prompt(problem, "sft"), form.prompt(problem, "rl")}
         texts.append(form.completion(problem, "sft"))
     return texts
-
-
-def _check_round_trip(problems: Sequence[Problem], form: CotFormat, codec: Codec) -> list[str]:
-    """Gold reasoning must survive the tokenizer: what is read back is what will be judged."""
-    gold = [form.completion(problem, "sft") for problem in problems[:200]]
-    changed = sum(a != b for a, b in zip(gold, codec.read(codec.completions(gold)), strict=True))
-    if not changed:
-        return []
-    return [f"the tokenizer does not reproduce the gold reasoning of {changed} of {len(gold)} problems exactly."]

@@ -54,7 +54,7 @@ def problem_of(i: int, question: str, answer: str) -> Problem:
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_each_problem_is_judged_by_its_own_response(asked, batch_size):
     policy, codec, questions, ids = asked
-    texts = codec.read(ids)
+    texts = codec.read(codec.prompts(questions), ids)
     problems = [
         problem_of(i, question, str(len(text) + i % 2))
         for i, (question, text) in enumerate(zip(questions, texts, strict=True))
@@ -84,7 +84,7 @@ def test_a_prompt_without_room_counts_as_no_answer(asked):
     problems = [problem_of(i, q, "0") for i, q in enumerate([long, questions[3], long])]
     evaluation = evaluate(policy, problems, LengthForm(), codec, max_new_tokens=CAP, batch_size=8)
     assert [outcome.kind for outcome in evaluation.outcomes] == ["no_answer", "wrong", "no_answer"]
-    assert evaluation.responses == ["", codec.read([ids[3]])[0], ""]
+    assert evaluation.responses == ["", codec.read(codec.prompts(questions[3:4]), [ids[3]])[0], ""]
     assert evaluation.lengths == [0, len(ids[3]), 0]
     nothing = evaluate(policy, problems[:1], LengthForm(), codec, max_new_tokens=CAP, batch_size=8)
     assert nothing.score.accuracy == 0

@@ -32,7 +32,7 @@ STRANGE = [
 def test_any_text_comes_back_exactly(text, tmp_path):
     tokenizer = train_tokenizer(TEXTS, ScratchConfig())
     codec = Codec(tokenizer)
-    assert codec.read(codec.completions([text])) == [text]
+    assert codec.read([[]], codec.completions([""], [text])) == [text]
     assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
     tokenizer.save_pretrained(tmp_path)
     again = AutoTokenizer.from_pretrained(tmp_path)
@@ -60,10 +60,10 @@ def test_rare_names_are_spelled_from_their_parts():
 def test_prompt_tokens_do_not_depend_on_what_follows():
     codec = Codec(train_tokenizer(TEXTS, ScratchConfig()))
     prompt = codec.prompts(["def sol"])[0]
-    whole = prompt + codec.completions(["ution(x0=1)"])[0]
-    assert whole[: len(prompt)] == codec.prompts(["def sol"])[0]
-    assert whole[-1] == codec.eos_id
-    assert codec.read([whole]) == ["def solution(x0=1)"]
+    (completion,) = codec.completions(["def sol"], ["ution(x0=1)"])
+    assert completion[-1] == codec.eos_id
+    assert codec.read([prompt], [completion]) == ["ution(x0=1)"]
+    assert codec.read([[]], [prompt + completion]) == ["def solution(x0=1)"]
 
 
 def test_an_eos_that_the_tokenizer_appends_is_not_part_of_a_prompt():
@@ -78,7 +78,17 @@ def test_an_eos_that_the_tokenizer_appends_is_not_part_of_a_prompt():
     prompt = codec.prompts(["Sam had"])[0]
     assert prompt[0] == 0
     assert prompt[-1] != 1
-    assert codec.completions(["Sam had"])[0][-1] == 1
+    assert codec.completions(["Sam had"], [" pens"])[0][-1] == 1
+
+
+def test_the_beginning_of_sequence_is_a_choice():
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = make_tokenizer(TEXTS, 400, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>", pad_token="</s>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    (begun,), (bare,) = (Codec(tokenizer, begin_of_sequence=on).prompts(["Sam had"]) for on in (True, False))
+    assert begun == [0, *bare]
+    assert 0 not in bare
 
 
 def test_special_tokens_come_from_the_tokenizer_then_from_the_config():
@@ -125,12 +135,14 @@ TOKENIZERS = {"byte_level": BYTE_LEVEL, "sentencepiece": sentencepiece_like(), "
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_the_pieces_of_a_response_join_to_its_text(name):
     codec = Codec(TOKENIZERS[name])
-    for ids in codec.completions([*TEXTS, *STRANGE, "the tea the", " the"]):
-        pieces = codec.pieces(ids)
+    texts = [*TEXTS, *STRANGE, "the tea the", " the"]
+    (prompt,) = codec.prompts(["the\n"])
+    for text, ids in zip(texts, codec.completions(["the\n"] * len(texts), texts), strict=True):
+        pieces = codec.pieces(prompt, ids)
         assert len(pieces) == len(ids)
-        assert "".join(pieces) == codec.read([ids])[0]
+        assert "".join(pieces) == text == codec.read([prompt], [ids])[0]
         assert pieces[-1] == ""  # end-of-sequence is no text
-    assert codec.pieces([]) == []
+    assert codec.pieces(prompt, []) == []
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -140,12 +152,14 @@ def test_pieces_join_whatever_a_policy_writes(name):
     draw = random.Random(0)
     for length in range(1, 60):
         ids = [draw.randrange(len(codec.tokenizer)) for _ in range(length)]
-        assert "".join(codec.pieces(ids)) == codec.read([ids])[0]
+        (prompt,) = codec.prompts(["the\n"])
+        assert "".join(codec.pieces(prompt, ids)) == codec.read([prompt], [ids])[0]
 
 
 def test_a_piece_is_what_its_token_says():
     own, llama = Codec(TOKENIZERS["own"]), Codec(TOKENIZERS["sentencepiece"])
-    assert own.pieces(own.completions([" apples x0"])[0]) == [" apples", " x0", ""]
-    assert llama.pieces(llama.completions(["the the"])[0]) == ["the", " the", ""]
-    (euro,) = llama.completions(["€"])
-    assert llama.pieces(euro) == ["", "", "", "€", ""]  # ▁, three bytes, the end
+    (a,), (prompt,) = own.prompts(["a"]), llama.prompts(["a"])
+    assert own.pieces(a, own.completions(["a"], [" apples x0"])[0]) == [" apples", " x0", ""]
+    assert llama.pieces(prompt, llama.completions(["a"], [" the the"])[0]) == [" the", " the", ""]
+    (euro,) = llama.completions(["a"], ["€"])
+    assert llama.pieces(prompt, euro) == ["", "", "€", ""]  # three bytes, the end
