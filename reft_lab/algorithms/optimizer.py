@@ -1,9 +1,9 @@
-"""AdamW with a learning rate that is a plain function of the step, and gradient clipping."""
+"""AdamW with a learning rate that is a plain function of the step, decay where it belongs, and gradient clipping."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -45,16 +45,30 @@ class Optimizer:
         *,
         lr: float,
         weight_decay: float,
+        undecayed: Iterable[nn.Parameter] = (),
         max_grad_norm: float,
         schedule: Schedule,
     ):
+        """Args:
+        parameters: what is trained.
+        lr: peak learning rate.
+        weight_decay: AdamW's, per step and unit of learning rate.
+        undecayed: parameters that weight decay spares.
+        max_grad_norm: the gradient's norm is clipped to this.
+        schedule: factor on the peak rate, by step.
+        """
         self.parameters = parameters
         self.lr = lr
         self.max_grad_norm = max_grad_norm
         self.schedule = schedule
         self.steps = 0
         self.scale = 1.0
-        self.adamw = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+        spared = {id(parameter) for parameter in undecayed}
+        groups = [
+            {"params": [p for p in parameters if id(p) not in spared], "weight_decay": weight_decay},
+            {"params": [p for p in parameters if id(p) in spared], "weight_decay": 0.0},
+        ]
+        self.adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, fused=True)
 
     def step(self) -> tuple[float, float]:
         """Clip, update, clear the gradients.

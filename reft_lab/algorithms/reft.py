@@ -113,6 +113,7 @@ class ReFT:
             [p for p in policy.parameters() if p.requires_grad],
             lr=config.lr,
             weight_decay=config.weight_decay,
+            undecayed=policy.undecayed(),
             max_grad_norm=config.max_grad_norm,
             schedule=constant(config.lr_warmup_steps),
         )

@@ -69,6 +69,7 @@ class SFT:
             list(policy.lm.parameters()),
             lr=config.lr,
             weight_decay=config.weight_decay,
+            undecayed=policy.undecayed(),
             max_grad_norm=config.max_grad_norm,
             schedule=linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup),
         )

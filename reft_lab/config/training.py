@@ -25,7 +25,7 @@ class SFTConfig:
         Optional[int], doc("epochs the schedule is laid out for; null: as many as are trained", unit="epochs", ge=1)
     ] = None
     lr_warmup_fraction: Annotated[float, doc("share of the schedule over which the rate rises", ge=0, le=1)] = 0.1
-    weight_decay: Annotated[float, doc("AdamW weight decay", ge=0)] = 0.0
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
     max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
     max_tokens: Annotated[
         int, doc("longest prompt plus gold reasoning; a longer example is left out and counted", unit="tokens", ge=16)
@@ -48,7 +48,7 @@ class PPOConfig:
     epochs: Annotated[int, doc("optimiser passes over each batch of rollouts (U in the paper)", ge=1)] = 2
     lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
     lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
-    weight_decay: Annotated[float, doc("AdamW weight decay", ge=0)] = 0.0
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
     max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
     gamma: Annotated[float, doc("discount on V(s_{t+1})", ge=0, le=1)] = 1.0
     lam: Annotated[float, doc("GAE lambda", ge=0, le=1)] = 0.95

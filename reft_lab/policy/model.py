@@ -105,6 +105,13 @@ class Policy(nn.Module):
         """State values in fp32 from the states of `states_for_values`: (..., H) -> (...)."""
         return cast(Tensor, self.value_head(hidden.float())).squeeze(-1)
 
+    def undecayed(self) -> list[nn.Parameter]:
+        """What weight decay spares: norms, biases and embeddings, the output embedding among them. Decay is meant for
+        the matrices between layers; it would shrink rare tokens, which get no gradient, step by step to nothing."""
+        embeddings = [module for module in self.modules() if isinstance(module, nn.Embedding)]
+        tables = {id(module.weight) for module in (*embeddings, self.lm.get_output_embeddings())}
+        return [p for p in self.parameters() if p.ndim < 2 or id(p) in tables]
+
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
         frozen = Policy(copy.deepcopy(self.lm), precision=self.precision, fast_path=self.fast_path).to(self.device)

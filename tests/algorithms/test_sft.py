@@ -13,7 +13,7 @@ from reft_lab.algorithms.sft import SFT
 from reft_lab.config.training import SFTConfig
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import generator
-from tests.small_models import make_model
+from tests.small_models import FAMILIES, make_model
 
 CONFIG = SFTConfig(epochs=3, batch_size=4, lr=1e-3)
 
@@ -108,3 +108,19 @@ def test_the_value_model_is_left_alone():
     stage = make_stage()
     stage.advance()
     assert not any(p.any() for p in stage.policy.value_head.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weight_decay_spares_norms_biases_and_embeddings(family):
+    plain, decayed = (make_stage(replace(CONFIG, weight_decay=decay), family) for decay in (0.0, 0.5))
+    for stage in (plain, decayed):
+        stage.advance()
+    moved = {
+        name
+        for (name, one), other in zip(plain.policy.lm.named_parameters(), decayed.policy.lm.parameters(), strict=True)
+        if not torch.equal(one, other)
+    }
+    matrices = {name for name, p in plain.policy.lm.named_parameters() if p.ndim == 2}
+    embeddings = {name for name in matrices if any(word in name for word in ("embed", "wte", "wpe", "lm_head"))}
+    assert embeddings
+    assert moved == matrices - embeddings
