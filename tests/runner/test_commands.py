@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.runner.processes import Run
+from tests.runner.written_programs import programs, write
 from tests.small_models import make_model, make_tokenizer
+from tests.vocabularies import LLAMA, llama_folder
 
 
 def command(repo: Path, cwd: Path, *overrides: str) -> list[str]:
@@ -55,6 +58,28 @@ def make_llama_32k(folder: Path, texts: list[str]) -> Path:
     make_model("llama", 32_000).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.mark.parametrize("name", LLAMA)
+def test_codellama_with_llama_2_s_vocabulary_learns_by_heart(repo, shared_data, tmp_path, name):
+    folder = llama_folder(shared_data / "tokenizers" / "llama2" / "tokenizer.model", name, "model", tmp_path / "model")
+    make_model("llama", 32_016).save_pretrained(folder)  # CodeLLaMA's embedding has rows for its 16 special tokens
+    train = write(tmp_path / "train.jsonl", programs())
+    dev = write(
+        tmp_path / "dev.jsonl", [replace(p, question=p.question.replace("buys", "finds")) for p in programs()[:4]]
+    )
+    options = [f"model.path={folder}", "data=svamp", f"data.train={train}", f"data.test={train}", f"data.dev={dev}"]
+    options += [
+        "model=codellama",
+        "method=sft",
+        "sft.epochs=60",
+        "sft.batch_size=4",
+        "sft.lr=1e-2",
+        "sft.eval_every=60",
+    ]
+    result, printed = to_its_end(repo, tmp_path, *options, "eval.max_new_tokens=120", "tracker=none")
+    assert result["data"]["counts"]["train"] == 24
+    assert result["final"]["test"]["accuracy"] >= 0.8, printed
 
 
 def make_opt(folder: Path, texts: list[str]) -> Path:

@@ -21,25 +21,10 @@ from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.gold import encode_gold
 from tests import vocabularies
+from tests.runner.written_programs import programs
 from tests.vocabularies import LLAMA, MADE
 
-NAMES = ("Ann", "Ben", "Eve", "Joe")
-THINGS = ("pens", "nuts", "eggs", "cards", "naïve €5 notes", "x")
 PROSE = "There are 3 pens.\n\nTherefore, the answer is: 7"
-
-
-def programs() -> list[Problem]:
-    """24 problems whose programs have two levels of indentation, a comment, a string and signs beyond ASCII."""
-    made = []
-    for number in range(24):
-        name, thing, a = NAMES[number % 4], THINGS[number // 4], 3 + number // 4
-        question = f"{name} has {a} {thing} and buys 4 more. How many?"
-        cot = (
-            f'def solution():\n    """{question}"""\n    # {name}: "{thing}"\n    total = {a}\n    for more in [4]:\n'
-            f"        total += more\n    return total"
-        )
-        made.append(Problem(f"p{number}", question, str(a + 4), cot, f"train.jsonl:{number + 1}"))
-    return made
 
 
 @pytest.fixture(scope="module")
