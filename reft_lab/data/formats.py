@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from reft_lab.answers.numbers import parse_number
+from reft_lab.answers.whole import read_whole
 from reft_lab.data.options import letters, parse_options, split_question, with_options
 from reft_lab.data.records import Broken, Record
 
@@ -57,10 +57,14 @@ def read_record(row: object, id: str, source: str) -> Record:
 
 
 def plain_number(value: object) -> str | None:
-    """A finite number, or the text of one, as a plain decimal: 18, 0.25, -3; None for anything else."""
+    """A finite number, or a text that is one as a whole, as a plain decimal: 18, 0.25, -3; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    number = parse_number(value) if isinstance(value, str) else float(value)
+    if isinstance(value, str):
+        read = read_whole(value)
+        number = read.value if read is not None else None
+    else:
+        number = float(value)
     if number is None or not math.isfinite(number):
         return None
     return str(int(number)) if number.is_integer() else f"{Decimal(repr(number)):f}"
