@@ -4,6 +4,7 @@ from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by
 from reft_lab.answers.letters import option_letters, read_letter
 from reft_lab.answers.numbers import Number, number_text, parse_number, read_number
 from reft_lab.answers.outcome import KINDS, Outcome
+from reft_lab.answers.whole import read_whole
 
 __all__ = [
     "KINDS",
@@ -19,4 +20,5 @@ __all__ = [
     "parse_number",
     "read_letter",
     "read_number",
+    "read_whole",
 ]

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from reft_lab.answers.letters import option_letters
-from reft_lab.answers.numbers import number_text, read_number
+from reft_lab.answers.numbers import number_text
 from reft_lab.answers.outcome import Outcome
+from reft_lab.answers.whole import read_whole
 
 TOLERANCE = 0.01
 """The paper's |a - y| <= 0.01, and the share of |y| that is allowed where |y| < 1."""
@@ -52,13 +53,15 @@ def judge_number_by_options(value: float, options: Sequence[str], gold: str) -> 
 def option_of(value: float, options: Sequence[str]) -> str | None:
     """The letter of the option whose number is nearest to `value`, None where none is near.
 
+    An option that is no single number (`n + 3`, `3 : 5`, `2 hours 30 min`) has none.
+
     Near is as in `numbers_match`, or within 1 % of the option's number, since options are often rounded (27.7 for
     27.675). An option `20 %` is 20, and 0.2 where no option is near as it is written. The first of equally near
     options counts.
     """
     near: list[tuple[bool, float, str]] = []
     for letter, option in zip(option_letters(len(options)), options, strict=False):
-        number = read_number(option)
+        number = read_whole(option)
         if number is None:
             continue
         meant = number.nearest_to(value)

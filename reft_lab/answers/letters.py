@@ -5,10 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from reft_lab.answers.typography import plain
+
 _LETTER = re.compile(
-    r"\W*(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)(?:\s+is)?\s*:?\s*)?\W*(?P<letter>[a-z])(?!\w|['’]\w)(?P<rest>.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"""
+    [\W_]*  (?:(?:so|thus|hence|therefore)\b[\W_]*)?
+    (?:(?:it|this|that)\s+(?:is|must\s+be|would\s+be)\b[\W_]*)?
+    (?:(?:the\s+)?(?:(?:correct|right|final|best)\s+)*(?:option|choice|answer|ans|letter)\b
+       (?:\s+(?:is|must\s+be|should\s+be|would\s+be|choice|option)\b)*[\W_]*)*
+    (?P<letter>[a-z])(?![^\W_]|['’]\w)(?P<rest>.*)
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+# A second letter beside the first: b, c; (a) or (b); a and c; b/c; a & b.
+_ANOTHER = re.compile(
+    r"[\W_]*?(?:[,;/&+|]|\b(?:and|or|as\s+well\s+as)\b)[\W_]*(?P<letter>[a-z])(?!\w|['’]\w)", re.IGNORECASE
+)
+_IS_RIGHT = re.compile(r"is\s+(?:the\s+)?(?:correct|right|answer)\b", re.IGNORECASE)
+_LONGEST = 1000
+"""Characters of a text that are looked at; the answer to a multiple-choice question is a line at most."""
 
 
 def option_letters(count: int) -> str:
@@ -17,17 +32,30 @@ def option_letters(count: int) -> str:
 
 
 def read_letter(text: str, options: Sequence[str]) -> str | None:
-    """The lower-case option letter that a short text states, None where it states none of these options.
+    """The lower-case option letter that a short text states, None where it states none of these options, or several.
 
-    `c`, `C`, `(c)`, `c )`, `c.`, `<c>`, `c ) 625`, `c 625` (where 625 is option c) and `option c` are c. A word is no
-    letter, and neither is an article: `a lot` is None.
+    `c`, `C`, `(c)`, `c )`, `c.`, `<c>`, `**C**`, `\\boxed{\\text{C}}`, `c ) 625`, `c 625` (where 625 is option c),
+    `option c`, `ans: c` and `the final answer is c` are c. A word is no letter, and neither is an article:
+    `a lot` is None; so are `b, c`, `a or b` and `both a and b`.
     """
-    match = _LETTER.match(text)
+    match = _LETTER.match(plain(text[:_LONGEST]))
     if match is None:
         return None
     letter = match["letter"].lower()
-    place = option_letters(len(options)).find(letter)
-    rest = match["rest"].strip()
-    if place < 0 or (rest[:1].isalnum() and rest.rstrip(" .").lower() != options[place].strip().lower()):
+    letters = option_letters(len(options))
+    place = letters.find(letter)
+    if place < 0:
         return None
-    return letter
+    rest = match["rest"].strip()
+    said = _bare(rest)
+    if said == _bare(options[place]):
+        return letter
+    another = _ANOTHER.match(match["rest"])
+    if another is not None and another["letter"].lower() != letter and another["letter"].lower() in letters:
+        return None
+    return letter if not rest[:1].isalnum() or _IS_RIGHT.match(rest) else None
+
+
+def _bare(text: str) -> str:
+    """Text without the punctuation around it, in lower case."""
+    return re.sub(r"^[\W_]+(?=\w)|[\s.)\]*_]+$", "", text.strip()).lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -10,6 +11,9 @@ from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
 
 Stage = Literal["sft", "rl"]
+
+_REASONING = "\nAnswer reasoning:\n"
+_NEXT_QUESTION = re.compile(r"(?<=\S)\s*\n[ \t#*]*Question(?:[ \t]*\d+)?[ \t]*:")
 
 
 class CotFormat(Protocol):
@@ -31,7 +35,18 @@ class CotFormat(Protocol):
 
 def question_prompt(question: str) -> str:
     """The prompt of the paper's released scripts, up to where the reasoning starts."""
-    return f"Question:\n{question}\nAnswer reasoning:\n"
+    return f"Question:\n{question}{_REASONING}"
+
+
+def own_part(response: str) -> str:
+    """A response up to where it goes on into a made-up next question: a line that begins with `Question:`."""
+    return _NEXT_QUESTION.split(response, maxsplit=1)[0]
+
+
+def last_part(response: str) -> str:
+    """What follows the last `Answer reasoning:` of a response that makes up further questions: what the released
+    code judges instead, as it looks for the last one in prompt and response together."""
+    return response.rpartition(_REASONING)[2]
 
 
 def gold_reasoning(problem: Problem) -> str:

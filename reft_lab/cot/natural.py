@@ -10,11 +10,13 @@ from reft_lab.answers.compare import judge_letter, judge_number
 from reft_lab.answers.letters import read_letter
 from reft_lab.answers.numbers import read_number
 from reft_lab.answers.outcome import Outcome
+from reft_lab.answers.typography import last_box
 from reft_lab.config.inputs import AnswersConfig
-from reft_lab.cot.format import Stage, gold_reasoning, question_prompt
+from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.data.problem import Problem
 
-_ANSWER_LINE = re.compile(r"therefore,? the answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
+_ANSWER_LINE = re.compile(r"therefore,? the (?:(?:final|correct) )?answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
+_FINAL_ANSWER = re.compile(r"\bthe final answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class NaturalFormat:
         return [self._judge(problem, response) for problem, response in zip(problems, responses, strict=True)]
 
     def _judge(self, problem: Problem, response: str) -> Outcome:
-        text = stated_answer(response)
+        text = stated_answer(response, self.answers.statement)
         if problem.is_choice:
             letter = read_letter(text, problem.options)
             return judge_letter(letter, problem.answer) if letter is not None else Outcome("no_answer")
@@ -44,7 +46,20 @@ class NaturalFormat:
         return judge_number(number.nearest_to(gold), gold, self.answers.paper_tolerance)
 
 
-def stated_answer(response: str) -> str:
-    """The text after the last `Therefore, the answer is:`, up to the end of its line; empty where there is none."""
-    stated = _ANSWER_LINE.findall(response)
-    return stated[-1].strip() if stated else ""
+def stated_answer(response: str, statement: str = "first") -> str:
+    """The text after `Therefore, the answer is:`, up to the end of its line; empty where nothing is stated.
+
+    Args:
+        response: what the policy wrote.
+        statement: `first` takes the first statement of the response's own question (see `own_part`); where no such
+            sentence closes it, the first `the final answer is`, or else the last `\\boxed{...}`. `last` takes the last
+            statement of the whole text, and nothing but this sentence, as the released code does.
+    """
+    if statement == "last":
+        stated = _ANSWER_LINE.findall(last_part(response))
+        return stated[-1].strip() if stated else ""
+    response = own_part(response)
+    found = _ANSWER_LINE.search(response) or _FINAL_ANSWER.search(response)
+    if found is not None:
+        return found[1].strip()
+    return last_box(response) or ""

@@ -11,7 +11,7 @@ from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by
 from reft_lab.answers.letters import option_letters
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.inputs import AnswersConfig, CotConfig
-from reft_lab.cot.format import Stage, gold_reasoning, question_prompt
+from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.cot.program_text import HEADER, body, with_docstring
 from reft_lab.cot.slots import signature, slot_program, slot_question
 from reft_lab.data.problem import Problem
@@ -69,9 +69,13 @@ class ProgramFormat:
     def program(self, problem: Problem, response: str) -> str:
         """The program that a response amounts to: the whole one that it holds, or else the body of the header.
 
-        The docstring stays out: it changes no answer, and equal bodies are one program to the runner.
+        The docstring stays out: it changes no answer, and equal bodies are one program to the runner. Where the
+        response makes up further questions, the program of its own question counts, or with `answers.statement=last`
+        that of the last one.
         """
-        if _holds_whole_program(response):
+        if self.answers.statement == "last" and (last := last_part(response)) != response:
+            return extract(last, self.cot.cut_at_blank_line)
+        if _holds_whole_program(own_part(response)):
             return extract(response, self.cot.cut_at_blank_line)
         header = signature(slot_question(problem.question).numbers) if self.slots else HEADER
         return extract(f"{header}\n{response}", self.cot.cut_at_blank_line)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from reft_lab.answers.compare import numbers_match
+from reft_lab.answers.grammar import CURRENCY, SIGN
+from reft_lab.answers.typography import THIN_SPACE, plain_signs
 from reft_lab.data import calculation
 from reft_lab.data.naming import name_of
 from reft_lab.data.program_text import Names, program
@@ -16,13 +18,15 @@ from reft_lab.data.records import Record, Unusable
 _PLAIN_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?|\.\d+"
 # An annotation <<48/2=24>>, or an equation that was written out only: 7 - 2 = 5 days.
 _STATED = re.compile(
-    rf"<<(?P<expression>[^<>=]*)=(?P<value>[^<>=]*)>>(?:[$€£]?(?:{_PLAIN_NUMBER})%?)?"
-    rf"|=\s*[$€£]?(?P<plain>{_PLAIN_NUMBER})(?![\d,]*\d)%?"
+    rf"<<(?P<expression>[^<>=]*)=(?P<value>[^<>=]*)>>(?:\$?(?:{_PLAIN_NUMBER})%?)?"
+    rf"|=\s*\$?(?P<plain>{_PLAIN_NUMBER})(?![\d,]*\d)%?"
 )
 _LEFT_SIDE = re.compile(
-    rf"(?P<number>{_PLAIN_NUMBER})(?P<percent>\s*%)?|(?P<sign>[-+*/()\u00d7\u00f7]|\bx\b)|[^\W\d]+|[\s$€£.,'\u2019]+"
+    rf"(?P<number>{_PLAIN_NUMBER})(?P<percent>\s*%)?|(?P<sign>[-+*/()\u00d7\u00f7]|\bx\b)|[^\W\d]+|[\s$.,']+"
 )
 _SIGNS = {"\u00d7": "*", "x": "*", "\u00f7": "/"}
+_CURRENCY = re.compile(rf"(?<![\w.]){CURRENCY}\s*(?=[-.]?[0-9])|{SIGN}", re.IGNORECASE)
+_APART = re.compile(rf"(?<![\d.,])[1-9]\d{{0,2}}(?:[{THIN_SPACE}' ]\d{{3}})+(?!\d)")
 _NUMBER = re.compile(_PLAIN_NUMBER)
 _NUMBER_WORDS = {
     word: Decimal(number)
@@ -66,11 +70,11 @@ def derive(record: Record) -> str:
     Raises:
         Unusable: the reasoning shows no calculation, or none that comes to the answer.
     """
-    steps = list(_steps(record.reasoning or ""))
+    steps = list(_steps(_plain(record.reasoning or "")))
     if not steps:
         raise Unusable("without a calculation in the reasoning")
     steps = steps[: _last_to_give(Decimal(record.answer), steps) + 1]
-    _link(steps, _numbers_of(record.question))
+    _link(steps, _numbers_of(_plain(record.question)))
     names = Names()
     lines: list[str] = []
     named: dict[int, str] = {}
@@ -99,9 +103,9 @@ def _steps(reasoning: str) -> Iterator[Step]:
         stated = _decimal(match["value"] if match["plain"] is None else match["plain"])
         if stated is None:
             continue
-        parts = calculation.tokens(match["expression"]) if match["plain"] is None else None
+        parts = calculation.tokens(_bare(match["expression"])) if match["plain"] is None else None
         if not parts or len(parts) < 3:
-            parts = _left_side(before.rstrip(" $€£=") if match["plain"] is None else before, stated)
+            parts = _left_side(before.rstrip(" $=") if match["plain"] is None else before, stated)
         if parts:
             yield Step(parts, stated, match["plain"] is not None, _words(before), after)
 
@@ -184,9 +188,21 @@ def _numbers_of(question: str) -> set[Decimal]:
 
 def _words(before: str) -> str:
     """The text on the line before a calculation, without the calculation itself."""
-    return re.sub(r"[-+*/x\u00d7\u00f7().,$€£%=\d\s]*$", "", before.rpartition("\n")[2])
+    return re.sub(r"[-+*/x\u00d7\u00f7().,$%=\d\s]*$", "", before.rpartition("\n")[2])
+
+
+def _plain(text: str) -> str:
+    """`text` with `$` for every currency (¥, ₹, R$, CHF) and commas for every separator of thousands (1 234, 1'234)."""
+    text = _CURRENCY.sub("$", plain_signs(text))
+    return _APART.sub(lambda number: re.sub(rf"[{THIN_SPACE}' ]", ",", number[0]), text)
+
+
+def _bare(calculation: str) -> str:
+    """A calculation without currency and thousands, in Python's signs."""
+    calculation = re.sub(r"\$|(?<=\d),(?=\d{3}(?!\d))", "", calculation)
+    return re.sub(r"[\u00d7\u00f7]|\bx\b", lambda sign: _SIGNS[sign[0]], calculation)
 
 
 def _decimal(text: str) -> Decimal | None:
-    text = text.strip().replace(",", "")
+    text = text.strip(" $%").replace(",", "")
     return Decimal(text) if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)", text) else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from reft_lab.answers.numbers import parse_number
+from reft_lab.answers.whole import read_whole
 from reft_lab.data.options import letters, parse_options, split_question, with_options
 from reft_lab.data.records import Broken, Record
 
@@ -57,10 +57,14 @@ def read_record(row: object, id: str, source: str) -> Record:
 
 
 def plain_number(value: object) -> str | None:
-    """A finite number, or the text of one, as a plain decimal: 18, 0.25, -3; None for anything else."""
+    """A finite number, or a text that is one as a whole, as a plain decimal: 18, 0.25, -3; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    number = parse_number(value) if isinstance(value, str) else float(value)
+    if isinstance(value, str):
+        read = read_whole(value)
+        number = read.value if read is not None else None
+    else:
+        number = float(value)
     if number is None or not math.isfinite(number):
         return None
     return str(int(number)) if number.is_integer() else f"{Decimal(repr(number)):f}"
@@ -73,7 +77,7 @@ def _gsm8k(row: Row, id: str, source: str) -> Record:
         raise Broken("answer has no `####` line")
     answer = plain_number(final)
     if answer is None:
-        raise Broken(f"answer {final.strip()!r} is no number")
+        raise Broken(f"answer {final.strip()!r} is no single number")
     return Record(id, question, answer, source, "gsm8k", reasoning=reasoning.rstrip() or None)
 
 
@@ -82,7 +86,7 @@ def _svamp(row: Row, id: str, source: str) -> Record:
     question = asked or _sentence(_text(row, "Body")) + " " + _text(row, "Question")
     answer = plain_number(row.get("Answer"))
     if answer is None:
-        raise Broken(f"Answer {row.get('Answer')!r} is no number")
+        raise Broken(f"Answer {row.get('Answer')!r} is no single number")
     equation = row.get("Equation")
     return Record(
         str(row.get("ID") or id),
@@ -115,13 +119,13 @@ def _authors(row: Row, id: str, source: str) -> Record:
     id, question = str(row["item_id"] or id), _text(row, "question")
     stem, options = split_question(question)
     value = row.get("answer_value")
-    if options and isinstance(value, str) and value.strip().isalpha():
+    if options and isinstance(value, str) and _bare_letter(value).isalpha():
         question, answer = with_options(stem, options), _letter(row, "answer_value", options)
     else:
         options = ()
         number = plain_number(value)
         if number is None:
-            raise Broken(f"answer_value {value!r} is no number")
+            raise Broken(f"answer_value {value!r} is no single number")
         answer = number
     cot = row.get("answer_cot")
     cot = cot if isinstance(cot, str) and cot.strip() else None
@@ -153,10 +157,16 @@ def _text(row: Row, key: str) -> str:
 
 def _letter(row: Row, key: str, options: tuple[str, ...]) -> str:
     """The option letter under `key`, in lower case."""
-    letter = _text(row, key).lower()
+    text = _text(row, key)
+    letter = _bare_letter(text)
     if len(letter) != 1 or letter not in letters(options):
-        raise Broken(f"{key} {letter!r} is the letter of no option")
+        raise Broken(f"{key} {text!r} is the letter of no option")
     return letter
+
+
+def _bare_letter(text: str) -> str:
+    """`B` and `(b)` as `b`."""
+    return text.strip("()[]. ").lower()
 
 
 def _sentence(text: str) -> str:

@@ -6,18 +6,10 @@ import ast
 import re
 from collections.abc import Sequence
 
-from reft_lab.answers.numbers import parse_number
+from reft_lab.answers.whole import read_whole
 
 _LETTERS = "abcdefgh"
 _OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)")
-_NUMBER = r"(?:\d+ )?\d+ ?/ ?\d+|\d+(?:,\d{2,3})*(?:\.\d+)?|\.\d+"
-_ONE_NUMBER = re.compile(
-    rf"(?P<before>[^\d.]*?\.?\s*)(?P<number>(?:[-\u2212\u2013] ?)?(?:{_NUMBER}))"
-    r"(?P<after>[^\d]*)(?:(?<=[mt]) ?[23])?"
-)
-_CURRENCY = re.compile(r"(?:rs|re|s|us|usd|inr)?\s*\.?\s*[$€£¥₹]?\s*", re.IGNORECASE)
-_UNIT = re.compile(r"\s*(?:%|[$€£¥₹°]|[a-z]{2,}|[mshlgk])?(?:[ /.]+(?:[a-z]{2,}|[mshlgk]))*\s*[.²³]?\s*", re.IGNORECASE)
-_NOT_UNITS = re.compile(r"\b(?:pi|root|sqrt|and|or|to|by|am|pm)\b", re.IGNORECASE)
 
 
 def parse_options(text: str) -> tuple[str, ...]:
@@ -59,14 +51,10 @@ def letters(options: Sequence[str]) -> str:
 def option_number(option: str) -> float | None:
     """The number that an option is, with or without a unit; None for `none of these`, `2 : 3`, `4 π`, `x + 1`.
 
-    Stricter than `parse_number`, which looks for a number within a sentence: here the whole option must be one.
+    Stricter than `read_number`, which looks for a number within a sentence: here the whole option must be one.
     """
-    match = _ONE_NUMBER.fullmatch(option.strip())
-    if match is None or not _CURRENCY.fullmatch(match["before"]):
-        return None
-    if not _UNIT.fullmatch(match["after"]) or _NOT_UNITS.search(match["after"]):
-        return None
-    return parse_number(match["number"])
+    number = read_whole(option)
+    return number.value if number is not None else None
 
 
 def _joined(text: str) -> str:

@@ -28,6 +28,14 @@ def test_a_number_stands_for_the_option_it_is(value: float, letter: str | None) 
     assert option_of(value, OPTIONS) == letter
 
 
+@pytest.mark.parametrize(
+    "option", ["n + 3", "3 : 5", "3 hours 30 min", "3 √ 2", "3 x", "3 pm", "3 ab / 11", "3 , 4", "3 !", "3 - n", "3 ∏"]
+)
+def test_an_option_that_says_more_than_a_number_is_stood_for_by_none(option: str) -> None:
+    assert option_of(3, (option, "5")) is None
+    assert option_of(3, (option, "3 km / hr")) == "b"
+
+
 def test_the_nearest_of_close_options_counts() -> None:
     assert option_of(27.675, ("27.7", "27.68", "27.6")) == "b"
     assert option_of(5, ("5", "5")) == "a"

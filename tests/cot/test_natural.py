@@ -59,8 +59,14 @@ def test_gold_reads_back_as_correct() -> None:
         ("so\nTherefore, the answer is: $13.00 per day.\nMore", "correct", 13),
         ("so\nTherefore, the answer is <13>.", "correct", 13),
         ("therefore the answer is 13 ducks", "correct", 13),
-        ("Therefore, the answer is: 12\nNo.\nTherefore, the answer is: 13", "correct", 13),
-        ("Therefore, the answer is: 13\nNo.\nTherefore, the answer is: 12", "wrong", 12),
+        ("Therefore, the answer is: 12\nNo.\nTherefore, the answer is: 13", "wrong", 12),
+        ("Therefore, the answer is: 13\nNo.\nTherefore, the answer is: 12", "correct", 13),
+        (r"Therefore, the answer is: $\boxed{\text{13 ducks}}$.", "correct", 13),
+        (r"Therefore, the answer is: \(\frac{26}{2}\)", "correct", 13),
+        (r"Therefore, the answer is: 13\sqrt{2}", "no_answer", None),
+        (r"So it is \boxed{12}, no, \boxed{13}.", "correct", 13),
+        ("She sells 3. The final answer is 13.", "correct", 13),
+        ("Therefore, the final answer is 13", "correct", 13),
         ("Therefore, the answer is: 16 - 3 = 13", "correct", 13),
         ("Therefore, the answer is: nan", "no_answer", None),
         ("Therefore, the answer is: inf", "no_answer", None),
@@ -85,6 +91,9 @@ def test_numeric_answers(response: str, kind: str, value: float | None) -> None:
         ("(C)", "correct", "c"),
         ("c ) 625", "correct", "c"),
         ("b", "wrong", "b"),
+        (r"\boxed{\text{C}}", "correct", "c"),
+        ("the final answer is c", "correct", "c"),
+        ("b, c", "no_answer", None),
         ("d", "no_answer", None),
         ("625", "no_answer", None),
         ("none", "no_answer", None),
@@ -107,6 +116,30 @@ def test_the_papers_tolerance_is_a_switch() -> None:
     response = "Therefore, the answer is: 0"
     assert judge(small, response).kind == "wrong"
     assert judge(small, response, AnswersConfig(paper_tolerance=True)).kind == "correct"
+
+
+GOES_ON = (
+    "16 - 3 = 13.\nTherefore, the answer is: 13\n\nQuestion:\nTom has 5 cats.\nAnswer reasoning:\n5.\n"
+    "Therefore, the answer is: 5"
+)
+
+
+@pytest.mark.parametrize(
+    ("response", "first", "last"),
+    [
+        (GOES_ON, 13, 5),
+        (GOES_ON.removesuffix("Therefore, the answer is: 5"), 13, None),
+        (GOES_ON.replace("\nTherefore, the answer is: 13", ""), None, 5),
+        (GOES_ON.replace("Therefore, the answer is: 13", r"\boxed{13}"), 13, 5),
+        ("Therefore, the answer is: 13\nTom has 5 cats. Therefore, the answer is: 5", 13, 5),
+        ("Question: what is left?\n16 - 3.\nTherefore, the answer is: 13", 13, 13),
+        (r"So it is \boxed{13}.", 13, None),
+        ("Therefore, the answer is: 13", 13, 13),
+    ],
+)
+def test_the_first_statement_counts_or_the_last_as_in_the_released_code(response: str, first, last) -> None:
+    for statement, value in (("first", first), ("last", last)):
+        assert judge(DUCKS, response, AnswersConfig(statement=statement)).value == value
 
 
 def test_every_response_needs_its_problem() -> None:

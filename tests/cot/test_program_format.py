@@ -169,6 +169,27 @@ def test_a_blank_line_cuts_where_the_config_says_so(runner: ProgramRunner) -> No
     assert [outcome.kind for outcome in cut.judge([DUCKS, DUCKS], [response, late])] == ["wrong", "no_answer"]
 
 
+NEXT = '\n\nQuestion:\nTom has 5 cats.\nAnswer reasoning:\ndef solution():\n    """Tom has 5 cats."""\n    return 5'
+
+
+@pytest.mark.parametrize(
+    ("response", "first", "last"),
+    [
+        (BODY + NEXT, 13, 5),
+        (f"def solution():\n{BODY}{NEXT}", 13, 5),
+        ("I do not know." + NEXT, None, 5),
+        (BODY + NEXT.rpartition("def solution")[0], 13, None),
+        (BODY, 13, 13),
+    ],
+)
+def test_a_made_up_next_question_changes_nothing_unless_the_last_statement_counts(
+    runner: ProgramRunner, response: str, first: float | None, last: float | None
+) -> None:
+    for statement, value in (("first", first), ("last", last)):
+        format = ProgramFormat(CotConfig(), AnswersConfig(statement=statement), runner)
+        assert format.judge([DUCKS], [response])[0].value == value
+
+
 @pytest.mark.parametrize("cot", [None, "def solution(:", "x = 5", "def solution(x):\n    return x"])
 def test_an_unusable_gold_program_is_named(plain: ProgramFormat, slotted: ProgramFormat, cot: str | None) -> None:
     problem = Problem(id="1", question=QUESTION, answer="13", cot=cot, source="ducks.json:7")

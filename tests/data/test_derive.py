@@ -71,6 +71,29 @@ def test_the_calculation_is_read_where_the_annotation_only_states_its_value():
     assert "12 - 4" in derive_gsm8k.derive(record)
 
 
+@pytest.mark.parametrize("sign", ["$", "¥", "₣", "₹", "€", "£", "₩", "₽", "₺", "₫", "R$", "US$", "CHF ", "Rs. ", "kr "])
+@pytest.mark.parametrize("annotated", [False, True])
+def test_any_currency_may_stand_in_a_calculation(sign, annotated):
+    note = f"<<3*{sign}2={sign}6>>" if annotated else ""
+    record = gsm8k(f"A loaf costs {sign}2. What do 3 loaves cost?", f"3 loaves cost 3 * {sign}2 = {note}{sign}6.", "6")
+    assert body(derive_gsm8k.derive(record)) == ["loaves_cost = 3 * 2", "result = loaves_cost", "return result"]
+
+
+@pytest.mark.parametrize(
+    "thousand", ["1,000", "1\u202f000", "1\u00a0000", "1\u2009000", "1 000", "1'000", "1’000", "１０００"]
+)
+@pytest.mark.parametrize("minus", ["-", "−", "–"])
+def test_thousands_and_signs_of_any_typography(thousand, minus):
+    steps = f"3 × €{thousand} = €3{thousand[1:]}.\n3{thousand[1:]} {minus} 500 = <<3{thousand[1:]}{minus}500=2500>>2500"
+    record = gsm8k(f"3 cost €{thousand} each. After a discount of 500?", steps, "2500")
+    assert body(derive_gsm8k.derive(record))[:2] == ["step_1 = 3 * 1000", "step_2 = step_1 - 500"]
+
+
+def test_a_share_in_one_sign_is_a_fraction():
+    record = gsm8k("24 toys, ¼ of them dolls. The others?", "¼ * 24 = 6 dolls\n24-6=<<24-6=18>>18 others", "18")
+    assert body(derive_gsm8k.derive(record))[:2] == ["dolls = 1 / 4 * 24", "others = 24 - dolls"]
+
+
 def test_words_in_a_calculation_are_units():
     record = gsm8k("29 species, 7 pairs each?", "29 species * 7 pairs per species = 203 pairs of birds", "203")
     assert body(derive_gsm8k.derive(record)) == ["pairs_of_birds = 29 * 7", "result = pairs_of_birds", "return result"]

@@ -94,6 +94,7 @@ def test_the_authors_multiple_choice_has_its_options_in_the_question():
     assert record.options == ("4.5", "18")
     assert record.question == "half of 9 ?\na ) 4.5 , b ) 18"
     assert record.answer == "a"
+    assert read({**AUTHORS_CHOICE, "answer_value": "(B)"}).answer == "b"
 
 
 def test_mathqa_numeric_asks_without_options():
@@ -110,10 +111,14 @@ def test_mathqa_numeric_asks_without_options():
     ("row", "why"),
     [
         ({**GSM8K, "answer": "72"}, "no `####`"),
-        ({**GSM8K, "answer": "#### seventy"}, "'seventy' is no number"),
+        ({**GSM8K, "answer": "#### seventy"}, "'seventy' is no single number"),
+        ({**GSM8K, "answer": "So\n#### 40; 20"}, "answer '40; 20' is no single number"),
+        ({**GSM8K, "answer": "So\n#### x < 3"}, "answer 'x < 3' is no single number"),
+        ({**SVAMP, "Answer": "40 (years old); 15 (years old)"}, "Answer '40 (years old); 15 (years old)' is no single"),
+        ({**AUTHORS, "answer_value": "18 apples in 3 boxes"}, "answer_value '18 apples in 3 boxes' is no single"),
         ({**GSM8K, "question": " "}, "question is"),
         ({**GSM8K, "question": None}, "question is missing"),
-        ({**SVAMP, "Answer": float("nan")}, "Answer nan is no number"),
+        ({**SVAMP, "Answer": float("nan")}, "Answer nan is no single number"),
         ({**MATHQA, "correct": "f"}, "letter of no option"),
         ({**MATHQA, "options": "24 or 25"}, "no list of options"),
         ({**AUTHORS, "answer_value": None}, "answer_value None"),
@@ -132,7 +137,9 @@ def test_a_broken_record_says_what_is_wrong(row, why):
     ("value", "text"),
     [("18", "18"), ("203.0", "203"), (" 1,800", "1800"), ("-3", "-3"), (0.25, "0.25"), (7, "7"), (-0.0, "0"),
      ("3/4", "0.75"), (1e-9, "0.000000001"), (12345678901, "12345678901"), (float("inf"), None), (True, None),
-     (None, None), ("many", None)],
+     (None, None), ("many", None), (r"\frac{3}{4}", "0.75"), ("5 (apples)", "5"), ("1,250 m", "1250"),
+     ("¥1,250", "1250"),
+     ("40; 20", None), ("18 apples in 3 boxes", None), ("2 hours 30 min", None), (r"2\sqrt{3}", None)],
 )  # fmt: skip
 def test_plain_numbers(value, text):
     assert plain_number(value) == text
@@ -161,8 +168,10 @@ def test_a_question_without_options_is_left_alone():
     [("24", 24), ("rs . 9600", 9600), ("$ 6.50", 6.5), ("15 %", 15), ("1 / 8", 0.125), ("18 3 / 4", 18.75), ("- 7", -7),
      ("− 7", -7), ("1,575", 1575), ("30 sec", 30), ("6 % .", 6), ("210 cm 2", 210), ("10 km / hr", 10),
      ("none of these", None), ("2 : 3", None), ("14 , 5", None), ("4 π", None), ("16 pi feet", None), ("2 x", None),
-     ("√ 3", None), ("6 ^ 3", None), ("2 hours 30 min", None), ("11 am", None), ("x = 35", None), ("7 and 8", None),
-     ("", None)],
+     ("√ 3", None), ("6 ^ 3", None), ("2 hours 30 min", None), ("11 am", None), ("x = 35", 35), ("7 and 8", None),
+     ("", None), ("n + 3", None), ("3 : 5 : 7", None), ("11 / 3 ab", None), ("78 + ( 4 / 7 ) %", None), ("½", 0.5),
+     ("38 ° c", 38), ("1200 m ^ 2", 1200), ("s . 432", 432), ("b . 1 / 4", 0.25), ("3 dozen", 36), ("3 x", None),
+     ("at least 5", None), ("5 ⁄ 7", 5 / 7), ("rs . 495 / -", 495), ("5 1 / 4 km / h", 5.25)],
 )  # fmt: skip
 def test_an_option_is_a_number_only_as_a_whole(option, number):
     assert option_number(option) == number

@@ -51,6 +51,16 @@ def test_exactly_one_percent_is_let_pass_and_more_is_not(tmp_path):
     assert "b.jsonl:1: answer has no `####` line" in str(raised.value)
 
 
+def test_gold_answers_that_are_no_single_number_stop_the_run_by_line(tmp_path):
+    rows = [
+        {"question": "?", "answer": f"So\n#### {answer}"} for answer in (r"\frac{3}{4}", "5 (apples)", "40; 20", "x")
+    ]
+    with pytest.raises(BadInput) as raised:
+        read_file(write_lines(tmp_path / "gold.jsonl", rows), "x")
+    assert "2 of 4 records are broken" in str(raised.value)
+    assert f"{tmp_path / 'gold.jsonl'}:3: answer '40; 20' is no single number" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -1,0 +1,111 @@
+"""How one number is written: sign, currency, digits, fraction, words that multiply it, percent."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from reft_lab.answers.typography import CURRENCY_SIGNS, THIN_SPACE, plain
+
+SIGN = rf"[{re.escape(CURRENCY_SIGNS)}]"
+CODE = (
+    r"(?:rs|re|inr|usd|eur|euros?|gbp|chf|sfr|fr|jpy|yen|cny|rmb|krw|rub|try|brl|aud|cad|nzd|sgd|hkd|mxn|zar|dkk|nok|sek"
+    r"|pln|czk|huf|kr|zł|kč)"
+)
+"""Currencies by letters, as people put them before or after a number."""
+CURRENCY = rf"(?:[a-z]{{0,3}}{SIGN}{{1,2}}|\b{CODE}\b\s?\.?|\b{CODE}(?=[0-9]))"
+
+# Thousands: 1,234 and 12,34,567 (Indian); 1.234,56 and 1.234.567 (European); 1'234 (Swiss); 1 234 (SI).
+_COMMAS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3})(?:\.[0-9]*+)?"
+_POINTS = r"[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})+,[0-9]++|(?:\.[0-9]{3}){2,}+)"
+_APART = rf"[1-9][0-9]{{0,2}}(?:(?:'[0-9]{{3}})++|(?:{THIN_SPACE}[0-9]{{3}})++|(?:\ [0-9]{{3}})++)(?:[.,][0-9]++)?"
+_SIMPLE = r"(?:[0-9]++(?:\.[0-9]*+)?|(?<!\.)\.[0-9]++)"
+# The digits of a number must not stand inside a word (x0, A4) or be the tail of a malformed one (18.0.0, 1_000).
+_ENDS = rf"(?![0-9_]|[.,'{THIN_SPACE}][0-9])"
+_EXPONENT = r"(?:e[-+]?[0-9]++)?"
+_DIGITS = rf"(?:(?:{_APART}|{_POINTS}|{_COMMAS}){_ENDS}|{_SIMPLE}{_EXPONENT}{_ENDS})"
+_WHOLE = r"[0-9]{1,15}"
+_BLANK = rf"[ {THIN_SPACE}]"
+_SCALES = {
+    "dozen": 12, "hundred": 1e2, "thousand": 1e3, "lakh": 1e5, "lac": 1e5, "million": 1e6, "crore": 1e7, "billion": 1e9,
+    "trillion": 1e12, "mil": 1e6, "mn": 1e6, "mln": 1e6, "bn": 1e9, "tn": 1e12, "k": 1e3, "m": 1e6, "b": 1e9,
+}  # fmt: skip
+# One of the letters multiplies only where it touches the digits, and m and b only as capitals: 5 m is five metres.
+_LETTER_SCALE = r"(?:(?-i:[kK]|M|B)|bn|mn|mln|mil|tn)(?![a-z0-9'])"
+_WORD_SCALE = (
+    r"(?:[\s-]*(?<![a-z])(?:dozen|hundred|thousand|lakh|lac|million|crore|billion|trillion|bn|mn|mln|mil|tn)s?\b)+"
+)
+_HALVES = {"half": 0.5, "third": 1 / 3, "quarter": 0.25, "two thirds": 2 / 3, "three quarters": 0.75}
+
+NUMBER = re.compile(
+    rf"""
+    (?:(?P<sign>(?<![\w)\]])(?:[-+]|(?:minus|negative)\b))\s*)?
+    (?:(?P<currency>(?<![\w.]){CURRENCY})\s*(?P<sign_after>[-+])?\s*)?
+    (?(currency)|(?<!\w)) (?<![0-9][.,'{THIN_SPACE}])
+    (?: (?P<whole>{_WHOLE}) {_BLANK}+ (?:and[ ]+)? (?P<part>{_WHOLE}) [ ]?/[ ]? (?P<parts>{_WHOLE}) {_ENDS}
+      | (?P<number>{_DIGITS}) (?:\s*/\s*(?P<divisor>{_DIGITS}))?
+    )
+    (?: [ ]and[ ] (?:a[ ]|one[ ])? (?P<and>half|third|quarter|two[ ]thirds|three[ ]quarters) \b )?
+    (?P<scale>{_LETTER_SCALE}|{_WORD_SCALE})?
+    (?P<percent> \s*% | \s*(?:percent|per\ cent)\b )?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A number with everything that makes its value, in text that went through `typography.plain`."""
+
+_ARROW = re.compile(r"[-=]+>|→|⇒|⟹|≈|==")
+_WRAPPED = re.compile(r"<([^<>=]*)>")
+_TAG = re.compile(r"</?[a-z]{1,6}\s?/?>", re.IGNORECASE)
+# Comparisons, sets, roots, infinity: what holds one of them is more than a number.
+_NO_NUMBER = re.compile(r"[<>≤≥≠≮≯∈∪∩∅∞√∫∑±‰]|!=|=/=|\\[A-Za-z{]")
+_SIGNED_GROUP = re.compile(rf"([-+])\s*\(\s*({_DIGITS}(?:\s*/\s*{_DIGITS})?)\s*\)")
+_SEVERAL = re.compile(r"[,;](?![0-9]{3}(?![0-9]))|[0-9]\s+[a-z]\s*$|\b(?:and|or|but)\b", re.IGNORECASE)
+
+
+def sides(text: str) -> list[str] | None:
+    """The sides of the equation that a text is, as plain text; one side where there is no `=`.
+
+    None for what says more than a number: comparisons (`x < 3`, `18 != 20`), sets, roots, two equations (`x = 3 and
+    y = 4`). Arrows and `≈` are read as `=`, `<203>` as 203.
+    """
+    text = _WRAPPED.sub(r" \1 ", _TAG.sub(" ", _ARROW.sub("=", plain(text))))
+    found = _SIGNED_GROUP.sub(r"\1\2", text).split("=")
+    if _NO_NUMBER.search(text if len(found) == 1 or "!" in text else text.replace("!=", "≠").rpartition("=")[2]):
+        return None
+    if any(_SEVERAL.search(side) for side in found[1:-1]):
+        return None
+    return found
+
+
+def value_of(match: re.Match[str]) -> float | None:
+    """The finite value of a match of NUMBER without regard to percent, None where it has none (`3/0`, `1 7/4`)."""
+    if match["whole"] is not None:
+        part, parts = int(match["part"]), int(match["parts"])
+        if part >= parts:
+            return None
+        value = int(match["whole"]) + part / parts
+    else:
+        value = _float(match["number"])
+        if match["divisor"] is not None:
+            divisor = _float(match["divisor"])
+            if divisor == 0:
+                return None
+            value /= divisor
+    if match["and"]:
+        value += _HALVES[match["and"].lower()]
+    for scale in re.findall(r"[a-z]+", (match["scale"] or "").lower()):
+        value *= _SCALES[scale if scale in _SCALES else scale.removesuffix("s")]
+    if (match["sign"] or "+") != "+":
+        value = -value
+    if match["sign_after"] == "-":
+        value = -value
+    return value if math.isfinite(value) else None
+
+
+def _float(digits: str) -> float:
+    """The value of digits with any separators: 1,234.5, 1.234,5, 1'234, 1 234."""
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]{3})+,[0-9]+|[0-9]+(?:\.[0-9]{3}){2,}", digits):
+        digits = digits.replace(".", "").replace(",", ".")
+    elif re.search(rf"[ '{THIN_SPACE}]", digits):
+        digits = re.sub(rf"[ '{THIN_SPACE}]", "", digits).replace(",", ".")
+    return float(digits.replace(",", ""))
