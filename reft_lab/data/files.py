@@ -60,7 +60,7 @@ def find_files(config: DataConfig, cot: str) -> Files:
 
 def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) -> Files:
     """The files in a folder for the splits that no file is given for."""
-    paths = sorted(path for path in folder.iterdir() if ending(path) and path.is_file())
+    paths = sorted(path for path in folder.iterdir() if ending(path) and path.is_file() and path.name[0] != ".")
     if not paths:
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(map(ending, path.iterdir())))
         hint = f"; its folders {', '.join(inside)} do" if inside else ""

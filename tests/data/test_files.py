@@ -123,6 +123,10 @@ def test_of_two_files_for_one_split_none_is_guessed(tmp_path, split, names):
     assert chosen(config)[split] == names[0]
 
 
+def test_hidden_files_are_passed_over(tmp_path):
+    assert chosen(folder(tmp_path, train=GSM8K, test=GSM8K, **{"._train": GSM8K})) == {"train": "train", "test": "test"}
+
+
 def test_what_only_describes_the_data_is_no_training_file(tmp_path):
     config = folder(tmp_path, problems=GSM8K, test=GSM8K, dataset_info={"version": 1}, config={"name": "x"})
     assert chosen(config) == {"train": "problems", "test": "test"}
