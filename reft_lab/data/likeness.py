@@ -17,8 +17,9 @@ _REMEMBERED = 100_000  # questions, so that one is taken apart once however ofte
 
 _TOKEN = re.compile(
     r"(?P<number>\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d*\.\d+|\d+)|(?P<word>[^\W\d_]+)|(?P<end>[.!?])"
-    r"|(?P<operator>[-+*/^=<>%])"
+    r"|(?P<sign>[^\w\s])"
 )
+_SIGNS, _SIGN_CATEGORIES = "-*/^%°", ("Sm", "Sc")  # that a question depends on; the rest is punctuation
 _WRITTEN_ALIKE = str.maketrans("×÷−–", "*/--")
 _LISTED = """
 a about after again all also although altogether am an and another any are as assume assuming at
@@ -52,9 +53,9 @@ def likenesses(item: Record | Problem) -> dict[str, str]:
 
 
 def normalised(text: str) -> str:
-    """`text` without case, blanks, punctuation and number format: `It costs $ 1,027.0 .` -> `itcosts|1027|`.
+    """`text` without case, blanks, punctuation and number format: `It costs $ 1,027.0 .` -> `itcosts$|1027|`.
 
-    Arithmetic signs stay (`x + 3` is not `x - 3`); a hyphen is one where a number follows.
+    Arithmetic signs stay (`x + 3` is not `x - 3`), and those of currencies; a hyphen is a sign where a number follows.
     """
     return _forms(text)[1]
 
@@ -92,7 +93,7 @@ def _forms(text: str) -> tuple[str, str, str]:
                 _append_once(mask, "@")
             else:
                 mask.append(_PRONOUNS.get(word, word))
-        elif kind == "operator":
+        elif kind == "sign":
             plain.append(token)
             mask.append(token)
     return exact, "".join(plain) or exact, "".join(mask) or exact
@@ -123,11 +124,18 @@ def _tokens(text: str) -> list[tuple[str, str, bool]]:
     begins = True
     for match in _TOKEN.finditer(text):
         kind = str(match.lastgroup)
-        if match[0] == "-" and not text[match.end() :].lstrip()[:1].isdigit():
+        if kind == "sign" and not _counts(match):
             continue
         found.append((kind, match[0], begins))
         begins = kind == "end"
     return found
+
+
+def _counts(sign: re.Match[str]) -> bool:
+    """Whether a character that is no letter and no digit is more than punctuation."""
+    if sign[0] == "-":
+        return sign.string[sign.end() : sign.end() + 3].lstrip()[:1].isdigit()
+    return sign[0] in _SIGNS or unicodedata.category(sign[0]) in _SIGN_CATEGORIES
 
 
 def _plain(number: str) -> str:

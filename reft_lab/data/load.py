@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _GENERATED_TRAIN, _GENERATED_TEST = 700, 500
 _LARGEST_SHARE = 5
 """At most one in so many training problems is carved off for dev, and for test."""
-_LARGEST_LOSS = 4
-"""At most one in so many leaves train for it, with what is in neither, as its family is not in train."""
+_LARGEST_CUT = 20
+"""A family that is cut for dev or test, so that what is left of it is in neither, has at most one in so many."""
 
 
 def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
@@ -131,13 +131,12 @@ def _carve(
     problems of one template cannot be kept apart by template.
     """
     size = min(wanted, max(1, len(train) // _LARGEST_SHARE))
-    most = max(size, len(train) // _LARGEST_LOSS)
     rest: list[Record] = []
     carved: list[Record] = []
     left_out = 0
     degrees = LIKENESS[: LIKENESS.index(likeness) + 1]
     for likeness in reversed(degrees):
-        rest, carved, left_out = carve(train, size, config.split_seed, name, likeness, most)
+        rest, carved, left_out = carve(train, size, config.split_seed, name, likeness, cut=len(train) // _LARGEST_CUT)
         if rest and 2 * len(carved) >= size:
             break
     if not rest or not carved:

@@ -10,20 +10,21 @@ from reft_lab.randomness import key
 
 
 def carve(
-    items: Sequence[Asked], size: int, seed: int, name: str, likeness: str, most: int
+    items: Sequence[Asked], size: int, seed: int, name: str, likeness: str, *, cut: int = 0
 ) -> tuple[list[Asked], list[Asked], int]:
     """Take up to `size` different questions out of `items`, and every family that they are of.
 
-    Families are taken whole as long as they fit; where those do not come to `size`, larger ones are cut to what is
+    Families are taken whole as long as they fit. Where those do not come to `size`, larger ones are cut to what is
     missing, and the rest of them is in neither part. Which families is a matter of their text, `seed` and `name`, not
     of the order of items, so that two files with much the same questions are split alike.
 
     Args:
         likeness: what makes a family: `exact`, `normalised` or `masked`.
-        most: items that may leave `items`, those in neither part included.
+        cut: the most items that a family may have to be cut.
 
     Returns:
-        What stays, what was carved (both in their old order), and how many items are in neither.
+        What stays, what was carved (both in their old order), and how many items are in neither: copies, and what was
+        cut off.
     """
     of = families(items, likeness)
     members: dict[str, list[int]] = {}
@@ -31,20 +32,18 @@ def carve(
         members.setdefault(family, []).append(index)
     order = sorted(members, key=lambda family: key(seed, "split", name, family))
     same = "exact" if likeness == "exact" else "normalised"
+    different = {family: _different(items, members[family], same) for family in order}
     taken: list[int] = []
     gone: set[str] = set()
-    leaving = 0
-    for may_cut in (False, True):
+    for largest in (0, cut):
         for family in order:
-            if family in gone or len(taken) == size or leaving + len(members[family]) > most:
-                continue
-            different = _different(items, members[family], same)
-            if len(taken) + len(different) <= size or may_cut:
-                taken += different[: size - len(taken)]
+            room = size - len(taken)
+            fits = len(different[family]) <= room or len(members[family]) <= largest
+            if family not in gone and room > 0 and fits:
+                taken += different[family][:room]
                 gone.add(family)
-                leaving += len(members[family])
     rest = [item for item, family in zip(items, of, strict=True) if family not in gone]
-    return rest, [items[index] for index in sorted(taken)], leaving - len(taken)
+    return rest, [items[index] for index in sorted(taken)], len(items) - len(rest) - len(taken)
 
 
 def subset(items: Sequence[Asked], size: int | None, seed: int, name: str) -> list[Asked]:

@@ -34,6 +34,7 @@ def test_case_blanks_punctuation_and_number_format_do_not_count(one, other):
         ("if x + 3 = 5", "if x - 3 = 5"),
         ("the numbers 1 2", "the number s 12"),
         ("sold for 10 %", "sold for 10"),
+        ("sold for $10", "sold for ¥10"),
         ("Ann has 27 pens.", "Ben has 27 pens."),
         ("1,27 and 5", "127 and 5"),
     ],
