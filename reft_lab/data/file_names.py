@@ -21,7 +21,9 @@ _SPLIT_OF_WORD = {
 }
 _DATA_SETS = ("gsm8k", "svamp", "mathqa_numeric", "mathqa")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_SHARD = re.compile(r"(?P<name>.*?)[-_. ]*(?P<number>\d+)[-_ ]?of[-_ ]?(?P<count>\d+)", re.IGNORECASE)
+_SHARD = re.compile(
+    r"(?P<name>.*?)[-_. ]*(?P<number>\d+)[-_ ]of[-_ ](?P<count>\d+)(?:-[0-9a-f]{8,})?", re.IGNORECASE
+)  # the hub adds a hash to some
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,12 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
             files.by_split[split] = chosen.paths
     if not files.by_split and not given:
         raise BadInput(_ambiguous(folder, ", ".join(each.shown for each in sources), "train", nameless=True))
-    _say(folder, sources, files)
+    _say(folder, [each for each in sources if not _is_given(each, given)], files)
     return files
+
+
+def _is_given(source: Source, given: dict[str, Path]) -> bool:
+    return any(path.resolve() == other.resolve() for path in source.paths for other in given.values())
 
 
 def _say(folder: Path, sources: Sequence[Source], files: Files) -> None:
@@ -87,8 +91,8 @@ def _say(folder: Path, sources: Sequence[Source], files: Files) -> None:
     taken = [f"{split} is {Source.of(paths).shown}" for split, paths in files.by_split.items()]
     left = [each.shown for each in sources if each.paths not in files.by_split.values()]
     if left or any(len(paths) > 1 or stem(paths[0]) != split for split, paths in files.by_split.items()):
-        rest = f"; not read: {', '.join(left)}" if left else ""
-        files.notes.append(f"in {folder}: {', '.join(taken)}{rest}")
+        said = [*([", ".join(taken)] if taken else []), *([f"not read: {', '.join(left)}"] if left else [])]
+        files.notes.append(f"in {folder}: {'; '.join(said)}")
 
 
 def _of_data_set(candidates: list[Source], data_set: str) -> list[Source]:

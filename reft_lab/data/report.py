@@ -48,7 +48,9 @@ class DataReport:
 
     def _repeated(self) -> str:
         """The duplicates in one line, empty where there are none."""
-        found = {place: [counts[place] for counts in self.duplicates.values()] for place in self.duplicates["masked"]}
+        found = {
+            place: [counts[place] for counts in self.duplicates.values()] for place in self.duplicates.get("masked", ())
+        }
         places = [
             f"{'in both ' if '/' in place else 'within '}{place} {'/'.join(map(str, counts))}"
             for place, counts in found.items()

@@ -69,5 +69,8 @@ def _whole(folder: Path, count: int, found: dict[int, Path]) -> list[Path]:
     if missing or len(found) > count:
         there = ", ".join(found[number].name for number in sorted(found)[:3])
         what = f"shard {missing[0]} of {count} is missing" if missing else f"there are {len(found)} shards of {count}"
-        raise BadInput(f"{what} in {folder} (there: {there}); complete them, or name one file with data.train=")
+        raise BadInput(
+            f"{what} in {folder} (there: {there}); complete them, or give single files with data.train= and data.test= "
+            "instead of data.path="
+        )
     return [found[number] for number in sorted(found)]

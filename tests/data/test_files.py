@@ -2,11 +2,12 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
 from reft_lab.config.inputs import DataConfig
-from reft_lab.data.file_names import data_set_of, split_of
+from reft_lab.data.file_names import Shard, data_set_of, shard_of, split_of
 from reft_lab.data.files import find_files
 from reft_lab.data.sources import read_sources
 from reft_lab.errors import BadInput
@@ -144,6 +145,16 @@ def test_shards_are_joined_in_order_and_said(tmp_path, ending, first):
     assert "(3 shards)" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "shard"),
+    [("train-00001-of-00002.json", Shard("train", 1, 2)), ("train_1_of_3.jsonl.gz", Shard("train", 1, 3)),
+     ("train-00000-of-00001-0123456789abcdef.jsonl", Shard("train", 0, 1)),
+     ("a.test-1-of-2.JSON", Shard("a.test", 1, 2)), ("train.json", None), ("train_2.json", None), ("best5of10.json", None)],
+)  # fmt: skip
+def test_shards_by_name(name, shard):
+    assert shard_of(Path(name)) == shard
+
+
 @pytest.mark.parametrize("there", [(0,), (1,), (0, 2), (1, 2), (0, 1, 2, 3)])
 def test_a_missing_shard_is_refused(tmp_path, there):
     write(tmp_path, **{f"train-0000{n}_of_00003__jsonl": GSM8K for n in there}, test=GSM8K)
@@ -187,6 +198,7 @@ def test_a_given_training_file_settles_what_a_folder_leaves_open(tmp_path):
     config = folder(tmp_path, one=GSM8K, two=GSM8K, test=GSM8K)
     config.train = str(tmp_path / "two.json")
     assert chosen(config) == {"train": "two", "test": "test"}
+    assert find_files(config, "program").notes == [f"in {tmp_path}: test is test.json; not read: one.json"]
 
 
 def test_what_is_missing_is_said(tmp_path):
