@@ -67,7 +67,7 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
         raise BadInput(f"{folder} holds no .json or .jsonl file{hint}; give data.path= a folder or file with problems")
     sources = sources_in(folder, paths)
     named = {split: [each for each in sources if split_of(each.name) == split] for split in SPLITS}
-    nameless = [each for each in sources if split_of(each.name) is None]
+    nameless = [each for each in sources if split_of(each.name) is None and not _is_given(each, given)]
     if not (len(nameless) == 1 and not named["dev"]):
         nameless = [each for each in nameless if recognise(first_row(each.paths[0]))]  # not what describes the data
     files = Files()

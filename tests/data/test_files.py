@@ -149,7 +149,8 @@ def test_shards_are_joined_in_order_and_said(tmp_path, ending, first):
     ("name", "shard"),
     [("train-00001-of-00002.json", Shard("train", 1, 2)), ("train_1_of_3.jsonl.gz", Shard("train", 1, 3)),
      ("train-00000-of-00001-0123456789abcdef.jsonl", Shard("train", 0, 1)),
-     ("a.test-1-of-2.JSON", Shard("a.test", 1, 2)), ("train.json", None), ("train_2.json", None), ("best5of10.json", None)],
+     ("a.test-1-of-2.JSON", Shard("a.test", 1, 2)), ("train.json", None), ("train_2.json", None),
+     ("best5of10.json", None)],
 )  # fmt: skip
 def test_shards_by_name(name, shard):
     assert shard_of(Path(name)) == shard
@@ -199,6 +200,10 @@ def test_a_given_training_file_settles_what_a_folder_leaves_open(tmp_path):
     config.train = str(tmp_path / "two.json")
     assert chosen(config) == {"train": "two", "test": "test"}
     assert find_files(config, "program").notes == [f"in {tmp_path}: test is test.json; not read: one.json"]
+    config = folder(tmp_path, one=GSM8K, two=GSM8K)
+    config.test = str(tmp_path / "two.json")
+    (tmp_path / "test.json").unlink()
+    assert chosen(config) == {"train": "one", "test": "two"}
 
 
 def test_what_is_missing_is_said(tmp_path):
