@@ -46,6 +46,8 @@ def find_files(config: DataConfig, cot: str) -> Files:
             files = _in_folder(path, config.name, cot, given)
         elif "train" not in given:
             given["train"] = path
+            if split_of(stem(path)) not in (None, "train"):
+                files.notes.append(f"{path.name} is trained on, whatever its name, as data.path= is that file alone")
     for split, path in given.items():
         files.by_split[split] = (path,)
         if (shard := shard_of(path)) and shard.count > 1:

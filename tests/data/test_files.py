@@ -193,6 +193,10 @@ def test_a_single_file_is_train(tmp_path):
     config = folder(tmp_path, anything=GSM8K)
     config.path = str(tmp_path / "anything.json")
     assert chosen(config) == {"train": "anything"}
+    assert find_files(config, "program").notes == []
+    folder(tmp_path, testset=GSM8K)
+    config.path = str(tmp_path / "testset.json")
+    assert "testset.json is trained on" in find_files(config, "program").notes[0]
 
 
 def test_a_given_training_file_settles_what_a_folder_leaves_open(tmp_path):
