@@ -67,7 +67,7 @@ def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared
     """The rows of the comparison, in the order of the groups.
 
     Where base and setting share two seeds or more, the difference is paired over seeds (Student's t); where they share
-    one, over its test problems (bootstrap and exact McNemar).
+    one, over its test problems (bootstrap and exact McNemar), unless they were asked other questions.
 
     Args:
         groups: the settings.
@@ -107,13 +107,14 @@ def _change(group: Group, base: Group, right: Right) -> Change | None:
     if not ours:
         return None
     (seed,) = [seed for seed in group.by_seed(TEST) if seed in base.by_seed(TEST)]
-    difference = ours[0] - theirs[0]
+    answers = [right(_run(each, seed)) for each in (group, base)]
+    basis = "other test questions" if all(each.right for each in answers) else "no predictions"
     try:
-        mine, others = paired(*(right(_run(each, seed)) for each in (group, base)))
+        mine, others = paired(*answers)
     except BadInput:
-        return Change(difference, math.nan, math.nan, math.nan, math.nan, 1, "other test questions")
+        mine, others = [], []
     if not mine:
-        return Change(difference, math.nan, math.nan, math.nan, math.nan, 1, "no predictions")
+        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, basis)
     each = statistics.compare_problems(mine, others)
     return Change(each.difference, each.low, each.high, each.p, math.nan, 1, f"{each.n} problems")
 
