@@ -73,13 +73,22 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
     if not (len(nameless) == 1 and not named["dev"]):
         nameless = [each for each in nameless if recognise(first_row(each.paths[0]))]  # not what describes the data
     files = Files()
+    unclear: dict[str, list[Source]] = {}
     for split in SPLITS:
         candidates = named[split] or (nameless if split == "train" else [])
         if candidates and split not in given:
-            chosen = _choose(_of_data_set(candidates, data_set), split, cot, folder, files.notes)
-            files.by_split[split] = chosen.paths
+            best = _best(_of_data_set(candidates, data_set), split, cot, files.notes)
+            files.by_split[split] = best[0].paths
+            if len(best) > 1:
+                unclear[split] = best
+    if "train" in unclear and not named["train"]:
+        raise BadInput(_nameless(folder, nameless))
     if not files.by_split and not given:
-        raise BadInput(_ambiguous(folder, ", ".join(each.shown for each in sources), "train", nameless=True))
+        raise BadInput(_nameless(folder, sources))
+    if unclear:
+        several = ", and several that could be ".join(f"{split} ({_names(each)})" for split, each in unclear.items())
+        options = " and ".join(f"data.{split}=" for split in unclear)
+        raise BadInput(f"{folder} holds several files that could be {several}; name the right one with {options}")
     _say(folder, [each for each in sources if not _is_given(each, given)], files)
     return files
 
@@ -91,9 +100,9 @@ def _is_given(source: Source, given: dict[str, Path]) -> bool:
 def _say(folder: Path, sources: Sequence[Source], files: Files) -> None:
     """A sentence on which file was taken for which split, unless every one is called what it is."""
     taken = [f"{split} is {Source.of(paths).shown}" for split, paths in files.by_split.items()]
-    left = [each.shown for each in sources if each.paths not in files.by_split.values()]
+    left = _names([each for each in sources if each.paths not in files.by_split.values()])
     if left or any(len(paths) > 1 or stem(paths[0]) != split for split, paths in files.by_split.items()):
-        said = [*([", ".join(taken)] if taken else []), *([f"not read: {', '.join(left)}"] if left else [])]
+        said = [*([", ".join(taken)] if taken else []), *([f"not read: {left}"] if left else [])]
         files.notes.append(f"in {folder}: {'; '.join(said)}")
 
 
@@ -102,28 +111,27 @@ def _of_data_set(candidates: list[Source], data_set: str) -> list[Source]:
     return [each for each in candidates if data_set_of(each.name) == data_set] or candidates
 
 
-def _choose(candidates: list[Source], split: str, cot: str, folder: Path, notes: list[str]) -> Source:
-    """The only candidate, or the only one whose reasoning fits best."""
+def _best(candidates: list[Source], split: str, cot: str, notes: list[str]) -> list[Source]:
+    """The candidates whose reasoning fits best; several where that does not tell them apart."""
     fit = {each: _fit(each.paths[0], cot) if split == "train" else 0 for each in candidates}
     best = [each for each in candidates if fit[each] == min(fit.values())]
-    names = ", ".join(each.shown for each in best)
-    if len(best) > 1:
-        raise BadInput(_ambiguous(folder, names, split, nameless=split_of(best[0].name) is None))
-    if len(candidates) > 1:
-        others = ", ".join(each.shown for each in candidates if each not in best)
+    if len(best) == 1 < len(candidates):
+        others = _names([each for each in candidates if each not in best])
         notes.append(
-            f"{names} is taken for {split}, as it fits cot={cot}, not {others} (data.{split}= chooses another)"
+            f"{best[0].shown} is taken for {split}, as it fits cot={cot}, not {others} (data.{split}= chooses another)"
         )
-    return best[0]
+    return best
 
 
-def _ambiguous(folder: Path, names: str, split: str, *, nameless: bool) -> str:
-    if nameless:
-        return (
-            f"the names of the files in {folder} do not say which split they are ({names}); say it with data.train= "
-            "and data.test=, or put train, dev or test into their names"
-        )
-    return f"{folder} holds several files that could be {split} ({names}); name the one that is with data.{split}="
+def _nameless(folder: Path, sources: Sequence[Source]) -> str:
+    return (
+        f"the names of the files in {folder} do not say which split they are ({_names(sources)}); say it with "
+        "data.train= and data.test=, or put train, dev or test into their names"
+    )
+
+
+def _names(sources: Sequence[Source]) -> str:
+    return ", ".join(each.shown for each in sources)
 
 
 def _fit(path: Path, cot: str) -> int:

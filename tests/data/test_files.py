@@ -128,6 +128,16 @@ def test_hidden_files_are_passed_over(tmp_path):
     assert chosen(folder(tmp_path, train=GSM8K, test=GSM8K, **{"._train": GSM8K})) == {"train": "train", "test": "test"}
 
 
+def test_all_that_is_open_is_asked_for_at_once(tmp_path):
+    """The folder as OpenAI released it."""
+    names = ("train", "train_socratic", "test", "test_socratic", "example_model_solutions")
+    with pytest.raises(
+        BadInput, match=r"train\.json, train_socratic.*test\.json, test_socratic.*data\.test=$"
+    ) as raised:
+        find_files(folder(tmp_path, **dict.fromkeys(names, GSM8K)), "program")
+    assert "example" not in str(raised.value)
+
+
 def test_what_only_describes_the_data_is_no_training_file(tmp_path):
     config = folder(tmp_path, problems=GSM8K, test=GSM8K, dataset_info={"version": 1}, config={"name": "x"})
     assert chosen(config) == {"train": "problems", "test": "test"}
