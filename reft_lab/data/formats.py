@@ -127,14 +127,14 @@ def _svamp(row: Row, id: str, source: str) -> Record:
     answer = plain_number(row.get("Answer"))
     if answer is None:
         raise Broken(f"Answer {row.get('Answer')!r} is no number")
-    equation = row.get("Equation") or row.get("Formula")
+    equation = row.get("Equation")
     return Record(
         str(row.get("ID") or id),
         question,
         answer,
         source,
         "svamp",
-        formula=equation if isinstance(equation, str) and equation.strip() else None,
+        formula=next((each for each in (equation, row.get("Formula")) if isinstance(each, str) and each.strip()), None),
     )
 
 
