@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.settings import finished
@@ -18,26 +19,77 @@ RIGHT = "correct"
 COLUMNS = ("both", "only_ours", "only_theirs", "neither", "difference", "low", "high", "p")
 
 
+@dataclass(frozen=True)
+class Answered:
+    """The test questions of a run, and whether it answered them right.
+
+    Attributes:
+        right: by question: its text in single spaces, and how many times the same text came before it.
+        questions: text of the question by id.
+    """
+
+    right: dict[tuple[str, int], bool] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
+
+
+def answered(lines: Iterable[Mapping[str, Any]]) -> Answered:
+    """What the lines of a predictions.jsonl say; those without a question, which a run does not write, are left out."""
+    found, times = Answered(), Counter[str]()
+    for line in lines:
+        if not isinstance(line.get("question"), str):
+            continue
+        text = " ".join(line["question"].split())
+        found.right[text, times[text]] = line.get("outcome") == RIGHT
+        found.questions[str(line.get("id"))] = text
+        times[text] += 1
+    return found
+
+
+def paired(ours: Answered, theirs: Answered) -> tuple[list[bool], list[bool]]:
+    """Whether each question that both were asked was answered right, by us and by them; empty where there is none.
+
+    Questions are the same by their text, whatever their ids; a text that comes several times is paired in order.
+
+    Raises:
+        BadInput: under the same id the two were asked different questions, which the other was not asked at all: ids
+            are numbers in a file, and these are two files.
+    """
+    texts, other_texts = set(ours.questions.values()), set(theirs.questions.values())
+    for id, text in ours.questions.items():
+        other = theirs.questions.get(id, text)
+        if text not in other_texts and other not in texts:
+            raise BadInput(
+                f"under the same id, {id}, one was asked {_short(text)!r} and the other {_short(other)!r}: they were "
+                "tested on different questions; compare runs on the same test questions."
+            )
+    shared = [question for question in ours.right if question in theirs.right]
+    return [ours.right[question] for question in shared], [theirs.right[question] for question in shared]
+
+
 def compare_runs(predictions: DataFrame, ours: str, theirs: str) -> ProblemComparison:
-    """Compare the chosen checkpoints of two runs on the problems that both were tested on.
+    """Compare the chosen checkpoints of two runs on the questions that both were tested on, paired as `paired` does.
 
     Args:
         predictions: `Runs.predictions()`.
         ours, theirs: ids of the runs.
 
     Raises:
-        BadInput: one of them has no predictions, or they share no problem.
+        BadInput: one of them has no predictions, they share no question, or they have other questions under the same
+            ids.
     """
-    right = {}
+    found = {}
     for run in (ours, theirs):
         rows = predictions[predictions["run"] == run]
         if rows.empty:
             raise BadInput(f"run {run!r} has no predictions, which a comparison problem by problem needs.")
-        right[run] = rows.set_index("id")["outcome"] == RIGHT
-    shared = right[ours].index.intersection(right[theirs].index)
-    if shared.empty:
+        found[run] = answered(rows.to_dict("records"))
+    try:
+        mine, others = paired(found[ours], found[theirs])
+    except BadInput as error:
+        raise BadInput(f"runs {ours!r} and {theirs!r} cannot be compared: {error}") from None
+    if not mine:
         raise BadInput(f"runs {ours!r} and {theirs!r} were tested on different problems, so they cannot be compared.")
-    return compare_problems(right[ours][shared].tolist(), right[theirs][shared].tolist())
+    return compare_problems(mine, others)
 
 
 def against_warmup(predictions: DataFrame, table: DataFrame) -> DataFrame:
@@ -75,6 +127,10 @@ def against_baseline(predictions: DataFrame, table: DataFrame) -> DataFrame:
     there = set(predictions["run"])
     pairs = {run: f"{run}/{BASELINE}" for run in there if f"{run}/{BASELINE}" in there}
     return _frame((run, seed, compare_runs(predictions, run, pairs[run])) for run, seed in _finished_with(table, pairs))
+
+
+def _short(question: str) -> str:
+    return question if len(question) <= 60 else f"{question[:60]}..."
 
 
 def _right(outcomes: Series) -> list[bool]:

@@ -74,6 +74,15 @@ class DataConfig:
         Optional[int],
         doc("test problems: how many to generate, to carve where there is no test file, or a seeded subset", ge=1),
     ] = None
+    families: Annotated[
+        str,
+        doc(
+            "questions that dev and test, where they are carved, do not share with train: equal but for numbers and "
+            "names too (masked), but for case, blanks, punctuation and number format (normalised), or but for case and "
+            "blanks (exact)"
+        ),
+        OneOf("masked", "normalised", "exact"),
+    ] = "masked"
     split_seed: Annotated[int, doc("seed of every split and subset; the same for all seeds of a study", ge=0)] = 0
     annotation: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""A program from SVAMP's Equation, a fully bracketed calculation: `( ( 8.0 + 3.0 ) - 2.0 )`."""
+"""A program from a calculation: SVAMP's Equation, `( ( 8.0 + 3.0 ) - 2.0 )`, or ASDiv's Formula, `7+2=9`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def derive(record: Record) -> str:
     """
     if record.formula is None:
         raise Unusable("without an equation")
-    parts = calculation.tokens(record.formula)
-    if not parts or calculation.value(parts) is None:
-        raise Unusable("whose equation is no plain calculation")
+    parts = _calculation(record.formula)
     names = Names()
     lines: list[str] = []
     stack: list[list[str]] = [[]]
@@ -40,6 +38,19 @@ def derive(record: Record) -> str:
         lines[-1] = lines[-1].replace(f"{last} = ", f"{asked} = ", 1)
         last = asked
     return program(record.question, lines, last)
+
+
+def _calculation(formula: str) -> list[str]:
+    """The tokens of a calculation, or of the side of an equation (`7+2=9`, `x = 7+2`) that calculates.
+
+    Raises:
+        Unusable: there is none.
+    """
+    sides = [calculation.tokens(side) for side in formula.split("=")]
+    for parts in sides:
+        if parts and calculation.value(parts) is not None and (len(parts) > 1 or len(sides) == 1):
+            return parts
+    raise Unusable("whose equation is no plain calculation")
 
 
 def _assign(parts: list[str], name: str, names: Names, lines: list[str]) -> str:

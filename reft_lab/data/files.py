@@ -1,32 +1,25 @@
-"""Which files hold train, dev and test."""
+"""Which files hold train, dev and test. What their names and records do not tell is asked for, never guessed."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reft_lab.config.inputs import DataConfig
+from reft_lab.data.file_names import SPLITS, data_set_of, ending, shard_of, split_of, stem
 from reft_lab.data.formats import read_record, recognise
 from reft_lab.data.reading import first_row
 from reft_lab.data.records import Broken, Record
+from reft_lab.data.shards import Source, sources_in
 from reft_lab.errors import BadInput
-
-SPLITS = ("train", "dev", "test")
-_SUFFIXES = (".json", ".jsonl")
-_WORDS = {
-    "train": "train", "training": "train",
-    "dev": "dev", "devel": "dev", "development": "dev", "val": "dev", "valid": "dev", "validation": "dev",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Files:
-    """The file of each split, as far as there is one, and sentences on what was chosen."""
+    """The file of each split, or its shards in order, as far as there is one, and sentences on what was chosen."""
 
-    by_split: dict[str, Path] = field(default_factory=dict)
+    by_split: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -37,64 +30,108 @@ def find_files(config: DataConfig, cot: str) -> Files:
         cot: `natural` or `program`; where several files could be the training file, the one that carries it is taken.
 
     Raises:
-        BadInput: a file or folder is missing, or a folder holds nothing to train on.
+        BadInput: a file, folder or shard is missing, a folder holds nothing to train on, or several files could be
+            those of a split.
     """
     files = Files()
+    given = {split: Path(name).expanduser() for split in SPLITS if (name := getattr(config, split)) is not None}
+    for split, path in given.items():
+        if not path.is_file():
+            raise BadInput(f"data.{split}={getattr(config, split)} is no file (looked in {Path.cwd()})")
     if config.path is not None:
         path = Path(config.path).expanduser()
         if not path.exists():
             raise BadInput(f"data.path={config.path} does not exist (looked in {Path.cwd()})")
-        files = _in_folder(path, cot) if path.is_dir() else Files({"train": path})
-    for split in SPLITS:
-        given = getattr(config, split)
-        if given is not None:
-            path = Path(given).expanduser()
-            if not path.is_file():
-                raise BadInput(f"data.{split}={given} is no file (looked in {Path.cwd()})")
-            files.by_split[split] = path
+        if path.is_dir():
+            files = _in_folder(path, config.name, cot, given)
+        elif "train" not in given:
+            given["train"] = path
+            if split_of(stem(path)) not in (None, "train"):
+                files.notes.append(f"{path.name} is trained on, whatever its name, as data.path= is that file alone")
+    for split, path in given.items():
+        files.by_split[split] = (path,)
+        if (shard := shard_of(path)) and shard.count > 1:
+            files.notes.append(
+                f"{path.name} alone is {split}, one of {shard.count} shards; data.path={path.parent} would take all"
+            )
     if config.path is not None and not files.by_split.keys() & {"train", "dev"}:
-        raise BadInput(
-            f"{config.path} holds no file to train on, only {files.by_split['test'].name}; name one with data.train="
-        )
+        names = Source.of(files.by_split["test"]).shown
+        raise BadInput(f"{config.path} holds no file to train on, only {names}; name one with data.train=")
     return files
 
 
-def split_of(name: str) -> str | None:
-    """The split that a file or hub split is named for: `svamp_test_set.json` -> test; None where its name says none."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((_WORDS[word] for word in words if word in _WORDS), None)
-
-
-def _in_folder(folder: Path, cot: str) -> Files:
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) -> Files:
+    """The files in a folder for the splits that no file is given for."""
+    paths = sorted(path for path in folder.iterdir() if ending(path) and path.is_file() and path.name[0] != ".")
     if not paths:
-        inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(_data_files(path)))
+        inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(map(ending, path.iterdir())))
         hint = f"; its folders {', '.join(inside)} do" if inside else ""
         raise BadInput(f"{folder} holds no .json or .jsonl file{hint}; give data.path= a folder or file with problems")
-    named = {split: [path for path in paths if split_of(path.stem) == split] for split in SPLITS}
-    nameless = [path for path in paths if split_of(path.stem) is None]
+    sources = sources_in(folder, paths)
+    named = {split: [each for each in sources if split_of(each.name) == split] for split in SPLITS}
+    nameless = [each for each in sources if split_of(each.name) is None and not _is_given(each, given)]
+    if not (len(nameless) == 1 and not named["dev"]):
+        nameless = [each for each in nameless if recognise(first_row(each.paths[0]))]  # not what describes the data
     files = Files()
+    unclear: dict[str, list[Source]] = {}
     for split in SPLITS:
         candidates = named[split] or (nameless if split == "train" else [])
-        if candidates:
-            files.by_split[split] = _choose(candidates, split, cot, files.notes)
+        if candidates and split not in given:
+            best = _best(_of_data_set(candidates, data_set), split, cot, files.notes)
+            files.by_split[split] = best[0].paths
+            if len(best) > 1:
+                unclear[split] = best
+    if "train" in unclear and not named["train"]:
+        raise BadInput(_nameless(folder, nameless))
+    if not files.by_split and not given:
+        raise BadInput(_nameless(folder, sources))
+    if unclear:
+        several = ", and several that could be ".join(f"{split} ({_names(each)})" for split, each in unclear.items())
+        options = " and ".join(f"data.{split}=" for split in unclear)
+        raise BadInput(f"{folder} holds several files that could be {several}; name the right one with {options}")
+    _say(folder, [each for each in sources if not _is_given(each, given)], files)
     return files
 
 
-def _data_files(folder: Path) -> Sequence[Path]:
-    return [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
+def _is_given(source: Source, given: dict[str, Path]) -> bool:
+    return any(path.resolve() == other.resolve() for path in source.paths for other in given.values())
 
 
-def _choose(candidates: list[Path], split: str, cot: str, notes: list[str]) -> Path:
-    """The candidate whose reasoning fits best; among equals, the one with the shortest name."""
-    if len(candidates) == 1:
-        return candidates[0]
-    fit = {path: _fit(path, cot) if split == "train" else 0 for path in candidates}
-    best = min(candidates, key=lambda path: (fit[path], len(path.name), path.name))
-    others = ", ".join(path.name for path in candidates if path != best)
-    why = f", as it fits cot={cot}" if len(set(fit.values())) > 1 else ""
-    notes.append(f"{best.name} is taken for {split}{why}, not {others} (data.{split}= chooses another)")
+def _say(folder: Path, sources: Sequence[Source], files: Files) -> None:
+    """A sentence on which file was taken for which split, unless every one is called what it is."""
+    taken = [f"{split} is {Source.of(paths).shown}" for split, paths in files.by_split.items()]
+    left = _names([each for each in sources if each.paths not in files.by_split.values()])
+    if left or any(len(paths) > 1 or stem(paths[0]) != split for split, paths in files.by_split.items()):
+        said = [*([", ".join(taken)] if taken else []), *([f"not read: {left}"] if left else [])]
+        files.notes.append(f"in {folder}: {'; '.join(said)}")
+
+
+def _of_data_set(candidates: list[Source], data_set: str) -> list[Source]:
+    """The candidates that are named for the data set, where one is; the authors keep all of theirs in one folder."""
+    return [each for each in candidates if data_set_of(each.name) == data_set] or candidates
+
+
+def _best(candidates: list[Source], split: str, cot: str, notes: list[str]) -> list[Source]:
+    """The candidates whose reasoning fits best; several where that does not tell them apart."""
+    fit = {each: _fit(each.paths[0], cot) if split == "train" else 0 for each in candidates}
+    best = [each for each in candidates if fit[each] == min(fit.values())]
+    if len(best) == 1 < len(candidates):
+        others = _names([each for each in candidates if each not in best])
+        notes.append(
+            f"{best[0].shown} is taken for {split}, as it fits cot={cot}, not {others} (data.{split}= chooses another)"
+        )
     return best
+
+
+def _nameless(folder: Path, sources: Sequence[Source]) -> str:
+    return (
+        f"the names of the files in {folder} do not say which split they are ({_names(sources)}); say it with "
+        "data.train= and data.test=, or put train, dev or test into their names"
+    )
+
+
+def _names(sources: Sequence[Source]) -> str:
+    return ", ".join(each.shown for each in sources)
 
 
 def _fit(path: Path, cot: str) -> int:

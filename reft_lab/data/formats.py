@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,27 +19,37 @@ from reft_lab.data.records import Broken, Record
 
 Row = Mapping[str, Any]
 
+_MOST_KEYS, _LONGEST_KEY = 5, 40  # that a message lists, and characters of one
+
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is told from the others, and read.
+    """How a format is told from the others, and read. Capital letters in keys do not matter.
 
     Attributes:
-        keys: keys that a record of this format has, and that no other format has all of.
-        read: (row, id, source) -> Record; raises Broken.
+        keys: keys that a record of this format has.
+        any_of: keys of which it has at least one, where there are any.
+        more: other keys that are read.
+        carriers: the keys that may carry reasoning, in words, as a program or as a formula.
+        read: (row with keys as they are spelled here, id, source) -> Record; raises Broken.
         shown: the format in a few words, for messages.
     """
 
     keys: frozenset[str]
     read: Callable[[Row, str, str], Record]
     shown: str
+    carriers: tuple[str, ...]
+    any_of: frozenset[str] = frozenset()
+    more: frozenset[str] = frozenset()
 
 
 def recognise(row: object) -> str | None:
     """The name of the format of a record, None where it is of none."""
     if not isinstance(row, Mapping):
         return None
-    return next((name for name, form in FORMATS.items() if form.keys <= row.keys()), None)
+    there = {key.lower(): value for key, value in row.items() if isinstance(key, str)}
+    names = [name for name, form in FORMATS.items() if _lower(form.keys) <= there.keys()]
+    return next((name for name in names if _is_told_apart(FORMATS[name], there)), None)
 
 
 def read_record(row: object, id: str, source: str) -> Record:
@@ -52,8 +62,42 @@ def read_record(row: object, id: str, source: str) -> Record:
         raise Broken("no JSON object")
     name = recognise(row)
     if name is None:
-        raise Broken(f"keys of no known format ({', '.join(map(str, row)) or 'none'})")
-    return FORMATS[name].read(row, id, source)
+        raise Broken(f"keys of no known format ({listed(row)})")
+    return FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
+
+
+def listed(keys: Iterable[object]) -> str:
+    """A few of the keys of a record, and how many more there are."""
+    shown = [key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}..." for key in map(str, keys)]
+    rest = len(shown) - _MOST_KEYS
+    return ", ".join(shown[:_MOST_KEYS]) + (f" and {rest} more" if rest > 0 else "") or "no keys"
+
+
+def _lower(keys: Iterable[str]) -> set[str]:
+    return {key.lower() for key in keys}
+
+
+def _is_told_apart(form: Format, there: Mapping[str, object]) -> bool:
+    """Whether a record with the keys of `form` is of it, although another format may share them."""
+    if not form.any_of:
+        return True
+    return bool(_lower(form.any_of) & there.keys()) and "####" not in str(there.get("answer"))
+
+
+def _spelled(row: Row, form: Format) -> Row:
+    """`row` with the keys that are read as `form` spells them.
+
+    Raises:
+        Broken: it has one of them twice, with and without capital letters.
+    """
+    known = {key.lower(): key for key in form.keys | form.any_of | form.more}
+    spelled: dict[str, Any] = {}
+    for key, value in row.items():
+        name = known.get(str(key).lower(), str(key))
+        if name in spelled:
+            raise Broken(f"{name} is there twice")
+        spelled[name] = value
+    return spelled
 
 
 def plain_number(value: object) -> str | None:
@@ -94,7 +138,7 @@ def _svamp(row: Row, id: str, source: str) -> Record:
         answer,
         source,
         "svamp",
-        formula=equation if isinstance(equation, str) and equation.strip() else None,
+        formula=next((each for each in (equation, row.get("Formula")) if isinstance(each, str) and each.strip()), None),
     )
 
 
@@ -176,13 +220,27 @@ def _sentence(text: str) -> str:
 
 FORMATS: dict[str, Format] = {
     "authors": Format(
-        frozenset({"item_id", "question", "answer_value"}), _authors, "item_id, question, answer_cot, answer_value"
+        frozenset({"item_id", "question", "answer_value"}),
+        _authors,
+        "item_id, question, answer_cot, answer_value",
+        carriers=("answer_cot",),
+        more=frozenset({"answer_cot"}),
     ),
-    "gsm8k": Format(frozenset({"question", "answer"}), _gsm8k, "question, answer (GSM8K)"),
-    "svamp": Format(frozenset({"Question", "Answer"}), _svamp, "Body, Question, Equation, Answer (SVAMP)"),
+    "svamp": Format(
+        frozenset({"Question", "Answer"}),
+        _svamp,
+        "Body, Question, Equation or Formula, Answer (SVAMP, ASDiv)",
+        carriers=("Equation", "Formula"),
+        any_of=frozenset({"Body", "question_concat", "Equation", "Formula"}),
+        more=frozenset({"ID"}),
+    ),
+    "gsm8k": Format(frozenset({"question", "answer"}), _gsm8k, "question, answer (GSM8K)", carriers=("answer",)),
     "mathqa": Format(
         frozenset({"Problem", "options", "correct"}),
         _mathqa,
         "Problem, Rationale, options, correct, linear_formula (MathQA)",
+        carriers=("Rationale", "linear_formula"),
+        more=frozenset({"Rationale", "linear_formula"}),
     ),
 }
+"""Told apart from first to last."""

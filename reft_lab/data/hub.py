@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reft_lab.data.files import SPLITS, split_of
+from reft_lab.data.file_names import SPLITS, split_of
 from reft_lab.data.reading import Batch, read_rows
 from reft_lab.errors import BadInput
 from reft_lab.hub import obstacle
+
+NOTES = {
+    "ChilleD/SVAMP": (
+        "ChilleD/SVAMP splits SVAMP's challenge set itself into 700 problems to train on and 300 to test on: another "
+        "experiment than the paper's, which trains on other problems and tests on all 1,000 (docs/data.md)"
+    )
+}
+"""What to know of a data set of the hub before its accuracies are compared with the paper's."""
 
 
 def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
@@ -33,6 +42,9 @@ def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
         raise BadInput(
             f"data set {hub} on the hub has no training split, only {', '.join(map(str, found))}; give data.path="
         )
+    if hub in NOTES:
+        first = next(iter(batches))
+        batches[first] = replace(batches[first], notes=(NOTES[hub], *batches[first].notes))
     return batches
 
 

@@ -8,14 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reft_lab.config.inputs import CotConfig, DataConfig
+from reft_lab.data.families import duplicates
 from reft_lab.data.gold_programs import gold_programs
+from reft_lab.data.likeness import LIKENESS
 from reft_lab.data.natural import natural_cot
+from reft_lab.data.no_reasoning import no_reasoning
 from reft_lab.data.numeric import as_numeric
 from reft_lab.data.problem import Problem
 from reft_lab.data.records import Record, Unusable
 from reft_lab.data.report import DataReport, Splits
 from reft_lab.data.sources import Found, read_sources
-from reft_lab.data.splits import carve, shared, subset, without
+from reft_lab.data.splits import carve, subset, without
 from reft_lab.errors import BadInput
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _GENERATED_TRAIN, _GENERATED_TEST = 700, 500
 _LARGEST_SHARE = 5
 """At most one in so many training problems is carved off for dev, and for test."""
+_LARGEST_CUT = 20
+"""A family that is cut for dev or test, so that what is left of it is in neither, has at most one in so many."""
 
 
 def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
@@ -41,14 +46,10 @@ def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
     notes = list(found.notes)
     dropped: Counter[str] = Counter()
     splits = _numeric(found, notes) if config.name == "mathqa_numeric" else dict(found.by_split)
-    train, dev, test, in_train_and_dev = _split(splits, config, notes)
+    train, dev, test = _split(splits, config, notes)
     trainable = _with_reasoning(train, cot.name, runner, dropped)
     if not trainable:
-        other = "natural" if cot.name == "program" else "program"
-        reasons = "; ".join(f"{count} {reason}" for reason, count in dropped.most_common(3))
-        raise BadInput(
-            f"no training problem of data={config.name} has reasoning for cot={cot.name} ({reasons}); try cot={other}"
-        )
+        raise BadInput(no_reasoning(config.name, cot.name, train, dropped, found.keys, runner))
     kept = len(trainable)
     trainable, dev_problems, test_problems = _with_unique_ids(trainable, _problems(dev), _problems(test))
     problems = (
@@ -56,9 +57,7 @@ def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
         dev_problems,
         subset(test_problems, config.test_size, config.split_seed, "test"),
     )
-    return _report(
-        config, problems, DataReport(config.name, {}, kept, dict(dropped), found.broken, {}, notes), in_train_and_dev
-    )
+    return _report(config, problems, DataReport(config.name, {}, kept, dict(dropped), found.broken, {}, notes))
 
 
 def _arithmetic(config: DataConfig, cot: CotConfig) -> Splits:
@@ -78,7 +77,7 @@ def _arithmetic(config: DataConfig, cot: CotConfig) -> Splits:
         config.annotation,
         cot.name,
     )
-    return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)), 0)
+    return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)))
 
 
 def _numeric(found: Found, notes: list[str]) -> dict[str, list[Record]]:
@@ -100,34 +99,62 @@ def _numeric(found: Found, notes: list[str]) -> dict[str, list[Record]]:
 
 def _split(
     found: dict[str, list[Record]], config: DataConfig, notes: list[str]
-) -> tuple[list[Record], list[Record], list[Record], int]:
-    """Train, dev and test records, and how many questions of dev had to leave train."""
+) -> tuple[list[Record], list[Record], list[Record]]:
+    """Train, dev and test records."""
     train, dev, test = found.get("train"), found.get("dev"), found.get("test")
+    likeness = config.families
     if train is None:
         train, dev = dev or [], None
         notes.append("no train file: the dev file takes its place")
     if test is None:
-        train, test = _carve(train, config.test_size or config.dev_size, config, "test", notes)
+        train, test, likeness = _carve(train, config.test_size or config.dev_size, config, likeness, "test", notes)
         notes.append(f"no test file: {len(test)} problems carved off train with data.split_seed={config.split_seed}")
     if dev is None:
-        train, dev = _carve(train, config.dev_size, config, "dev", notes)
-        return train, dev, test, 0
-    in_both = shared(train, dev)
-    return without(train, dev), dev, test, in_both
+        train, dev, _ = _carve(train, config.dev_size, config, likeness, "dev", notes)
+        return train, dev, test
+    rest = without(train, dev, "exact" if likeness == "exact" else "normalised")
+    if not rest:
+        raise BadInput(
+            f"every training question stands in dev; give data={config.name} another data.dev= or data.train="
+        )
+    if len(rest) < len(train):
+        notes.append(f"{len(train) - len(rest)} training problems left out: dev asks the same questions")
+    return rest, dev, test
 
 
 def _carve(
-    train: list[Record], wanted: int, config: DataConfig, name: str, notes: list[str]
-) -> tuple[list[Record], list[Record]]:
+    train: list[Record], wanted: int, config: DataConfig, likeness: str, name: str, notes: list[str]
+) -> tuple[list[Record], list[Record], str]:
+    """What stays in train, what was carved, and the likeness it was carved by.
+
+    That is a stricter one than `likeness` where its families are too large or too few to give half of what is wanted:
+    problems of one template cannot be kept apart by template.
+    """
     size = min(wanted, max(1, len(train) // _LARGEST_SHARE))
-    rest, carved, copies = carve(train, size, config.split_seed, name)
+    rest: list[Record] = []
+    carved: list[Record] = []
+    left_out = 0
+    degrees = LIKENESS[: LIKENESS.index(likeness) + 1]
+    for likeness in reversed(degrees):
+        rest, carved, left_out = carve(train, size, config.split_seed, name, likeness, cut=len(train) // _LARGEST_CUT)
+        if rest and 2 * len(carved) >= size:
+            break
     if not rest or not carved:
         raise BadInput(f"data={config.name} has {len(train)} training problems, too few to carve {name} problems from")
+    if likeness != config.families:
+        notes.append(
+            f"{name} shares families with train: the {config.families} families of the {len(train)} training problems "
+            f"are too large to be kept apart, so {name} is carved as with data.families={likeness}"
+        )
     if size < wanted:
         notes.append(f"{name} has {size} problems, not {wanted}: a fifth of the {len(train)} training problems at most")
-    if copies:
-        notes.append(f"questions of {name} that stood in train more than once: {copies} copies left out")
-    return rest, carved
+    if len(carved) < size:
+        notes.append(f"{name} has {len(carved)} problems, not {size}: the families that are left would be too large")
+    if left_out:
+        notes.append(
+            f"{left_out} training problems left out: of a family of {name}, copies or more than it has room for"
+        )
+    return rest, carved, likeness
 
 
 def _with_reasoning(records: Sequence[Record], cot: str, runner: ProgramRunner, dropped: Counter[str]) -> list[Problem]:
@@ -171,15 +198,11 @@ def _with_unique_ids(*splits: list[Problem]) -> tuple[list[Problem], ...]:
     return tuple(result)
 
 
-def _report(config: DataConfig, splits: Sequence[list[Problem]], report: DataReport, in_train_and_dev: int) -> Splits:
+def _report(config: DataConfig, splits: Sequence[list[Problem]], report: DataReport) -> Splits:
     train, dev, test = splits
-    duplicates = {
-        "train/test": shared(train, test),
-        "dev/test": shared(dev, test),
-        "train/dev": in_train_and_dev,
-    }
-    counts = {"train": len(train), "dev": len(dev), "test": len(test)}
+    by_split = {"train": train, "dev": dev, "test": test}
+    counts = {split: len(problems) for split, problems in by_split.items()}
     for name, size in (("train", config.train_size), ("test", config.test_size)):
         if size is not None and size > counts[name]:
             report.notes.append(f"data.{name}_size={size} asks for more than the {counts[name]} problems there are")
-    return Splits(train, dev, test, replace(report, counts=counts, duplicates=duplicates))
+    return Splits(train, dev, test, replace(report, counts=counts, duplicates=duplicates(by_split)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reft_lab.data.formats import FORMATS, read_record, recognise
+from reft_lab.config.suggest import did_you_mean, in_words
+from reft_lab.data.formats import FORMATS, listed, read_record, recognise
 from reft_lab.data.records import Broken, Record
 from reft_lab.errors import BadInput
 
@@ -29,10 +32,14 @@ class Batch:
     Attributes:
         records: those that could be read, in order.
         broken: `SOURCE:LINE: why` for each of the others.
+        keys: of the first row, as the source has them.
+        notes: sentences on how it was read.
     """
 
     records: list[Record] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    keys: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,29 @@ class _Unreadable:
     why: str
 
 
+def read_files(paths: Sequence[Path], id_prefix: str) -> Batch:
+    """All records of one file, or of the shards of one, in order; as `read_file`.
+
+    Raises:
+        BadInput: as `read_file`.
+    """
+    first, *others = [
+        read_file(path, id_prefix if number == 0 else f"{id_prefix}-{number}") for number, path in enumerate(paths)
+    ]
+    for other in others:
+        first = replace(
+            first,
+            records=first.records + other.records,
+            broken=first.broken + other.broken,
+            notes=first.notes + other.notes,
+        )
+    return first
+
+
 def read_file(path: Path, id_prefix: str) -> Batch:
-    """All records of a JSON array or of a file with one JSON object a line, in any known format.
+    """All records of a JSON array, of an object whose values they are, or of a file with one JSON object a line.
+
+    Any known format will do, and the file may be compressed with gzip (`.gz`).
 
     Args:
         id_prefix: what the ids of records without one of their own begin with.
@@ -52,7 +80,9 @@ def read_file(path: Path, id_prefix: str) -> Batch:
         BadInput: the file cannot be opened, is empty, is no JSON, has an unknown format, or more than 1 % of its
             records are broken.
     """
-    return read_rows(_rows(_text(path), str(path)), str(path), id_prefix, path.name)
+    rows, note = _rows(_text(path), str(path))
+    batch = read_rows(rows, str(path), id_prefix, path.name)
+    return replace(batch, notes=(f"{path.name} {note}",)) if note else batch
 
 
 def read_rows(rows: Iterable[Row], shown: str, id_prefix: str, short: str) -> Batch:
@@ -88,38 +118,72 @@ def read_rows(rows: Iterable[Row], shown: str, id_prefix: str, short: str) -> Ba
             f"{len(broken)} of {len(records) + len(broken)} records are broken, more than {MOST_BROKEN:.0%}: "
             f"{'; '.join(broken[:3])}{'; ...' if len(broken) > 3 else ''}; mend or remove them"
         )
-    return Batch(records, broken)
+    return Batch(records, broken, tuple(map(str, first)) if isinstance(first, Mapping) else ())
 
 
 def first_row(path: Path) -> object:
     """The first record of a file, None where there is none that can be read."""
     try:
-        return next((row for *_, row in _rows(_text(path), str(path)) if not isinstance(row, _Unreadable)), None)
+        rows, _ = _rows(_text(path), str(path))
+        return next((row for *_, row in rows if not isinstance(row, _Unreadable)), None)
     except BadInput:
         return None
 
 
 def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is no UTF-8 text (byte {error.start}); give a .json or .jsonl file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadInput(f"{path} is no whole gzip file ({error}); fetch it again") from None
     except OSError as error:
         raise BadInput(
             f"{path} cannot be read ({error.strerror}); check data.path, data.train, data.dev, data.test"
         ) from None
     if not text.strip():
         raise BadInput(f"{path} is empty; give a file with problems in it")
+    if text.startswith("version https://git-lfs"):
+        raise BadInput(f"{path} is a pointer of git-lfs, not the file itself; fetch it with `git lfs pull`")
     return text
 
 
-def _rows(text: str, shown: str) -> Iterator[Row]:
+def _rows(text: str, shown: str) -> tuple[Iterator[Row], str]:
+    """The rows of a file, and what there is to say on how it was read (empty: nothing)."""
     start = text.lstrip()[:1]
     if start == "[":
-        return _array(text, shown)
-    if start == "{":
-        return _lines(text)
-    raise BadInput(f"{shown} is neither a JSON array nor one JSON object a line (it begins with {text.strip()[:20]!r})")
+        return _array(text, shown), ""
+    if start != "{":
+        raise BadInput(
+            f"{shown} is neither a JSON array nor one JSON object a line (it begins with {text.strip()[:20]!r})"
+        )
+    whole = _single_object(text)
+    if whole is None:
+        return _lines(text), ""
+    name = recognise(whole)
+    if name is not None and all(isinstance(_value(whole, key), list | dict) for key in FORMATS[name].keys):
+        raise BadInput(
+            f"{shown} holds columns, not records; write one object a record (pandas: to_json(FILE, orient='records'))"
+        )
+    values = list(whole.values())
+    if name is None and all(isinstance(value, dict) for value in values) and any(map(recognise, values)):
+        rows = ((number, f"key {key}", value) for number, (key, value) in enumerate(whole.items(), start=1))
+        return rows, f"is one object; its {len(values)} values are read as the records"
+    return iter([(1, "1", whole)]), ""
+
+
+def _single_object(text: str) -> dict[str, object] | None:
+    """The one JSON object that a text is; None where it is several, or is damaged."""
+    try:
+        first, end = _DECODER.raw_decode(text, text.index("{"))
+    except (json.JSONDecodeError, RecursionError):
+        return None
+    return first if isinstance(first, dict) and not text[end:].strip() else None
+
+
+def _value(row: Mapping[str, object], key: str) -> object:
+    return next(value for name, value in row.items() if name.lower() == key.lower())
 
 
 def _array(text: str, shown: str) -> Iterator[Row]:
@@ -158,8 +222,23 @@ def _lines(text: str) -> Iterator[Row]:
 
 def _unknown(shown: str, first: object) -> str:
     known = "; ".join(form.shown for form in FORMATS.values())
-    if isinstance(first, dict):
-        why = f"its records have {', '.join(first) or 'no keys'}"
-    else:
+    if isinstance(first, _Unreadable) or not isinstance(first, Mapping):
         why = first.why if isinstance(first, _Unreadable) else "its records are no JSON objects"
-    return f"{shown} has an unknown format ({why}); expected is one of: {known}"
+        return f"{shown} has an unknown format ({why}); expected is one of: {known}"
+    inside = [str(key) for key, value in first.items() if isinstance(value, list) and any(map(recognise, value))]
+    if inside:
+        return f"{shown} holds its records under the key {in_words(inside)}; save each such array as a file of its own"
+    why = f"its records have {listed(first)}"
+    return f"{shown} has an unknown format ({why}); expected is one of: {known}{_misspelt(first)}"
+
+
+def _misspelt(row: Mapping[str, object]) -> str:
+    """`; did you mean KEY?` where a format lacks one key, and the row has one that is nearly it."""
+    there = {str(key).lower() for key in row}
+    for form in FORMATS.values():
+        missing = [key for key in form.keys if key.lower() not in there]
+        known = {key.lower() for key in form.keys}
+        guesses = [guess for key in sorted(there - known) if (guess := did_you_mean(key, missing))]
+        if len(missing) == 1 and guesses:
+            return guesses[0]
+    return ""

@@ -18,7 +18,7 @@ class Record:
         options: as in `Problem.options`.
         reasoning: reasoning in words, as its source has it.
         program: a program that the source carries.
-        formula: what a program can be derived from: SVAMP's Equation, MathQA's linear_formula.
+        formula: what a program can be derived from: SVAMP's Equation, ASDiv's Formula, MathQA's linear_formula.
     """
 
     id: str

@@ -17,8 +17,8 @@ class DataReport:
         kept: training problems whose gold reasoning is usable, before `train_size` takes its subset.
         dropped: why the other training problems fell out: reason -> count.
         broken: one `FILE:LINE: why` for each record that could not be read.
-        duplicates: questions that two splits share, by `train/test`, `dev/test` and `train/dev`. Those of train and
-            dev have been taken out of train; the others stay.
+        duplicates: questions that stand in the splits more than once, as `families.duplicates` counts them: by degree
+            of likeness, then by split or pair of splits. They are those of the run, after carving; none was taken out.
         notes: sentences on choices that were made for the user.
     """
 
@@ -27,7 +27,7 @@ class DataReport:
     kept: int
     dropped: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
-    duplicates: dict[str, int] = field(default_factory=dict)
+    duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def leaving_out(self, count: int, reason: str) -> DataReport:
@@ -45,12 +45,23 @@ class DataReport:
                 f"{count} {reason}" for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
             )
             lines.append(f"{self.kept} of {total} training problems have usable reasoning ({reasons})")
-        shared = [f"{count} in {pair}" for pair, count in self.duplicates.items() if count]
-        if shared:
-            lines.append(f"questions that splits share: {', '.join(shared)}")
+        if repeated := self._repeated():
+            lines.append(repeated)
         if self.broken:
             lines.append(f"{len(self.broken)} broken records left out, the first at {self.broken[0]}")
         return lines + self.notes
+
+    def _repeated(self) -> str:
+        """The duplicates in one line, empty where there are none."""
+        found = {
+            place: [counts[place] for counts in self.duplicates.values()] for place in self.duplicates.get("masked", ())
+        }
+        places = [
+            f"{'in both ' if '/' in place else 'within '}{place} {'/'.join(map(str, counts))}"
+            for place, counts in found.items()
+            if any(counts)
+        ]
+        return f"questions that are alike ({'/'.join(self.duplicates)}): {', '.join(places)}" if places else ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from reft_lab.config.inputs import DataConfig
 from reft_lab.data.files import find_files
 from reft_lab.data.hub import read_hub
-from reft_lab.data.reading import Batch, read_file
+from reft_lab.data.reading import Batch, read_files
 from reft_lab.data.records import Record
 from reft_lab.errors import BadInput
 
@@ -21,12 +21,14 @@ class Found:
     Attributes:
         by_split: records under `train`, `dev`, `test`, as far as there are such.
         broken: `SOURCE:LINE: why` for each record that could not be read.
-        notes: sentences on what was chosen.
+        notes: sentences on what was chosen, and how it was read.
+        keys: of the first training record, as its source has them.
     """
 
     by_split: dict[str, list[Record]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    keys: tuple[str, ...] = ()
 
 
 def read_sources(config: DataConfig, cot: str) -> Found:
@@ -41,10 +43,12 @@ def read_sources(config: DataConfig, cot: str) -> Found:
         if config.hub is None:
             raise BadInput(f"data={config.name} has no source; give data.path=FOLDER_OR_FILE or data.hub=ID")
         batches |= read_hub(config.hub, config.hub_config, config.name)
-    batches |= {split: read_file(path, f"{config.name}-{split}") for split, path in files.by_split.items()}
+    batches |= {split: read_files(paths, f"{config.name}-{split}") for split, paths in files.by_split.items()}
     by_split = {split: batch.records for split, batch in batches.items()}
     broken = [line for batch in batches.values() for line in batch.broken]
-    return Found(by_split, broken, files.notes + _foreign(by_split, config.name))
+    notes = [note for batch in batches.values() for note in batch.notes]
+    keys = next((batches[split].keys for split in ("train", "dev") if split in batches), ())
+    return Found(by_split, broken, files.notes + notes + _foreign(by_split, config.name), keys)
 
 
 def _foreign(by_split: dict[str, list[Record]], name: str) -> list[str]:

@@ -1,42 +1,49 @@
-"""Carving, subsets and duplicates: who is in which split depends on the question's text and the seed alone."""
+"""Carving and subsets: who is in which split depends on the questions' texts and the seed alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
-from reft_lab.data.options import split_question
-from reft_lab.data.problem import Problem
-from reft_lab.data.records import Record
+from reft_lab.data.families import Asked, Seen, families
+from reft_lab.data.likeness import asked, likenesses
 from reft_lab.randomness import key
 
-Asked = TypeVar("Asked", Record, Problem)
 
+def carve(
+    items: Sequence[Asked], size: int, seed: int, name: str, likeness: str, *, cut: int = 0
+) -> tuple[list[Asked], list[Asked], int]:
+    """Take up to `size` different questions out of `items`, and every family that they are of.
 
-def asked(item: Record | Problem) -> str:
-    """The question without its options, in lower case and single spaces: equal texts are the same question."""
-    stem = split_question(item.question)[0] if item.options else item.question
-    return " ".join(stem.lower().split())
+    Families are taken whole as long as they fit. Where those do not come to `size`, larger ones are cut to what is
+    missing, and the rest of them is in neither part. Which families is a matter of their text, `seed` and `name`, not
+    of the order of items, so that two files with much the same questions are split alike.
 
-
-def carve(items: Sequence[Asked], size: int, seed: int, name: str) -> tuple[list[Asked], list[Asked], int]:
-    """Take `size` different questions out of `items`.
-
-    Which ones is a matter of their text, `seed` and `name`, not of their order, so that two files with much the same
-    questions are split alike.
+    Args:
+        likeness: what makes a family: `exact`, `normalised` or `masked`.
+        cut: the most items that a family may have to be cut.
 
     Returns:
-        What stays, what was carved (both in their old order), and how many other copies of carved questions went.
+        What stays, what was carved (both in their old order), and how many items are in neither: copies, and what was
+        cut off.
     """
-    texts = [asked(item) for item in items]
-    order = sorted(set(texts), key=lambda text: key(seed, "split", name, text))
-    taken = set(order[:size])
-    rest = [item for item, text in zip(items, texts, strict=True) if text not in taken]
-    carved: dict[str, Asked] = {}
-    for item, text in zip(items, texts, strict=True):
-        if text in taken:
-            carved.setdefault(text, item)
-    return rest, list(carved.values()), len(items) - len(rest) - len(carved)
+    of = families(items, likeness)
+    members: dict[str, list[int]] = {}
+    for index, family in enumerate(of):
+        members.setdefault(family, []).append(index)
+    order = sorted(members, key=lambda family: key(seed, "split", name, family))
+    same = "exact" if likeness == "exact" else "normalised"
+    different = {family: _different(items, members[family], same) for family in order}
+    taken: list[int] = []
+    gone: set[str] = set()
+    for largest in (0, cut):
+        for family in order:
+            room = size - len(taken)
+            fits = len(different[family]) <= room or len(members[family]) <= largest
+            if family not in gone and room > 0 and fits:
+                taken += different[family][:room]
+                gone.add(family)
+    rest = [item for item, family in zip(items, of, strict=True) if family not in gone]
+    return rest, [items[index] for index in sorted(taken)], len(items) - len(rest) - len(taken)
 
 
 def subset(items: Sequence[Asked], size: int | None, seed: int, name: str) -> list[Asked]:
@@ -48,12 +55,15 @@ def subset(items: Sequence[Asked], size: int | None, seed: int, name: str) -> li
     return [items[index] for index in sorted(chosen)]
 
 
-def without(items: Sequence[Asked], others: Iterable[Asked]) -> list[Asked]:
-    """`items` whose question is none of `others`'."""
-    texts = {asked(other) for other in others}
-    return [item for item in items if asked(item) not in texts]
+def without(items: Sequence[Asked], others: Iterable[Asked], likeness: str) -> list[Asked]:
+    """`items` that are like none of `others`."""
+    seen = Seen(others)
+    return [item for item in items if not seen.holds(item, likeness)]
 
 
-def shared(items: Iterable[Asked], others: Iterable[Asked]) -> int:
-    """How many different questions stand in both."""
-    return len({asked(item) for item in items} & {asked(other) for other in others})
+def _different(items: Sequence[Asked], members: Sequence[int], likeness: str) -> list[int]:
+    """One of each of the members that are alike, in the order of their texts."""
+    first: dict[str, int] = {}
+    for index in sorted(members, key=lambda index: asked(items[index])):
+        first.setdefault(likenesses(items[index])[likeness], index)
+    return list(first.values())

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reft_lab.analysis import statistics
+from reft_lab.analysis.problems import Answered, paired
 from reft_lab.analysis.statistics import Mean
+from reft_lab.errors import BadInput
 from reft_lab.report.groups import Group
 
 DEV, TEST = "final_dev_accuracy", "final_test_accuracy"
-Right = Callable[[str], Mapping[str, bool]]
+Right = Callable[[str], Answered]
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared
     """The rows of the comparison, in the order of the groups.
 
     Where base and setting share two seeds or more, the difference is paired over seeds (Student's t); where they share
-    one, over its test problems (bootstrap and exact McNemar).
+    one, over its test problems (bootstrap and exact McNemar), unless they were asked other questions.
 
     Args:
         groups: the settings.
         base: the one that others are compared with.
-        right: reads which test problems a run answered right, by id of the problem.
+        right: reads which test questions a run answered right, by id of the run.
     """
     rows = [_row(group, None if group is base else _change(group, base, right)) for group in groups]
     adjusted = statistics.holm([row.change.p if row.change else math.nan for row in rows])
@@ -105,11 +107,15 @@ def _change(group: Group, base: Group, right: Right) -> Change | None:
     if not ours:
         return None
     (seed,) = [seed for seed in group.by_seed(TEST) if seed in base.by_seed(TEST)]
-    mine, other = (right(_run(each, seed)) for each in (group, base))
-    shared = [problem for problem in mine if problem in other]
-    if not shared:
-        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, "no predictions")
-    each = statistics.compare_problems([mine[problem] for problem in shared], [other[problem] for problem in shared])
+    answers = [right(_run(each, seed)) for each in (group, base)]
+    basis = "other test questions" if all(each.right for each in answers) else "no predictions"
+    try:
+        mine, others = paired(*answers)
+    except BadInput:
+        mine, others = [], []
+    if not mine:
+        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, basis)
+    each = statistics.compare_problems(mine, others)
     return Change(each.difference, each.low, each.high, each.p, math.nan, 1, f"{each.n} problems")
 
 

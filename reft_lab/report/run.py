@@ -16,6 +16,7 @@ from reft_lab.report.run_charts import chart_sections
 from reft_lab.report.run_head import change, facts, result_rows, score_chart
 from reft_lab.report.settings import settings
 from reft_lab.report.tokens import token_view
+from reft_lab.tracking.result_table import overlap
 
 
 def run_report(directory: Path) -> Path:
@@ -53,6 +54,7 @@ def run_report(directory: Path) -> Path:
         rows=rows,
         overview=overview,
         change=change(run),
+        overlap=overlap(run.result),
         alarms=alarms_of(run.history()),
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,

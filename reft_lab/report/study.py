@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.analysis import load
+from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.reading import read_object
 from reft_lab.analysis.runs import Runs
 from reft_lab.report.comparison import Compared, compare
@@ -120,9 +121,8 @@ def _per_cent(value: float) -> str:
     return "" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _right(runs: Runs, run: str) -> dict[str, bool]:
-    found = next(each for each in runs.found if each.run == run)
-    return {str(line.get("id")): line.get("outcome") == "correct" for line in found.predictions()}
+def _right(runs: Runs, run: str) -> Answered:
+    return answered(next(each for each in runs.found if each.run == run).predictions())
 
 
 def _rank(row: Compared) -> float:

@@ -24,7 +24,28 @@ def result_table(result: Mapping[str, Any]) -> Table:
         if scores:
             name = "best SFT" if key == "final" and result["method"] == "sft" else label
             table.add_row(name, *_cells(scores["dev"]), *_cells(scores["test"]))
+    table.caption, table.caption_justify = overlap(result), "left"
     return table
+
+
+def overlap(result: Mapping[str, Any]) -> str | None:
+    """One sentence on the test questions that are nearly in train; None where there are none, or it is not known."""
+    try:
+        parts = result["test_by_overlap"]["masked"]
+        inside, outside = (parts[name] and _share(parts[name]) for name in ("in_train", "not_in_train"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not inside:
+        return None
+    others = f"and {outside[0]} % of the other {outside[1]}" if outside else "and there are no others"
+    return (
+        f"{inside[0]} % of the {inside[1]} test questions that equal a training question but for numbers and names are "
+        f"right, {others}."
+    )
+
+
+def _share(score: Mapping[str, Any]) -> tuple[str, int]:
+    return f"{100 * score['accuracy']:.1f}", int(score["n"])
 
 
 def _cells(score: Mapping[str, Any] | None) -> list[str]:

@@ -18,7 +18,7 @@ OUTCOMES = {
 }
 PREDICTIONS = pandas.DataFrame(
     [
-        {"run": run, "id": f"problem-{n}", "outcome": last, "warmup_outcome": first}
+        {"run": run, "id": f"p{n}", "question": f"{n} and 1?", "outcome": last, "warmup_outcome": first}
         for run, (final, warmup) in OUTCOMES.items()
         for n, (last, first) in enumerate(zip(final, warmup, strict=True))
     ]
@@ -26,18 +26,55 @@ PREDICTIONS = pandas.DataFrame(
 RUNS = runs_of(found("a", seed=3), found("b", seed=4), found("a/baseline_sft", seed=3, method="sft"))
 
 
-def test_problems_are_matched_by_id():
+def asked(run, **questions):
+    """Predictions of a run: by id the question and whether it was answered right."""
+    rows = [
+        {"run": run, "id": id, "question": question, "outcome": "correct" if right else "wrong"}
+        for id, (question, right) in questions.items()
+    ]
+    return pandas.DataFrame(rows)
+
+
+def both(ours, theirs):
+    return compare_runs(pandas.concat([asked("a", **ours), asked("b", **theirs)]), "a", "b")
+
+
+def test_problems_are_matched_by_question():
     shuffled = PREDICTIONS.iloc[::-1]
     found = compare_runs(shuffled, "a", "b")
     assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 2, 0, 1)
-    part = PREDICTIONS[(PREDICTIONS["run"] == "a") | (PREDICTIONS["id"] != "problem-1")]
+    part = PREDICTIONS[(PREDICTIONS["run"] == "a") | (PREDICTIONS["id"] != "p1")]
     assert compare_runs(part, "a", "b").n == 3  # what both were tested on
+
+
+def test_the_same_question_under_another_id_is_the_same_question():
+    ours = {"p0": ("1 and 1?", True), "p1": ("2 and 2?", False), "p2": ("3 and 3?", True)}
+    found = both(ours, {"q0": ("2 and\n 2?", True), "q1": ("1 and 1?", True)})
+    assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 0, 1, 0)
+    # The same file in another order, where ids are places in it.
+    found = both(ours, {"p2": ("1 and 1?", True), "p0": ("2 and 2?", True), "p1": ("3 and 3?", False)})
+    assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 1, 1, 0)
+
+
+def test_other_questions_under_the_same_ids_are_refused():
+    ours = {"p0": ("1 and 1?", True), "p1": ("2 and 2?", False), "p2": ("5 and 5?", True)}
+    for theirs in ({**ours, "p1": ("3 and 3?", True)}, {"p1": ("3 and 3?", True)}):
+        with pytest.raises(BadInput, match=r"under the same id, p1, .*'2 and 2\?' and the other '3 and 3\?'") as raised:
+            both(ours, theirs)
+        assert "'a' and 'b'" in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_question_that_comes_twice_is_paired_in_order():
+    ours = {"p0": ("1 and 1?", True), "p1": ("1 and 1?", False), "p2": ("1 and 1?", True)}
+    found = both(ours, {"q0": ("1 and 1?", True), "q1": ("1 and 1?", True)})
+    assert (found.both, found.only_theirs, found.n) == (1, 1, 2)
 
 
 def test_runs_that_cannot_be_compared():
     with pytest.raises(BadInput, match="'c' has no predictions"):
         compare_runs(PREDICTIONS, "a", "c")
-    others = pandas.concat([PREDICTIONS, pandas.DataFrame([{"run": "c", "id": "x", "outcome": "wrong"}])])
+    others = pandas.concat([PREDICTIONS, asked("c", x=("9 and 9?", False))])
     with pytest.raises(BadInput, match="different problems"):
         compare_runs(others, "a", "c")
 

@@ -10,7 +10,7 @@ import pytest
 
 from reft_lab.analysis.statistics import compare_problems
 from tests.cli.ended import OLD, Ended
-from tests.cli.written import PROBLEMS
+from tests.cli.written import PROBLEMS, write_run
 
 Reft = Callable[..., Ended]
 
@@ -46,6 +46,15 @@ def test_a_run_without_predictions_is_compared_as_far_as_it_goes(reft: Reft) -> 
     ended = reft("compare", "kl/0", "kl/2")
     assert rows(ended)["ppo.kl_coef"] == ["0.0", "0.2"]
     assert "Not compared problem by problem: " in ended.out
+
+
+def test_runs_on_other_questions_are_not_compared_by_their_ids(reft: Reft, tmp_path: Path) -> None:
+    for name, asked in (("a", 1), ("b", 2)):
+        write_run(tmp_path / name, asked=asked)
+    out = reft("compare", str(tmp_path / "a"), str(tmp_path / "b")).out
+    (line,) = [line for line in out.splitlines() if line.startswith("Not compared problem by problem: ")]
+    assert "under the same id, p0, one was asked '0 and 2?' and the other '0 and 1?'" in line
+    assert "Problem by problem, B - A" not in out
 
 
 @pytest.mark.parametrize("name", [OLD, OLD.partition("/")[2], "10-00-00-old", "10-00", "2026-01-01"])

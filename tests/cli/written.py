@@ -23,6 +23,7 @@ def write_run(
     right: Collection[int] | None = range(5),
     status: str = "finished",
     minutes_ago: float = 10,
+    asked: int = 1,
 ) -> Path:
     """A run directory.
 
@@ -32,6 +33,7 @@ def write_run(
         right: the test problems, of PROBLEMS, that it answers right; None: no result was left.
         status: as in result.json.
         minutes_ago: when it began.
+        asked: a number in its test questions.
     """
     register_schema()
     config = compose(*overrides)
@@ -59,8 +61,8 @@ def write_run(
             for problem in range(PROBLEMS):
                 outcome = "correct" if problem in right else "wrong"
                 before = "correct" if problem < 2 else "wrong"
-                line = {"id": f"p{problem}", "outcome": outcome, "warmup": {"answer": "1", "outcome": before}}
-                file.write(json.dumps(line) + "\n")
+                line = {"id": f"p{problem}", "question": f"{problem} and {asked}?", "outcome": outcome}
+                file.write(json.dumps(line | {"warmup": {"answer": "1", "outcome": before}}) + "\n")
     _write(directory / "result.json", result)
     return directory
 

@@ -46,6 +46,19 @@ def test_each_format_is_recognised_by_its_keys():
     assert recognise(["question", "answer"]) is None
 
 
+@pytest.mark.parametrize("row", [GSM8K, SVAMP, MATHQA, AUTHORS], ids=["gsm8k", "svamp", "mathqa", "authors"])
+def test_capital_letters_in_keys_do_not_matter(row):
+    for spelled in (str.lower, str.upper, str.title):
+        assert read({spelled(key): value for key, value in row.items()}) == read(row)
+    key = next(iter(row))
+    with pytest.raises(Broken, match=f"{key} is there twice"):
+        read({**row, key.swapcase(): row[key]})
+
+
+def test_gsm8k_may_carry_an_equation_beside():
+    assert read({**GSM8K, "equation": "48/2"}) == read(GSM8K)
+
+
 def test_gsm8k():
     record = read(GSM8K)
     assert (record.answer, record.id, record.source) == ("1072", "made-up", "file.json:7")

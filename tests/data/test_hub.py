@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from reft_lab.config.inputs import DataConfig
 from reft_lab.data.hub import read_hub
+from reft_lab.data.sources import read_sources
 from reft_lab.errors import BadInput
 
 LOAD = """
@@ -126,6 +128,20 @@ def test_a_data_set_loaded_before_is_had_without_the_network(local_repository, t
     (tmp_path / "cache" / "repository").rename(tmp_path / "cache" / "someone___repository")
     assert len(read_hub("someone/repository", "default", "gsm8k")["train"].records) == 30
     assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_svamp_of_the_hub_is_said_to_be_another_experiment(local_repository, tmp_path, monkeypatch):
+    import datasets
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    here = local_repository.rename(tmp_path / "svamp")
+    assert not any(batch.notes for batch in read_hub(str(here), None, "svamp").values())
+    (tmp_path / "cache" / "svamp").rename(tmp_path / "cache" / "ChilleD___svamp")  # as the library itself files it
+    found = read_sources(DataConfig(name="svamp", hub="ChilleD/SVAMP", hub_config="default"), "program")
+    (note,) = [note for note in found.notes if "ChilleD/SVAMP" in note]
+    assert "another experiment than the paper's" in note
 
 
 def test_a_repository_of_something_else(tmp_path, monkeypatch):

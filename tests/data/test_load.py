@@ -1,6 +1,7 @@
 """From files to the problems of a run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -52,8 +53,9 @@ def test_original_train_beside_the_authors_test(tmp_path, runner):
     assert splits.report.counts == {"train": 90, "dev": 10, "test": 30}
     questions = {name: {p.question for p in getattr(splits, name)} for name in ("train", "dev", "test")}
     assert not questions["train"] & questions["dev"]
-    assert splits.report.duplicates["train/test"] == len(questions["train"] & questions["test"])
-    assert splits.report.duplicates["train/test"] + splits.report.duplicates["dev/test"] == 10
+    exact = splits.report.duplicates["exact"]
+    assert exact["train/test"] == len(questions["train"] & questions["test"])
+    assert exact["train/test"] + exact["dev/test"] == 10
     assert (splits.report.kept, splits.report.dropped) == (90, {})
     assert all(
         result.value == float(p.answer)
@@ -101,7 +103,63 @@ def test_a_given_dev_file_is_used_whole_and_its_questions_leave_train(tmp_path, 
     config = DataConfig(name="gsm8k", path=str(tmp_path), dev_size=5, test_size=7)
     splits = load(config, CotConfig(name="natural"), runner)
     assert splits.report.counts == {"train": 45, "dev": 15, "test": 7}
-    assert splits.report.duplicates == {"train/test": 0, "dev/test": 0, "train/dev": 5}
+    assert splits.report.duplicates["normalised"]["train/dev"] == 0
+    assert splits.report.duplicates["masked"]["train/dev"] == 15  # they stay: many a dev file shares its templates
+    assert "5 training problems left out: dev asks the same questions" in splits.report.notes
+
+
+def test_a_given_dev_file_takes_out_copies_however_they_are_written(tmp_path, runner):
+    write(tmp_path / "train.json", [gsm8k(i) for i in range(50)])
+    copies = [
+        {**gsm8k(i), "question": gsm8k(i)["question"].replace(".", " .").replace(str(i), f"{i}.0")} for i in (3, 7)
+    ]
+    path = write(tmp_path / "dev.json", [*copies, gsm8k(8)])
+    write(tmp_path / "test.json", [gsm8k(i) for i in range(60, 70)])
+    config = DataConfig(name="gsm8k", path=str(tmp_path))
+    counts = load(config, CotConfig(name="natural"), runner).report.counts
+    kept = load(replace(config, families="exact"), CotConfig(name="natural"), runner).report.counts
+    assert (counts["train"], counts["dev"]) == (47, 3)
+    assert kept["train"] == 49
+    write(tmp_path / "train.json", copies)
+    with pytest.raises(BadInput, match="every training question stands in dev"):
+        load(DataConfig(name="gsm8k", train=path, dev=path, test=path), CotConfig(name="natural"), runner)
+
+
+def many_templates(templates, each):
+    things = [f"{a}{b}" for a in "bcdfghklmnpr" for b in "aeiouy"][:templates]
+    return [
+        {**gsm8k(number), "question": f"Ann has {number} {thing}s and buys {number + 3} more {thing}s. How many?"}
+        for thing in things
+        for number in range(each)
+    ]
+
+
+@pytest.mark.parametrize("kept", ["masked", "normalised", "exact"])
+def test_carved_splits_share_no_family(tmp_path, runner, kept):
+    rows = many_templates(60, 4)
+    rows += [{**row, "question": row["question"].replace(".", " .").lower()} for row in rows[::3]]
+    path = write(tmp_path / "all.json", rows)
+    config = DataConfig(name="gsm8k", path=path, dev_size=30, test_size=30, families=kept)
+    found = load(config, CotConfig(name="natural"), runner).report
+    assert (found.counts["dev"], found.counts["test"]) == (30, 30)
+    for likeness in ("exact", "normalised", "masked"):
+        across = [found.duplicates[likeness][pair] for pair in ("train/dev", "train/test", "dev/test")]
+        apart = ("exact", "normalised", "masked").index(likeness) <= ("exact", "normalised", "masked").index(kept)
+        assert (across == [0, 0, 0]) == apart
+    assert not any("shares families" in note for note in found.notes)
+
+
+def test_problems_of_one_template_are_carved_more_strictly_and_it_is_said(tmp_path, runner):
+    path = write(tmp_path / "all.json", [gsm8k(i) for i in range(20)])
+    found = load(DataConfig(name="gsm8k", path=path), CotConfig(name="natural"), runner).report
+    assert found.counts == {"train": 13, "dev": 3, "test": 4}
+    assert found.duplicates["normalised"]["train/dev"] == 0
+    assert found.duplicates["masked"]["train/dev"] == 3
+    for name in ("dev", "test"):
+        (note,) = [note for note in found.notes if note.startswith(f"{name} shares families with train")]
+        assert "data.families=normalised" in note
+    config = DataConfig(name="gsm8k", path=path, families="normalised")
+    assert not any("families" in note for note in load(config, CotConfig(name="natural"), runner).report.notes)
 
 
 def test_without_a_train_file_dev_takes_its_place(tmp_path, runner):
@@ -137,6 +195,38 @@ def test_svamp_has_programs_but_no_words(tmp_path, runner):
     assert splits.train[0].cot.startswith("def solution():\n")
     with pytest.raises(BadInput, match=r"\(32 without reasoning in words\); try cot=program"):
         load(DataConfig(name="svamp", path=path), CotConfig(name="natural"), runner)
+
+
+def asdiv(number, **other):
+    row = {"ID": f"n{number}", "Body": f"Ann has {number} pens and buys 3 more.", "Question": "How many pens has she?"}
+    return {**row, "Answer": str(number + 3), "Formula": f"{number}+3={number + 3}", **other}
+
+
+@pytest.mark.parametrize("spelled", [str, str.lower, str.upper])
+def test_formula_is_read_like_equation_whatever_the_case_of_keys(tmp_path, runner, spelled):
+    rows = [{spelled(key): value for key, value in asdiv(i).items()} for i in range(30)]
+    path = write(tmp_path / "train.json", rows)
+    splits = load(DataConfig(name="svamp", path=path), CotConfig(name="program"), runner)
+    assert splits.report.dropped == {}
+    assert "pens = " in splits.train[0].cot
+    with pytest.raises(BadInput, match="without reasoning in words\\); try cot=program"):
+        load(DataConfig(name="svamp", path=path), CotConfig(name="natural"), runner)
+
+
+@pytest.mark.parametrize("cot", ["natural", "program"])
+def test_no_advice_goes_round_in_a_circle(tmp_path, runner, cot):
+    """Neither kind of reasoning is there: the keys that were looked for and those that were found are named."""
+    bare = [{key: value for key, value in asdiv(i).items() if key != "Formula"} for i in range(30)]
+    path = write(tmp_path / "train.json", bare)
+    with pytest.raises(BadInput, match="the key Equation or Formula, but the records have ID, Body, Que") as raised:
+        load(DataConfig(name="svamp", path=path), CotConfig(name=cot), runner)
+    assert "try cot=" not in str(raised.value)
+    write(tmp_path / "train.json", [{**row, "Fromula": "3+4=7"} for row in bare])
+    with pytest.raises(BadInput, match=r"Fromula; did you mean Formula\?"):
+        load(DataConfig(name="svamp", path=path), CotConfig(name=cot), runner)
+    write(tmp_path / "train.json", [asdiv(i, Formula="unknown") for i in range(30)])
+    with pytest.raises(BadInput, match=f"nor for cot={'natural' if cot == 'program' else 'program'}; mend the data"):
+        load(DataConfig(name="svamp", path=path), CotConfig(name=cot), runner)
 
 
 def test_the_authors_words_give_programs_where_they_calculate(tmp_path, runner):

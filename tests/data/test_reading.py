@@ -1,5 +1,6 @@
 """What cannot be read is named by file and line; what is mostly broken is refused."""
 
+import gzip
 import json
 
 import pytest
@@ -74,6 +75,11 @@ def test_gold_answers_that_are_no_single_number_stop_the_run_by_line(tmp_path):
         ('{"text": "a"}\n{"text": "b"}', "unknown format (its records have text); expected"),
         ("[1, 2]", "unknown format (its records are no JSON objects)"),
         ("{oops\n{oops", "unknown format (not valid JSON"),
+        ('{"quesiton": "a", "answer": "#### 1"}', "did you mean Question?"),
+        ('{"data": [{"question": "a", "answer": "#### 1"}], "version": 1}', "holds its records under the key data;"),
+        ('{"question": {"0": "a"}, "answer": {"0": "#### 1"}}', "holds columns, not records"),
+        ('{"question": ["a"], "answer": ["#### 1"]}', "holds columns, not records"),
+        ("version https://git-lfs.github.com/spec/v1\noid 1", "a pointer of git-lfs"),
     ],
 )
 def test_a_file_that_cannot_be_used_gets_one_sentence(tmp_path, text, says):
@@ -85,6 +91,50 @@ def test_a_file_that_cannot_be_used_gets_one_sentence(tmp_path, text, says):
     assert says in message
     assert str(path) in message
     assert "\n" not in message
+
+
+def test_an_object_of_records_is_read_as_the_array_of_its_values(tmp_path):
+    for indent in (None, 2):
+        path = tmp_path / "train.json"
+        path.write_text(json.dumps({str(i): good(i) for i in range(300)}, indent=indent))
+        batch = read_file(path, "x")
+        assert [record.question for record in batch.records[:2]] == ["What is 0 and 1?", "What is 1 and 1?"]
+        assert len(batch.records) == 300
+        assert batch.notes == ("train.json is one object; its 300 values are read as the records",)
+        assert batch.records[7].source == "train.json:key 7"
+
+
+@pytest.mark.parametrize("value", [1, {"text": "a"}, "a"])
+def test_no_message_lists_hundreds_of_keys(tmp_path, value):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({f"row {i}": value for i in range(300)}))
+    with pytest.raises(BadInput, match=r"row 0, row 1, row 2, row 3, row 4 and 295 more\)") as raised:
+        read_file(path, "x")
+    assert "row 5" not in str(raised.value)
+    path.write_text(json.dumps([good(1), {f"row {i} {'long ' * 50}": 1 for i in range(300)}]))
+    with pytest.raises(BadInput, match=r"and 295 more") as raised:
+        read_file(path, "x")
+    assert len(str(raised.value)) < 500
+
+
+def test_one_record_is_a_record(tmp_path):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(good(1), indent=1))
+    assert len(read_file(path, "x").records) == 1
+
+
+@pytest.mark.parametrize("name", ["train.jsonl.gz", "train.json.gz", "TRAIN.JSONL.GZ"])
+def test_compressed_files(tmp_path, name):
+    path = tmp_path / name
+    rows = [good(i) for i in range(300)]
+    text = json.dumps(rows) if ".json." in name.lower() else "\n".join(map(json.dumps, rows))
+    path.write_bytes(gzip.compress(text.encode()))
+    assert len(read_file(path, "x").records) == 300
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"no gzip", whole[:20] + b"oops" + whole[24:]):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match="no whole gzip file"):
+            read_file(path, "x")
 
 
 def test_other_unreadable_files(tmp_path):

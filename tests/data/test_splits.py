@@ -1,11 +1,13 @@
-"""Splits and subsets depend on the questions and the seed alone."""
+"""Splits and subsets depend on the questions and the seed alone, and no family is in two splits."""
 
 import random
 
 import pytest
 
+from reft_lab.data.families import Seen, families
+from reft_lab.data.likeness import asked
 from reft_lab.data.problem import Problem
-from reft_lab.data.splits import asked, carve, shared, subset, without
+from reft_lab.data.splits import carve, subset, without
 
 
 def problem(number, options=()):
@@ -13,28 +15,55 @@ def problem(number, options=()):
     return Problem(f"p{number}", question, "1", None, "made up", options)
 
 
+def family(thing, size):
+    return [Problem(f"{thing}{n}", f"There are {n} {thing}s.", "1", None, "made up") for n in range(size)]
+
+
 PROBLEMS = [problem(number) for number in range(200)]
+LETTERS = [a + b for a in "bcdfghklmn" for b in "aeiouy"]
+FAMILIES = [item for place, thing in enumerate(LETTERS) for item in family(thing, 1 + place % 7)]
 
 
 def test_carving_takes_each_question_once_and_leaves_no_copy():
-    items = PROBLEMS + PROBLEMS[:50]
-    rest, carved, copies = carve(items, 40, 0, "dev")
+    copies = [Problem("c", item.question.upper().replace("?", " ?"), "1", None, "made up") for item in PROBLEMS[:50]]
+    items = PROBLEMS + copies
+    rest, carved, left_out = carve(items, 40, 0, "dev", "normalised")
     assert len(carved) == len({asked(item) for item in carved}) == 40
-    assert not {asked(item) for item in rest} & {asked(item) for item in carved}
-    assert len(rest) + len(carved) + copies == len(items)
+    assert not set(families(rest, "normalised")) & set(families(carved, "normalised"))
+    assert len(rest) + len(carved) + left_out == len(items)
+    assert left_out > 0
 
 
-def test_carving_does_not_depend_on_order_but_on_seed_and_name():
-    shuffled = PROBLEMS.copy()
+def test_a_family_goes_to_one_side_whole():
+    rest, carved, left_out = carve(FAMILIES, 40, 0, "dev", "masked")
+    assert (len(carved), left_out) == (40, 0)
+    assert len(rest) == len(FAMILIES) - 40
+    assert not set(families(rest, "masked")) & set(families(carved, "masked"))
+    assert len(set(families(carved, "masked"))) < 40  # some have several questions
+
+
+def test_a_family_that_is_too_large_is_cut_where_it_may_be_and_stays_whole_where_not():
+    four = [item for thing in ("pen", "cup", "hat", "nut") for item in family(thing, 25)]
+    rest, carved, left_out = carve(four, 20, 0, "dev", "masked", cut=25)
+    assert (len(rest), len(carved), left_out) == (75, 20, 5)
+    assert not set(families(rest, "masked")) & set(families(carved, "masked"))
+    assert carve(four, 20, 0, "dev", "masked", cut=24) == (four, [], 0)
+
+
+@pytest.mark.parametrize("likeness", ["exact", "normalised", "masked"])
+def test_carving_does_not_depend_on_order_but_on_seed_and_name(likeness):
+    copies = [Problem("c", item.question.replace(".", " ."), "1", None, "made up") for item in FAMILIES[:50]]
+    items = FAMILIES + copies
+    shuffled = items.copy()
     random.Random(1).shuffle(shuffled)
 
     def questions(items, seed=0, name="dev"):
-        return {asked(item) for item in carve(items, 40, seed, name)[1]}
+        return {item.question for item in carve(items, 40, seed, name, likeness)[1]}
 
-    assert questions(PROBLEMS) == questions(shuffled)
-    assert questions(PROBLEMS) != questions(PROBLEMS, seed=1)
-    assert questions(PROBLEMS) != questions(PROBLEMS, name="test")
-    assert len(questions(PROBLEMS) & questions(PROBLEMS[20:])) > 30
+    assert questions(items) == questions(shuffled)
+    assert questions(items) != questions(items, seed=1)
+    assert questions(items) != questions(items, name="test")
+    assert len(questions(items) & questions(items[20:])) > 25
 
 
 def test_subsets_are_nested_and_in_order():
@@ -48,10 +77,17 @@ def test_subsets_are_nested_and_in_order():
 
 
 @pytest.mark.parametrize("other", ["  what is 3   AND 1? ", "What is 3\nand 1?"])
-def test_equal_questions_differ_in_spaces_and_case_only(other):
+def test_exactly_equal_questions_differ_in_spaces_and_case_only(other):
     variant = Problem("v", other, "1", None, "made up")
-    assert shared([PROBLEMS[3]], [variant]) == 1
-    assert without(PROBLEMS, [variant]) == PROBLEMS[:3] + PROBLEMS[4:]
+    assert Seen([PROBLEMS[3]]).holds(variant, "exact")
+    assert without(PROBLEMS, [variant], "exact") == PROBLEMS[:3] + PROBLEMS[4:]
+
+
+def test_copies_are_taken_out_in_the_degree_asked_for():
+    variant = Problem("v", "what is 3.0 and 1 ?", "1", None, "made up")
+    assert without(PROBLEMS, [variant], "exact") == PROBLEMS
+    assert without(PROBLEMS, [variant], "normalised") == PROBLEMS[:3] + PROBLEMS[4:]
+    assert without(PROBLEMS, [variant], "masked") == []
 
 
 def test_options_are_no_part_of_what_is_asked():

@@ -35,6 +35,21 @@ def test_results_stand_with_their_intervals(page):
     assert "9 of 10 test problems became right and 0 became wrong: +90.0 points" in text
 
 
+def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
+    inside, outside = ({"accuracy": share, "n": n, "ci95": [0, 1]} for share, n in ((0.712, 80), (0.551, 120)))
+    parts = {"in_train": inside, "not_in_train": outside}
+    text = text_of(run_report(write_run(tmp_path / "run", test_by_overlap={"masked": parts})))
+    assert (
+        "71.2 % of the 80 test questions that equal a training question but for numbers and names are right, " in text
+    )
+    assert "and 55.1 % of the other 120." in text
+    for name, found in (("none", {"masked": parts | {"in_train": None}}), ("damaged", {"masked": 3}), ("old", None)):
+        page = run_report(write_run(tmp_path / name, test_by_overlap=found))
+        assert "numbers and names" not in text_of(page)
+    page = run_report(write_run(tmp_path / "all", test_by_overlap={"masked": parts | {"not_in_train": None}}))
+    assert "are right, and there are no others." in text_of(page)
+
+
 def test_alarms_stand_with_their_steps(page):
     assert "alarm/kl : the policy had left the reference, in steps 12 to 13." in text_of(page)
 

@@ -53,6 +53,14 @@ def test_one_seed_is_said_to_prove_nothing(tmp_path):
     assert "3 problems" in text
 
 
+def test_settings_tested_on_other_questions_have_no_interval(tmp_path):
+    for number, reward in enumerate(("exact", "partial")):
+        write_run(tmp_path / str(number), f"reward.function={reward}", right=[True, False], asked=number)
+    text = text_of(study_report(tmp_path))
+    assert "other test questions" in text
+    assert "2 problems" not in text
+
+
 def test_a_confirmation_is_told(study_page, tmp_path):
     folder = shutil.copytree(study_page.parent, tmp_path / "kl")
     (folder / "confirm.json").write_text(

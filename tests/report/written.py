@@ -24,6 +24,7 @@ def write_run(
     iterations: int = 4,
     samples: Iterable[Mapping[str, Any]] = (),
     right: Iterable[bool] = (),
+    asked: int = 1,
     **result: Any,
 ) -> Path:
     """A run that warmed up for 10 steps and then reinforced.
@@ -35,6 +36,7 @@ def write_run(
         iterations: of ReFT.
         samples: records of samples.jsonl.
         right: whether each test problem was answered right in the end; after the warm-up none was.
+        asked: a number in its test questions.
         result: more of result.json.
     """
     directory.mkdir(parents=True)
@@ -47,11 +49,12 @@ def write_run(
     write_lines(directory / "metrics.jsonl", metrics(iterations, accuracy or 0.0))
     write_lines(directory / "samples.jsonl", samples)
     if accuracy is not None:
+        before = {"answer": "1", "outcome": "wrong"}
         outcomes = ["correct" if each else "wrong" for each in right]
         write_lines(
             directory / "predictions.jsonl",
             (
-                {"id": str(number), "outcome": outcome, "warmup": {"answer": "1", "outcome": "wrong"}}
+                {"id": str(number), "question": f"{number} and {asked}?", "outcome": outcome, "warmup": before}
                 for number, outcome in enumerate(outcomes)
             ),
         )

@@ -68,6 +68,22 @@ def test_result_is_complete_and_true_to_the_predictions(finished):
     assert returned == result["final"]["dev"]["accuracy"]
 
 
+def test_the_result_tells_questions_that_are_nearly_in_train_from_the_others(finished):
+    directory, _ = finished
+    result = json.loads((directory / "result.json").read_text())
+    predictions = lines(directory / "predictions.jsonl")
+    for likeness in ("normalised", "masked"):
+        for name, wanted in (("in_train", True), ("not_in_train", False)):
+            right = [p["outcome"] == "correct" for p in predictions if p[f"{likeness}_in_train"] is wanted]
+            part = result["test_by_overlap"][likeness][name]
+            assert (part is None) == (not right)
+            assert part is None or (part["n"], part["accuracy"]) == (len(right), pytest.approx(sum(right) / len(right)))
+        among = sum(p[f"{likeness}_in_train"] for p in predictions)
+        assert among == result["data"]["duplicates"][likeness]["train/test"]
+    assert result["test_by_overlap"]["normalised"]["in_train"] is None  # no wording occurs twice
+    assert result["test_by_overlap"]["masked"]["in_train"]["n"] > 0  # names aside, some do
+
+
 def test_metrics_have_one_step_axis_and_both_stages(finished):
     directory, _ = finished
     records = lines(directory / "metrics.jsonl")
