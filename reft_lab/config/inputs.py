@@ -41,7 +41,10 @@ class ModelConfig:
     eos_token: Annotated[Optional[str], doc("end-of-sequence token to use where the tokenizer has none")] = None
     value: Annotated[
         str,
-        doc("value model: a head on the policy's trunk (shared) or a second copy of the model (separate, ablation)"),
+        doc(
+            "value model: a head on the policy's trunk (shared), or on a copy of it that is made after the warm-up "
+            "(separate, ablation)"
+        ),
         OneOf("shared", "separate"),
     ] = "shared"
     gradient_checkpointing: Annotated[

@@ -66,6 +66,14 @@ class PPOConfig:
     value_grad_to_trunk: Annotated[
         bool, doc("the value loss also trains the shared trunk (paper: true; too much for a tiny model)")
     ] = True
+    value_init: Annotated[
+        str,
+        doc(
+            "value head at the start: all zero, so that every value is 0 (zero), or torch's own for a linear layer "
+            "(random: uniform within 1/sqrt(width), as TRL's head, which the released code takes)"
+        ),
+        OneOf("zero", "random"),
+    ] = "zero"
     whiten: Annotated[bool, doc("advantages to mean 0, variance 1 over the batch's response tokens")] = True
     loss_average: Annotated[
         str,

@@ -56,6 +56,9 @@ def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
         reference = setup.policy.reference()
         if is_warm:
             saving.load_weights(reference, checkpoints.warmup)
+        if config.model.value == "separate":
+            # Not before, so that it begins with what the warm-up has learned; a state of ReFT brings its own below.
+            setup.policy.separate_values()
 
     def judge(questions: Any, responses: Any) -> Any:
         return setup.form.judge([problems[q] for q in questions], setup.codec.read(responses))

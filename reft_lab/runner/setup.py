@@ -17,6 +17,7 @@ from reft_lab.errors import BadInput
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
+from reft_lab.randomness import torch_seed
 from reft_lab.rewards import resolve
 from reft_lab.runner.failure import LOADING, too_large
 from reft_lab.runner.threads import measured_threads
@@ -128,8 +129,8 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
             lm, tokenizer = loading.load(config.model, _training_texts(splits.train, form), config.seed)
             policy = Policy(
                 lm,
-                separate_value=config.model.value == "separate",
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
+                value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
                 precision=config.trainer.precision,
                 fast_path=config.trainer.fast_path,
             ).to(device)

@@ -33,10 +33,11 @@ def judge(questions, responses):
 def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> ReFT:
     policy = Policy(
         make_model(family),
-        separate_value=changes.pop("separate", False),
         value_grad_to_trunk=config.value_grad_to_trunk,
         fast_path=changes.pop("fast_path", True),
     )
+    if changes.pop("separate", False):
+        policy.separate_values()
     prompts = [example.prompt for example in make_examples(8)]
     options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
     return ReFT(
