@@ -81,6 +81,11 @@ def _check_data(config: Config) -> None:
             f"data.{key}={path} does not go with data=arithmetic, which is generated; "
             "say what the file holds: data=gsm8k, svamp, mathqa or mathqa_numeric."
         )
+    if data.source == "paper" and data.name == "arithmetic":
+        raise BadInput(
+            "data.source=paper does not go with data=arithmetic, which is generated; choose data=gsm8k, svamp, mathqa "
+            "or mathqa_numeric."
+        )
     for key, path in given.items():
         if not Path(path).expanduser().exists():
             raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")

@@ -65,7 +65,15 @@ class DataConfig:
             min_length=1,
         ),
     ] = "arithmetic"
-    hub: Annotated[Optional[str], doc("hub id that is loaded when no path is given")] = None
+    source: Annotated[
+        str,
+        doc(
+            "where the problems come from when neither data.path nor data.train is given: the hub (data.hub), or the "
+            "files that the paper's authors released, fetched once and checked (paper)"
+        ),
+        OneOf("hub", "paper"),
+    ] = "hub"
+    hub: Annotated[Optional[str], doc("hub id that is loaded with data.source=hub when no path is given")] = None
     hub_config: Annotated[Optional[str], doc("configuration name of the hub data set")] = None
     path: Annotated[Optional[str], doc("file or folder to read instead of the hub; the format is recognised")] = None
     train: Annotated[Optional[str], doc("file with the training problems (goes before what `path` holds)")] = None
