@@ -115,6 +115,17 @@ class CotConfig:
         bool, doc("programs: the RL prompt ends with `def solution():` and the question as its docstring")
     ] = True
     cut_at_blank_line: Annotated[bool, doc("programs: cut at the first blank line, as the released code does")] = False
+    begin_of_sequence: Annotated[
+        bool, doc("prompts begin with the tokenizer's begin-of-sequence token, where it adds one")
+    ] = True
+    too_long: Annotated[
+        str,
+        doc(
+            "training examples longer than max_tokens and prompts longer than ppo.max_prompt_tokens are left out and "
+            "counted (leave_out), or cut at their end, prompts in evaluation too (cut: a prompt may lose its trigger)"
+        ),
+        OneOf("leave_out", "cut"),
+    ] = "leave_out"
 
 
 @dataclass
@@ -131,7 +142,7 @@ class RewardConfig:
 
     __pydantic_config__ = STRICT
     function: Annotated[
-        str, doc("exact, partial, proximity, or the import path module.function of your own", min_length=1)
+        str, doc("exact, partial, proximity, released, or the import path module.function of your own", min_length=1)
     ] = "partial"
 
 
@@ -148,6 +159,9 @@ class ProgramsConfig:
         float,
         doc("longest a program may hold its worker, killing the worker included; at least 1.5 timeout", unit="s", gt=0),
     ] = 2.5
+    imports: Annotated[
+        list[str], doc("modules that programs find imported, as if `import NAME` stood at their top")
+    ] = field(default_factory=list)
     batch: Annotated[int, doc("programs sent to a worker at once", unit="programs", ge=1, le=1024)] = 32
     cache: Annotated[int, doc("programs whose results are remembered", unit="programs", ge=0)] = 10_000
     fallback: Annotated[

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from reft_lab.algorithms.phase import phase
+from reft_lab.cot import Stage
 from reft_lab.data import Problem
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.score import Score
@@ -21,10 +22,10 @@ def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str
     progress, tracker = stages.progress, stages.tracker
     with phase(LOADING):
         saving.load_weights(setup.policy, stages.loop.checkpoints.best)
-    final, final_scores = _read_test(stages, setup.policy, progress.best.score)
+    final, final_scores = _read_test(stages, setup.policy, progress.best.stage, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
-        warmup, warmup_scores = _read_test(stages, warmed_up, progress.warmup)
+        warmup, warmup_scores = _read_test(stages, warmed_up, "sft", progress.warmup)
     tracker.directory.write_predictions(_predictions(final, warmup))
     return {
         "warmup": warmup_scores,
@@ -36,13 +37,18 @@ def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str
     }
 
 
-def _read_test(stages: Stages, policy: Policy, selection: Score | None) -> tuple[Evaluation, dict[str, Any]]:
-    """The test set under `policy`, and the scores on dev and test; `selection` is what is known already."""
+def _read_test(
+    stages: Stages, policy: Policy, stage: Stage, selection: Score | None
+) -> tuple[Evaluation, dict[str, Any]]:
+    """The test set under `policy`, which `stage` trained, and the scores on dev and test.
+
+    Those on the selection split are known already, as `selection`.
+    """
     config, splits = stages.setup.config, stages.setup.splits
     dev = selection if config.selection == "dev" else None
     if dev is None:
-        dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], title="dev").score
-    test = stages.evaluate(policy, splits.test[: config.eval.test_limit], title="test")
+        dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], stage, title="dev").score
+    test = stages.evaluate(policy, splits.test[: config.eval.test_limit], stage, title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 

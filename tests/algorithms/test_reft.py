@@ -164,6 +164,29 @@ def test_a_separate_value_model_learns_values_and_leaves_the_policy_alone():
     assert torch.equal(before, torch.cat([p.detach().flatten() for p in stage.policy.lm.parameters()]))
 
 
+@pytest.mark.parametrize(
+    ("rollouts", "every", "evaluated"),
+    [(4, 1, [2, 4, 6]), (3, 1, [3, 6]), (4, 0.5, [1, 2, 3, 4, 5, 6]), (4, 2, [4, 6]), (16, 1, [1, 2, 3, 4, 5, 6])],
+)
+def test_evaluations_may_be_counted_in_passes_over_the_questions(rollouts, every, evaluated):
+    """There are 8 questions."""
+    config = replace(CONFIG, rollouts=rollouts, mini_batch=rollouts, iterations=6, eval_every_epochs=every)
+    stage = make_stage(config)
+    found = []
+    for step in range(1, 7):
+        stage.step = step
+        found += [step] if stage.is_evaluated else []
+    assert found == evaluated
+
+
+def test_rollouts_keep_to_the_length_in_all():
+    stage = make_stage(replace(CONFIG, max_new_tokens=10, total_tokens=22))
+    iteration = stage.advance()
+    for prompt, response in zip(iteration.rollouts.prompts, iteration.rollouts.responses, strict=True):
+        assert len(response) <= min(10, 22 - len(prompt))
+    assert max(len(prompt) for prompt in iteration.rollouts.prompts) > 12
+
+
 def test_questions_come_round_evenly_and_samples_of_one_question_differ():
     stage = make_stage(replace(CONFIG, rollouts=8, mini_batch=8, samples_per_problem=2))
     assert stage.total_steps == 3

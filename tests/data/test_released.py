@@ -146,7 +146,7 @@ def test_another_file_on_the_server_is_refused_and_not_kept(
 @pytest.mark.parametrize("name", ["gsm8k_python_sdp.json", "gsm8k_test_set.json"])
 def test_the_right_number_of_other_problems_is_refused(server: Server, name: str) -> None:
     server.files[name] = server.files[name].replace(b"pens", b"pans")
-    with pytest.raises(BadInput, match="another content than the (git|sha256) checksum says"):
+    with pytest.raises(BadInput, match=r"another content than the (git|sha256) checksum says"):
         fetch(name)
 
 
