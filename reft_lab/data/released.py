@@ -158,10 +158,13 @@ def _obstacle(url: str) -> str | None:
             status = requests.head(url, timeout=_CONNECT_SECONDS, allow_redirects=True).status_code
         except Exception as error:
             return _first_line(error)
-        return f"HTTP status {status}" if status in (401, 403, 404, 410) or status >= 500 else None
+        return f"HTTP status {status}" if status >= 500 else None  # some do not care for HEAD, and answer GET
 
     return within(_CONNECT_SECONDS, ask, f"there was no answer within {_CONNECT_SECONDS:g} s")
 
 
 def _first_line(error: BaseException) -> str:
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return f"HTTP status {answer.status_code}"
     return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

@@ -156,6 +156,31 @@ def test_what_the_server_does_not_have(server: Server) -> None:
         fetch("gsm8k_test_set.json")
 
 
+def test_numeric_questions_are_read_as_they_stand(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that ends in a list, which would be the options of a multiple-choice question."""
+    asked = ["how many zeroes ?", "the sum of these ?\na ) 3 , b ) 4 , c ) 5"]
+    rows = [
+        {
+            "item_id": f"mathqa-numeric_{i}",
+            "question": f"{i} . {asked[i % 2]}",
+            "answer_cot": "there are some .",
+            "answer_value": f"{i}.5",
+        }
+        for i in range(12)
+    ]
+    content = json.dumps(rows).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    for name in ("mathqa-numeric_nl.json", "mathqa-numeric_test_set.json"):
+        monkeypatch.setitem(FILES, name, Released(12, digest))
+        server.files[name] = content
+    with ProgramRunner(ProgramsConfig()) as runner:
+        splits = load(DataConfig(name="mathqa_numeric", source="paper", dev_size=1), CotConfig(name="natural"), runner)
+    assert [(p.question, p.answer, p.options) for p in splits.test] == [
+        (row["question"], row["answer_value"], ()) for row in rows
+    ]
+    assert len(splits.train) + len(splits.dev) == 12
+
+
 def test_a_server_that_does_not_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(released, "_CONNECT_SECONDS", 0.3)
     server.wait = 20

@@ -10,10 +10,16 @@ from safetensors.torch import load_file
 
 from reft_lab.config.check import check
 from reft_lab.config.conf import compose
+from reft_lab.config.inputs import ModelConfig
+from reft_lab.config.schema import Config
+from reft_lab.config.training import CheckpointConfig
+from reft_lab.policy.model import Policy
 from reft_lab.runner import run
+from reft_lab.runner.space import bytes_needed
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run
+from tests.small_models import make_model
 
 SMALL = (
     "tracker=none",
@@ -86,3 +92,13 @@ def test_a_checkpoint_of_ours_is_copied_anew(whole: Path, tmp_path: Path) -> Non
     stored = load_file(best / "model.safetensors")
     for name, tensor in value.items():
         assert (tensor - stored[f"model.{name}"]).abs().max() < 1e-9, name
+
+
+def test_the_disk_must_have_room_for_it() -> None:
+    policy, two = Policy(make_model("llama")), CheckpointConfig(keep=2)
+    trunk = 4 * sum(p.numel() for p in policy.lm.base_model.parameters())
+    shared, separate = Config(checkpoint=two), Config(checkpoint=two, model=ModelConfig(value="separate"))
+    # Three states (one of them being written) with two moments each, and four best policies.
+    assert bytes_needed(separate, policy) - bytes_needed(shared, policy) == (3 * 3 + 4) * trunk
+    separate, shared = (Config(checkpoint=two, model=c.model, method="sft") for c in (separate, shared))
+    assert bytes_needed(separate, policy) == bytes_needed(shared, policy)
