@@ -113,7 +113,7 @@ def fetch(name: str) -> Path:
                 f"{name} of the paper's authors cannot be kept in {folder} ({error.strerror}); name another folder in "
                 f"{CACHE_VARIABLE}, or {instead}"
             ) from None
-        raise BadInput(f"{url} cannot be fetched ({_first_line(error)}); {instead}") from None
+        raise BadInput(f"{url} cannot be fetched ({_why(error)}); {instead}") from None
     return place
 
 
@@ -157,14 +157,20 @@ def _obstacle(url: str) -> str | None:
         try:
             status = requests.head(url, timeout=_CONNECT_SECONDS, allow_redirects=True).status_code
         except Exception as error:
-            return _first_line(error)
+            return _why(error)
         return f"HTTP status {status}" if status >= 500 else None  # some do not care for HEAD, and answer GET
 
     return within(_CONNECT_SECONDS, ask, f"there was no answer within {_CONNECT_SECONDS:g} s")
 
 
-def _first_line(error: BaseException) -> str:
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        return f"HTTP status {answer.status_code}"
+def _why(error: Exception) -> str:
+    """What an error of `requests` comes to, in a few words."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "the server does not answer"
+    if isinstance(error, requests.ConnectionError):
+        return "the server cannot be reached, or broke off"
     return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

@@ -144,12 +144,11 @@ class Policy(nn.Module):
 
 
 def _value_head(hidden_size: int, seed: int | None) -> nn.Linear:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed or 0)
-        head = nn.Linear(hidden_size, 1)
-    if seed is None:
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
+    head: nn.Linear = nn.utils.skip_init(nn.Linear, hidden_size, 1)
+    bound = 0.0 if seed is None else hidden_size**-0.5  # as nn.Linear has it for weight and bias
+    generator = torch.Generator().manual_seed(seed or 0)
+    for parameter in head.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
     return head
 
 
