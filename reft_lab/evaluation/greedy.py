@@ -25,6 +25,7 @@ class Evaluation:
         outcomes: how it was judged.
         lengths: tokens of each response.
         finished: False for responses cut at the length cap.
+        cut_prompts: prompts that were cut.
     """
 
     problems: Sequence[Problem]
@@ -32,6 +33,7 @@ class Evaluation:
     outcomes: list[Outcome]
     lengths: list[int]
     finished: list[bool]
+    cut_prompts: int = 0
 
     @property
     def correct(self) -> int:
@@ -74,7 +76,9 @@ def evaluate(
         batch_size: prompts decoded at once.
         on_progress: called with the number of problems done so far, batch by batch.
     """
-    prompts = [ids[:cut_prompts_at] for ids in codec.prompts([form.prompt(problem, stage) for problem in problems])]
+    whole = codec.prompts([form.prompt(problem, stage) for problem in problems])
+    prompts = [ids[:cut_prompts_at] for ids in whole]
+    cut = sum(len(ids) > len(prompt) for ids, prompt in zip(whole, prompts, strict=True))
     room = policy.positions
     limits = response_limits(prompts, max_new_tokens, total_tokens, room)
     fits = [
@@ -108,4 +112,4 @@ def evaluate(
         fits, judged, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True
     ):
         outcomes[i], lengths[i], finished[i] = outcome, length, ended
-    return Evaluation(problems, responses, outcomes, lengths, finished)
+    return Evaluation(problems, responses, outcomes, lengths, finished, cut)

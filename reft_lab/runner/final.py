@@ -33,7 +33,7 @@ def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str
         "chosen": progress.best.when,
         "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
         "data": {"counts": setup.splits.report.counts, "dropped": setup.splits.report.dropped},
-        "notes": [*setup.splits.report.notes, *setup.notes],
+        "notes": [*setup.splits.report.notes, *setup.notes, *_cut(final)],
     }
 
 
@@ -50,6 +50,12 @@ def _read_test(
         dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], stage, title="dev").score
     test = stages.evaluate(policy, splits.test[: config.eval.test_limit], stage, title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
+
+
+def _cut(final: Evaluation) -> list[str]:
+    if not final.cut_prompts:
+        return []
+    return [f"cut the prompts of {final.cut_prompts} of {len(final.problems)} test problems, as cot.too_long=cut says."]
 
 
 def _predictions(final: Evaluation, warmup: Evaluation | None) -> list[dict[str, Any]]:

@@ -120,6 +120,8 @@ def test_lengths_in_all_bound_the_responses_and_long_prompts_may_be_cut(asked):
     prompts = [prompt[:5] for prompt in codec.prompts(questions)]
     alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=9)
     assert cut.responses == codec.read(alone.lists())
+    assert cut.cut_prompts == sum(length > 5 for length in lengths) > 0
+    assert held.cut_prompts == 0
 
 
 def test_an_error_of_the_judge_ends_the_evaluation(asked):
