@@ -72,3 +72,9 @@ def test_what_contradicts_itself_is_one_sentence(words: tuple[str, ...], says: s
     with pytest.raises(BadInput) as refused:
         check(compose(*words))
     assert says in str(refused.value)
+
+
+def test_a_reward_that_is_asked_for_goes_before_the_preset_s() -> None:
+    name = "experiment=paper/mathqa_program_codellama"
+    assert check(compose(name, PRESET, "reward=exact")).reward.function == "exact"
+    assert check(compose(name, "reward=proximity")).reward.function == "proximity"
