@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 _REACH_TIMEOUT = 4.0
 """Seconds to wait for the hub before only its cache on this machine is tried."""
@@ -20,18 +21,27 @@ def obstacle(kind: str, name: str) -> str | None:
 
     if constants.HF_HUB_OFFLINE:
         return "offline mode is set"
-    found: list[str | None] = [f"{constants.ENDPOINT} did not answer within {_REACH_TIMEOUT:g} s"]
 
-    def ask() -> None:
+    def ask() -> str | None:
         address = f"{constants.ENDPOINT}/api/{kind}/{name}"
         try:
             status = huggingface_hub.get_session().head(address, timeout=_REACH_TIMEOUT).status_code
-            found[0] = f"{constants.ENDPOINT} is out of order: HTTP status {status}" if status >= 500 else None
         except Exception as error:
-            found[0] = f"{constants.ENDPOINT} cannot be reached: {error}"
+            return f"{constants.ENDPOINT} cannot be reached: {error}"
+        return f"{constants.ENDPOINT} is out of order: HTTP status {status}" if status >= 500 else None
+
+    return within(_REACH_TIMEOUT, ask, f"{constants.ENDPOINT} did not answer within {_REACH_TIMEOUT:g} s")
+
+
+def within(seconds: float, ask: Callable[[], str | None], otherwise: str) -> str | None:
+    """What `ask` finds out about a server, or `otherwise` where that takes longer than so many seconds."""
+    found: list[str | None] = [otherwise]
+
+    def put() -> None:
+        found[0] = ask()
 
     # In a thread, because looking up a name may hang for longer than any timeout of the request.
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=put, daemon=True)
     thread.start()
-    thread.join(_REACH_TIMEOUT)
+    thread.join(seconds)
     return found[0]

@@ -47,7 +47,16 @@ def proximity(outcome: Outcome) -> float:
     return PARTIAL_REWARD + (NEAREST_REWARD - PARTIAL_REWARD) / (1 + 10 * error)
 
 
-REWARDS: dict[str, Reward] = {"exact": exact, "partial": partial, "proximity": proximity}
+def released(outcome: Outcome) -> float:
+    """As `partial`, but in multiple choice whatever is not right earns 0.1, as in the authors' released code.
+
+    There a program that fails answers "none", and any text that is not the right letter is a wrong answer.
+    """
+    is_choice = outcome.gold is None
+    return PARTIAL_REWARD if is_choice and outcome.kind != "correct" else partial(outcome)
+
+
+REWARDS: dict[str, Reward] = {"exact": exact, "partial": partial, "proximity": proximity, "released": released}
 
 
 def resolve(name: str) -> Reward:

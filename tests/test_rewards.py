@@ -7,12 +7,12 @@ import pytest
 
 from reft_lab.answers import KINDS, Outcome, judge_letter, judge_number
 from reft_lab.errors import BadInput
-from reft_lab.rewards import REWARDS, exact, partial, proximity, resolve
+from reft_lab.rewards import REWARDS, exact, partial, proximity, released, resolve
 
 FAILED = [kind for kind in KINDS if kind not in ("correct", "wrong")]
 
 
-@pytest.mark.parametrize("reward", REWARDS.values(), ids=REWARDS)
+@pytest.mark.parametrize("reward", [reward for reward in REWARDS.values() if reward is not released])
 def test_right_answers_earn_one_and_failures_nothing(reward) -> None:
     assert reward(judge_number(18, 18, False)) == 1
     assert reward(judge_letter("c", "c")) == 1
@@ -32,6 +32,14 @@ def test_a_wrong_number_earns_a_tenth_by_default_and_nothing_under_exact() -> No
     for wrong in (judge_number(17.9, 18, False), judge_number(-1e300, 18, False), Outcome("wrong", value=5.0)):
         assert partial(wrong) == 0.1
         assert exact(wrong) == 0
+
+
+def test_the_released_code_pays_for_anything_in_multiple_choice() -> None:
+    assert released(judge_letter("c", "c")) == 1
+    for outcome in (judge_letter("b", "c"), *map(Outcome, FAILED)):
+        assert released(outcome) == 0.1
+    for outcome in (judge_number(17, 18, False), judge_number(18, 18, False), Outcome("timeout", gold=18.0)):
+        assert released(outcome) == partial(outcome)
 
 
 @pytest.mark.parametrize("gold", [18.0, -18.0, 0.25, 1e9, 0.0])

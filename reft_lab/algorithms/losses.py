@@ -30,6 +30,20 @@ def token_weights(lengths: Sequence[int], average: str) -> list[float]:
     raise ValueError(f"unknown average {average!r}")
 
 
+def group_weights(lengths: Sequence[int], size: int) -> list[float]:
+    """The weight of a token in each completion where the mean is taken in groups first, then over groups.
+
+    Args:
+        lengths: tokens in each completion of the whole batch.
+        size: completions in a group, one after the other; the last group may be smaller.
+
+    Returns:
+        One weight per completion, that of each of its tokens; all weights of the batch sum to 1.
+    """
+    groups = [lengths[i : i + size] for i in range(0, len(lengths), size)]
+    return [1.0 / (len(groups) * sum(group)) for group in groups for _ in group]
+
+
 def sft_loss(logprobs: Tensor) -> Tensor:
     """L_SFT = -log pi(a_t | s_t) per token of the chain of thought and its end-of-sequence token."""
     return -logprobs

@@ -22,7 +22,7 @@ from reft_lab.algorithms.rollouts import Rollouts, assemble, rollout_metrics
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.training import PPOConfig
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import Responses, sample
+from reft_lab.policy.sampling import Responses, response_limits, sample
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import key, permutation, uniforms
 
@@ -123,6 +123,15 @@ class ReFT:
         """Whether all iterations are done."""
         return self.step >= self.total_steps
 
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the policy is to be evaluated after the iteration that was just done."""
+        if self.config.eval_every_epochs is None:
+            return self.step % self.config.eval_every == 0 or self.done
+        every = self.config.eval_every_epochs * len(self.prompts)  # questions
+        seen = self.step * self.questions_per_iteration
+        return seen // every > (seen - self.questions_per_iteration) // every or self.done
+
     def counters(self) -> dict[str, Any]:
         """All there is to save beside the weights and the optimiser's tensors, as JSON."""
         return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
@@ -204,6 +213,9 @@ class ReFT:
             eos_id=self.eos_id,
             pad_id=self.pad_id,
             max_new_tokens=self.config.max_new_tokens,
+            limits=response_limits(
+                prompts, self.config.max_new_tokens, self.config.total_tokens, self.policy.positions
+            ),
             batch_size=self.decode_batch,
             uniforms=uniforms(keys, self.config.max_new_tokens),
             on_finished=judging.add,

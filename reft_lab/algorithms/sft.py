@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from reft_lab.algorithms.examples import Example
-from reft_lab.algorithms.losses import sft_loss
+from reft_lab.algorithms.losses import group_weights, sft_loss
 from reft_lab.algorithms.optimizer import Optimizer, constant, linear_decay
 from reft_lab.config.training import SFTConfig
 from reft_lab.policy.model import Policy
@@ -94,7 +94,7 @@ class SFT:
         self.optimizer.restore_counters(counters["optimizer"])
 
     def advance(self) -> dict[str, float]:
-        """Do one optimiser step: the mean loss over all completion tokens of a batch.
+        """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first.
 
         Returns:
             loss (nats per token), grad_norm, lr and tokens (completion tokens of the batch).
@@ -104,12 +104,19 @@ class SFT:
         lengths = self.sequences.lengths[chosen].tolist()
         total = int(self.sequences.responses[chosen].sum())
 
+        weights = None
+        if self.config.loss_average == "group":
+            weights = torch.zeros(len(self.examples))
+            lengths_of_loss = self.sequences.responses[chosen].tolist()
+            weights[chosen] = torch.tensor(group_weights(lengths_of_loss, self.config.loss_group))
+
         self.policy.train()
         parts = []
         for number, group in enumerate(micro_batches(lengths, self.tokens_per_micro_batch)):
             torch.manual_seed(torch_seed(self.seed, self.stage, "dropout", self.step, number))
             batch = self.sequences.packed([chosen[i] for i in group], self.policy.device)
-            part = sft_loss(score_packed(self.policy, batch).logprobs).sum() / total
+            losses = sft_loss(score_packed(self.policy, batch).logprobs)
+            part = losses.sum() / total if weights is None else (weights.to(losses.device)[batch.index] * losses).sum()
             part.backward()
             parts.append(part.detach())
         loss = torch.stack(parts).sum().item()

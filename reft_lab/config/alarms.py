@@ -43,9 +43,7 @@ class AlarmsConfig:
     first_ratio_action: WarnOrStop = "warn"
     entropy: Annotated[Optional[float], doc("least entropy", unit="nats a response", gt=0)] = 0.2
     entropy_action: WarnOrStop = "warn"
-    truncated: Annotated[Optional[float], doc("largest share of responses cut at ppo.max_new_tokens", gt=0, lt=1)] = (
-        0.25
-    )
+    truncated: Annotated[Optional[float], doc("largest share of responses cut at the length cap", gt=0, lt=1)] = 0.25
     truncated_action: WarnOrStop = "warn"
     reward_hacking: Annotated[
         Optional[float],

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
 from reft_lab.config.training import SFTConfig, parse_every
-from reft_lab.config.wording import unknown_option, wrong_value
+from reft_lab.config.wording import shown, unknown_option, wrong_value
 from reft_lab.errors import BadInput
 
 
@@ -81,6 +81,11 @@ def _check_data(config: Config) -> None:
             f"data.{key}={path} does not go with data=arithmetic, which is generated; "
             "say what the file holds: data=gsm8k, svamp, mathqa or mathqa_numeric."
         )
+    if data.source == "paper" and data.name == "arithmetic":
+        raise BadInput(
+            "data.source=paper does not go with data=arithmetic, which is generated; choose data=gsm8k, svamp, mathqa "
+            "or mathqa_numeric."
+        )
     for key, path in given.items():
         if not Path(path).expanduser().exists():
             raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")
@@ -89,6 +94,12 @@ def _check_data(config: Config) -> None:
 
 
 def _check_reasoning(config: Config) -> None:
+    for name in config.programs.imports:
+        if not name.isidentifier():
+            raise BadInput(
+                f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is no name of a module; "
+                "give names such as [math, sympy]."
+            )
     if config.cot.number_slots and config.cot.name != "program":
         raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={config.cot.name}.")
     if config.cot.round_trip == "blanks" and config.cot.name == "program":
@@ -121,7 +132,8 @@ def _check_scratch(config: Config) -> None:
                 "scratch; give one as model.path=DIR_OR_HUB_ID."
             )
     response = max(config.ppo.max_new_tokens, config.eval.max_new_tokens or 0)
-    if config.ppo.max_prompt_tokens + response > scratch.max_positions:
+    is_bounded = config.ppo.total_tokens is not None and config.eval.sft_total_tokens is not None
+    if not is_bounded and config.ppo.max_prompt_tokens + response > scratch.max_positions:
         raise BadInput(
             f"ppo.max_prompt_tokens={config.ppo.max_prompt_tokens} and {response} new tokens are more than "
             f"model.scratch.max_positions={scratch.max_positions}; lower them or raise it."
@@ -132,6 +144,11 @@ def _check_ppo(config: Config) -> None:
     ppo = config.ppo
     if ppo.mini_batch > ppo.rollouts:
         raise BadInput(f"ppo.mini_batch={ppo.mini_batch} is more than ppo.rollouts={ppo.rollouts}; lower it.")
+    if ppo.total_tokens is not None and ppo.total_tokens <= ppo.max_prompt_tokens:
+        raise BadInput(
+            f"ppo.total_tokens={ppo.total_tokens} leaves no room for an answer after a prompt of "
+            f"ppo.max_prompt_tokens={ppo.max_prompt_tokens}; raise the one or lower the other."
+        )
     if ppo.rollouts % ppo.samples_per_problem:
         raise BadInput(
             f"ppo.rollouts={ppo.rollouts} must be a multiple of ppo.samples_per_problem={ppo.samples_per_problem}."

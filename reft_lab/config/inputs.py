@@ -41,7 +41,10 @@ class ModelConfig:
     eos_token: Annotated[Optional[str], doc("end-of-sequence token to use where the tokenizer has none")] = None
     value: Annotated[
         str,
-        doc("value model: a head on the policy's trunk (shared) or a second copy of the model (separate, ablation)"),
+        doc(
+            "value model: a head on the policy's trunk (shared), or on a copy of it that is made after the warm-up "
+            "(separate, ablation)"
+        ),
         OneOf("shared", "separate"),
     ] = "shared"
     gradient_checkpointing: Annotated[
@@ -62,7 +65,15 @@ class DataConfig:
             min_length=1,
         ),
     ] = "arithmetic"
-    hub: Annotated[Optional[str], doc("hub id that is loaded when no path is given")] = None
+    source: Annotated[
+        str,
+        doc(
+            "where the problems come from when neither data.path nor data.train is given: the hub (data.hub), or the "
+            "files that the paper's authors released, fetched once and checked (paper)"
+        ),
+        OneOf("hub", "paper"),
+    ] = "hub"
+    hub: Annotated[Optional[str], doc("hub id that is loaded with data.source=hub when no path is given")] = None
     hub_config: Annotated[Optional[str], doc("configuration name of the hub data set")] = None
     path: Annotated[Optional[str], doc("file or folder to read instead of the hub; the format is recognised")] = None
     train: Annotated[Optional[str], doc("file with the training problems (goes before what `path` holds)")] = None
@@ -124,6 +135,14 @@ class CotConfig:
         ),
         OneOf("exact", "blanks", "drop"),
     ] = "exact"
+    too_long: Annotated[
+        str,
+        doc(
+            "training examples longer than max_tokens and prompts longer than ppo.max_prompt_tokens are left out and "
+            "counted (leave_out), or cut at their end, prompts in evaluation too (cut: a prompt may lose its trigger)"
+        ),
+        OneOf("leave_out", "cut"),
+    ] = "leave_out"
 
 
 @dataclass
@@ -148,7 +167,7 @@ class RewardConfig:
 
     __pydantic_config__ = STRICT
     function: Annotated[
-        str, doc("exact, partial, proximity, or the import path module.function of your own", min_length=1)
+        str, doc("exact, partial, proximity, released, or the import path module.function of your own", min_length=1)
     ] = "partial"
 
 
@@ -165,6 +184,9 @@ class ProgramsConfig:
         float,
         doc("longest a program may hold its worker, killing the worker included; at least 1.5 timeout", unit="s", gt=0),
     ] = 2.5
+    imports: Annotated[
+        list[str], doc("modules that programs find imported, as if `import NAME` stood at their top")
+    ] = field(default_factory=list)
     batch: Annotated[int, doc("programs sent to a worker at once", unit="programs", ge=1, le=1024)] = 32
     cache: Annotated[int, doc("programs whose results are remembered", unit="programs", ge=0)] = 10_000
     fallback: Annotated[

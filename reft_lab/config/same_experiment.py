@@ -17,6 +17,7 @@ MAY_CHANGE = (
     "ppo.iterations",
     "ppo.data_epochs",
     "ppo.eval_every",
+    "ppo.eval_every_epochs",
     "warmup.epochs",
     "warmup.eval_every",
     "sft.epochs",

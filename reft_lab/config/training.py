@@ -27,8 +27,18 @@ class SFTConfig:
     lr_warmup_fraction: Annotated[float, doc("share of the schedule over which the rate rises", ge=0, le=1)] = 0.1
     weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
     max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    loss_average: Annotated[
+        str,
+        doc(
+            "the loss averages over all tokens of a batch (token), or over those of each `loss_group` problems first "
+            "and then over these groups (group: the released code, whose processes average on their own)"
+        ),
+        OneOf("token", "group"),
+    ] = "token"
+    loss_group: Annotated[int, doc("problems in a group, for loss_average=group", unit="problems", ge=1)] = 3
     max_tokens: Annotated[
-        int, doc("longest prompt plus gold reasoning; a longer example is left out and counted", unit="tokens", ge=16)
+        int,
+        doc("longest prompt plus gold reasoning; cot.too_long says what becomes of others", unit="tokens", ge=16),
     ] = 1024
     eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
 
@@ -66,15 +76,37 @@ class PPOConfig:
     value_grad_to_trunk: Annotated[
         bool, doc("the value loss also trains the shared trunk (paper: true; too much for a tiny model)")
     ] = True
+    value_init: Annotated[
+        str,
+        doc(
+            "value head at the start: all zero, so that every value is 0 (zero), or torch's own for a linear layer "
+            "(random: uniform within 1/sqrt(width), as TRL's head, which the released code takes)"
+        ),
+        OneOf("zero", "random"),
+    ] = "zero"
     whiten: Annotated[bool, doc("advantages to mean 0, variance 1 over the batch's response tokens")] = True
     loss_average: Annotated[
         str,
         doc("losses average within a response first, then over responses (sequence), or over all tokens (token)"),
         OneOf("sequence", "token"),
     ] = "sequence"
-    max_prompt_tokens: Annotated[int, doc("a longer prompt is left out and counted", unit="tokens", ge=8)] = 300
+    max_prompt_tokens: Annotated[
+        int, doc("longest prompt; cot.too_long says what becomes of others", unit="tokens", ge=8)
+    ] = 300
     max_new_tokens: Annotated[int, doc("longest response", unit="tokens", ge=1)] = 400
+    total_tokens: Annotated[
+        Optional[int],
+        doc(
+            "longest prompt plus response, in rollouts and evaluation; null: no limit of this kind",
+            unit="tokens",
+            ge=16,
+        ),
+    ] = None
     eval_every: Annotated[int, doc("evaluate on dev every so many iterations (and after the last)", ge=1)] = 20
+    eval_every_epochs: Annotated[
+        Optional[float],
+        doc("evaluate every so many passes over the training problems instead; null: as `eval_every` says", gt=0),
+    ] = None
 
 
 @dataclass
@@ -85,6 +117,14 @@ class EvalConfig:
     max_new_tokens: Annotated[Optional[int], doc("longest response; null: ppo.max_new_tokens", unit="tokens", ge=1)] = (
         None
     )
+    sft_total_tokens: Annotated[
+        Optional[int],
+        doc(
+            "longest prompt plus response when the warm-up or SFT is evaluated; null: no limit of this kind",
+            unit="tokens",
+            ge=16,
+        ),
+    ] = None
     dev_limit: Annotated[
         Optional[int], doc("evaluate on the first so many dev problems only", unit="problems", ge=1)
     ] = None

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from reft_lab.algorithms.judging import Judging
 from reft_lab.answers.outcome import Outcome
-from reft_lab.cot.format import CotFormat
+from reft_lab.cot.format import CotFormat, Stage
 from reft_lab.data.problem import Problem
 from reft_lab.evaluation.score import Score, score
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import sample
+from reft_lab.policy.sampling import response_limits, sample
 from reft_lab.policy.tokenizer import Codec
 
 
@@ -25,6 +25,7 @@ class Evaluation:
         outcomes: how it was judged.
         lengths: tokens of each response.
         finished: False for responses cut at the length cap.
+        cut_prompts: prompts that were cut.
     """
 
     problems: Sequence[Problem]
@@ -32,6 +33,7 @@ class Evaluation:
     outcomes: list[Outcome]
     lengths: list[int]
     finished: list[bool]
+    cut_prompts: int = 0
 
     @property
     def correct(self) -> int:
@@ -50,27 +52,40 @@ def evaluate(
     form: CotFormat,
     codec: Codec,
     *,
+    stage: Stage = "rl",
     max_new_tokens: int,
+    total_tokens: int | None = None,
+    cut_prompts_at: int | None = None,
     batch_size: int,
     on_progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Ask the policy every problem, greedily, with the prompts of the RL stage.
+    """Ask the policy every problem, greedily.
 
-    Responses are judged while others are still being written. A prompt is never cut; one that leaves no room for an
-    answer within the model's positions counts as no_answer.
+    Responses are judged while others are still being written. A prompt that leaves no room for an answer, within the
+    model's positions or `total_tokens`, counts as no_answer.
 
     Args:
         policy: the policy.
         problems: at least one.
         form: how prompts are written and answers read.
         codec: text to ids and back.
+        stage: the stage whose prompts the policy knows.
         max_new_tokens: length cap of a response.
+        total_tokens: length cap of prompt and response together; None: none.
+        cut_prompts_at: tokens after which a prompt is cut; None: never.
         batch_size: prompts decoded at once.
         on_progress: called with the number of problems done so far, batch by batch.
     """
-    prompts = codec.prompts([form.prompt(problem, "rl") for problem in problems])
+    whole = codec.prompts([form.prompt(problem, stage) for problem in problems])
+    prompts = [ids[:cut_prompts_at] for ids in whole]
+    cut = sum(len(ids) > len(prompt) for ids, prompt in zip(whole, prompts, strict=True))
     room = policy.positions
-    fits = [i for i, prompt in enumerate(prompts) if room is None or len(prompt) + max_new_tokens <= room]
+    limits = response_limits(prompts, max_new_tokens, total_tokens, room)
+    fits = [
+        i
+        for i, (prompt, limit) in enumerate(zip(prompts, limits, strict=True))
+        if limit > 0 and (room is None or len(prompt) + limit <= room)
+    ]
     outcomes = [Outcome("no_answer", detail="the prompt leaves no room for an answer")] * len(problems)
     responses, lengths, finished = [""] * len(problems), [0] * len(problems), [False] * len(problems)
 
@@ -87,6 +102,7 @@ def evaluate(
             eos_id=codec.eos_id,
             pad_id=codec.pad_id,
             max_new_tokens=max_new_tokens,
+            limits=[limits[i] for i in fits],
             batch_size=batch_size,
             on_progress=on_progress,
             on_finished=judging.add,
@@ -96,4 +112,4 @@ def evaluate(
         fits, judged, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True
     ):
         outcomes[i], lengths[i], finished[i] = outcome, length, ended
-    return Evaluation(problems, responses, outcomes, lengths, finished)
+    return Evaluation(problems, responses, outcomes, lengths, finished, cut)

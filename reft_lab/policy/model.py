@@ -21,38 +21,49 @@ if TYPE_CHECKING:
 class Policy(nn.Module):
     """A causal language model and a value model.
 
-    The value head is a linear layer on the last hidden state, zero-initialised, so that every value is 0 before the
-    first update. It reads the policy's own trunk (paper, section 3.2) or, with `separate_value`, that of a second copy
-    of the model (paper's ablation). `value_grad_to_trunk` says whether the value loss trains the trunk as well.
-    Weights are fp32; `precision="bf16"` computes the products of trunk and logits in bf16.
+    The value head is a linear layer on the last hidden state. It reads the policy's own trunk (paper, section 3.2)
+    or, after `separate_values`, that of a second copy of the model (paper's ablation). `value_grad_to_trunk` says
+    whether the value loss trains the trunk as well. Weights are fp32; `precision="bf16"` computes the products of trunk
+    and logits in bf16.
 
     Attributes:
         fast_path: whether code written for the model's family takes the place of transformers' own forward.
+        value_trunk: the second copy, None while the head reads the policy's own trunk.
     """
 
     def __init__(
         self,
         lm: PreTrainedModel,
         *,
-        separate_value: bool = False,
         value_grad_to_trunk: bool = True,
+        value_seed: int | None = None,
         precision: str = "fp32",
         fast_path: bool = True,
     ):
-        """`fast_path` allows code written for a family; false takes transformers' own forward everywhere."""
+        """Args:
+        lm: the language model, trained in place.
+        value_grad_to_trunk: whether the value loss trains the trunk.
+        value_seed: seed of a value head as torch initialises a linear layer, which is how TRL's starts; None makes
+            it zero, so that every value is 0 before the first update.
+        precision: fp32 or bf16.
+        fast_path: allow code written for a family; false takes transformers' own forward everywhere.
+        """
         super().__init__()
         self.lm = lm
         self.precision = precision
         hidden_size = lm.get_output_embeddings().weight.shape[1]
-        self.value_head = nn.Linear(hidden_size, 1)
-        nn.init.zeros_(self.value_head.weight)
-        nn.init.zeros_(self.value_head.bias)
-        self.value_trunk = copy.deepcopy(lm.base_model) if separate_value else None
+        self.value_head = _value_head(hidden_size, value_seed)
+        self.value_trunk: nn.Module | None = None
         self.value_grad_to_trunk = value_grad_to_trunk
         self.fast_path = fast_path and llama.understands(lm.base_model)
         self._fast = llama.Llama(lm.base_model) if self.fast_path else None
-        self._fast_value = llama.Llama(self.value_trunk) if self.fast_path and self.value_trunk is not None else None
+        self._fast_value: llama.Llama | None = None
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
+
+    def separate_values(self) -> None:
+        """Let the value head read a copy of the trunk as it is now, with weights of its own from here on."""
+        self.value_trunk = copy.deepcopy(self.lm.base_model)
+        self._fast_value = llama.Llama(self.value_trunk) if self.fast_path else None
 
     @property
     def device(self) -> torch.device:
@@ -137,6 +148,15 @@ class Policy(nn.Module):
                 input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **extra
             )
         return cast(Tensor, output.last_hidden_state)
+
+
+def _value_head(hidden_size: int, seed: int | None) -> nn.Linear:
+    head: nn.Linear = nn.utils.skip_init(nn.Linear, hidden_size, 1)
+    bound = 0.0 if seed is None else hidden_size**-0.5  # as nn.Linear has it for weight and bias
+    generator = torch.Generator().manual_seed(seed or 0)
+    for parameter in head.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    return head
 
 
 @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import queue
+import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +16,7 @@ from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs.harness import MAX_CHARACTERS
 from reft_lab.programs.monty import MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
-from reft_lab.programs.reasons import refusals, what_would_help
+from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES, MODULES, refusals, what_would_help
 from reft_lab.programs.result import ProgramResult
 from reft_lab.programs.seccomp import require_a_jail
 
@@ -45,6 +47,8 @@ class ProgramRunner:
                 f"programs.call_timeout={config.call_timeout:g} is too short for programs.timeout={config.timeout:g}: "
                 f"a worker gets at least 1.5 times a program's time, so give at least {1.5 * config.timeout:g}."
             )
+        for name in config.imports:
+            _check_module(name)
         if config.fallback == "jail":
             require_a_jail()
         self._config = config
@@ -100,6 +104,7 @@ class ProgramRunner:
     def run(self, programs: Sequence[str]) -> list[ProgramResult]:
         """Run `programs`; results come back in their order. Equal programs are run once."""
         refuse_in_a_fork()
+        programs = [self._with_imports(text) for text in programs]
         with self._lock:
             self._start()
             results = {text: known for text in programs if (known := self._remembered.get(text)) is not None}
@@ -142,6 +147,11 @@ class ProgramRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _with_imports(self, program: str) -> str:
+        """`program` below the imports of `programs.imports` that it has a use for; others would only cost time."""
+        used = [name for name in self._config.imports if re.search(rf"\b{name}\b", program)]
+        return "".join(f"import {name}\n" for name in used) + program
 
     def _run_distinct(self, programs: list[str]) -> dict[str, ProgramResult]:
         alone = [text for text in programs if len(text) > MAX_CHARACTERS or needs_own_session(text)]
@@ -189,3 +199,13 @@ class ProgramRunner:
                 self._remembered.move_to_end(text)
         while len(self._remembered) > self._config.cache:
             self._remembered.popitem(last=False)
+
+
+def _check_module(name: str) -> None:
+    known = MODULES.union(JAIL_MODULES, JAIL_PACKAGES)
+    if name not in known:
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        raise BadInput(
+            f"programs.imports names {name!r}, a module that no program can import"
+            + (f"; did you mean {near[0]}?" if near else "; docs/programs.md lists those there are.")
+        )

@@ -97,8 +97,8 @@ RULES = (
     _Rule(
         "truncated",
         lambda metrics: metrics["rollout/truncated_share"],
-        "{value:.0%} of the responses are cut at ppo.max_new_tokens",
-        "raise ppo.max_new_tokens, or look in samples.jsonl for responses that do not end",
+        "{value:.0%} of the responses are cut at ppo.max_new_tokens or ppo.total_tokens",
+        "raise it, or look in samples.jsonl for responses that do not end",
     ),
     _Rule(
         "reward_hacking",

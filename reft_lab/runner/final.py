@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reft_lab.algorithms.phase import phase
+from reft_lab.cot import Stage
 from reft_lab.data import Problem
 from reft_lab.data.families import Seen
 from reft_lab.evaluation.greedy import Evaluation
@@ -23,10 +24,10 @@ def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str
     progress, tracker = stages.progress, stages.tracker
     with phase(LOADING):
         saving.load_weights(setup.policy, stages.loop.checkpoints.best)
-    final, final_scores = _read_test(stages, setup.policy, progress.best.score)
+    final, final_scores = _read_test(stages, setup.policy, progress.best.stage, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
-        warmup, warmup_scores = _read_test(stages, warmed_up, progress.warmup)
+        warmup, warmup_scores = _read_test(stages, warmed_up, "sft", progress.warmup)
     in_train = _in_train(setup.splits.train, final.problems)
     tracker.directory.write_predictions(_predictions(final, warmup, in_train))
     return {
@@ -40,18 +41,29 @@ def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str
             "dropped": setup.splits.report.dropped,
             "duplicates": setup.splits.report.duplicates,
         },
-        "notes": [*setup.splits.report.notes, *setup.notes],
+        "notes": [*setup.splits.report.notes, *setup.notes, *_cut(final)],
     }
 
 
-def _read_test(stages: Stages, policy: Policy, selection: Score | None) -> tuple[Evaluation, dict[str, Any]]:
-    """The test set under `policy`, and the scores on dev and test; `selection` is what is known already."""
+def _read_test(
+    stages: Stages, policy: Policy, stage: Stage, selection: Score | None
+) -> tuple[Evaluation, dict[str, Any]]:
+    """The test set under `policy`, which `stage` trained, and the scores on dev and test.
+
+    Those on the selection split are known already, as `selection`.
+    """
     config, splits = stages.setup.config, stages.setup.splits
     dev = selection if config.selection == "dev" else None
     if dev is None:
-        dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], title="dev").score
-    test = stages.evaluate(policy, splits.test[: config.eval.test_limit], title="test")
+        dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], stage, title="dev").score
+    test = stages.evaluate(policy, splits.test[: config.eval.test_limit], stage, title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
+
+
+def _cut(final: Evaluation) -> list[str]:
+    if not final.cut_prompts:
+        return []
+    return [f"cut the prompts of {final.cut_prompts} of {len(final.problems)} test problems, as cot.too_long=cut says."]
 
 
 def _in_train(train: Sequence[Problem], test: Sequence[Problem]) -> dict[str, list[bool]]:

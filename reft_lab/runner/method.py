@@ -47,15 +47,18 @@ def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
                 checkpoints.load(state, warmup)
             stages.supervise(warmup, picks_best=False)
         else:
-            progress.latest = stages.evaluate(setup.policy, stages.selection).score
+            progress.latest = stages.evaluate(setup.policy, stages.selection, "sft").score
         progress.warmup = progress.latest
-        progress.best = Best(progress.warmup, "warm-up")
+        progress.best = Best(progress.warmup, "warm-up", "sft")
         for name in (WARMUP, BEST):
             stages.export(name)
     with phase(LOADING):
         reference = setup.policy.reference()
         if is_warm:
             saving.load_weights(reference, checkpoints.warmup)
+        if config.model.value == "separate":
+            # Not before, so that it begins with what the warm-up has learned; a state of ReFT brings its own below.
+            setup.policy.separate_values()
 
     def judge(questions: Any, responses: Any) -> Any:
         return setup.form.judge(
@@ -80,7 +83,7 @@ def _reft(setup: Setup, stages: Stages, state: Path | None) -> Policy:
         checkpoints.load(state, stage)
     _check_not_beyond(stage, "ppo.iterations")
     stages.reinforce(stage, problems)
-    stages.settle_best(f"iteration {stage.step}")
+    stages.settle_best(f"iteration {stage.step}", "rl")
     return reference
 
 
@@ -90,7 +93,7 @@ def _sft(setup: Setup, stages: Stages, state: Path | None) -> None:
         stages.loop.checkpoints.load(state, stage)
     _check_not_beyond(stage, "sft.epochs")
     stages.supervise(stage, picks_best=True)
-    stages.settle_best(f"epoch {stage.epoch}" if stage.epoch else "the start")
+    stages.settle_best(f"epoch {stage.epoch}" if stage.epoch else "the start", "sft")
 
 
 def _check_not_beyond(stage: SFT | ReFT, option: str) -> None:

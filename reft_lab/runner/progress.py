@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from reft_lab.cot.format import Stage
 from reft_lab.evaluation.score import Score
 
 
@@ -15,10 +16,12 @@ class Best:
     Attributes:
         score: how it did, None before the first.
         when: "epoch 3", "iteration 40".
+        stage: the stage whose prompts it was asked with.
     """
 
     score: Score | None = None
     when: str = ""
+    stage: Stage = "rl"
 
     @property
     def accuracy(self) -> float:
@@ -83,7 +86,7 @@ class Progress:
             stage=stored["stage"],
             warmup=_score(stored["warmup"]),
             latest=_score(stored["latest"]),
-            best=Best(_score(stored["best"]["score"]), stored["best"]["when"]),
+            best=Best(_score(stored["best"]["score"]), stored["best"]["when"], stored["best"]["stage"]),
             pending=None if pending is None else Pending(**pending),
             seconds=stored["seconds"],
             alarms=stored["alarms"],

@@ -11,12 +11,13 @@ from reft_lab.algorithms.examples import Example
 from reft_lab.algorithms.phase import OutOfMemory, phase
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
-from reft_lab.cot import CotFormat, make_format
+from reft_lab.cot import CotFormat, Stage, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
+from reft_lab.randomness import torch_seed
 from reft_lab.rewards import resolve
 from reft_lab.runner.failure import LOADING, too_large
 from reft_lab.runner.gold import encode_gold
@@ -61,8 +62,13 @@ class Setup:
             BadInput: none of them fits in `max_tokens`.
         """
         limit, reason = self._limit(max_tokens, "max_tokens", 0)
-        kept = [example for example in self.gold if len(example) <= limit]
-        self._note_left_out(len(self.gold) - len(kept), f"examples longer than {reason}")
+        pairs = self.gold
+        if self._cuts:
+            self._note("cut", sum(len(example) > limit for example in pairs), f"examples longer than {reason}")
+            pairs = [Example(e.prompt, e.completion[: max(0, limit - len(e.prompt))]) for e in pairs]
+        kept = [example for example in pairs if len(example) <= limit and example.completion]
+        what = "prompts that alone are" if self._cuts else "examples"
+        self._note("left out", len(pairs) - len(kept), f"{what} longer than {reason}")
         if not kept:
             shortest = min(len(e) for e in self.gold)
             raise BadInput(
@@ -78,11 +84,15 @@ class Setup:
             BadInput: no prompt fits in ppo.max_prompt_tokens.
         """
         ppo = self.config.ppo
-        limit, reason = self._limit(ppo.max_prompt_tokens, "ppo.max_prompt_tokens", ppo.max_new_tokens)
+        reserved = ppo.max_new_tokens if ppo.total_tokens is None else 1
+        limit, reason = self._limit(ppo.max_prompt_tokens, "ppo.max_prompt_tokens", reserved)
         problems = self.splits.train
         prompts = self.codec.prompts([self.form.prompt(p, "rl") for p in problems])
+        if self._cuts and limit > 0:
+            self._note("cut", sum(len(prompt) > limit for prompt in prompts), f"prompts longer than {reason}")
+            prompts = [prompt[:limit] for prompt in prompts]
         fits = [i for i, prompt in enumerate(prompts) if len(prompt) <= limit]
-        self._note_left_out(len(prompts) - len(fits), f"prompts longer than {reason}")
+        self._note("left out", len(prompts) - len(fits), f"prompts longer than {reason}")
         if not fits:
             shortest = min(len(p) for p in prompts)
             raise BadInput(
@@ -91,17 +101,27 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
+    def longest_prompt(self, stage: Stage) -> int:
+        """Tokens after which a prompt is cut in the evaluation of a stage, with cot.too_long=cut."""
+        if stage == "rl":
+            return self.config.ppo.max_prompt_tokens
+        return (self.config.sft if self.config.method == "sft" else self.config.warmup).max_tokens
+
+    @property
+    def _cuts(self) -> bool:
+        return self.config.cot.too_long == "cut"
+
     def _limit(self, configured: int, name: str, reserved: int) -> tuple[int, str]:
         """The longest sequence that fits the config and, with `reserved` tokens to come, the model; and which it is."""
         room = self.policy.positions
         if room is None or room - reserved >= configured:
             return configured, f"{name}={configured}"
-        spared = f" less ppo.max_new_tokens={reserved}" if reserved else ""
+        spared = f" less {reserved} for the response" if reserved else ""
         return room - reserved, f"the model's {room} positions{spared}"
 
-    def _note_left_out(self, count: int, what: str) -> None:
+    def _note(self, done: str, count: int, what: str) -> None:
         if count:
-            self.notes.append(f"left out {count} of {len(self.splits.train)} training problems: {what}.")
+            self.notes.append(f"{done} {count} of {len(self.splits.train)} training problems: {what}.")
 
 
 def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
@@ -129,8 +149,8 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
             lm, tokenizer = loading.load(config.model, _training_texts(splits.train, form), config.seed)
             policy = Policy(
                 lm,
-                separate_value=config.model.value == "separate",
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
+                value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
                 precision=config.trainer.precision,
                 fast_path=config.trainer.fast_path,
             ).to(device)

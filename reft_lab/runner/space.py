@@ -32,14 +32,16 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     """The most that the checkpoints of a run take, one that is being written included.
 
     A full state holds the weights and AdamW's two moments in fp32; an exported policy holds the weights. Each kept
-    state may hold another best policy.
+    state may hold another best policy. A separate value model is another trunk, in ReFT's states and policies only.
     """
     weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
-    keep = config.checkpoint.keep
-    per_run = (keep + 1) * 3 * weights + (keep + 2) * weights
-    runs = 2 if config.baseline else 1
-    warmup = weights if config.method == "reft" else 0
-    return runs * per_run + warmup + SMALL_FILES
+    reft = weights
+    if config.model.value == "separate":
+        reft += sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
+    states = 4 * config.checkpoint.keep + 5
+    supervised = states * weights if config.method == "sft" or config.baseline else 0
+    reinforced = states * reft + weights if config.method == "reft" else 0
+    return supervised + reinforced + SMALL_FILES
 
 
 def in_words(size: float) -> str:

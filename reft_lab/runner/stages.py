@@ -11,6 +11,7 @@ from reft_lab.algorithms.reft import ReFT
 from reft_lab.algorithms.rollouts import position_metrics
 from reft_lab.algorithms.sft import SFT
 from reft_lab.answers.outcome import KINDS
+from reft_lab.cot import Stage
 from reft_lab.data import Problem
 from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.policy import saving
@@ -69,15 +70,18 @@ class Stages:
             return {"epoch": metrics[f"{name}/epoch"], "loss": metrics[f"{name}/loss"]} | self._accuracy()
 
         def keep(evaluation: Evaluation) -> dict[str, float]:
-            return self._keep(evaluation, f"epoch {stage.epoch}" if picks_best else None)
+            return self._keep(evaluation, f"epoch {stage.epoch}" if picks_best else None, "sft")
 
-        self.loop.run(Course(stage, name, "steps", advance, is_evaluated, self._select, keep, watched, picks_best))
+        def select() -> Evaluation:
+            return self._select("sft")
+
+        self.loop.run(Course(stage, name, "steps", advance, is_evaluated, select, keep, watched, picks_best))
 
     def reinforce(self, stage: ReFT, problems: Sequence[Problem]) -> None:
         """ReFT to its end, evaluated every so many iterations."""
 
         def is_evaluated() -> bool:
-            return stage.step % stage.config.eval_every == 0 or stage.done
+            return stage.is_evaluated
 
         def advance() -> Pending:
             iteration = stage.advance()
@@ -94,12 +98,24 @@ class Stages:
             return {short: metrics[name] for short, name in names.items()} | self._accuracy()
 
         def keep(evaluation: Evaluation) -> dict[str, float]:
-            return self._keep(evaluation, f"iteration {stage.step}")
+            return self._keep(evaluation, f"iteration {stage.step}", "rl")
 
-        self.loop.run(Course(stage, "reft", "iterations", advance, is_evaluated, self._select, keep, watched, True))
+        def select() -> Evaluation:
+            return self._select("rl")
 
-    def evaluate(self, policy: Policy, problems: Sequence[Problem], title: str | None = None) -> Evaluation:
-        """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`."""
+        self.loop.run(Course(stage, "reft", "iterations", advance, is_evaluated, select, keep, watched, True))
+
+    def evaluate(
+        self, policy: Policy, problems: Sequence[Problem], stage: Stage, title: str | None = None
+    ) -> Evaluation:
+        """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`.
+
+        Args:
+            policy: whom to ask.
+            problems: what to ask.
+            stage: the stage that trained the policy last: prompts and lengths are those that it knows.
+            title: what the bar says.
+        """
         started = time.monotonic()
         config = self.setup.config
         display = self.tracker.display if title else Silence()
@@ -109,17 +125,20 @@ class Stages:
                 problems,
                 self.setup.form,
                 self.setup.codec,
+                stage=stage,
                 max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
+                total_tokens=config.eval.sft_total_tokens if stage == "sft" else config.ppo.total_tokens,
+                cut_prompts_at=self.setup.longest_prompt(stage) if config.cot.too_long == "cut" else None,
                 batch_size=config.trainer.decode_batch,
                 on_progress=bar.update,
             )
         self.progress.add_seconds("evaluation", time.monotonic() - started)
         return evaluation
 
-    def settle_best(self, when: str) -> None:
+    def settle_best(self, when: str, stage: Stage) -> None:
         """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
         if self.progress.best.score is None:
-            self.progress.best = Best(self.evaluate(self.setup.policy, self.selection).score, when)
+            self.progress.best = Best(self.evaluate(self.setup.policy, self.selection, stage).score, when, stage)
             self.export(BEST)
 
     def export(self, name: str) -> None:
@@ -136,13 +155,13 @@ class Stages:
         latest = self.progress.latest
         return {} if latest is None else {self.setup.config.selection: latest.accuracy}
 
-    def _select(self) -> Evaluation:
+    def _select(self, stage: Stage) -> Evaluation:
         started = time.perf_counter()
-        evaluation = self.evaluate(self.setup.policy, self.selection)
+        evaluation = self.evaluate(self.setup.policy, self.selection, stage)
         self._eval_seconds = time.perf_counter() - started
         return evaluation
 
-    def _keep(self, evaluation: Evaluation, when: str | None) -> dict[str, float]:
+    def _keep(self, evaluation: Evaluation, when: str | None, stage: Stage) -> dict[str, float]:
         """Metrics of an evaluation; the weights are kept where they are the best so far, if it has a `when`."""
         n = len(evaluation.outcomes)
         kinds = [outcome.kind for outcome in evaluation.outcomes]
@@ -156,7 +175,7 @@ class Stages:
         self.progress.latest = evaluation.score
         if when is not None:
             if evaluation.score.accuracy > self.progress.best.accuracy:
-                self.progress.best = Best(evaluation.score, when)
+                self.progress.best = Best(evaluation.score, when, stage)
                 self.export(BEST)
             metrics["eval/best_accuracy"] = self.progress.best.accuracy
         return metrics

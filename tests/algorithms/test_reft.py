@@ -33,10 +33,11 @@ def judge(questions, responses):
 def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> ReFT:
     policy = Policy(
         make_model(family),
-        separate_value=changes.pop("separate", False),
         value_grad_to_trunk=config.value_grad_to_trunk,
         fast_path=changes.pop("fast_path", True),
     )
+    if changes.pop("separate", False):
+        policy.separate_values()
     prompts = [example.prompt for example in make_examples(8)]
     options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
     return ReFT(
@@ -161,6 +162,29 @@ def test_a_separate_value_model_learns_values_and_leaves_the_policy_alone():
     losses = [update(stage.policy, batch, stage.optimizer, config, **budget)["ppo/value_loss"] for _ in range(30)]
     assert losses[-1] < 0.3 * losses[0]
     assert torch.equal(before, torch.cat([p.detach().flatten() for p in stage.policy.lm.parameters()]))
+
+
+@pytest.mark.parametrize(
+    ("rollouts", "every", "evaluated"),
+    [(4, 1, [2, 4, 6]), (3, 1, [3, 6]), (4, 0.5, [1, 2, 3, 4, 5, 6]), (4, 2, [4, 6]), (16, 1, [1, 2, 3, 4, 5, 6])],
+)
+def test_evaluations_may_be_counted_in_passes_over_the_questions(rollouts, every, evaluated):
+    """There are 8 questions."""
+    config = replace(CONFIG, rollouts=rollouts, mini_batch=rollouts, iterations=6, eval_every_epochs=every)
+    stage = make_stage(config)
+    found = []
+    for step in range(1, 7):
+        stage.step = step
+        found += [step] if stage.is_evaluated else []
+    assert found == evaluated
+
+
+def test_rollouts_keep_to_the_length_in_all():
+    stage = make_stage(replace(CONFIG, max_new_tokens=10, total_tokens=22))
+    iteration = stage.advance()
+    for prompt, response in zip(iteration.rollouts.prompts, iteration.rollouts.responses, strict=True):
+        assert len(response) <= min(10, 22 - len(prompt))
+    assert max(len(prompt) for prompt in iteration.rollouts.prompts) > 12
 
 
 def test_questions_come_round_evenly_and_samples_of_one_question_differ():

@@ -12,7 +12,7 @@ from reft_lab.algorithms.examples import Example
 from reft_lab.algorithms.sft import SFT
 from reft_lab.config.training import SFTConfig
 from reft_lab.policy.model import Policy
-from reft_lab.randomness import generator
+from reft_lab.randomness import generator, permutation
 from tests.small_models import FAMILIES, make_model
 
 CONFIG = SFTConfig(epochs=3, batch_size=4, lr=1e-3)
@@ -60,8 +60,35 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_batch():
     assert record["tokens"] == count
 
 
-def test_micro_batches_change_nothing():
-    whole, parts = make_stage(), make_stage(tokens=40)
+def test_the_loss_of_groups_is_the_mean_of_what_each_of_them_comes_to():
+    """As processes that average over the tokens of their own examples, and are then averaged."""
+    config = replace(CONFIG, batch_size=10, epochs=1, loss_average="group", loss_group=3)
+    stage = make_stage(config)
+    order = permutation(10, 0, "warmup", "order", 0)
+    groups = [order[i : i + 3] for i in range(0, 10, 3)]
+    lm = deepcopy(stage.policy.lm)
+    means = []
+    for group in groups:
+        losses = []
+        for example in (stage.examples[i] for i in group):
+            ids = torch.tensor([example.prompt + example.completion])
+            labels = ids.clone()
+            labels[:, : len(example.prompt)] = -100
+            losses.append(lm(ids, labels=labels).loss * len(example.completion))
+        means.append(sum(losses) / sum(len(stage.examples[i].completion) for i in group))
+    loss = sum(means) / len(means)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
+    record = stage.advance()
+    assert record["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert record["grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    assert record["loss"] != pytest.approx(make_stage(replace(CONFIG, batch_size=10)).advance()["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("average", ["token", "group"])
+def test_micro_batches_change_nothing(average):
+    config = replace(CONFIG, loss_average=average)
+    whole, parts = make_stage(config), make_stage(config, tokens=40)
     for _ in range(4):
         assert whole.advance()["loss"] == pytest.approx(parts.advance()["loss"], rel=1e-5)
     torch.testing.assert_close(weights(whole), weights(parts), atol=1e-5, rtol=1e-4)

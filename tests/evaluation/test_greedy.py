@@ -90,6 +90,40 @@ def test_a_prompt_without_room_counts_as_no_answer(asked):
     assert nothing.score.accuracy == 0
 
 
+def test_prompts_are_those_of_the_stage(asked):
+    policy, codec, *_ = asked
+
+    class Staged(LengthForm):
+        def prompt(self, problem: Problem, stage: str) -> str:
+            return f"{stage}: {problem.question}"
+
+    problems = [problem_of(i, f"How many? {i}", "0") for i in range(5)]
+    for stage in ("sft", "rl"):
+        prompts = codec.prompts([f"{stage}: {problem.question}" for problem in problems])
+        alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=5)
+        found = evaluate(policy, problems, Staged(), codec, stage=stage, max_new_tokens=CAP, batch_size=5)
+        assert found.responses == codec.read(alone.lists())
+
+
+def test_lengths_in_all_bound_the_responses_and_long_prompts_may_be_cut(asked):
+    policy, codec, questions, ids = asked
+    problems = [problem_of(i, question, "0") for i, question in enumerate(questions)]
+    lengths = [len(prompt) for prompt in codec.prompts(questions)]
+    total = sorted(lengths)[-3]  # leaves some of them no room at all
+    options = {"max_new_tokens": CAP, "batch_size": 4}
+    held = evaluate(policy, problems, LengthForm(), codec, total_tokens=total, **options)
+    room = [max(0, total - length) for length in lengths]
+    assert held.lengths == [min(len(row), most) for row, most in zip(ids, room, strict=True)]
+    assert [outcome.kind == "no_answer" for outcome in held.outcomes] == [most == 0 for most in room]
+
+    cut = evaluate(policy, problems, LengthForm(), codec, cut_prompts_at=5, **options)
+    prompts = [prompt[:5] for prompt in codec.prompts(questions)]
+    alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=9)
+    assert cut.responses == codec.read(alone.lists())
+    assert cut.cut_prompts == sum(length > 5 for length in lengths) > 0
+    assert held.cut_prompts == 0
+
+
 def test_an_error_of_the_judge_ends_the_evaluation(asked):
     policy, codec, questions, _ = asked
 

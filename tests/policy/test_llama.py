@@ -127,9 +127,13 @@ def test_attention_scores_beyond_the_range_of_a_plain_exponential(size):
     assert_equal(fast, plain, make_texts(MIXED), tolerance=2e-3)
 
 
-@pytest.mark.parametrize("options", [{"separate_value": True}, {"value_grad_to_trunk": False}], ids=str)
-def test_value_models(options):
-    assert_equal(*make_pair(make_lm(), **options), make_texts(MIXED))
+@pytest.mark.parametrize("separate", [True, False])
+def test_value_models(separate):
+    pair = make_pair(make_lm(), value_grad_to_trunk=separate)
+    for policy in pair:
+        if separate:
+            policy.separate_values()
+    assert_equal(*pair, make_texts(MIXED))
 
 
 def test_gradient_checkpointing_changes_no_bit_and_keeps_less():

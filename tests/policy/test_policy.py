@@ -34,6 +34,38 @@ def test_value_head_starts_at_zero_and_is_linear_on_the_last_hidden_state():
     assert policy.value_head.in_features == 32
 
 
+def test_a_random_value_head_is_that_of_a_linear_layer_and_depends_on_its_seed_alone():
+    def head(seed: int) -> torch.nn.Linear:
+        policy = Policy(make_model("llama"), value_seed=seed)
+        assert score(policy, [[7, 8, 9]], [[10, 11]], pad_id=0).values.abs().min() > 0
+        return policy.value_head
+
+    state = torch.get_rng_state()
+    first = head(1)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(5)
+    assert torch.equal(first.weight, head(1).weight)
+    assert not torch.equal(first.weight, head(2).weight)
+    bound = first.in_features**-0.5
+    assert 0.8 * bound < first.weight.abs().max() <= bound
+    assert 0 < first.bias.abs() <= bound
+
+
+def test_the_separate_value_model_is_a_copy_of_the_trunk_as_it_is_then():
+    policy = Policy(make_model("llama"))
+    at_first = [p.clone() for p in policy.lm.base_model.parameters()]
+    with torch.no_grad():
+        for p in policy.lm.parameters():
+            p.add_(0.1)
+    policy.separate_values()
+    assert policy.value_trunk is not None
+    pairs = zip(policy.value_trunk.parameters(), policy.lm.base_model.parameters(), at_first, strict=True)
+    for value, trunk, old in pairs:
+        assert torch.equal(value, trunk)
+        assert value.data_ptr() != trunk.data_ptr()
+        assert not torch.equal(value, old)
+
+
 def test_value_gradient_reaches_the_trunk_only_where_asked():
     trunk, value = gradient_of_values(Policy(make_model("llama"), value_grad_to_trunk=True))
     assert trunk > 0
@@ -44,7 +76,8 @@ def test_value_gradient_reaches_the_trunk_only_where_asked():
 
 
 def test_a_separate_value_model_leaves_the_policy_alone_and_learns_by_itself():
-    policy = Policy(make_model("llama"), separate_value=True)
+    policy = Policy(make_model("llama"))
+    policy.separate_values()
     trunk, value = gradient_of_values(policy)
     assert trunk == 0
     assert value > 0
@@ -75,7 +108,9 @@ def test_the_reference_is_a_frozen_copy():
 @pytest.mark.parametrize("separate", [False, True])
 def test_checkpoints_load_with_plain_transformers(tmp_path, separate):
     lm, tokenizer = loading.load(ModelConfig(), TEXTS, seed=3)
-    policy = Policy(lm, separate_value=separate)
+    policy = Policy(lm)
+    if separate:
+        policy.separate_values()
     torch.nn.init.normal_(policy.value_head.weight)
     saving.save(policy, tokenizer, tmp_path / "best", {})
     saving.save(policy, tokenizer, tmp_path / "best", {})  # replaces
@@ -89,7 +124,9 @@ def test_checkpoints_load_with_plain_transformers(tmp_path, separate):
     assert plain.config.eos_token_id == tokenizer.eos_token_id
 
     other, _ = loading.load(ModelConfig(), TEXTS, seed=4)
-    restored = Policy(other, separate_value=separate)
+    restored = Policy(other)
+    if separate:
+        restored.separate_values()
     saving.load_weights(restored, tmp_path / "best")
     for (name, a), (_, b) in zip(policy.named_parameters(), restored.named_parameters(), strict=True):
         assert torch.equal(a, b), name

@@ -8,7 +8,7 @@ import torch
 
 from reft_lab.errors import BadInput
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import batch, sample
+from reft_lab.policy.sampling import batch, response_limits, sample
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import generator, key, uniforms
 from tests.small_models import FAMILIES, make_model
@@ -45,6 +45,47 @@ def test_greedy_equals_generate_token_for_token(family, fast_path):
         )[0, len(prompt) :].tolist()
         assert ours.lists()[i] == theirs
         assert ours.finished[i].item() == (theirs[-1] == EOS)
+
+
+@pytest.mark.parametrize("looks", [1, 8])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_response_may_have_a_limit_of_its_own(family, looks, monkeypatch):
+    monkeypatch.setitem(batch.LOOK_EVERY, "cpu", looks)
+    policy, prompts = policy_of(family), make_prompts(17)
+    draws = uniforms([key("row", i) for i in range(17)], CAP)
+    options = {"eos_id": EOS, "pad_id": PAD, "max_new_tokens": CAP, "uniforms": draws}
+    free = sample(policy, prompts, batch_size=17, **options)
+    limits = [1 + 5 * i % CAP for i in range(17)]
+    done: dict[int, list[int]] = {}
+    held = sample(
+        policy,
+        prompts,
+        batch_size=6,
+        limits=limits,
+        on_finished=lambda rows, texts: done.update(zip(rows, texts, strict=True)),
+        **options,
+    )
+    assert held.lists() == [row[:limit] for row, limit in zip(free.lists(), limits, strict=True)]
+    assert held.lists() == [done[i] for i in range(17)]
+    assert held.finished.tolist() == [row[-1] == EOS for row in held.lists()]
+    assert not held.finished.all()
+    for i, limit in enumerate(limits):
+        assert not held.logprobs[i, limit:].any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_limits_lead_up_to_the_last_position_and_not_beyond(family):
+    policy = policy_of(family)
+    prompts = [make_prompts(1)[0][:1] * length for length in (500, 3, 511, 300)]
+    limits = response_limits(prompts, 300, 2000, policy.positions)
+    assert limits == [12, 300, 1, 212]
+    draws = uniforms([key("row", i) for i in range(4)], 300)
+    sampled = sample(
+        policy, prompts, eos_id=60, pad_id=PAD, max_new_tokens=300, batch_size=4, limits=limits, uniforms=draws
+    )
+    assert all(len(row) <= limit for row, limit in zip(sampled.lists(), limits, strict=True))
+    assert response_limits(prompts, 300, 505, policy.positions) == [5, 300, -6, 205]
+    assert response_limits(prompts, 300, None, policy.positions) == [300] * 4
 
 
 @pytest.mark.parametrize("family", FAMILIES)

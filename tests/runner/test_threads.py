@@ -43,7 +43,7 @@ def test_more_threads_are_taken_only_where_they_are_noticeably_faster(seconds, e
 @pytest.mark.parametrize("training", [True, False])
 def test_nothing_changes(family, training):
     """Dropout is on in GPT-2's training mode: it must not draw from the global random state."""
-    policy = Policy(make_model(family), separate_value=family == "gpt2").train(training)
+    policy = Policy(make_model(family)).train(training)
     weights = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
     modes = [module.training for module in policy.modules()]
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()

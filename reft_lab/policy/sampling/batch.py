@@ -26,6 +26,7 @@ def decode_batch(
     transcript: Transcript,
     *,
     cap: int,
+    limits: Tensor | None,
     eos_id: int,
     on_finished: Callable[[Tensor], None],
 ) -> None:
@@ -38,6 +39,7 @@ def decode_batch(
         choose: the next step, from hidden states (m, H), the places of their rows in the batch (m,), and the time.
         transcript: what is written so far.
         cap: most tokens a response.
+        limits: most tokens of each response, on the CPU (n,), at most `cap`; None: `cap` for all.
         eos_id: the token that ends a response.
         on_finished: called with rows of the transcript that are complete, each row once.
     """
@@ -51,17 +53,22 @@ def decode_batch(
     places = torch.arange(len(prompts), device=device)  # of the batch's rows that are still decoded
     running = torch.ones(len(prompts), dtype=torch.bool, device=device)
     steps: list[Step] = []
+    # A row at its limit is dropped at once: it may be at the last position that the model knows.
+    ends = set() if limits is None else set(limits.tolist())
+    limits = None if limits is None else limits.to(device)
     for t in range(cap):
         steps.append(choose(hidden, places, t))
         tokens = steps[-1].tokens
         running &= tokens != eos_id
+        if limits is not None:
+            running &= limits[places] > t + 1
         if t + 1 == cap:
             break
-        if (t + 1) % LOOK_EVERY[device.type] == 0:
+        if t + 1 in ends or (t + 1) % LOOK_EVERY[device.type] == 0:
             left = int(running.sum())
             if left == 0:
                 break
-            if left <= DROP_BELOW * len(running):
+            if left <= DROP_BELOW * len(running) or (t + 1 in ends and left < len(running)):
                 written = rows[places.cpu()]
                 transcript.write(written, steps)
                 steps = []

@@ -17,6 +17,23 @@ from reft_lab.policy.sampling.general import GeneralDecoder
 from reft_lab.policy.sampling.responses import Responses, Step, Transcript
 
 
+def response_limits(
+    prompts: Sequence[Sequence[int]], max_new_tokens: int, total_tokens: int | None, positions: int | None
+) -> list[int]:
+    """The length cap of each response, which may be below 1 for a long prompt.
+
+    Args:
+        prompts: token ids.
+        max_new_tokens: cap of every response.
+        total_tokens: cap of prompt and response together; None: none.
+        positions: those that the model has; no more than these are taken for `total_tokens`.
+    """
+    if total_tokens is None:
+        return [max_new_tokens] * len(prompts)
+    room = total_tokens if positions is None else min(total_tokens, positions)
+    return [min(max_new_tokens, room - len(prompt)) for prompt in prompts]
+
+
 @torch.no_grad()
 def sample(
     policy: Policy,
@@ -26,6 +43,7 @@ def sample(
     pad_id: int,
     max_new_tokens: int,
     batch_size: int,
+    limits: Sequence[int] | None = None,
     uniforms: np.ndarray | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -46,6 +64,7 @@ def sample(
         pad_id: the token that fills up rows; it is always masked, and is an ordinary token where the policy samples it.
         max_new_tokens: length cap of a response.
         batch_size: prompts decoded at once.
+        limits: length cap of each response, from 1 to `max_new_tokens`; None: `max_new_tokens` for all.
         uniforms: numbers in [0, 1) of shape (len(prompts), max_new_tokens) that decide each draw; None decodes
             greedily.
         temperature: divides the logits before a draw.
@@ -64,7 +83,8 @@ def sample(
     restriction = Restriction(temperature, top_k, top_p)
     policy.eval()
     decoder: Decoder = llama.LlamaDecoder(policy) if llama.fits(policy) else GeneralDecoder(policy)
-    transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id)
+    caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
+    transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id, caps)
     draws = None if uniforms is None else torch.from_numpy(np.ascontiguousarray(uniforms))
 
     def finished(rows: Tensor) -> None:
@@ -89,7 +109,8 @@ def sample(
             rows,
             next_step,
             transcript,
-            cap=max_new_tokens,
+            cap=max_new_tokens if caps is None else int(caps[rows].max()),
+            limits=None if caps is None else caps[rows],
             eos_id=eos_id,
             on_finished=finished,
         )

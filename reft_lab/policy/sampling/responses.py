@@ -59,7 +59,9 @@ class Transcript:
     and `responses` clears it.
     """
 
-    def __init__(self, count: int, cap: int, eos_id: int, pad_id: int):
+    def __init__(self, count: int, cap: int, eos_id: int, pad_id: int, limits: Tensor | None = None):
+        """`limits` (count,) are the most tokens of each row; None: `cap` for all."""
+        self._limits = torch.full((count,), cap) if limits is None else limits
         self._eos_id, self._pad_id = eos_id, pad_id
         self._tokens = torch.full((count, cap), pad_id)
         self._logprobs, self._entropies, self._values = (torch.zeros(count, cap) for _ in range(3))
@@ -98,6 +100,7 @@ class Transcript:
         """Length of each response, its end-of-sequence token included, and whether it has one."""
         cap = self._tokens.shape[1]
         places = torch.arange(cap)
-        ends = (self._tokens[rows] == self._eos_id) & (places < self._written[rows, None])
+        room = torch.minimum(self._written[rows], self._limits[rows])
+        ends = (self._tokens[rows] == self._eos_id) & (places < room[:, None])
         first = torch.where(ends, places, cap).amin(1)
-        return torch.minimum(first + 1, self._written[rows]), first < cap
+        return torch.minimum(first + 1, room), first < cap
