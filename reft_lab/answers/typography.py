@@ -41,9 +41,9 @@ _COMMANDS = {
 _COMMAND = re.compile(r"\\([A-Za-z]+)[ ]?")
 _STYLE = re.compile(
     r"\\(?:text(?:bf|it|rm|tt|sf|normal)?|math(?:rm|bf|it|sf|tt|normal)|mbox|hbox|operatorname|boldsymbol|bm|emph"
-    r"|underline|textsuperscript)\s*(?=\{)"
+    r"|underline|textsuperscript|num)\s*(?=\{)"
 )
-_FRACTION = re.compile(r"\\[dtc]?frac(?![A-Za-z])\s*")
+_FRACTION = re.compile(r"\\(?:[dtcs]|nice)?frac(?![A-Za-z])\s*")
 _BOX = re.compile(r"\\f?boxed\s*(?=\{)|\\fbox\s*(?=\{)")
 _JOINED_BOXES = re.compile(r"\}[\s$\\()\[\]]*(?:,|;|/|and|or)[\s$\\()\[\]]*(?:\\f?boxed|\\fbox)\s*\{[^{}]*\}[^{}]*$")
 _PLAIN_NUMBER = re.compile(r"\s*(?P<sign>[-+]?)\s*(?P<number>[0-9][0-9,.]*|\.[0-9]+)\s*")
@@ -86,7 +86,7 @@ def _without_latex(text: str) -> str:
             text = box
     text = _BOX.sub(" ", text)
     text = text.replace(r"{,}", ",").replace(r"\!", "").replace(r"\%", "%").replace(r"\&", "&").replace(r"\#", "#")
-    text = re.sub(r"\\[,;: ]|(?<=[0-9])~(?=[0-9])", THIN_SPACE, text)
+    text = re.sub(r" ?\\[,;: ] ?|(?<=[0-9])~(?=[0-9])", THIN_SPACE, text)
     text = re.sub(r"\\\\|\\[()\[\]]|\$\$", " ", text).replace(r"\$", "$")
     text = re.sub(r"(?<![\\$])\$(?=[^$\n]*\\[A-Za-z])([^$\n]*)\$", r" \1 ", text)
     text = _fractions(text)
