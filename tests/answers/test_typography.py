@@ -109,7 +109,8 @@ def test_a_whole_number_leaves_nothing_over(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("5 (apples)", 5), ("7 (m^2)", 7), ("9 (pens/box)", 9), ("5 apples", 5), ("$ 6.50", 6.5), ("answer = 5", 5), ("12 km / hr", 12), ("3rd", 3),
+    [("5 (apples)", 5), ("7 (m^2)", 7), ("9 (pens/box)", 9),
+     ("5 apples", 5), ("$ 6.50", 6.5), ("answer = 5", 5), ("12 km / hr", 12), ("3rd", 3),
     ("[18]", 18),
      ("18-year-old", 18), ("210 cm 2", 210), ("20 % less", 20), ("3.5.", 3.5), ("'18'", 18), ("6 sq . units", 6)],
 )  # fmt: skip
