@@ -8,7 +8,7 @@ from reft_lab.answers.grammar import NUMBER
 
 MULTIPLIERS = (
     "half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?"
-    "|thousandths?|dozens?|score|gross|hundreds?|thousands?|millions?|billions?|trillions?|lakhs?|crores?"
+    "|thousandths?|dozens?|score|gross|grand|hundreds?|thousands?|millions?|billions?|trillions?|lakhs?|crores?"
     "|squared|cubed"
 )
 """Words that make another number of the one before them, where the grammar of a number has not read them."""
@@ -21,8 +21,8 @@ _JOINT = re.compile(
 )
 # Words that begin something new, so that a later number is none of the answer: 18 apples in 3 boxes.
 _CONTEXT = re.compile(
-    r"\b(?:in|per|of|for|from|out|on|at|with|without|by|each|every|after|before|during|because|since|as|if|when|while"
-    r"|which|where|who|that|so|then|than|is|are|was|were|has|had|have|an?|left|remaining|more|total|altogether)\b"
+    r"\b(?:in|per|of|for|from|out|on|at|with|without|each|every|after|before|during|because|since|as|if|when|while"
+    r"|which|where|who|that|so|then|than|an?|left|remaining|more|total|altogether)\b"
     r"|[.!?]\s|[(\[\n—]|-\s",
     re.IGNORECASE,
 )

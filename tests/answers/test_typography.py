@@ -28,7 +28,7 @@ READ = {
     ],
     -18: ["-¥18", "¥-18", "-CHF 18", r"-\$18", "−18 €", "minus 18"],
     12345: [r"12\,345", r"12 \, 345", r"\num{12345}", "12 345"],
-    36: ["3 dozen", "3 dozens", "3 dozen eggs", r"3 \text{ dozen}"],
+    36: ["3 dozen", "3 dozens", "3 dozen eggs", r"3 \text{ dozen}", r"\boxed{3} dozen", r"\boxed{3}\text{ dozen}"],
     2000: ["2k", "2K", "$2k", "2 thousand", "2k/month"],
     1.5e6: ["1.5 million", "1.5M", "$1.5M", "1.5million", "1.5 mn", "15 lakh"],
     200_000: ["2 hundred thousand", "2 lakhs", "200k"],
@@ -46,6 +46,7 @@ NO_NUMBER = [
     *("2 x", "2x", "3 + n", "n + 3", "n - 3", "3 - n", "f(3)", "(-3)^2", "3(4)", "2²", "5% of 20", "1/2 of 6"),
     "half of 6",
     *("3 : 5", "2 hours 30 min", "5 feet 6 inches", "6 ft 2 in", "5'6\"", "5 apples and 3 pears", "40 (m); 20 (m)"),
+    *("Ann has 5, Bob has 3", "18 cm by 20 cm", "20 grand", r"\boxed{5}^2", r"\boxed{5}x"),
     *("2 score", "3 baker's dozen", "half a dozen", "2 k", "5 M", "3 halves", "2 thirds", "3 gross"),
     *("3 squared", "3万"),
     *("1,5", "1,23", "0,5", "1 23", "1 2345", "12,345,67", "1_000", r"\boxed{3} and \boxed{4}", "3 and y", "3i", "-x"),
@@ -82,6 +83,8 @@ def test_what_is_more_than_a_number_is_none(text: str) -> None:
         ("at least 18", 18),
         (r"either \boxed{17} or, better, \boxed{18}", 18),
         ("18, I think", 18),
+        (r"\boxed{18}. Check: 3 * 5 = 15", 18),
+        (r"\boxed{18} because 3 * 6 is that", 18),
     ],
 )
 def test_words_around_a_number_are_no_hindrance(text: str, value: float) -> None:
