@@ -56,8 +56,9 @@ NUMBER = re.compile(
 _ARROW = re.compile(r"[-=]+>|→|⇒|⟹|≈|==")
 _WRAPPED = re.compile(r"<([^<>=]*)>")
 _TAG = re.compile(r"</?[a-z]{1,6}\s?/?>", re.IGNORECASE)
-# Comparisons, sets, roots, infinity: what holds one of them is more than a number.
-_NO_NUMBER = re.compile(r"[<>≤≥≠≮≯∈∪∩∅∞√∫∑±‰]|!=|=/=|\\[A-Za-z{]")
+_COMPARISON = re.compile(r"[<>≤≥≠≮≯∈]|!=|=/=|~=")
+# Sets, roots, infinity, commands of LaTeX that are not known: what holds one of them is more than a number.
+_NO_NUMBER = re.compile(r"[∪∩∅∞√∫∑±‰]|\\[A-Za-z{]")
 _SIGNED_GROUP = re.compile(rf"([-+])\s*\(\s*({_DIGITS}(?:\s*/\s*{_DIGITS})?)\s*\)")
 _SEVERAL = re.compile(r"[,;](?![0-9]{3}(?![0-9]))|[0-9]\s+[a-z]\s*$|\b(?:and|or|but)\b", re.IGNORECASE)
 
@@ -70,7 +71,7 @@ def sides(text: str) -> list[str] | None:
     """
     text = _WRAPPED.sub(r" \1 ", _TAG.sub(" ", _ARROW.sub("=", plain(text))))
     found = _SIGNED_GROUP.sub(r"\1\2", text).split("=")
-    if _NO_NUMBER.search(text if len(found) == 1 or "!" in text else text.replace("!=", "≠").rpartition("=")[2]):
+    if _COMPARISON.search(text) or _NO_NUMBER.search(found[-1]):
         return None
     if any(_SEVERAL.search(side) for side in found[1:-1]):
         return None

@@ -19,7 +19,9 @@ _LETTER = re.compile(
 )
 # A second letter beside the first: b, c; (a) or (b); a and c; b/c; a & b.
 _ANOTHER = re.compile(
-    r"[\W_]*?(?:[,;/&+|]|\b(?:and|or|as\s+well\s+as)\b)[\W_]*(?P<letter>[a-z])(?!\w|['’]\w)", re.IGNORECASE
+    r"[\W_]*?(?:[,;/&+|]|\b(?:and|or|as\s+well\s+as)\b)[\W_]*"
+    r"(?:(?:option|choice|answer)\b[\W_]*)?(?P<letter>[a-z])(?!\w|['’]\w)",
+    re.IGNORECASE,
 )
 _IS_RIGHT = re.compile(r"is\s+(?:the\s+)?(?:correct|right|answer)\b", re.IGNORECASE)
 _LONGEST = 1000

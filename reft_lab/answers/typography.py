@@ -41,10 +41,12 @@ _COMMANDS = {
 _COMMAND = re.compile(r"\\([A-Za-z]+)[ ]?")
 _STYLE = re.compile(
     r"\\(?:text(?:bf|it|rm|tt|sf|normal)?|math(?:rm|bf|it|sf|tt|normal)|mbox|hbox|operatorname|boldsymbol|bm|emph"
-    r"|underline|textsuperscript)\s*(?=\{)"
+    r"|underline|textsuperscript|num)\s*(?=\{)"
 )
-_FRACTION = re.compile(r"\\[dtc]?frac(?![A-Za-z])\s*")
+_FRACTION = re.compile(r"\\(?:[dtcs]|nice)?frac(?![A-Za-z])\s*")
 _BOX = re.compile(r"\\f?boxed\s*(?=\{)|\\fbox\s*(?=\{)")
+# What belongs to a box: `\\boxed{5} dozen`, `\\boxed{5}^2`; a new clause does not.
+_AFTER_BOX = re.compile(r"[^.,;:=<>\n]{0,40}")
 _JOINED_BOXES = re.compile(r"\}[\s$\\()\[\]]*(?:,|;|/|and|or)[\s$\\()\[\]]*(?:\\f?boxed|\\fbox)\s*\{[^{}]*\}[^{}]*$")
 _PLAIN_NUMBER = re.compile(r"\s*(?P<sign>[-+]?)\s*(?P<number>[0-9][0-9,.]*|\.[0-9]+)\s*")
 _EMPHASIS = re.compile(r"(?<![\w)*])(?P<mark>\*{1,3}|`+|_{1,2})(?=\S)(?P<inner>[^*`\n]+?)(?<=\S)(?P=mark)(?![\w(*])")
@@ -53,7 +55,8 @@ _EMPHASIS = re.compile(r"(?<![\w)*])(?P<mark>\*{1,3}|`+|_{1,2})(?=\S)(?P<inner>[
 def plain(text: str) -> str:
     """`text` without LaTeX, Markdown emphasis and typographer's signs.
 
-    Where the text holds a `\\boxed{...}`, only what is in the last one is kept, unless it ends a list of them.
+    Where the text holds a `\\boxed{...}`, only the last one is kept, with the words that belong to it (`dozen`),
+    unless it ends a list of them.
     Fractions of LaTeX become `3/4` (those of more than numbers `(a)/(b)`), a blank that joins digits THIN_SPACE; dashes
     and digits of every script become ASCII, `½` becomes ` 1/2`.
     """
@@ -82,11 +85,12 @@ def last_box(text: str) -> str | None:
 
 def _without_latex(text: str) -> str:
     if not _JOINED_BOXES.search(text):
-        while (box := last_box(text)) is not None:
-            text = box
+        while boxes := list(_BOX.finditer(text)):
+            box, end = _group(text, boxes[-1].end())
+            text = box + text[end : _AFTER_BOX.match(text, end).end()]  # type: ignore[union-attr]
     text = _BOX.sub(" ", text)
     text = text.replace(r"{,}", ",").replace(r"\!", "").replace(r"\%", "%").replace(r"\&", "&").replace(r"\#", "#")
-    text = re.sub(r"\\[,;: ]|(?<=[0-9])~(?=[0-9])", THIN_SPACE, text)
+    text = re.sub(r" ?\\[,;: ] ?|(?<=[0-9])~(?=[0-9])", THIN_SPACE, text)
     text = re.sub(r"\\\\|\\[()\[\]]|\$\$", " ", text).replace(r"\$", "$")
     text = re.sub(r"(?<![\\$])\$(?=[^$\n]*\\[A-Za-z])([^$\n]*)\$", r" \1 ", text)
     text = _fractions(text)

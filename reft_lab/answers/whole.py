@@ -6,6 +6,7 @@ import re
 
 from reft_lab.answers.grammar import CODE, NUMBER, SIGN, sides, value_of
 from reft_lab.answers.numbers import LONGEST, Number
+from reft_lab.answers.surroundings import MULTIPLIERS
 
 _LABEL = re.compile(r"[\s$]*(?:[A-Za-z]|[A-Za-z]{3,}(?:\s[A-Za-z]{2,}){0,3})?\s*")
 # What may stand before the number: nothing, a currency in MathQA's torn spelling (`s . 432`), the rest of a letter.
@@ -15,10 +16,8 @@ _SHORT_UNITS = (
 )
 # Words that make another number of it, or a choice, a range or a time.
 _NO_UNIT = (
-    "pi|root|sqrt|and|or|to|by|am|pm|plus|minus|over|under|than|above|below|point|squared|cubed|factorial"
-    "|raised|choose|mod|divided|multiplied|half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?"
-    "|ninths?|tenths?|hundredths?|thousandths?|dozens?|score|gross|hundreds?|thousands?|millions?|billions?|trillions?"
-    "|lakhs?|crores?|but|not|if|either|between|until|remainder|xyz|xxx|yyy|zzz|abc"
+    rf"{MULTIPLIERS}|pi|root|sqrt|and|or|to|by|am|pm|plus|minus|over|under|than|above|below|point|factorial|raised"
+    "|choose|mod|divided|multiplied|but|not|if|either|between|until|remainder|xyz|xxx|yyy|zzz|abc"
 )
 _CHARACTER = r"[\u3040-\u9fff\uac00-\ud7af](?<![十百千万萬亿億兆만억천백])"
 _WORD = (
@@ -30,7 +29,7 @@ _UNIT = re.compile(
     (?: \s* (?:%|{SIGN}|°\s*(?:[cfk]\b)?|degrees?\s+[cfk]\b|[/,]\s*-|[/.'"·-](?!\s*[a-z]\b(?<![mshlg]))|(?:{_WORD})[.]?)
         (?:(?<=[a-z])\s*\^\s*-?[1-3]|(?:(?<=\bm)|(?<=[ckmd]m)|(?<=\bft))\s*[23](?!\s*\w)|[²³])?
     )*+
-    \s* (?:[(\[][^()\[\]0-9]*[)\]])? \s*[.;]?\s*
+    \s* (?:[(\[][^()\[\]0-9]*(?:\^?[23])?[)\]])? \s*[.;]?\s*
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -33,7 +33,15 @@ def test_what_is_no_option_is_none(text: str) -> None:
     "text",
     [
         *("b, c", "b or c", "a and c", "both a and b", "either b or c", "b/c", "b & c", "(b) or (c)", "b), c)", "b; c"),
-        *("b c", "neither b nor c", "not c", r"\boxed{b, c}", r"\boxed{b} or \boxed{c}", "options b and c"),
+        *(
+            "b c",
+            "neither b nor c",
+            "not c",
+            r"\boxed{b, c}",
+            r"\boxed{b} or \boxed{c}",
+            "options b and c",
+            "b), option c)",
+        ),
     ],
 )
 def test_two_letters_are_no_choice(text: str) -> None:

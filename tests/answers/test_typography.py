@@ -27,7 +27,8 @@ READ = {
         *("kr 18", "18 kr", "Rs. 18", "Rs 18/-", "18,-", "18 zł", "18元", "18 EUR", "x = 18", "18 m/s^2", "18 times"),
     ],
     -18: ["-¥18", "¥-18", "-CHF 18", r"-\$18", "−18 €", "minus 18"],
-    36: ["3 dozen", "3 dozens", "3 dozen eggs", r"3 \text{ dozen}"],
+    12345: [r"12\,345", r"12 \, 345", r"\num{12345}", "12 345"],
+    36: ["3 dozen", "3 dozens", "3 dozen eggs", r"3 \text{ dozen}", r"\boxed{3} dozen", r"\boxed{3}\text{ dozen}"],
     2000: ["2k", "2K", "$2k", "2 thousand", "2k/month"],
     1.5e6: ["1.5 million", "1.5M", "$1.5M", "1.5million", "1.5 mn", "15 lakh"],
     200_000: ["2 hundred thousand", "2 lakhs", "200k"],
@@ -40,10 +41,12 @@ NO_NUMBER = [
     *(r"3 \times 6", r"3 \cdot 6", r"3 \div 6", r"5 \pm 1", r"\binom{5}{2}", r"3\theta", r"\log 5"),
     *(r"\sin(30)", r"2^{10}"),
     *("x = 3 and y = 4", "x = 3, y = 4", "x=3; y=4", "x = 3 or x = 5", "18 != 20", r"18 \neq 20", "5!", "(5)!", "2^3"),
+    *("x >= 3", "x <= 3", "2 < x = 3", "x =/= 3", "√3 = x", r"\{x : x = 3, 4\}"),
     *("x < 3", r"x \le 3", "3 < x < 5", "≥ 18", r"\{1, 2\}", r"\{3\}", "(3, 5)", "[3, 5)", r"(3, \infty)", "(x, 3)"),
     *("2 x", "2x", "3 + n", "n + 3", "n - 3", "3 - n", "f(3)", "(-3)^2", "3(4)", "2²", "5% of 20", "1/2 of 6"),
     "half of 6",
     *("3 : 5", "2 hours 30 min", "5 feet 6 inches", "6 ft 2 in", "5'6\"", "5 apples and 3 pears", "40 (m); 20 (m)"),
+    *("Ann has 5, Bob has 3", "18 cm by 20 cm", "20 grand", r"\boxed{5}^2", r"\boxed{5}x"),
     *("2 score", "3 baker's dozen", "half a dozen", "2 k", "5 M", "3 halves", "2 thirds", "3 gross"),
     *("3 squared", "3万"),
     *("1,5", "1,23", "0,5", "1 23", "1 2345", "12,345,67", "1_000", r"\boxed{3} and \boxed{4}", "3 and y", "3i", "-x"),
@@ -75,9 +78,13 @@ def test_what_is_more_than_a_number_is_none(text: str) -> None:
         (r"3 \times 6 = 18", 18),
         (r"2x = 6 \Rightarrow x = 3", 3),
         ("about 18 km", 18),
+        (r"\sqrt{324} = 18", 18),
+        (r"\frac{1}{8} \approx 0.125", 0.125),
         ("at least 18", 18),
         (r"either \boxed{17} or, better, \boxed{18}", 18),
         ("18, I think", 18),
+        (r"\boxed{18}. Check: 3 * 5 = 15", 18),
+        (r"\boxed{18} because 3 * 6 is that", 18),
     ],
 )
 def test_words_around_a_number_are_no_hindrance(text: str, value: float) -> None:
@@ -105,7 +112,8 @@ def test_a_whole_number_leaves_nothing_over(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("5 (apples)", 5), ("5 apples", 5), ("$ 6.50", 6.5), ("answer = 5", 5), ("12 km / hr", 12), ("3rd", 3),
+    [("5 (apples)", 5), ("7 (m^2)", 7), ("9 (pens/box)", 9),
+     ("5 apples", 5), ("$ 6.50", 6.5), ("answer = 5", 5), ("12 km / hr", 12), ("3rd", 3),
     ("[18]", 18),
      ("18-year-old", 18), ("210 cm 2", 210), ("20 % less", 20), ("3.5.", 3.5), ("'18'", 18), ("6 sq . units", 6)],
 )  # fmt: skip

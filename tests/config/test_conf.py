@@ -92,6 +92,7 @@ def test_presets_differ_in_every_disagreement() -> None:
     assert text.cot.sft_trigger == text.cot.rl_trigger
     assert (code.cot.sft_trigger, code.cot.rl_trigger, code.cot.cut_at_blank_line) == (False, True, True)
     assert code.answers.paper_tolerance
+    assert (text.answers.statement, code.answers.statement) == ("first", "last")
 
 
 def test_every_choice_shows_its_command_line() -> None:
