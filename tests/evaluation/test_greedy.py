@@ -102,7 +102,7 @@ def test_prompts_are_those_of_the_stage(asked):
         prompts = codec.prompts([f"{stage}: {problem.question}" for problem in problems])
         alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=5)
         found = evaluate(policy, problems, Staged(), codec, stage=stage, max_new_tokens=CAP, batch_size=5)
-        assert found.responses == codec.read(alone.lists())
+        assert found.responses == codec.read(prompts, alone.lists())
 
 
 def test_lengths_in_all_bound_the_responses_and_long_prompts_may_be_cut(asked):
@@ -119,7 +119,7 @@ def test_lengths_in_all_bound_the_responses_and_long_prompts_may_be_cut(asked):
     cut = evaluate(policy, problems, LengthForm(), codec, cut_prompts_at=5, **options)
     prompts = [prompt[:5] for prompt in codec.prompts(questions)]
     alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=9)
-    assert cut.responses == codec.read(alone.lists())
+    assert cut.responses == codec.read(prompts, alone.lists())
     assert cut.cut_prompts == sum(length > 5 for length in lengths) > 0
     assert held.cut_prompts == 0
 

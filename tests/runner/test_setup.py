@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reft_lab.algorithms.examples import Example
 from reft_lab.config.inputs import AnswersConfig, CotConfig
 from reft_lab.config.schema import Config
 from reft_lab.config.training import PPOConfig, SFTConfig
@@ -28,7 +29,11 @@ def setup_of(too_long: str, **ppo: int) -> Setup:
     config = Config(cot=CotConfig(name="natural", too_long=too_long), ppo=PPOConfig(**ppo), warmup=SFTConfig())
     splits = Splits(PROBLEMS, [], [], DataReport("here", {}, 8))
     policy = Policy(make_model("llama", len(codec.tokenizer)))
-    return Setup(config, "cpu", splits, NaturalFormat(AnswersConfig()), codec, policy, partial, [])
+    form = NaturalFormat(AnswersConfig())
+    prompts = [form.prompt(problem, "sft") for problem in PROBLEMS]
+    written = codec.completions(prompts, [form.completion(problem, "sft") for problem in PROBLEMS])
+    gold = [Example(p, c) for p, c in zip(codec.prompts(prompts), written, strict=True)]
+    return Setup(config, "cpu", splits, form, codec, gold, policy, partial, [])
 
 
 def test_examples_are_left_out_or_cut_on_the_right() -> None:
