@@ -17,7 +17,7 @@ from reft_lab.policy.sampling.cache import block_cache
 from reft_lab.policy.sampling.general import GeneralDecoder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 FAMILIES = "choose a model of the Llama, OPT, GPT-2 or CodeGen families"
 TOKENS = 12  # in the texts that are tried
@@ -35,7 +35,7 @@ def check_family(lm: PreTrainedModel) -> None:
             has read in another way than the decoder's cache, so it would be sampled without its memory.
     """
     lm.eval()
-    _check_memory(lm)
+    check_memory(lm.config)
     ids = ordinary_ids(lm)
     _check_head(lm, ids)
     _check_cache(lm, ids)
@@ -59,17 +59,23 @@ def ordinary_ids(lm: PreTrainedModel) -> Tensor:
     return telling[chosen].to(lm.device)
 
 
-def _check_memory(lm: PreTrainedModel) -> None:
-    """Refuse layers with a state that is no keys and values: with small weights, trying would not show them."""
-    with foreign_errors(lambda error: f"{_forgets(lm)} ({first_sentence(error)}); {FAMILIES}."):
-        layers = block_cache(lm.config).layers
-    if any(isinstance(layer, LinearAttentionCacheLayerMixin) or not isinstance(layer, DynamicLayer) for layer in layers):
-        raise BadInput(f"{_forgets(lm)}; {FAMILIES}.")
+def check_memory(config: PreTrainedConfig) -> None:
+    """See that all layers of a model remember keys and values; with small weights, trying would not show another state.
+
+    Raises:
+        BadInput: one has another state.
+    """
+    with foreign_errors(lambda error: f"{_forgets(config)} ({first_sentence(error)}); {FAMILIES}."):
+        layers = block_cache(config).layers
+    if any(
+        isinstance(layer, LinearAttentionCacheLayerMixin) or not isinstance(layer, DynamicLayer) for layer in layers
+    ):
+        raise BadInput(f"{_forgets(config)}; {FAMILIES}.")
 
 
-def _forgets(lm: PreTrainedModel) -> str:
+def _forgets(config: PreTrainedConfig) -> str:
     return (
-        f"models of type {lm.config.model_type} are not supported: what they remember of a text while they write is not "
+        f"models of type {config.model_type} are not supported: what they remember of a text while they write is not "
         "kept in a cache of keys and values"
     )
 
@@ -80,7 +86,9 @@ def _check_head(lm: PreTrainedModel, ids: Tensor) -> None:
     rows = ids[None]
     mask = torch.ones_like(rows)
     with foreign_errors(
-        lambda error: f"models of type {kind} are not supported: they cannot be run ({first_sentence(error)}); {FAMILIES}."
+        lambda error: (
+            f"models of type {kind} are not supported: they cannot be run ({first_sentence(error)}); {FAMILIES}."
+        )
     ):
         head = lm.get_output_embeddings()
         hidden = lm.base_model(input_ids=rows, attention_mask=mask).last_hidden_state
@@ -99,8 +107,8 @@ def _check_head(lm: PreTrainedModel, ids: Tensor) -> None:
         handle.remove()
     if not _same(whole.float(), (plain * factor).float()):
         raise BadInput(
-            f"models of type {kind} are not supported: their logits are not a linear map of the last hidden state (they "
-            f"are scaled, capped or made otherwise); {FAMILIES}."
+            f"models of type {kind} are not supported: their logits are not a linear map of the last hidden state "
+            f"(they are scaled, capped or made otherwise); {FAMILIES}."
         )
 
 
@@ -108,10 +116,10 @@ def _check_cache(lm: PreTrainedModel, ids: Tensor) -> None:
     """Compare texts that are decoded token by token, beside others and padded, with each read as a whole."""
     texts = [ids.roll(shift)[: len(ids) - shift] for shift in range(min(STEPS, len(ids) - 1))]
     steps = min(STEPS, min(map(len, texts)) - 1)
-    with foreign_errors(lambda error: f"{_forgets(lm)} ({first_sentence(error)}); {FAMILIES}."):
+    with foreign_errors(lambda error: f"{_forgets(lm.config)} ({first_sentence(error)}); {FAMILIES}."):
         decoded, whole = _decoded(lm, texts, steps), _whole(lm, texts)
     if not _same(decoded, whole):
-        raise BadInput(f"{_forgets(lm)}, so each token would be sampled without what was before it; {FAMILIES}.")
+        raise BadInput(f"{_forgets(lm.config)}, so each token would be sampled without what was before it; {FAMILIES}.")
 
 
 def _decoded(lm: PreTrainedModel, texts: list[Tensor], steps: int) -> Tensor:

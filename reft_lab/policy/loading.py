@@ -108,8 +108,10 @@ def check_source(model: ModelConfig) -> None:
 
 
 def _check_kind(source: str, config: Any) -> None:
-    """By its config, whether the model is one that continues a text."""
+    """By its config, whether the model is one that continues a text, and can be trained and sampled here."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    from reft_lab.policy.family import check_memory
 
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
         raise BadInput(
@@ -122,6 +124,7 @@ def _check_kind(source: str, config: Any) -> None:
             f"the weights of {source} are quantised{f' ({kind})' if kind else ''} and cannot be trained; take the "
             "model that they were made from."
         )
+    check_memory(config)
 
 
 def _tokenizer(model: ModelConfig) -> PreTrainedTokenizerBase:

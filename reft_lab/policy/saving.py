@@ -72,4 +72,3 @@ def load_weights(policy: Policy, folder: Path) -> None:
     unknown = [name for name in rest.unexpected_keys if not name.startswith("value_")]  # a reference has no value trunk
     names = {"missing_keys": missing, "unexpected_keys": unknown, "mismatched_keys": ()}
     check_loaded(str(folder / VALUE_FILE), names)
-
