@@ -1,4 +1,4 @@
-"""Several values on a command line: what Hydra does not read although it is right, and what to write instead of what is not."""
+"""Several values on a command line: what is right though Hydra cannot read it, and what to write where it is not."""
 
 from __future__ import annotations
 

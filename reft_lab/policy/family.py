@@ -5,7 +5,7 @@ No list of families is kept: a new one works if it behaves, and is refused in a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ def ordinary_ids(lm: PreTrainedModel) -> Tensor:
     Raises:
         BadInput: there are none.
     """
-    embeddings = lm.get_input_embeddings().weight
+    embeddings = cast(Tensor, lm.get_input_embeddings().weight)
     special = {getattr(lm.config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "unk")}
     # Few rows are looked at, since a vocabulary may have a quarter of a million.
     spread = torch.linspace(0, len(embeddings) - 1, min(len(embeddings), 32 * TOKENS)).long().unique()

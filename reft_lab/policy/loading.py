@@ -197,7 +197,8 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
         # Some models of the hub (Galactica) have pickles only; of these, torch then takes nothing but tensors.
         options |= {"use_safetensors": True if is_folder else None, "weights_only": True}
         options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them
-        lm, info = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+        lm, info = loaded
     check_loaded(path, info)
     check_finite(path, lm)
     return lm

@@ -55,13 +55,9 @@ def load_weights(policy: Policy, folder: Path) -> None:
 
     check_files(folder)
     with foreign_errors(lambda error: f"the policy in {folder} cannot be loaded ({first_sentence(error)})."):
-        stored, info = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # check_loaded names them
-        )
+        options: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # told by check_loaded
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **options)
+        stored, info = loaded
         value = load_file(folder / VALUE_FILE)
     check_loaded(str(folder), info)
     check_finite(str(folder), stored)

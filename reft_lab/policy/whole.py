@@ -67,7 +67,7 @@ def check_names(source: str, config: PreTrainedConfig, found: Shapes) -> None:
             f"the weights of {source} are quantised ({found[whole_numbers[0]][1]}: {_some(whole_numbers)}) and cannot "
             "be trained; take the model that they were made from."
         )
-    kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     with foreign_errors(
         lambda error: (
             f"no model can be built by the config of {source} ({first_sentence(error)}); take the config.json that the "

@@ -60,7 +60,8 @@ def test_a_warning_to_all_processes_stops_a_study_in_order(tmp_path):
     study = tmp_path / "multirun" / "optuna"
     words = sweep("sweeps.trials=2", "ppo.iterations=500", "ppo.eval_every=500")
     process = start(tmp_path, *words)
-    until(lambda: (study / "0" / "metrics.jsonl").exists())
+    recorded = study / "0" / "metrics.jsonl"
+    until(lambda: recorded.exists() and len(recorded.read_text().splitlines()) > 2)
     runs = runs_of(tmp_path)
     assert runs
     for pid in (*runs, process.pid):
