@@ -48,7 +48,8 @@ def ordinary_ids(lm: PreTrainedModel) -> Tensor:
         BadInput: there are none.
     """
     embeddings = cast(Tensor, lm.get_input_embeddings().weight)
-    special = {getattr(lm.config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "unk")}
+    named = [getattr(lm.config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "unk")]
+    special = {number for ids in named for number in (ids if isinstance(ids, list) else [ids])}
     # Few rows are looked at, since a vocabulary may have a quarter of a million.
     spread = torch.linspace(0, len(embeddings) - 1, min(len(embeddings), 32 * TOKENS)).long().unique()
     spread = spread[[int(number) not in special for number in spread]]
