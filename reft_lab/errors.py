@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 
 class BadInput(Exception):
     """What the user gave cannot be used.
@@ -27,9 +30,52 @@ class Interrupted(KeyboardInterrupt):
     """A run was told to stop by a signal; the command line exits with 128 + `signal`.
 
     Attributes:
-        signal: number of the signal, SIGINT or SIGTERM.
+        signal: number of the signal.
     """
 
     def __init__(self, signal: int):
         super().__init__(f"stopped by signal {signal}")
         self.signal = signal
+
+
+@contextmanager
+def foreign_errors(sentence: Callable[[BaseException], str]) -> Iterator[None]:
+    """Inside, whatever a library raises on the user's input becomes BadInput.
+
+    No list of classes would do: libraries raise what they like, down to panics of Rust, which are no Exception. What
+    stops a process, what this package raises and a lack of memory pass unchanged.
+
+    Args:
+        sentence: what to tell the user about an error.
+
+    Raises:
+        BadInput: with that sentence.
+    """
+    try:
+        yield
+    except (BadInput, RunFailed, Pruned, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        if is_memory(error):
+            raise
+        raise BadInput(sentence(error)) from error
+
+
+def is_memory(error: BaseException | None) -> bool:
+    """Whether an error says that there was not enough memory."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported for this
+        or "DefaultCPUAllocator" in text  # torch has no class of its own for it
+        or "not enough memory" in text
+        or "Cannot allocate memory" in text  # a file could not be mapped
+    )
+
+
+def first_sentence(error: BaseException) -> str:
+    """What an error says first, on one line and without a full stop; its class where it says nothing."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    for end in (". ", " (Request ID"):
+        text = text.split(end)[0]
+    return text[:160].rstrip(". ")

@@ -48,7 +48,8 @@ Options: SECTION.OPTION=VALUE, such as ppo.lam=0.9 or warmup.epochs=5
 
 A run leaves everything in outputs/DATE/TIME-NAME/ (with -m: multirun/DATE/TIME-NAME/NUMBER/),
 a study in multirun/NAME/.
-Exit codes: 0 finished, 2 bad input, 1 anything else, 130 Ctrl-C, 143 SIGTERM. Hydra's own flags: --hydra-help."""
+Exit codes: 0 finished, 2 bad input, 1 anything else; stopped by a signal, with its state saved: 128 + its number
+(130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 138 SIGUSR1, 140 SIGUSR2). Hydra's own flags: --hydra-help."""
 
 
 def help_text(conf: Conf) -> str:

@@ -27,6 +27,7 @@ from reft_lab.config.resume import AUTO, Finished, Resumption, continued, split_
 from reft_lab.config.run_folder import claim, remove_if_unused
 from reft_lab.config.saved_run import started_from
 from reft_lab.config.schema import Config
+from reft_lab.config.sweep_syntax import spelled
 from reft_lab.config.sweeps import StudySweeperConfig
 from reft_lab.config.unfinished import unfinished
 from reft_lab.errors import BadInput, RunFailed
@@ -47,7 +48,7 @@ def launch(experiment: Callable[[], Any], resume: Callable[[Config, Path, list[s
         sys.path.append(os.getcwd())  # for reward=my_module.my_function
     register_schema()
     try:
-        asked, words = split_resume(with_files_read(sys.argv[1:]))
+        asked, words = split_resume([spelled(word) for word in with_files_read(sys.argv[1:])])
         going_on = _existing_run(asked, words)
         if isinstance(going_on, Finished):
             print(going_on.sentence)
@@ -101,6 +102,7 @@ def check_command(words: Sequence[str]) -> DictConfig | None:
     Raises:
         BadInput: something in it cannot be.
     """
+    words = [spelled(word) for word in words]
     flags = parse_flags(words)
     if flags.hydra_help or flags.shell_completion:
         return None

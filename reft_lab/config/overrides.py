@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 
 from reft_lab.config.conf import Conf
 from reft_lab.config.options import options, sections, study_options, study_sections
+from reft_lab.config.sweep_syntax import spelled, unreadable, without_multirun
 from reft_lab.config.wording import unknown_choice, unknown_option
 from reft_lab.errors import BadInput
 
@@ -23,7 +24,7 @@ def parse(words: Sequence[str], conf: Conf) -> list[Override]:
         BadInput: a word is not OPTION=VALUE.
     """
     parser = OverridesParser.create(config_loader=conf.loader)
-    return [_parse(word, parser) for word in words]
+    return [_parse(spelled(word), parser) for word in words]
 
 
 def _parse(word: str, parser: OverridesParser) -> Override:
@@ -35,6 +36,8 @@ def _parse(word: str, parser: OverridesParser) -> Override:
     try:
         return parser.parse_overrides([word])[0]
     except HydraException as error:
+        if hint := unreadable(key, value):
+            raise BadInput(f"{word} cannot be read: {hint}.") from error
         reason = next((line for line in str(error).splitlines() if " at" in line or "mismatched" in line), "bad syntax")
         raise BadInput(
             f"{word} cannot be read ({reason}); a value with special characters goes in quotes, as in '{key}=\"a, b\"'."
@@ -79,10 +82,7 @@ def _check_form(override: Override, multirun: bool) -> None:
     if override.is_sweep_override() and re.match(r"sweeps\b", key):
         raise BadInput(f"{line}: a command line has one study, so {key} has one value; run the others by themselves.")
     if override.is_sweep_override() and not multirun:
-        value = str(line).partition("=")[2]
-        raise BadInput(
-            f"{line} asks for several runs; add -m for that, or quote it if it is one value: '{key}=\"{value}\"'."
-        )
+        raise BadInput(without_multirun(key, str(line)))
 
 
 def _check_choice(override: Override, conf: Conf, searchpath: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reft_lab.config.options import options, sections, study_options, study_sections
 from reft_lab.config.suggest import did_you_mean, did_you_mean_option
+from reft_lab.config.sweep_syntax import about_null, about_range
 
 
 def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
@@ -25,14 +26,18 @@ def wrong_value(key: str, value: Any) -> str:
     known = {**options(), **study_options()}
     if key in known:
         option = known[key]
-        guess = did_you_mean(str(value), option.choices)
-        return f"{key}={shown(value)} is not possible: it must be {option.allowed}{guess or '.'}"
+        guess = did_you_mean(str(value), option.choices) or about_null(option, value) or about_range(option, value)
+        return f"{key}={shown(value)} is not possible: it must be {option.allowed}{_ended(guess)}"
     if key in sections() or key in study_sections():
         example = next(name for name in known if name.startswith(f"{key}."))
         return (
             f"{key}={shown(value)} is not possible: {key} is a section, set an option in it, such as {example}=VALUE."
         )
     return f"{key}={shown(value)} is not possible."
+
+
+def _ended(hint: str) -> str:
+    return hint if hint.endswith("?") else f"{hint}."
 
 
 def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:

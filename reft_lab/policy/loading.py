@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.inputs import ModelConfig, ScratchConfig
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
+from reft_lab.policy.model_files import check_files, shapes, weight_files
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
+from reft_lab.policy.whole import check_finite, check_loaded, check_names
 from reft_lab.randomness import torch_seed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ORDINARY_TEXT = "Tom has 3 pens and 4 cups. How many things does he have in total?"
 
 
 def load(
@@ -30,18 +34,14 @@ def load(
     Raises:
         BadInput: the model cannot be had, or has no usable tokenizer.
     """
-    from transformers.utils import logging
+    from reft_lab.policy.family import check_family
 
-    from reft_lab.policy.model import check_head
-
-    logging.disable_progress_bar()  # a bar for every shard that is read or written would drown the run's own
-    logging.set_verbosity_error()
+    _be_quiet()
     if model.path is None:
         tokenizer = train_tokenizer(training_texts, model.scratch)
         lm = make_llama(model.scratch, tokenizer, seed)
     else:
-        tokenizer = _pretrained(model, "tokenizer")
-        set_special_tokens(tokenizer, model)
+        tokenizer = _tokenizer(model)
         lm = _pretrained(model, "weights")
         if len(tokenizer) > lm.get_input_embeddings().weight.shape[0]:
             raise BadInput(
@@ -53,7 +53,7 @@ def load(
     if lm.generation_config is not None:
         lm.generation_config.pad_token_id = tokenizer.pad_token_id
         lm.generation_config.eos_token_id = tokenizer.eos_token_id
-    check_head(lm)
+    check_family(lm)
     if model.gradient_checkpointing:
         lm.activation_checkpointing_enable()
     return lm, tokenizer
@@ -83,29 +83,89 @@ def make_llama(scratch: ScratchConfig, tokenizer: PreTrainedTokenizerBase, seed:
 
 
 def check_source(model: ModelConfig) -> None:
-    """Fail early, in seconds, when the model of `model.path` cannot be had: read its config and nothing more.
+    """Fail early, in seconds, when the model of `model.path` cannot be had or is not whole.
+
+    Config and tokenizer are read. Of weights that are on this machine, names and shapes are compared with the config;
+    they themselves are read by `load` alone.
 
     Raises:
         BadInput: with the id, what was tried, and what to do.
     """
-    if model.path is not None:
-        _pretrained(model, "config")
+    if model.path is None:
+        return
+    _be_quiet()
+    folder, is_folder = _place(model)
+    if is_folder:
+        check_files(folder)
+    config = _pretrained(model, "config")
+    _check_kind(str(model.path), config)
+    stored = folder if is_folder else _cached(model)
+    if stored is not None and not is_folder:
+        check_files(stored, whole=False)
+    _tokenizer(model)
+    if stored is not None and (files := weight_files(stored)) and all(file.exists() for file in files):
+        check_names(str(model.path), config, shapes(stored))
+
+
+def _check_kind(source: str, config: Any) -> None:
+    """By its config, whether the model is one that continues a text, and can be trained and sampled here."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    from reft_lab.policy.family import check_memory
+
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
+        raise BadInput(
+            f"{source} is a model of type {config.model_type}, which does not continue a text by itself; choose a "
+            "causal language model of the Llama, OPT, GPT-2 or CodeGen families."
+        )
+    if quantised := getattr(config, "quantization_config", None):
+        kind = quantised.get("quant_method") if isinstance(quantised, dict) else None
+        raise BadInput(
+            f"the weights of {source} are quantised{f' ({kind})' if kind else ''} and cannot be trained; take the "
+            "model that they were made from."
+        )
+    check_memory(config)
+
+
+def _tokenizer(model: ModelConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer of `model.path` with the special tokens that it needs.
+
+    Raises:
+        BadInput: it cannot be had, or knows no text.
+    """
+    tokenizer: PreTrainedTokenizerBase = _pretrained(model, "tokenizer")
+    set_special_tokens(tokenizer, model)
+    with foreign_errors(lambda error: f"the tokenizer of {model.path} cannot encode text ({first_sentence(error)})."):
+        known = set(tokenizer(ORDINARY_TEXT, add_special_tokens=False)["input_ids"]) - set(tokenizer.all_special_ids)
+    if not known:  # without its files, transformers makes one that has special tokens and nothing else
+        raise BadInput(
+            f"the tokenizer of {model.path} knows no text, as where its files are missing (tokenizer.json, "
+            "tokenizer.model, or vocab.json and merges.txt); copy them from where the model came from."
+        )
+    return tokenizer
+
+
+def _place(model: ModelConfig) -> tuple[Path, bool]:
+    """Where `model.path` points to as a folder, and whether it is meant as one rather than as a hub id."""
+    path = str(model.path)
+    with foreign_errors(lambda error: f"model.path={path} cannot be looked at ({first_sentence(error)})."):
+        folder = Path(path).expanduser()
+        return folder, folder.exists() or path.startswith((".", "/", "~"))
+
+
+def _cached(model: ModelConfig) -> Path | None:
+    """The folder in the hub's cache on this machine, None where there is none."""
+    import huggingface_hub
+
+    file = huggingface_hub.try_to_load_from_cache(str(model.path), "config.json", revision=model.revision or "main")
+    return Path(file).parent if isinstance(file, str) else None
 
 
 def _pretrained(model: ModelConfig, part: str) -> Any:
     path = str(model.path)
-    folder = Path(path).expanduser()
-    is_folder = folder.exists() or path.startswith((".", "/", "~"))
-    if is_folder and not (folder / "config.json").is_file():
-        raise BadInput(
-            f"model.path={path} is not a model folder (it holds no config.json); "
-            "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
-        )
-    if is_folder and not any(folder.glob("*.safetensors")):
-        raise BadInput(
-            f"model.path={path} holds no weights as safetensors, and a pickle could run what its author likes; load it "
-            "once with transformers, and write it with save_pretrained."
-        )
+    folder, is_folder = _place(model)
+    if is_folder and part != "config":
+        check_files(folder)
     why_not = None if is_folder else obstacle("models", path)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -113,27 +173,39 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
     source = str(folder) if is_folder else path
     options: dict[str, Any] = {"revision": model.revision or "main", "local_files_only": why_not is not None}
     options["trust_remote_code"] = False  # else transformers asks, where a model brings code of its own
-    try:
+
+    def sentence(error: BaseException) -> str:
+        said = first_sentence(error)
+        if is_folder and part == "tokenizer":
+            return (
+                f"cannot load the tokenizer of model {path} ({said}); its files are damaged, or of a newer version "
+                f"than transformers {version('transformers')} and tokenizers {version('tokenizers')} here: fetch them "
+                "again, or write them with save_pretrained of these versions."
+            )
+        tried = f"{why_not}, and this machine's cache does not hold it" if why_not else said
+        return (
+            f"cannot load the {part} of model {path} ({f'from this folder: {said}' if is_folder else tried}); check "
+            "the name, the network and your access to it, or give a folder or another hub id as "
+            "model.path=DIR_OR_HUB_ID."
+        )
+
+    with foreign_errors(sentence):
         if part == "config":
             return AutoConfig.from_pretrained(source, **options)
         if part == "tokenizer":
             return AutoTokenizer.from_pretrained(source, padding_side="left", **options)
         # Some models of the hub (Galactica) have pickles only; of these, torch then takes nothing but tensors.
-        kinds = {"use_safetensors": True if is_folder else None, "weights_only": True}
-        return AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **kinds, **options)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, UnpicklingError) as error:
-        if is_folder:
-            tried = f"from this folder: {_first_sentence(error)}"
-        else:
-            tried = f"{why_not}, and this machine's cache does not hold it" if why_not else _first_sentence(error)
-        raise BadInput(
-            f"cannot load the {part} of model {path} ({tried}); check the name, the network and your access to it, "
-            "or give a folder or another hub id as model.path=DIR_OR_HUB_ID."
-        ) from error
+        options |= {"use_safetensors": True if is_folder else None, "weights_only": True}
+        options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
+        lm, info = loaded
+    check_loaded(path, info)
+    check_finite(path, lm)
+    return lm
 
 
-def _first_sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    for end in (". ", " (Request ID"):
-        text = text.split(end)[0]
-    return text[:160].rstrip(". ")
+def _be_quiet() -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a bar for every shard that is read or written would drown the run's own
+    logging.set_verbosity_error()

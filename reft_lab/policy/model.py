@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from reft_lab.errors import BadInput
 from reft_lab.policy import llama
 from reft_lab.policy.head import target_logprobs
 from reft_lab.policy.packing import Packed
@@ -157,22 +156,3 @@ def _value_head(hidden_size: int, seed: int | None) -> nn.Linear:
     for parameter in head.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)
     return head
-
-
-@torch.no_grad()
-def check_head(lm: PreTrainedModel) -> None:
-    """Make sure that the output embedding on the last hidden state is all there is between trunk and logits.
-
-    Raises:
-        BadInput: the family scales or caps its logits, which the policy's own head would miss.
-    """
-    ids = torch.zeros((1, 2), dtype=torch.long, device=lm.device)
-    mask = torch.ones_like(ids)
-    lm.eval()
-    whole = lm(input_ids=ids, attention_mask=mask).logits.float()
-    ours = lm.get_output_embeddings()(lm.base_model(input_ids=ids, attention_mask=mask).last_hidden_state).float()
-    if not torch.allclose(whole, ours, rtol=1e-3, atol=1e-3):
-        raise BadInput(
-            f"models of type {lm.config.model_type} are not supported: their logits are not a linear map of the last "
-            "hidden state; choose a model of the Llama, OPT, GPT-2 or CodeGen families."
-        )

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.errors import first_sentence, foreign_errors
 from reft_lab.policy.model import Policy
+from reft_lab.policy.model_files import check_files
+from reft_lab.policy.whole import check_finite, check_loaded
 from reft_lab.sealed import sealed
 
 if TYPE_CHECKING:
@@ -41,11 +44,27 @@ def facts(folder: Path) -> dict[str, Any]:
 
 
 def load_weights(policy: Policy, folder: Path) -> None:
-    """Put the weights of a folder that `save` wrote into `policy`, which has the same shape."""
+    """Put the weights of a folder that `save` wrote into `policy`, which has the same shape.
+
+    Raises:
+        BadInput: they are not all there, or not all numbers.
+    """
     import torch
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
 
-    stored = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-    policy.lm.load_state_dict(stored.state_dict())
-    policy.load_state_dict(load_file(folder / VALUE_FILE), strict=False)
+    check_files(folder)
+    with foreign_errors(lambda error: f"the policy in {folder} cannot be loaded ({first_sentence(error)})."):
+        options: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # told by check_loaded
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **options)
+        stored, info = loaded
+        value = load_file(folder / VALUE_FILE)
+    check_loaded(str(folder), info)
+    check_finite(str(folder), stored)
+    with foreign_errors(lambda error: f"the policy in {folder} is another model ({first_sentence(error)})."):
+        policy.lm.load_state_dict(stored.state_dict())
+        rest = policy.load_state_dict(value, strict=False)
+    missing = [name for name in rest.missing_keys if name.startswith("value_")]
+    unknown = [name for name in rest.unexpected_keys if not name.startswith("value_")]  # a reference has no value trunk
+    names = {"missing_keys": missing, "unexpected_keys": unknown, "mismatched_keys": ()}
+    check_loaded(str(folder / VALUE_FILE), names)

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from reft_lab.config.inputs import ProgramsConfig
+from reft_lab.config.signals import children_are_spared
 from reft_lab.errors import BadInput
 from reft_lab.programs import harness
 from reft_lab.programs.jail_server import ANSWER, FINISHED, OVERTIME, PIPE, RECORD, SIZE, UNCONFINED
@@ -57,16 +58,26 @@ class JailWorker:
             return
         self.close()
         # Isolated from environment, user and site-packages; the hash seed is fixed for the order of sets.
-        self._server = subprocess.Popen(
-            [sys.executable, "-s", "-S", "-P", "-B", "-W", "ignore", str(Path(__file__).with_name("jail_server.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PYTHONHASHSEED": "0", "TZ": "UTC0"},
-            cwd="/",
-            start_new_session=True,
-            bufsize=0,
-        )
+        with children_are_spared(signal.SIGINT):
+            self._server = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-s",
+                    "-S",
+                    "-P",
+                    "-B",
+                    "-W",
+                    "ignore",
+                    str(Path(__file__).with_name("jail_server.py")),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"PYTHONHASHSEED": "0", "TZ": "UTC0"},
+                cwd="/",
+                start_new_session=True,
+                bufsize=0,
+            )
         assert self._server.stdin is not None
         os.set_blocking(self._server.stdin.fileno(), False)  # a server that stands still must not hold the trainer
         with contextlib.suppress(_Gone, TimeoutError):  # whoever needs an answer will see

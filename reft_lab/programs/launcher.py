@@ -16,8 +16,8 @@ class Launcher:
     """A small executable that becomes the monty worker, in a temporary folder of its own.
 
     The worker gets an empty environment, no error output (an engine at its memory limit writes there), hard limits on
-    address space, open files and core dumps, and does not hear Ctrl-C. The interpreter inside is the wall; this is
-    for the case that it has a hole.
+    address space, open files and core dumps, and does not hear the signals that stop a run. The interpreter inside is
+    the wall; this is for the case that it has a hole.
 
     Attributes:
         path: the executable; None where there can be none (no /bin/sh, no temporary folder that allows executables),
@@ -39,7 +39,7 @@ class Launcher:
         self.path.write_text(
             "#!/bin/sh\n"
             "exec 2>/dev/null\n"
-            "trap '' INT\n"
+            "trap '' INT HUP USR1 USR2\n"
             "ulimit -c 0\n"
             "ulimit -n 256\n"
             f"ulimit -v {(memory + _SPARE_MIB) << 10}\n"

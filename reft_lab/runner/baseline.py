@@ -7,8 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from reft_lab.config.saved_run import BASELINE, CONFIG, RESULT, is_finished
 from reft_lab.config.schema import Config
+from reft_lab.config.signals import children_are_spared
 from reft_lab.config.sweeps import StudyConfig
 
 
@@ -46,7 +45,7 @@ class SFTBaseline:
         self._process = multiprocessing.get_context("spawn").Process(
             target=_train, args=(self.config, self.directory), daemon=True
         )
-        with _unheard(signal.SIGINT):  # Ctrl-C reaches the whole group; the run stops its baseline itself
+        with children_are_spared(signal.SIGINT):  # these reach the whole group; the run stops its baseline itself
             self._process.start()
 
     def wait(self) -> dict[str, Any]:
@@ -73,19 +72,6 @@ class SFTBaseline:
 
         trained = OmegaConf.load(self.directory / CONFIG)
         return bool(OmegaConf.select(trained, "sft.epochs") >= self.config.sft.epochs)
-
-
-@contextmanager
-def _unheard(number: signal.Signals) -> Iterator[None]:
-    """Processes started inside ignore the signal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what happens on a signal
-        return
-    before = signal.signal(number, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def _train(config: Config, directory: Path) -> None:

@@ -30,6 +30,7 @@ from reft_lab.tracking.passport import hash_problems, hash_text, passport, resum
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
+from reft_lab.tracking.wandb_settings import check_settings
 
 
 def run(config: Config, directory: Path, display: Display | None = None) -> float:
@@ -50,6 +51,7 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         Interrupted: a signal stopped it.
     """
     display = display or Display()
+    check_settings(config)
     with ProgramRunner(config.programs) as programs:
         # Until here nothing is written; a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
@@ -80,6 +82,7 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
         Interrupted: as `run`.
     """
     display = display or Display()
+    check_settings(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
         ProgramRunner(config.programs) as programs,

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one stops a run at the end of its step, the second one at once."""
+"""Ctrl-C and the other signals that stop a run: the first one at the end of its step, the second one at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from reft_lab.config.signals import heard_stops, let_go_of_lost_terminal
 from reft_lab.errors import Interrupted
 
 # The longest that a step may go on after the first signal, in seconds.
@@ -17,7 +18,7 @@ PATIENCE = 30.0
 
 
 class Interruption:
-    """Hears SIGINT and SIGTERM while it is entered.
+    """Hears the signals that stop a run (config/signals.py) while it is entered.
 
     Outside of `step` and `unbroken` a signal raises Interrupted at once. Inside, the first one is kept in `asked`, for
     the work to stop where it is in order.
@@ -68,9 +69,8 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # only there may one say what happens on a signal
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._hear)
+            for number in heard_stops():
+                self._before[number] = signal.signal(number, self._hear)
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._time_is_up)
         return self
 
@@ -91,14 +91,16 @@ class Interruption:
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.at_once = self.asked is not None
         self.asked = number
+        let_go_of_lost_terminal()
+        again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
         if self.at_once or not self._kept:
             raise Interrupted(number)
         if self._ends is None:
-            self._say("stopping as soon as what is being written is complete; Ctrl-C again stops at once.")
+            self._say(f"stopping as soon as what is being written is complete; {again} stops at once.")
         elif self._ends - time.monotonic() > PATIENCE:
             raise Interrupted(number)
         else:
-            self._say("stopping after this step; Ctrl-C again stops at once.")
+            self._say(f"stopping after this step; {again} stops at once.")
             self._set_timer(PATIENCE)
 
     def _time_is_up(self, number: int, frame: FrameType | None) -> None:

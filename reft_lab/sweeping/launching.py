@@ -46,7 +46,8 @@ def _in_a_job(definition: Definition, _: DictConfig) -> Outcome:
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     words = (*definition.flags, *hydra.overrides.task)
-    return do(Run(directory, words, log_of(definition, directory), gpu=None), definition, Stop())
+    run = Run(directory, words, log_of(definition, directory), gpu=None, is_spared=False)
+    return do(run, definition, Stop())
 
 
 def _number(inside: Path) -> int:

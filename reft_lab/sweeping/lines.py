@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from reft_lab.config.wording import shown
 from reft_lab.sweeping.definition import Definition, Objective
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def best_of(finished: Sequence[FrozenTrial], objective: Objective) -> FrozenTria
 
 def setting(trial: FrozenTrial) -> str:
     """Its values as a person reads them: `ppo.lam=0.93 reward=exact`."""
-    values = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in trial.params.items()}
+    values = {key: f"{value:.4g}" if isinstance(value, float) else shown(value) for key, value in trial.params.items()}
     return " ".join(f"{key}={value}" for key, value in values.items())
 
 

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reft_lab.config.override_text import as_text
 from reft_lab.config.quiet_start import PARENT
+from reft_lab.config.signals import children_are_spared
 from reft_lab.config.sweeps_folder import REPO
 from reft_lab.config.unfinished import is_held
 from reft_lab.sweeping.definition import Definition
@@ -53,12 +55,14 @@ class Run:
         words: its overrides, all but the folder.
         log: where what it prints goes.
         gpu: the GPU it gets, None for whatever there is.
+        is_spared: whether signals to a whole group or step pass it by, because a study beside it stops it in order.
     """
 
     directory: Path
     words: tuple[str, ...]
     log: Path
     gpu: int | None
+    is_spared: bool = True
 
 
 def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
@@ -79,14 +83,15 @@ def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
     (run.directory / RESULT).unlink(missing_ok=True)  # of an attempt that failed
     with run.log.open("ab") as log:
         start = log.tell()
-        process = subprocess.Popen(
-            command(run),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=environment(run.gpu, definition),
-            start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on
-        )
+        with children_are_spared() if run.is_spared else nullcontext():
+            process = subprocess.Popen(
+                command(run),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment(run.gpu, definition),
+                start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on
+            )
         try:
             code = _wait(process, stop)
         finally:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from reft_lab import errors
+from reft_lab.config.signals import heard_stops, let_go_of_lost_terminal
 from reft_lab.errors import RunFailed
 from reft_lab.sweeping import process
 from reft_lab.sweeping.confirm import confirm
@@ -161,7 +162,7 @@ def _reached(definition: Definition) -> Iterator[None]:
 
 @contextmanager
 def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM ask all runs to stop, and the second one ends them at once.
+    """Inside, a signal that stops a run asks all runs to stop, and the second one ends them at once.
 
     Jobs of a launcher may be on other machines, where no signal of ours reaches them: they are waited for, and with
     the second signal left alone.
@@ -169,11 +170,12 @@ def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.ask(number)
+        let_go_of_lost_terminal()
         os.write(2, f"{_told_of_stop(jobs, stop.at_once)}\n".encode())
         if jobs and stop.at_once:
             os._exit(128 + number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in heard_stops()}
     try:
         yield
     finally:

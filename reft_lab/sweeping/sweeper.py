@@ -37,8 +37,11 @@ class StudySweeper(Sweeper):
         """
         from reft_lab.sweeping.from_config import from_config
         from reft_lab.sweeping.study import run_study
+        from reft_lab.tracking.wandb_settings import check_environment, is_wanted
 
         assert self.config is not None
+        if is_wanted(str(self.config.tracker.wandb)):  # else each trial would say the same
+            check_environment()
         return run_study(from_config(self.config, arguments), say, self.launcher)
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from reft_lab.config.signals import let_go_of_lost_terminal
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -29,11 +31,17 @@ class Display:
 
     def note(self, text: str) -> None:
         """One line of text."""
-        self.console.print(text, markup=False)
+        self._print(text, markup=False)
 
     def show(self, renderable: Any) -> None:
         """Anything rich can render."""
-        self.console.print(renderable)
+        self._print(renderable)
+
+    def _print(self, renderable: Any, **options: Any) -> None:
+        try:
+            self.console.print(renderable, **options)
+        except OSError:  # the terminal is gone, and the signal that says so is about to come
+            let_go_of_lost_terminal()
 
     @contextmanager
     def stage(self, title: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 from reft_lab.config.schema import Config
+from reft_lab.tracking.wandb_settings import check_environment, environment_mode
 
 
 def choose_mode(config: Config) -> tuple[str, str | None]:
@@ -17,7 +18,7 @@ def choose_mode(config: Config) -> tuple[str, str | None]:
     """
     mode = config.tracker.wandb
     if mode == "auto":
-        mode = os.environ.get("WANDB_MODE", "online" if is_logged_in() else "offline")
+        mode = environment_mode() or ("online" if is_logged_in() else "offline")
     if mode != "online":
         return mode, None
     if not is_logged_in():  # W&B would stop and ask
@@ -35,8 +36,12 @@ def one_line(error: object) -> str:
 
 
 def is_logged_in() -> bool:
-    """Whether W&B has a key, and may use it; never asks for one."""
-    os.environ.setdefault("WANDB_SILENT", "true")
+    """Whether W&B has a key, and may use it; never asks for one.
+
+    Raises:
+        BadInput: W&B refuses the key, or another of its settings in the environment.
+    """
+    check_environment()
     import wandb
 
     return bool(wandb.login(prompt=False, verify=False))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
+from reft_lab.config.signals import children_are_spared
 from reft_lab.errors import RunFailed
 from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.wandb_artifact import log_checkpoint
@@ -127,7 +128,8 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
     directory.write_passport(passport | {"wandb": identity})  # before W&B hears of it, so that a kill loses no id
     for online in (True, False) if mode == "online" else (False,):
         try:
-            begun = _begin(config, directory, identity["id"], seconds, online=online)
+            with children_are_spared():  # W&B's service is to see the end of the run
+                begun = _begin(config, directory, identity["id"], seconds, online=online)
             directory.write_passport(passport | {"wandb": identity | {"entity": begun.entity}})
             return begun, note
         except RunFailed:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reft_lab.algorithms.phase import is_memory
 from reft_lab.algorithms.reft import RATIO_TOLERANCE, ReFT
+from reft_lab.errors import is_memory
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import sample
 from reft_lab.policy.scoring import score, score_all

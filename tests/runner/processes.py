@@ -22,6 +22,7 @@ from typing import Any
 
 # What to look for in the stack of the main thread, the most telling first. "final" is the last evaluation.
 PHASES = {
+    r"reft_lab/policy/family\.py": "loading",  # it samples, to see whether it could
     r"reft_lab/(sealed|runner/checkpoint)\.py": "saving",
     r"reft_lab/runner/final\.py": "final",
     r"reft_lab/evaluation/": "evaluating",
@@ -64,7 +65,7 @@ class Session:
 
     def phase(self) -> str:
         """What the main thread is at, empty where that cannot be told."""
-        os.kill(self.pid, signal.SIGUSR1)
+        os.kill(self.pid, signal.SIGURG)
         for _ in range(2000):
             time.sleep(0.0005)
             with self._stack.open() as file:
@@ -130,7 +131,7 @@ class Session:
 
 Started = tuple[int, Callable[[], int | None]]
 
-# What the new process runs first: on SIGUSR1, its main thread writes where it is.
+# What the new process runs first: on SIGURG, which stops nothing, its main thread writes where it is.
 TELL_WHERE = """
 import os, signal
 
@@ -143,7 +144,7 @@ def tell(number, frame):
 
 if stack := os.environ.pop("STACK", None):
     file = os.open(stack + ".new", os.O_WRONLY | os.O_CREAT)
-    signal.signal(signal.SIGUSR1, tell)
+    signal.signal(signal.SIGURG, tell)
     os.rename(stack + ".new", stack)  # from now on the signal does no harm
 """
 

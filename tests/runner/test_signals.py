@@ -1,11 +1,18 @@
-"""Ctrl-C and SIGTERM in every phase of a run: it stops in good order, says how to go on, and loses nothing."""
+"""The signals that stop a run, in every phase of it: it stops in good order, says how to go on, and loses nothing."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
+import shlex
 import signal
+import subprocess
+import sys
+import termios
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +20,7 @@ import pytest
 
 from reft_lab.config.check import check
 from reft_lab.config.conf import compose
+from reft_lab.config.signals import STOPS
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
@@ -48,15 +56,21 @@ def check_interrupted(stopped: Run, session: Session, number: signal.Signals) ->
 
 
 def test_a_run_that_is_stopped_in_every_phase_ends_as_if_it_had_not_been(repo: Path, tmp_path: Path) -> None:
-    """By Ctrl-C, and by SIGTERM to the process and to its whole group, in turn."""
+    """By each signal that stops a run, to the process or to its whole group."""
     options = (*COMMON, "tracker.wandb=offline", "baseline=null")
     whole = tmp_path / "whole" / "run"
     run(check(compose(*options)), whole, display=Silence())
     stopped = Run(repo, tmp_path / "stopped", *options)
     steps = []
     phases = ("training", "sampling", "updating", "evaluating", "final")
-    stops = [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGINT, True)]
-    for least, (phase, (number, whole_group)) in enumerate(zip(phases, (*stops, stops[1]), strict=True)):
+    stops = [
+        (signal.SIGINT, True),
+        (signal.SIGTERM, True),
+        (signal.SIGUSR1, False),
+        (signal.SIGHUP, True),
+        (signal.SIGUSR2, True),
+    ]
+    for least, (phase, (number, whole_group)) in enumerate(zip(phases, stops, strict=True)):
         session = stopped.start()
         session.until(lambda least=least: stopped.step >= least)
         session.until_at(phase)
@@ -144,7 +158,7 @@ def test_a_second_ctrl_c_stops_at_once(repo: Path, tmp_path: Path) -> None:
     again.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPS)
 def test_while_it_loads_a_run_ends_quietly_and_leaves_nothing(
     repo: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -157,14 +171,80 @@ def test_while_it_loads_a_run_ends_quietly_and_leaves_nothing(
     assert not stopped.path.exists()
 
 
-def test_a_study_that_is_stopped_says_so_too(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_study_that_is_stopped_says_so_too(repo: Path, tmp_path: Path, number: signal.Signals) -> None:
     study = Run(repo, tmp_path, *ALONE, path=tmp_path / "study" / "0")
     session = study.command("-m", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'study'}", *ALONE)
     session.until(lambda: study.step >= 1)
-    session.press_ctrl_c()
-    check_interrupted(study, session, signal.SIGINT)
+    session.send(number, whole_group=True)
+    check_interrupted(study, session, number)
     assert go_on_command(session).split()[-1] == "resume=study/0"
     assert not (tmp_path / "study" / "1").exists()
+
+
+def test_a_warning_to_every_process_of_a_job_stops_the_run_alone(repo: Path, tmp_path: Path) -> None:
+    """As Slurm sends it: the baseline, W&B's service and the program workers live on until the state is saved."""
+    options = [word for word in COMMON if not word.startswith("ppo.iterations=")]
+    options += ["ppo.iterations=1000", "tracker.wandb=offline", "baseline=sft", "sft.epochs=1000"]
+    stopped = Run(repo, tmp_path, *options)
+    session = stopped.start()
+    session.until(lambda: stopped.step >= 12 and (stopped.path / "baseline_sft" / "metrics.jsonl").exists())
+    session.until_at("sampling", "updating")
+    others = descendants(session.pid)
+    assert len(others) >= 3
+    for pid in (*others, session.pid):
+        os.kill(pid, signal.SIGUSR1)
+    check_interrupted(stopped, session, signal.SIGUSR1)
+    assert "a second signal stops at once" in session.output
+    assert "W&B stopped" not in session.output
+    check_curve(stopped, 1)
+    baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
+    assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
+    assert (stopped.path / "checkpoints" / "last").exists()
+    assert not any(map(is_alive, others))
+
+
+def test_under_nohup_a_dropped_connection_stops_nothing(repo: Path, tmp_path: Path) -> None:
+    run_on = Run(repo, tmp_path, *ALONE)
+    words = shlex.join([sys.executable, str(repo / "run.py"), f"hydra.run.dir={run_on.path}", *ALONE])
+    session = run_on.shell(f"nohup {words}")
+    session.until(lambda: run_on.step >= 1)
+    session.send(signal.SIGHUP, whole_group=True)
+    assert session.wait(120) == 0, session.output
+    assert run_on.result["status"] == "finished"
+
+
+def test_a_run_whose_terminal_is_gone_saves_its_state(repo: Path, tmp_path: Path) -> None:
+    """Its terminal hangs up: writing there fails from now on."""
+    lost = Run(repo, tmp_path, *ALONE, f"hydra.run.dir={tmp_path / 'run'}")
+    ours, theirs = os.openpty()
+    script = [sys.executable, str(repo / "run.py"), f"hydra.run.dir={lost.path}", *ALONE]
+    process = subprocess.Popen(
+        script,
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    threading.Thread(target=_read_all, args=(ours,), daemon=True).start()
+    end = time.monotonic() + 100
+    while lost.step < 13:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.close(ours)
+    assert process.wait(60) == 128 + signal.SIGHUP
+    assert (lost.result["status"], lost.result["reason"]) == ("interrupted", "stopped by SIGHUP")
+    assert (lost.path / "checkpoints" / "last").exists()
+
+
+def _read_all(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(descriptor, 4096):
+            pass
 
 
 def test_no_process_outlives_a_killed_run(repo: Path, tmp_path: Path) -> None:

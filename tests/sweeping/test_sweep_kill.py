@@ -55,6 +55,25 @@ def until(is_so, seconds: float = 400.0) -> None:
         time.sleep(0.05)
 
 
+def test_a_warning_to_all_processes_stops_a_study_in_order(tmp_path):
+    """As Slurm sends it; a run is told to stop by its study alone, and once."""
+    study = tmp_path / "multirun" / "optuna"
+    words = sweep("sweeps.trials=2", "ppo.iterations=500", "ppo.eval_every=500")
+    process = start(tmp_path, *words)
+    recorded = study / "0" / "metrics.jsonl"
+    until(lambda: recorded.exists() and len(recorded.read_text().splitlines()) > 2)
+    runs = runs_of(tmp_path)
+    assert runs
+    for pid in (*runs, process.pid):
+        os.kill(pid, signal.SIGUSR1)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGUSR1, told
+    assert "the study is stopped; go on with: " in told
+    assert "Traceback" not in told
+    assert json.loads((study / "0" / "result.json").read_text())["status"] == "interrupted"
+    assert (study / "0" / "checkpoints" / "last").exists()
+
+
 def test_killed_with_its_runs_and_gone_on_with_by_two_sweeps(tmp_path):
     study = tmp_path / "multirun" / "optuna"
     first = start(tmp_path, *sweep("sweeps.trials=3", "ppo.iterations=24", "ppo.eval_every=24"))
