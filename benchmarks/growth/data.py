@@ -27,6 +27,7 @@ ITERATIONS, SFT_STEPS = 3, 6
 LEAST = 0.1
 """MiB that are told where preparing took no more than had been there."""
 
+VOCABULARY = "vocabulary and model"
 TRAINING = ("iteration of ReFT", "step of SFT")
 
 
@@ -96,9 +97,12 @@ def measure(overrides: list[str]) -> dict[str, float]:
     made: list[Any] = []
 
     def prepare() -> float:
+        seconds.clear()
         with (
             mock.patch.object(room, "load", _timed(room.load, "loading", seconds)),
-            mock.patch.object(room.loading, "load", _timed(room.loading.load, "vocabulary and model", seconds)),
+            mock.patch.object(room.loading, "load_tokenizer", _timed(room.loading.load_tokenizer, VOCABULARY, seconds)),
+            mock.patch.object(room.loading, "load_model", _timed(room.loading.load_model, VOCABULARY, seconds)),
+            mock.patch.object(room, "encode_gold", _timed(room.encode_gold, "encoding", seconds)),
             ProgramRunner(config.programs) as programs,
         ):
             setup = room.prepare(config, programs)
@@ -146,12 +150,12 @@ def _training(setup: Any) -> dict[str, float]:
 
 
 def _timed(work: Callable[..., Any], name: str, seconds: dict[str, float]) -> Callable[..., Any]:
-    """`work`, which leaves its CPU seconds in `seconds[name]`."""
+    """`work`, which adds its CPU seconds to `seconds[name]`."""
 
     def timed(*args: Any, **options: Any) -> Any:
         before = time.process_time()
         result = work(*args, **options)
-        seconds[name] = time.process_time() - before
+        seconds[name] = seconds.get(name, 0.0) + time.process_time() - before
         return result
 
     return timed
@@ -166,7 +170,7 @@ DATA = Axis(
         Panel(
             "preparing a run, generated problems",
             "s",
-            tuple(f"{part}, generated" for part in ("loading", "vocabulary and model", "encoding", "hashes", "whole")),
+            tuple(f"{part}, generated" for part in ("loading", VOCABULARY, "encoding", "hashes", "whole")),
         ),
         Panel("preparing a run, problems with programs from a file", "s", ("loading, read", "whole, read")),
         Panel("memory that preparing takes", "MiB", ("memory, generated", "memory, read")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,17 +22,22 @@ def heard_stops() -> list[signal.Signals]:
 def children_are_spared(*more: signal.Signals) -> Iterator[None]:
     """Processes started inside never hear of a dropped connection or a warning, which reach a whole group or step.
 
-    They are stopped by the one that started them, once it has saved its state. A signal that comes in the meantime is
-    heard afterwards.
+    They are stopped by the one that started them, once it has saved its state. One of these signals that comes in the
+    meantime is heard afterwards.
 
     Args:
-        more: other signals that they are not to hear.
+        more: other signals that they are to ignore; one that comes in the meantime is lost.
     """
-    spared = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *more}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, spared)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *more})
+    # Ignored as well: multiprocessing unblocks SIGINT when it starts its own helper beside the first process. Only
+    # the main thread may say what happens on a signal.
+    in_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in more if in_main}
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -24,30 +24,44 @@ ORDINARY_TEXT = "Tom has 3 pens and 4 cups. How many things does he have in tota
 def load(
     model: ModelConfig, training_texts: Iterable[str], seed: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The base model in fp32 and its tokenizer, from a folder or the hub (`model.path`), or made from scratch.
+    """The base model in fp32 and its tokenizer: `load_tokenizer` and `load_model`."""
+    tokenizer = load_tokenizer(model, training_texts)
+    return load_model(model, tokenizer, seed), tokenizer
+
+
+def load_tokenizer(model: ModelConfig, training_texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """The tokenizer of `model.path`, or one made from scratch.
 
     Args:
         model: which model.
         training_texts: what a tokenizer made from scratch is trained on; unused with `model.path`.
+
+    Raises:
+        BadInput: the model has no usable tokenizer.
+    """
+    _be_quiet()
+    return train_tokenizer(training_texts, model.scratch) if model.path is None else _tokenizer(model)
+
+
+def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """The base model in fp32, from a folder or the hub (`model.path`), or made from scratch.
+
+    Args:
+        model: which model.
+        tokenizer: its tokenizer.
         seed: seed of the weights of a model made from scratch.
 
     Raises:
-        BadInput: the model cannot be had, or has no usable tokenizer.
+        BadInput: the model cannot be had, or does not go with the tokenizer.
     """
     from reft_lab.policy.family import check_family
 
     _be_quiet()
     if model.path is None:
-        tokenizer = train_tokenizer(training_texts, model.scratch)
         lm = make_llama(model.scratch, tokenizer, seed)
     else:
-        tokenizer = _tokenizer(model)
         lm = _pretrained(model, "weights")
-        if len(tokenizer) > lm.get_input_embeddings().weight.shape[0]:
-            raise BadInput(
-                f"the tokenizer of {model.path} has {len(tokenizer)} tokens, more than the "
-                f"{lm.get_input_embeddings().weight.shape[0]} the model knows; use the tokenizer the model came with."
-            )
+        _check_rows(model, tokenizer, lm.get_input_embeddings().weight.shape[0])
     lm.config.pad_token_id = tokenizer.pad_token_id
     lm.config.eos_token_id = tokenizer.eos_token_id
     if lm.generation_config is not None:
@@ -56,7 +70,7 @@ def load(
     check_family(lm)
     if model.gradient_checkpointing:
         lm.activation_checkpointing_enable()
-    return lm, tokenizer
+    return lm
 
 
 def make_llama(scratch: ScratchConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
@@ -143,6 +157,22 @@ def _tokenizer(model: ModelConfig) -> PreTrainedTokenizerBase:
             "tokenizer.model, or vocab.json and merges.txt); copy them from where the model came from."
         )
     return tokenizer
+
+
+def _check_rows(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
+    """Every token that text can be made of, and every special one in use, has a row in the embedding. Signs that a
+    tokenizer's class adds by itself need none (CodeLLaMA's class adds its signs for infilling to any vocabulary).
+
+    Raises:
+        BadInput: some have none.
+    """
+    named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
+    needed = max(tokenizer.vocab_size, *(1 + id_ for id_ in named if id_ is not None))
+    if needed > rows:
+        raise BadInput(
+            f"the tokenizer of {model.path} has {needed} tokens, more than the {rows} the model knows; "
+            "use the tokenizer the model came with."
+        )
 
 
 def _place(model: ModelConfig) -> tuple[Path, bool]:

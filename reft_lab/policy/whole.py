@@ -25,6 +25,9 @@ COMPUTED = re.compile(
     r"decoder\.version)$"
 )
 
+# A value head that TRL saved beside a whole language model, as the paper's authors released theirs: it is left aside.
+VALUE_HEAD = re.compile(r"^v_head\.")
+
 # What a part of a name says of who wrote it, and what to do; the first that is found counts.
 SIGNS = (
     (r"(^|\.)_orig_mod\.", "torch.compile put _orig_mod. into the names; save model._orig_mod, or strip it"),
@@ -92,7 +95,7 @@ def check_names(source: str, config: PreTrainedConfig, found: Shapes) -> None:
             )
             check_loaded(source, info)
             return
-    unexpected = [name for name in found if name not in asked and not COMPUTED.search(name)]
+    unexpected = [name for name in found if name not in asked and not _can_be_spared(name, missing)]
     if not unexpected or _known_cause(missing, unexpected):  # else transformers may rename them; loading will tell
         check_loaded(source, {"missing_keys": missing, "unexpected_keys": unexpected, "mismatched_keys": ()})
 
@@ -108,7 +111,7 @@ def check_loaded(source: str, info: Mapping[str, Any]) -> None:
         BadInput: naming some of the weights and the likely cause.
     """
     missing = sorted(info["missing_keys"])
-    unexpected = sorted(name for name in info["unexpected_keys"] if not COMPUTED.search(name))
+    unexpected = sorted(name for name in info["unexpected_keys"] if not _can_be_spared(name, missing))
     reshaped = sorted(info["mismatched_keys"])
     parts = [_named(missing, "missing")] if missing else []
     parts += [_named(unexpected, "unknown to the model")] if unexpected else []
@@ -133,6 +136,11 @@ def check_finite(source: str, lm: PreTrainedModel) -> None:
             f"the weights of {source} are not all finite numbers ({_some(broken)}), so nothing can be computed with "
             "them; take an earlier checkpoint, or fetch the model again."
         )
+
+
+def _can_be_spared(name: str, missing: Collection[str]) -> bool:
+    """Whether nothing is lost where a stored weight has no place in the model."""
+    return bool(COMPUTED.search(name) or (VALUE_HEAD.search(name) and not missing))
 
 
 def _is_finite(weight: Any) -> bool:

@@ -141,12 +141,17 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     loading.check_source(config.model)
     splits = load(config.data, config.cot, programs)
     form = make_format(config.cot, config.answers, programs, _uses_slots(config))
+    tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
+    codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    gold = encode_gold(splits.train, form, codec, config.cot)
+    if gold.left_out:
+        splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
 
     from reft_lab.policy.model import Policy
 
     try:
         with phase(LOADING):
-            lm, tokenizer = loading.load(config.model, _training_texts(splits.train, form), config.seed)
+            lm = loading.load_model(config.model, tokenizer, config.seed)
             policy = Policy(
                 lm,
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
@@ -160,10 +165,6 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
-    codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
-    gold = encode_gold(splits.train, form, codec, config.cot)
-    if gold.left_out:
-        splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
     return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
 
 

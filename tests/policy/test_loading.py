@@ -135,8 +135,14 @@ def test_a_base_model_that_shares_its_output_layer_is_whole(made: Path, tmp_path
     assert all(torch.equal(one, other) for one, other in zip(lm.parameters(), whole.parameters(), strict=True))
 
 
-def test_a_value_head_of_trl_is_told(model: Path) -> None:
-    rewrite(model, lambda weights: weights | {"v_head.summary.weight": torch.ones(1, 32)})
+def test_trls_value_head_beside_a_whole_model_is_left_aside(model: Path) -> None:
+    """As the paper's authors released theirs."""
+    head = {"v_head.summary.weight": torch.ones(1, 32), "v_head.summary.bias": torch.ones(1)}
+    rewrite(model, lambda weights: weights | head)
+    loading.check_source(ModelConfig(path=str(model)))
+    loading.load(ModelConfig(path=str(model)), [], seed=0)
+
+    rewrite(model, lambda weights: {f"pretrained_model.{name}": weight for name, weight in weights.items()} | head)
     assert "TRL saved the model with its value head; save the language model alone" in refused(model)
 
 
@@ -196,7 +202,9 @@ def test_quantised_weights_are_told(model: Path) -> None:
 
 def test_a_checkpoint_of_a_run_is_a_model(model: Path, tmp_path: Path) -> None:
     lm, tokenizer = loading.load(ModelConfig(path=str(model)), [], seed=0)
-    saving.save(Policy(lm, separate_value=True), tokenizer, tmp_path / "best", {"step": 3})
+    policy = Policy(lm)
+    policy.separate_values()
+    saving.save(policy, tokenizer, tmp_path / "best", {"step": 3})
     loading.check_source(ModelConfig(path=str(tmp_path / "best")))
     again, _ = loading.load(ModelConfig(path=str(tmp_path / "best")), [], seed=0)
     assert all(torch.equal(one, other) for one, other in zip(again.parameters(), lm.parameters(), strict=True))

@@ -63,7 +63,7 @@ def make_llama_32k(folder: Path, texts: list[str]) -> Path:
 @pytest.mark.parametrize("name", LLAMA)
 def test_codellama_with_llama_2_s_vocabulary_learns_by_heart(repo, shared_data, tmp_path, name):
     folder = llama_folder(shared_data / "tokenizers" / "llama2" / "tokenizer.model", name, "model", tmp_path / "model")
-    make_model("llama", 32_016).save_pretrained(folder)  # CodeLLaMA's embedding has rows for its 16 special tokens
+    make_model("llama", 32_000).save_pretrained(folder)  # no rows for the signs that CodeLLaMA's class adds
     train = write(tmp_path / "train.jsonl", programs())
     dev = write(
         tmp_path / "dev.jsonl", [replace(p, question=p.question.replace("buys", "finds")) for p in programs()[:4]]
