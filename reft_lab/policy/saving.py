@@ -64,7 +64,9 @@ def load_weights(policy: Policy, folder: Path) -> None:
     with foreign_errors(lambda error: f"the policy in {folder} is another model ({first_sentence(error)})."):
         policy.lm.load_state_dict(stored.state_dict())
         rest = policy.load_state_dict(value, strict=False)
-    missing = [name for name in rest.missing_keys if name.startswith("value_")]
-    unknown = [name for name in rest.unexpected_keys if not name.startswith("value_")]  # a reference has no value trunk
+    # A reference has no value trunk, and neither has what was saved before a separate value model was made.
+    expected = "value_" if any(name.startswith("value_trunk.") for name in value) else "value_head."
+    missing = [name for name in rest.missing_keys if name.startswith(expected)]
+    unknown = [name for name in rest.unexpected_keys if not name.startswith("value_")]
     names = {"missing_keys": missing, "unexpected_keys": unknown, "mismatched_keys": ()}
     check_loaded(str(folder / VALUE_FILE), names)

@@ -201,6 +201,9 @@ def test_a_warning_to_every_process_of_a_job_stops_the_run_alone(repo: Path, tmp
     baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
     assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
     assert (stopped.path / "checkpoints" / "last").exists()
+    deadline = time.monotonic() + 20  # W&B's service takes its time to end
+    while any(map(is_alive, others)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not any(map(is_alive, others))
 
 
