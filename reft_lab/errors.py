@@ -68,6 +68,7 @@ def is_memory(error: BaseException | None) -> bool:
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported for this
         or "DefaultCPUAllocator" in text  # torch has no class of its own for it
+        or "out of memory" in text  # nor for what the CUDA driver says
         or "not enough memory" in text
         or "Cannot allocate memory" in text  # a file could not be mapped
     )

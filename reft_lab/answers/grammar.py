@@ -41,7 +41,7 @@ NUMBER = re.compile(
     rf"""
     (?:(?P<sign>(?<![\w)\]])(?:[-+]|(?:minus|negative)\b))\s*)?
     (?:(?P<currency>(?<![\w.]){CURRENCY})\s*(?P<sign_after>[-+])?\s*)?
-    (?(currency)|(?<!\w)) (?<![0-9][.,'{THIN_SPACE}])
+    (?(currency)|(?<!\w)) (?<![0-9][.,'{THIN_SPACE}]) (?!0x[0-9a-f])
     (?: (?P<whole>{_WHOLE}) {_BLANK}+ (?:and[ ]+)? (?P<part>{_WHOLE}) [ ]?/[ ]? (?P<parts>{_WHOLE}) {_ENDS}
       | (?P<number>{_DIGITS}) (?:\s*/\s*(?P<divisor>{_DIGITS}))?
     )

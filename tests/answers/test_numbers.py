@@ -84,6 +84,7 @@ def test_reads_a_number_as_people_mean_it(text: str, value: float) -> None:
         "A4",
         "18.0.0",
         "1_000",
+        "0x1F",
         "1,23",
         "3 + 4",
         "3 * 4",

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from reft_lab.config.check import check
 from reft_lab.config.conf import compose
-from reft_lab.errors import RunFailed
+from reft_lab.errors import RunFailed, is_memory
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 from tests.runner.processes import Run
@@ -99,3 +99,11 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     assert (result["status"], result["reason"]) == ("failed", str(failed.value))
     state = load_file(directory / "checkpoints" / "last" / "state.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
+
+
+@pytest.mark.parametrize(
+    "said", ["CUDA driver error: out of memory", "DefaultCPUAllocator: can't allocate memory", "Cannot allocate memory"]
+)
+def test_lack_of_memory_is_known_by_what_is_said_of_it(said: str) -> None:
+    assert is_memory(RuntimeError(said))
+    assert not is_memory(RuntimeError("device-side assert triggered"))
