@@ -116,4 +116,5 @@ def sample(
         )
         if on_progress is not None:
             on_progress(start + len(rows))
+    decoder.close()
     return transcript.responses()

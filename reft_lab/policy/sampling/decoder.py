@@ -31,6 +31,10 @@ class Decoder(Protocol):
         """Forget all rows and free what is remembered of them."""
         ...
 
+    def close(self) -> None:
+        """Give back what was kept from batch to batch; nothing can be decoded after this."""
+        ...
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32: (n, H) -> (n, V)."""
         ...

@@ -50,6 +50,9 @@ class GeneralDecoder:
         """See Decoder."""
         del self._cache
 
+    def close(self) -> None:
+        """See Decoder."""
+
     def logits(self, hidden: Tensor) -> Tensor:
         """See Decoder."""
         return self._policy.logits(hidden)

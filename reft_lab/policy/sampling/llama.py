@@ -106,6 +106,11 @@ class LlamaDecoder:
         if self._recording is not None:
             self._recording.forget()
 
+    def close(self) -> None:
+        """See Decoder."""
+        if self._recording is not None:
+            self._recording.release()
+
     def logits(self, hidden: Tensor) -> Tensor:
         """See Decoder."""
         return self._head(hidden).float()
