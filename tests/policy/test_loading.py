@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaForSequenceClassification, MambaConfig
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    LlamaForSequenceClassification,
+    MambaConfig,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from reft_lab.config.inputs import ModelConfig
 from reft_lab.errors import BadInput
@@ -325,6 +333,58 @@ def test_a_folder_without_weights(model: Path) -> None:
     (model / WEIGHTS).rename(model / "consolidated.safetensors")
     assert "holds no weights: there is no model.safetensors" in refused(model)
     assert "(only consolidated.safetensors)" in refused(model)
+
+
+def test_other_kinds_of_weights_are_named(model: Path) -> None:
+    (model / WEIGHTS).rename(model / "model.Q4_K_M.gguf")
+    assert "(only model.Q4_K_M.gguf)" in refused(model)
+
+
+def test_a_model_nearby_is_named(model: Path) -> None:
+    assert refused(model / WEIGHTS) == f"model.path={model / WEIGHTS} is a file; give its folder: model.path={model}."
+    above = model.parent
+    assert refused(above).endswith(f"(it holds no config.json); give model.path={model}.")
+    run = above / "run"
+    for name in ("best", "last/best"):
+        shutil.copytree(model, run / "checkpoints" / name)
+    assert refused(run).endswith(f"give model.path={run / 'checkpoints' / 'best'}.")
+    assert "(or one of 1 more in it)" in refused(run / "checkpoints")
+    assert f"model.path={above / 'nowhere'} does not exist; give a folder" in refused(above / "nowhere")
+
+
+def test_a_model_that_brings_code_of_its_own(model: Path) -> None:
+    reconfigure(model, model_type="mine", auto_map={"AutoConfig": "c.Mine", "AutoModelForCausalLM": "m.Mine"})
+    with pytest.raises(BadInput, match="it is computed by code that comes with it, which is not run here; choose"):
+        loading.check_source(ModelConfig(path=str(model)))
+
+
+def test_a_config_in_a_folder_is_no_matter_of_the_network(model: Path) -> None:
+    reconfigure(model, model_type="llama9")
+    with pytest.raises(BadInput, match=r"`llama9`.*config\.json is damaged, or of a newer version") as caught:
+        loading.check_source(ModelConfig(path=str(model)))
+    assert "network" not in str(caught.value)
+
+
+def test_fewer_rows_than_tokens_are_told_before_weights_are_loaded(model: Path) -> None:
+    rewrite(
+        model,
+        lambda weights: {
+            name: tensor[:200] if "embed" in name or "lm_head" in name else tensor for name, tensor in weights.items()
+        },
+    )
+    reconfigure(model, vocab_size=200)
+    assert "tokens, more than the 200 the model knows" in refused(model)
+
+
+def test_a_sign_that_a_tokenizers_class_adds_needs_no_row(model: Path) -> None:
+    """The class of Qwen 2 names a sign for what is unknown, which its byte-level vocabulary never needs."""
+    lm = AutoModelForCausalLM.from_pretrained(model)
+    sizes = {name: getattr(lm.config, name) for name in ("vocab_size", "hidden_size", "intermediate_size")}
+    config = Qwen2Config(**sizes, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2)
+    Qwen2ForCausalLM(config).save_pretrained(model)
+    loading.check_source(ModelConfig(path=str(model)))
+    _, tokenizer = loading.load(ModelConfig(path=str(model)), [], seed=0)
+    assert len(tokenizer) > config.vocab_size
 
 
 def test_a_tokenizer_of_a_newer_library(model: Path) -> None:
