@@ -116,9 +116,11 @@ def check_source(model: ModelConfig) -> None:
     stored = folder if is_folder else _cached(model)
     if stored is not None and not is_folder:
         check_files(stored, whole=False)
-    _tokenizer(model)
+    tokenizer = _tokenizer(model)
     if stored is not None and (files := weight_files(stored)) and all(file.exists() for file in files):
         check_names(str(model.path), config, shapes(stored))
+    if rows := getattr(config.get_text_config(), "vocab_size", None):
+        _check_rows(model, tokenizer, rows)
 
 
 def _check_kind(source: str, config: Any) -> None:
@@ -161,13 +163,14 @@ def _tokenizer(model: ModelConfig) -> PreTrainedTokenizerBase:
 
 def _check_rows(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
     """Every token that text can be made of, and every special one in use, has a row in the embedding. Signs that a
-    tokenizer's class adds by itself need none (CodeLLaMA's class adds its signs for infilling to any vocabulary).
+    tokenizer's class adds by itself need none (CodeLLaMA's class adds its signs for infilling to any vocabulary, that
+    of Qwen 2 its own sign for what is unknown).
 
     Raises:
         BadInput: some have none.
     """
-    named = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
-    needed = max(tokenizer.vocab_size, *(1 + id_ for id_ in named if id_ is not None))
+    used = (*tokenizer("", add_special_tokens=True)["input_ids"], tokenizer.eos_token_id, tokenizer.pad_token_id)
+    needed = max(tokenizer.vocab_size, *(1 + id_ for id_ in used))
     if needed > rows:
         raise BadInput(
             f"the tokenizer of {model.path} has {needed} tokens, more than the {rows} the model knows; "
@@ -205,19 +208,7 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
     options["trust_remote_code"] = False  # else transformers asks, where a model brings code of its own
 
     def sentence(error: BaseException) -> str:
-        said = first_sentence(error)
-        if is_folder and part == "tokenizer":
-            return (
-                f"cannot load the tokenizer of model {path} ({said}); its files are damaged, or of a newer version "
-                f"than transformers {version('transformers')} and tokenizers {version('tokenizers')} here: fetch them "
-                "again, or write them with save_pretrained of these versions."
-            )
-        tried = f"{why_not}, and this machine's cache does not hold it" if why_not else said
-        return (
-            f"cannot load the {part} of model {path} ({f'from this folder: {said}' if is_folder else tried}); check "
-            "the name, the network and your access to it, or give a folder or another hub id as "
-            "model.path=DIR_OR_HUB_ID."
-        )
+        return _cannot_load(part, path, folder if is_folder else None, error, why_not)
 
     with foreign_errors(sentence):
         if part == "config":
@@ -232,6 +223,48 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
     check_loaded(path, info)
     check_finite(path, lm)
     return lm
+
+
+def _cannot_load(part: str, path: str, folder: Path | None, error: BaseException, why_not: str | None) -> str:
+    """The sentence on a model that transformers does not load.
+
+    Args:
+        part: what was asked for: config, tokenizer or weights.
+        path: what the user calls the model.
+        folder: where it lies; None for an id on the hub.
+        error: what was raised.
+        why_not: why the hub could not be asked.
+    """
+    said = first_sentence(error)
+    if "trust_remote_code" in str(error):
+        return (
+            f"cannot load the {part} of model {path}: it is computed by code that comes with it, which is not run "
+            "here; choose a model that transformers knows itself, such as one of the Llama, OPT, GPT-2 or CodeGen "
+            "families."
+        )
+    versions = f"transformers {version('transformers')} and tokenizers {version('tokenizers')}"
+    if folder is None:
+        tried = f"{why_not}, and this machine's cache does not hold it" if why_not else said
+        return (
+            f"cannot load the {part} of model {path} ({tried}); check the name, the network and your access to it, or "
+            "give a folder or another hub id as model.path=DIR_OR_HUB_ID."
+        )
+    if part == "tokenizer" and not (folder / "tokenizer.json").exists():
+        return (
+            f"cannot load the tokenizer of model {path}: there is no tokenizer.json in it, and none can be made of "
+            f"what is there ({said}); copy tokenizer.json and tokenizer_config.json from where the model came from, "
+            f"or write them with save_pretrained of {versions}."
+        )
+    if part == "tokenizer":
+        return (
+            f"cannot load the tokenizer of model {path} ({said}); its files are damaged, or of a newer version than "
+            f"{versions} here: fetch them again, or write them with save_pretrained of these versions."
+        )
+    return (
+        f"cannot load the {part} of model {path} from this folder ({said}); its config.json is damaged, or of a newer "
+        f"version than transformers {version('transformers')} here: take the one that the model came with, or choose "
+        "another model."
+    )
 
 
 def _be_quiet() -> None:

@@ -12,6 +12,7 @@ from reft_lab.errors import BadInput, first_sentence, foreign_errors
 CONFIG = "config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
+OTHERS = ("*.safetensors", "*.gguf", "*.onnx", "*.h5", "*.msgpack")  # weights under names that are not read
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # What transformers reads beside the weights, where it is there.
 TEXTS = (
@@ -76,30 +77,48 @@ def shapes(folder: Path) -> Shapes:
 
 def _check_kind(folder: Path, whole: bool) -> None:
     """What a folder holds by the names of its files."""
-    has_weights = (folder / WEIGHTS).exists() or (folder / INDEX).exists()
     if (folder / ADAPTER).exists():
         raise BadInput(
             f"{folder} holds an adapter (PEFT, LoRA) rather than a whole model; merge it into its base model first "
             "(merge_and_unload, then save_pretrained), and give that folder as model.path=."
         )
     if not (folder / CONFIG).is_file():
-        raise BadInput(
-            f"model.path={folder} is not a model folder (it holds no {CONFIG}); "
-            "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
-        )
-    if has_weights or not whole:
+        raise BadInput(_no_model(folder))
+    if has_weights(folder) or not whole:
         return
     if any(True for kind in PICKLES for _ in folder.glob(kind)):
         raise BadInput(
             f"model.path={folder} holds no weights as safetensors, and a pickle could run what its author likes; load "
             "it once with transformers, and write it with save_pretrained."
         )
-    others = sorted(file.name for file in folder.glob("*.safetensors"))
+    others = sorted(file.name for kind in OTHERS for file in folder.glob(kind))
     found = f" (only {', '.join(others[:3])})" if others else ""
     raise BadInput(
         f"model.path={folder} holds no weights: there is no {WEIGHTS} and no {INDEX} in it{found}; fetch them, or "
         "write the model with save_pretrained."
     )
+
+
+def _no_model(folder: Path) -> str:
+    """The sentence on what is no model folder, with the folder nearby that is one."""
+    start = f"model.path={folder}"
+    give = "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
+    if folder.is_file():
+        is_one = (folder.parent / CONFIG).is_file()
+        return f"{start} is a file; {f'give its folder: model.path={folder.parent}.' if is_one else give}"
+    if not folder.exists():
+        return f"{start} does not exist; {give}"
+    inside = sorted(file.parent for depth in ("*", "*/*") for file in folder.glob(f"{depth}/{CONFIG}"))
+    inside = [inner for inner in inside if has_weights(inner)]
+    if inside:
+        several = f" (or one of {len(inside) - 1} more in it)" if len(inside) > 1 else ""
+        return f"{start} is not a model folder (it holds no {CONFIG}); give model.path={inside[0]}{several}."
+    return f"{start} is not a model folder (it holds no {CONFIG}); {give}"
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds weights by the names that transformers looks for."""
+    return (folder / WEIGHTS).exists() or (folder / INDEX).exists()
 
 
 def _check_text(file: Path) -> Any:

@@ -115,7 +115,7 @@ class Codec:
         plain = self._encode(texts)
         if not self.begin_of_sequence or not texts:
             return plain
-        encoded = self.tokenizer(list(texts), add_special_tokens=True)["input_ids"]
+        encoded = self._encode(texts, add_special_tokens=True)
         return [_without_end(whole, bare) for whole, bare in zip(encoded, plain, strict=True)]
 
     def completions(self, prompts: Sequence[str], texts: Sequence[str]) -> list[list[int]]:
@@ -163,10 +163,14 @@ class Codec:
             ends.append(max(ends[-1], _agreement(text, whole)))
         return [whole[start:end] for start, end in itertools.pairwise(ends)]
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def _encode(self, texts: Sequence[str], add_special_tokens: bool = False) -> list[list[int]]:
+        """Ids of texts, where the name of a special token, such as </s>, is text like any other: data that hold it
+        would otherwise end sequences, or lose it."""
         if not texts:
             return []
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        ids: list[list[int]] = self.tokenizer(
+            list(texts), add_special_tokens=add_special_tokens, split_special_tokens=True
+        )["input_ids"]
         return ids
 
     def _decode(self, rows: Sequence[Sequence[int]]) -> list[str]:

@@ -1,70 +1,20 @@
-"""A model is loaded whole or not at all, and what is wrong with its files is said before anything else is done."""
+"""A model is loaded whole or not at all: the names, shapes and numbers of its weights."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaForSequenceClassification, MambaConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaForSequenceClassification
 
 from reft_lab.config.inputs import ModelConfig
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
-from tests.small_models import FAMILIES, save_checkpoint
-
-TEXTS = ["Tom has 3 pens and buys 4 more."]
-WEIGHTS = "model.safetensors"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    for family in FAMILIES:
-        save_checkpoint(folder / family, family, TEXTS, ["<pad>", "</s>"], pad_token="<pad>", eos_token="</s>")
-    return folder
-
-
-@pytest.fixture
-def model(made: Path, tmp_path: Path) -> Path:
-    """A Llama in a folder of its own."""
-    return copied(made, "llama", tmp_path)
-
-
-def copied(made: Path, family: str, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made / family, tmp_path / family))
-
-
-def refused(model: Path) -> str:
-    """What both the check of a start and loading itself say."""
-    config, said = ModelConfig(path=str(model)), []
-    for use in (loading.check_source, lambda config: loading.load(config, [], seed=0)):
-        with pytest.raises(BadInput) as caught:
-            use(config)
-        said.append(str(caught.value))
-    assert said[0] == said[1]
-    assert "\n" not in said[0]
-    assert said[0].endswith(".")
-    return said[0]
-
-
-def rewrite(model: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
-    weights = change(load_file(model / WEIGHTS))
-    save_file(
-        {name: tensor.contiguous().clone() for name, tensor in weights.items()}, model / WEIGHTS, {"format": "pt"}
-    )
-
-
-def reconfigure(model: Path, **changes: object) -> None:
-    content = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(content | changes))
+from tests.policy.model_folders import WEIGHTS, copied, reconfigure, refused, rewrite
 
 
 @pytest.mark.parametrize(
@@ -238,136 +188,3 @@ def test_a_value_head_that_is_missing_is_told(model: Path, tmp_path: Path) -> No
     save_file({"value_head.bias": torch.zeros(1)}, tmp_path / "best" / saving.VALUE_FILE)
     with pytest.raises(BadInput, match=r"1 is missing \(value_head\.weight\)"):
         saving.load_weights(policy, tmp_path / "best")
-
-
-POINTER = (
-    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n"
-)
-
-
-@pytest.mark.parametrize("name", [WEIGHTS, "tokenizer.json", "config.json", "tokenizer_config.json"])
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [(POINTER, "is a git-lfs pointer"), ("", "is empty"), ('{"a": ', "is damaged"), ("[" * 100, "is damaged")],
-)
-def test_a_damaged_file_is_named(model: Path, name: str, content: str, expected: str) -> None:
-    (model / name).write_text(content)
-    said = refused(model)
-    assert f"{model / name} {expected}" in said
-    assert ("git lfs pull" in said) == (content == POINTER)
-
-
-def test_weights_that_were_cut_off_are_told(model: Path) -> None:
-    content = (model / WEIGHTS).read_bytes()
-    for kept in (4, 100, len(content) // 2, len(content) - 1):
-        (model / WEIGHTS).write_bytes(content[:kept])
-        assert f"{model / WEIGHTS} is damaged or cut off" in refused(model)
-
-
-def in_parts(model: Path) -> Path:
-    """The model's list of weights, which are in several files."""
-    AutoModelForCausalLM.from_pretrained(model).save_pretrained(model, max_shard_size="20KB")
-    (model / WEIGHTS).unlink(missing_ok=True)
-    return model / "model.safetensors.index.json"
-
-
-def test_weights_in_several_files(model: Path) -> None:
-    index = in_parts(model)
-    loading.check_source(ModelConfig(path=str(model)))
-    first = sorted(set(json.loads(index.read_text())["weight_map"].values()))[0]
-    content = (model / first).read_bytes()
-    (model / first).write_text(POINTER)
-    assert f"{model / first} is a git-lfs pointer" in refused(model)
-    (model / first).write_bytes(content[:-5])
-    assert f"{model / first} is damaged or cut off" in refused(model)
-    (model / first).unlink()
-    assert f"{model / first} is missing, and the list of weights names it" in refused(model)
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 3}}', POINTER])
-def test_a_damaged_list_of_weights(model: Path, content: str) -> None:
-    index = in_parts(model)
-    index.write_text(content)
-    said = refused(model)
-    assert str(index) in said
-    assert "fetch" in said
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"model_type": "llama9"}, "cannot load the config of model"),
-        ({"model_type": None}, "cannot load the config of model"),
-        ({"hidden_size": "wide"}, "cannot load the config of model"),
-        ({"hidden_size": -4}, "no model can be built by the config of"),
-        ({"num_attention_heads": 0}, "the config of"),
-        ({"model_type": "t5"}, "does not continue a text by itself"),
-        ({"model_type": "vit"}, "does not continue a text by itself"),
-        ({"is_encoder_decoder": True}, "does not continue a text by itself"),
-    ],
-)
-def test_a_config_that_is_none(model: Path, changes: dict[str, object], expected: str) -> None:
-    reconfigure(model, **changes)
-    with pytest.raises(BadInput) as caught:
-        loading.check_source(ModelConfig(path=str(model)))
-    assert expected in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_an_adapter_is_no_model(model: Path) -> None:
-    (model / "adapter_config.json").write_text("{}")
-    assert "holds an adapter (PEFT, LoRA)" in refused(model)
-    (model / "config.json").unlink()
-    assert "merge it into its base model first" in refused(model)
-
-
-def test_a_folder_without_weights(model: Path) -> None:
-    (model / WEIGHTS).rename(model / "consolidated.safetensors")
-    assert "holds no weights: there is no model.safetensors" in refused(model)
-    assert "(only consolidated.safetensors)" in refused(model)
-
-
-def test_a_tokenizer_of_a_newer_library(model: Path) -> None:
-    content = json.loads((model / "tokenizer.json").read_text())
-    content["model"]["type"] = "SuperBPE"
-    (model / "tokenizer.json").write_text(json.dumps(content))
-    said = refused(model)
-    assert f"cannot load the tokenizer of model {model}" in said
-    assert "of a newer version than transformers" in said
-
-
-def test_a_tokenizer_that_is_missing(model: Path) -> None:
-    (model / "tokenizer.json").unlink()
-    assert "tokenizer" in refused(model)
-    reconfigure(model, model_type="llama")
-    (model / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "LlamaTokenizer", "eos_token": "</s>", "unk_token": "<unk>"})
-    )
-    assert "knows no text, as where its files are missing" in refused(model)
-
-
-def test_a_family_with_another_memory_is_refused_by_its_config(model: Path) -> None:
-    MambaConfig(vocab_size=61, hidden_size=32, num_hidden_layers=2, state_size=8).save_pretrained(model)
-    with pytest.raises(BadInput, match="models of type mamba are not supported: what they remember"):
-        loading.check_source(ModelConfig(path=str(model)))
-
-
-def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(*_: object, **__: object) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory")
-
-    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", no_room)
-    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
-        loading.load(ModelConfig(path=str(model)), [], seed=0)
-
-
-def test_a_run_says_so_before_it_reads_data_and_leaves_nothing(repo: Path, model: Path, tmp_path: Path) -> None:
-    (model / WEIGHTS).write_text(POINTER)
-    words = ["debug=quick", f"model.path={model}", "data=svamp", f"data.path={tmp_path}", "tracker=none"]
-    done = subprocess.run(
-        [sys.executable, repo / "run.py", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {model / WEIGHTS} is a git-lfs pointer")
-    assert done.stderr.count("\n") == 1
-    assert not any(path.is_file() for path in (tmp_path / "outputs").rglob("*"))

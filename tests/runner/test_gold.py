@@ -128,6 +128,18 @@ def test_a_completion_has_the_tokens_it_has_in_its_place(name):
     assert reaches_across or head + tail == [*whole, codec.eos_id]
 
 
+@pytest.mark.parametrize("name", MADE)
+def test_the_name_of_a_special_token_is_text_like_any_other(name):
+    codec = Codec(MADE[name]())
+    end = str(codec.tokenizer.eos_token)
+    assert codec.eos_id in codec.tokenizer(end)["input_ids"]
+    prompt, completion = PROMPT.replace("pens.", f"pens{end}."), COMPLETION.replace("3", f"'{end}'")
+    (head,), (tail,) = codec.prompts([prompt]), codec.completions([prompt], [completion])
+    assert codec.eos_id not in head
+    assert tail.index(codec.eos_id) == len(tail) - 1
+    assert codec.read([head], [tail]) == [completion]
+
+
 def test_llama_2_s_tokens_are_those_in_place(tmp_path, shared_data):
     model = shared_data / "tokenizers" / "llama2" / "tokenizer.model"
     for name in LLAMA:
