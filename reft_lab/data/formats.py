@@ -122,7 +122,15 @@ def _gsm8k(row: Row, id: str, source: str) -> Record:
     answer = plain_number(final)
     if answer is None:
         raise Broken(f"answer {final.strip()!r} is no single number")
+    earlier = _ANSWER_LINE.search(reasoning)
+    if earlier is not None and plain_number(earlier[1]) is not None:
+        if plain_number(earlier[1]) != answer:
+            raise Broken(f"answer has two `####` lines, {earlier[1].strip()!r} and {final.strip()!r}")
+        reasoning = reasoning[: earlier.start()]
     return Record(id, question, answer, source, "gsm8k", reasoning=reasoning.rstrip() or None)
+
+
+_ANSWER_LINE = re.compile(r"####([^\n#]*)")
 
 
 def _svamp(row: Row, id: str, source: str) -> Record:
@@ -163,7 +171,7 @@ def _authors(row: Row, id: str, source: str) -> Record:
     id, question = str(row["item_id"] or id), _text(row, "question")
     stem, options = split_question(question)
     value = row.get("answer_value")
-    if options and isinstance(value, str) and _bare_letter(value).isalpha():
+    if options and isinstance(value, str) and (_bare_letter(value).isalpha() or _MARKED.match(value)):
         question, answer = with_options(stem, options), _letter(row, "answer_value", options)
     else:
         options = ()
@@ -186,6 +194,7 @@ def _authors(row: Row, id: str, source: str) -> Record:
     )
 
 
+_MARKED = re.compile(r"\W*[A-Ha-h]\s*\)")  # a ) 24: an option, not the number 24
 _SOLUTION = re.compile(r"^def \w+\(", re.MULTILINE)
 
 
