@@ -63,7 +63,17 @@ def read_record(row: object, id: str, source: str) -> Record:
     name = recognise(row)
     if name is None:
         raise Broken(f"keys of no known format ({listed(row)})")
-    return FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
+    record = FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
+    if (half := _HALF.search("\n".join(filter(None, _texts(record))))) is not None:
+        raise Broken(f"half a character (\\u{ord(half[0]):04x}), which is no text")
+    return record
+
+
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair that stands for one character, as JSON may write it
+
+
+def _texts(record: Record) -> tuple[str | None, ...]:
+    return (record.id, record.question, record.reasoning, record.program, record.formula, *record.options)
 
 
 def listed(keys: Iterable[object]) -> str:

@@ -207,3 +207,11 @@ def test_options_with_capital_letters_are_options():
 def test_an_option_with_its_letter_is_no_number_to_answer_a_multiple_choice_question():
     with pytest.raises(Broken, match="is the letter of no option"):
         read({"item_id": "a", "question": "Which?\na ) 24 , b ) 120", "answer_value": "a ) 24"})
+
+
+@pytest.mark.parametrize("key", ["question", "answer"])
+def test_half_of_a_character_is_no_text(key):
+    row = {"question": "How many?", "answer": "3 + 1 = 4\n#### 4"}
+    assert read({**row, key: "\U0001f600 " + row[key]})
+    with pytest.raises(Broken, match=r"half a character \(\\ud83d\), which is no text"):
+        read({**row, key: "\ud83d " + row[key]})
