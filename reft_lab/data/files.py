@@ -58,7 +58,22 @@ def find_files(config: DataConfig, cot: str) -> Files:
     if config.path is not None and not files.by_split.keys() & {"train", "dev"}:
         names = Source.of(files.by_split["test"]).shown
         raise BadInput(f"{config.path} holds no file to train on, only {names}; name one with data.train=")
+    files.notes.extend(_shared(files.by_split))
     return files
+
+
+def _shared(by_split: dict[str, tuple[Path, ...]]) -> list[str]:
+    """A sentence where what is tested on was trained on, or chooses the checkpoint."""
+    test = {path.resolve() for path in by_split.get("test", ())}
+    means = {
+        "train": "test accuracy is what was learned by heart",
+        "dev": "checkpoints are chosen on the test questions",
+    }
+    return [
+        f"test and {split} are the same file: {what}"
+        for split, what in means.items()
+        if test & {path.resolve() for path in by_split.get(split, ())}
+    ]
 
 
 def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) -> Files:
@@ -107,8 +122,10 @@ def _nothing_in(folder: Path) -> str:
     if inside:
         shown = ", ".join(folders[:5]) + (f" and {len(folders) - 5} more" if len(folders) > 5 else "")
         do = "folders {} do" if len(folders) > 1 else "folder {} does"
-        example = f"data.path={folder / folders[0]}"
-        return f"{folder} holds no .json or .jsonl file, but its {do.format(shown)}; give one of them, as {example}"
+        return (
+            f"{folder} holds no .json or .jsonl file, but its {do.format(shown)}; give one of them, as "
+            f"data.path={folder / folders[0]}"
+        )
     instead = only_others(folder)
     if instead is not None:
         return f"{folder} holds no .json or .jsonl file, {instead}"

@@ -253,3 +253,16 @@ def test_a_folder_of_other_files_says_what_to_do_with_them(tmp_path, names, says
         (tmp_path / name).write_text(json.dumps(GSM8K))
     with pytest.raises(BadInput, match=says):
         find_files(DataConfig(path=str(tmp_path)), "program")
+
+
+def test_a_test_file_that_is_trained_on_or_chosen_by_is_said_to_be(tmp_path):
+    folder(tmp_path, train=GSM8K, test=GSM8K)
+    train, test = str(tmp_path / "train.json"), str(tmp_path / "test.json")
+    link = tmp_path / "link.json"
+    link.symlink_to(train)
+    for same in (train, str(link)):
+        notes = find_files(DataConfig(name="gsm8k", train=train, test=same), "program").notes
+        assert notes == ["test and train are the same file: test accuracy is what was learned by heart"]
+    notes = find_files(DataConfig(name="gsm8k", train=train, dev=test, test=test), "program").notes
+    assert notes == ["test and dev are the same file: checkpoints are chosen on the test questions"]
+    assert not find_files(DataConfig(name="gsm8k", train=train, test=test), "program").notes

@@ -215,3 +215,17 @@ def test_half_of_a_character_is_no_text(key):
     assert read({**row, key: "\U0001f600 " + row[key]})
     with pytest.raises(Broken, match=r"half a character \(\\ud83d\), which is no text"):
         read({**row, key: "\ud83d " + row[key]})
+
+
+@pytest.mark.parametrize(
+    "torn", ["18/", "3 /", "5-", "5 -", "5:", "3,", "2 (or 3)", "5th August", "3 r 2", "0.75 (3/4)"]
+)
+def test_a_torn_gold_answer_is_none(torn):
+    assert plain_number(torn) is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["cm²", "m²", "m/s²", "(m²)", "(cm2)", "(m^2)", "/-", "km / hr", "-foot", "/hour", "sq . m"]
+)
+def test_units_of_gold_answers(unit):
+    assert plain_number(f"18{unit}") == plain_number(f"18 {unit}") == "18"
