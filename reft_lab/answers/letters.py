@@ -23,7 +23,11 @@ _ANOTHER = re.compile(
     r"(?:(?:option|choice|answer)\b[\W_]*)?(?P<letter>[a-z])(?!\w|['’]\w)",
     re.IGNORECASE,
 )
-_IS_RIGHT = re.compile(r"is\s+(?:the\s+)?(?:correct|right|answer)\b", re.IGNORECASE)
+# Another option's mark before any reason is given: a ) 24 , b ) 120 is the list of options over again.
+_NEXT_MARK = re.compile(
+    r"(?:(?!\b(?:because|since|as|not|but)\b|[.;:]\s)[^\n])*?[\s,;(](?P<letter>[a-z])\s?\)", re.IGNORECASE
+)
+_GOES_ON = re.compile(r"is\s+(?:the\s+)?(?:correct|right|answer)\b|(?:because|since|as)\b", re.IGNORECASE)
 _LONGEST = 1000
 """Characters of a text that are looked at; the answer to a multiple-choice question is a line at most."""
 
@@ -50,12 +54,12 @@ def read_letter(text: str, options: Sequence[str]) -> str | None:
         return None
     rest = match["rest"].strip()
     said = _bare(rest)
-    if said == _bare(options[place]):
+    if _bare(options[place]) in (said, _bare(said.removeprefix("is "))):
         return letter
-    another = _ANOTHER.match(match["rest"])
-    if another is not None and another["letter"].lower() != letter and another["letter"].lower() in letters:
+    others = (_ANOTHER.match(match["rest"]), _NEXT_MARK.match(match["rest"]))
+    if any(other and other["letter"].lower() in letters.replace(letter, "") for other in others):
         return None
-    return letter if not rest[:1].isalnum() or _IS_RIGHT.match(rest) else None
+    return letter if not rest[:1].isalnum() or _GOES_ON.match(rest) else None
 
 
 def _bare(text: str) -> str:

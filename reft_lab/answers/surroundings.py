@@ -8,7 +8,7 @@ from reft_lab.answers.grammar import NUMBER
 
 MULTIPLIERS = (
     "half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?"
-    "|thousandths?|dozens?|score|gross|grand|hundreds?|thousands?|millions?|billions?|trillions?|lakhs?|crores?"
+    "|thousandths?|millionths?|billionths?|dozens?|score|gross|grand|hundreds?|thousands?|millions?|billions?|trillions?|lakhs?|crores?"
     "|squared|cubed"
 )
 """Words that make another number of the one before them, where the grammar of a number has not read them."""

@@ -36,7 +36,7 @@ _COMMANDS = {
     "textsterling": "£", "euro": "€", "texteuro": "€", "yen": "¥", "textdollar": "$", "percent": "%", "quad": " ",
     "qquad": " ",
     "thinspace": THIN_SPACE, "left": "", "right": "", "big": "", "Big": "", "bigl": "", "bigr": "", "displaystyle": "",
-    "textstyle": "", "limits": "", "rm": "", "bf": "",
+    "textstyle": "", "limits": "", "rm": "", "bf": "", "boxed": "", "fbox": "",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)[ ]?")
 _STYLE = re.compile(

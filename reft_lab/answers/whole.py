@@ -18,18 +18,22 @@ _SHORT_UNITS = (
 _NO_UNIT = (
     rf"{MULTIPLIERS}|pi|root|sqrt|and|or|to|by|am|pm|plus|minus|over|under|than|above|below|point|factorial|raised"
     "|choose|mod|divided|multiplied|but|not|if|either|between|until|remainder|xyz|xxx|yyy|zzz|abc"
+    "|january|february|march|april|june|july|august|september|october|november|december"
 )
+_END = r"(?![^\W²³])"  # of a unit, which may have a power: cm²
 _CHARACTER = r"[\u3040-\u9fff\uac00-\ud7af](?<![十百千万萬亿億兆만억천백])"
 _WORD = (
     rf"(?!(?:{_NO_UNIT})\b)"
-    rf"(?:(?:{_SHORT_UNITS})\b|[^\W\d_]{{3,}}+|(?-i:[mshlgLWVNJ])\b|{_CHARACTER}|an?\s(?=[a-z]{{2}})|of\s)"
+    rf"(?:(?:{_SHORT_UNITS}){_END}|[^\W\d_]{{3,}}+|(?-i:[mshlgLWVNJ]){_END}|{_CHARACTER}|an?\s(?=[a-z]{{2}})|of\s)"
 )
 _UNIT = re.compile(
     rf"""
-    (?: \s* (?:%|{SIGN}|°\s*(?:[cfk]\b)?|degrees?\s+[cfk]\b|[/,]\s*-|[/.'"·-](?!\s*[a-z]\b(?<![mshlg]))|(?:{_WORD})[.]?)
+    (?: \s* (?:%|{SIGN}|°\s*(?:[cfk]\b)?|degrees?\s+[cfk]\b|[/,]\s*-
+          |(?:[.'"]|[/·-](?=\s*[^\W\d_]))(?!\s*[a-z]\b(?<![mshlg]))
+          |(?:{_WORD})[.]?)
         (?:(?<=[a-z])\s*\^\s*-?[1-3]|(?:(?<=\bm)|(?<=[ckmd]m)|(?<=\bft))\s*[23](?!\s*\w)|[²³])?
     )*+
-    \s* (?:[(\[][^()\[\]0-9]*(?:\^?[23])?[)\]])? \s*[.;]?\s*
+    \s* (?:[(\[][^()\[\]0-9]*(?:(?<=[a-z])\^?[23])?[)\]])? \s*[.;]?\s*
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -52,7 +52,8 @@ def stated_answer(response: str, statement: str = "first") -> str:
     Args:
         response: what the policy wrote.
         statement: `first` takes the first statement of the response's own question (see `own_part`); where no such
-            sentence closes it, the first `the final answer is`, or else the last `\\boxed{...}`. `last` takes the last
+            sentence closes it, the first `the final answer is`, or else (also where nothing follows on the line) the
+            last `\\boxed{...}`. `last` takes the last
             statement of the whole text, and nothing but this sentence, as the released code does.
     """
     if statement == "last":
@@ -60,6 +61,4 @@ def stated_answer(response: str, statement: str = "first") -> str:
         return stated[-1].strip() if stated else ""
     response = own_part(response)
     found = _ANSWER_LINE.search(response) or _FINAL_ANSWER.search(response)
-    if found is not None:
-        return found[1].strip()
-    return last_box(response) or ""
+    return (found[1].strip() if found is not None else "") or last_box(response) or ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from reft_lab.config.inputs import DataConfig
 from reft_lab.data.file_names import SPLITS, data_set_of, ending, shard_of, split_of, stem
 from reft_lab.data.formats import read_record, recognise
+from reft_lab.data.other_files import only_others
 from reft_lab.data.reading import first_row
 from reft_lab.data.records import Broken, Record
 from reft_lab.data.shards import Source, sources_in
@@ -57,16 +58,29 @@ def find_files(config: DataConfig, cot: str) -> Files:
     if config.path is not None and not files.by_split.keys() & {"train", "dev"}:
         names = Source.of(files.by_split["test"]).shown
         raise BadInput(f"{config.path} holds no file to train on, only {names}; name one with data.train=")
+    files.notes.extend(_shared(files.by_split))
     return files
+
+
+def _shared(by_split: dict[str, tuple[Path, ...]]) -> list[str]:
+    """A sentence where what is tested on was trained on, or chooses the checkpoint."""
+    test = {path.resolve() for path in by_split.get("test", ())}
+    means = {
+        "train": "test accuracy is what was learned by heart",
+        "dev": "checkpoints are chosen on the test questions",
+    }
+    return [
+        f"test and {split} are the same file: {what}"
+        for split, what in means.items()
+        if test & {path.resolve() for path in by_split.get(split, ())}
+    ]
 
 
 def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) -> Files:
     """The files in a folder for the splits that no file is given for."""
     paths = sorted(path for path in folder.iterdir() if ending(path) and path.is_file() and path.name[0] != ".")
     if not paths:
-        inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(map(ending, path.iterdir())))
-        hint = f"; its folders {', '.join(inside)} do" if inside else ""
-        raise BadInput(f"{folder} holds no .json or .jsonl file{hint}; give data.path= a folder or file with problems")
+        raise BadInput(_nothing_in(folder))
     sources = sources_in(folder, paths)
     named = {split: [each for each in sources if split_of(each.name) == split] for split in SPLITS}
     nameless = [each for each in sources if split_of(each.name) is None and not _is_given(each, given)]
@@ -91,6 +105,31 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
         raise BadInput(f"{folder} holds several files that could be {several}; name the right one with {options}")
     _say(folder, [each for each in sources if not _is_given(each, given)], files)
     return files
+
+
+def _nothing_in(folder: Path) -> str:
+    """That a folder holds no file which is read, and what to do about that."""
+    inside = sorted(
+        path for path in folder.glob("*/*") if ending(path) and path.is_file() and "." not in path.parent.name
+    )
+    folders = sorted({path.parent.name for path in inside})
+    if "train" in map(split_of, folders):
+        example = next(path for path in inside if split_of(path.parent.name) == "train")
+        return (
+            f"{folder} holds no .json or .jsonl file, but its folders are named for splits ({', '.join(folders)}); "
+            f"give a file of each with data.train= and data.test=, as data.train={example}"
+        )
+    if inside:
+        shown = ", ".join(folders[:5]) + (f" and {len(folders) - 5} more" if len(folders) > 5 else "")
+        do = "folders {} do" if len(folders) > 1 else "folder {} does"
+        return (
+            f"{folder} holds no .json or .jsonl file, but its {do.format(shown)}; give one of them, as "
+            f"data.path={folder / folders[0]}"
+        )
+    instead = only_others(folder)
+    if instead is not None:
+        return f"{folder} holds no .json or .jsonl file, {instead}"
+    return f"{folder} holds no .json or .jsonl file; give data.path= a folder or file with problems"
 
 
 def _is_given(source: Source, given: dict[str, Path]) -> bool:

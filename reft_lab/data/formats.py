@@ -63,7 +63,17 @@ def read_record(row: object, id: str, source: str) -> Record:
     name = recognise(row)
     if name is None:
         raise Broken(f"keys of no known format ({listed(row)})")
-    return FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
+    record = FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
+    if (half := _HALF.search("\n".join(filter(None, _texts(record))))) is not None:
+        raise Broken(f"half a character (\\u{ord(half[0]):04x}), which is no text")
+    return record
+
+
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair that stands for one character, as JSON may write it
+
+
+def _texts(record: Record) -> tuple[str | None, ...]:
+    return (record.id, record.question, record.reasoning, record.program, record.formula, *record.options)
 
 
 def listed(keys: Iterable[object]) -> str:
@@ -122,7 +132,15 @@ def _gsm8k(row: Row, id: str, source: str) -> Record:
     answer = plain_number(final)
     if answer is None:
         raise Broken(f"answer {final.strip()!r} is no single number")
+    earlier = _ANSWER_LINE.search(reasoning)
+    if earlier is not None and plain_number(earlier[1]) is not None:
+        if plain_number(earlier[1]) != answer:
+            raise Broken(f"answer has two `####` lines, {earlier[1].strip()!r} and {final.strip()!r}")
+        reasoning = reasoning[: earlier.start()]
     return Record(id, question, answer, source, "gsm8k", reasoning=reasoning.rstrip() or None)
+
+
+_ANSWER_LINE = re.compile(r"####([^\n#]*)")
 
 
 def _svamp(row: Row, id: str, source: str) -> Record:
@@ -163,7 +181,7 @@ def _authors(row: Row, id: str, source: str) -> Record:
     id, question = str(row["item_id"] or id), _text(row, "question")
     stem, options = split_question(question)
     value = row.get("answer_value")
-    if options and isinstance(value, str) and _bare_letter(value).isalpha():
+    if options and isinstance(value, str) and (_bare_letter(value).isalpha() or _MARKED.match(value)):
         question, answer = with_options(stem, options), _letter(row, "answer_value", options)
     else:
         options = ()
@@ -186,6 +204,7 @@ def _authors(row: Row, id: str, source: str) -> Record:
     )
 
 
+_MARKED = re.compile(r"\W*[A-Ha-h]\s*\)")  # a ) 24: an option, not the number 24
 _SOLUTION = re.compile(r"^def \w+\(", re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reft_lab.config.inputs import CotConfig, DataConfig
-from reft_lab.data.families import duplicates
+from reft_lab.data.families import duplicates, families
 from reft_lab.data.gold_programs import gold_programs
 from reft_lab.data.likeness import LIKENESS
 from reft_lab.data.natural import natural_cot
@@ -45,7 +45,7 @@ def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
     found = read_sources(config, cot.name)
     notes = list(found.notes)
     dropped: Counter[str] = Counter()
-    splits = _numeric(found, notes) if config.name == "mathqa_numeric" else dict(found.by_split)
+    splits = _numeric(found, config.name, notes) if config.name == "mathqa_numeric" else dict(found.by_split)
     train, dev, test = _split(splits, config, notes)
     trainable = _with_reasoning(train, cot.name, runner, dropped)
     if not trainable:
@@ -80,7 +80,7 @@ def _arithmetic(config: DataConfig, cot: CotConfig) -> Splits:
     return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)))
 
 
-def _numeric(found: Found, notes: list[str]) -> dict[str, list[Record]]:
+def _numeric(found: Found, name: str, notes: list[str]) -> dict[str, list[Record]]:
     """The records of each split whose right option is a number."""
     splits: dict[str, list[Record]] = {}
     for split, records in found.by_split.items():
@@ -90,6 +90,11 @@ def _numeric(found: Found, notes: list[str]) -> dict[str, list[Record]]:
                 kept.append(as_numeric(record))
             except Unusable:
                 continue
+        if records and not kept and split != "test":
+            raise BadInput(
+                f"none of the {len(records)} {split} problems has a number for its right option, which "
+                f"data={name} asks for; data=mathqa asks for letters"
+            )
         splits[split] = kept
         if len(kept) < len(records):
             left_out = f"{len(records) - len(kept)} of {len(records)} {split} problems are left out"
@@ -106,20 +111,21 @@ def _split(
     if train is None:
         train, dev = dev or [], None
         notes.append("no train file: the dev file takes its place")
+    if dev is not None:
+        # Before test is carved, so that no question of dev comes to test.
+        count, train = len(train), without(train, dev, "exact" if likeness == "exact" else "normalised")
+        if not train:
+            raise BadInput(
+                f"every training question stands in dev; give data={config.name} another data.dev= or data.train="
+            )
+        if len(train) < count:
+            notes.append(f"{count - len(train)} training problems left out: dev asks the same questions")
     if test is None:
         train, test, likeness = _carve(train, config.test_size or config.dev_size, config, likeness, "test", notes)
         notes.append(f"no test file: {len(test)} problems carved off train with data.split_seed={config.split_seed}")
     if dev is None:
         train, dev, _ = _carve(train, config.dev_size, config, likeness, "dev", notes)
-        return train, dev, test
-    rest = without(train, dev, "exact" if likeness == "exact" else "normalised")
-    if not rest:
-        raise BadInput(
-            f"every training question stands in dev; give data={config.name} another data.dev= or data.train="
-        )
-    if len(rest) < len(train):
-        notes.append(f"{len(train) - len(rest)} training problems left out: dev asks the same questions")
-    return rest, dev, test
+    return train, dev, test
 
 
 def _carve(
@@ -140,7 +146,10 @@ def _carve(
         if rest and 2 * len(carved) >= size:
             break
     if not rest or not carved:
-        raise BadInput(f"data={config.name} has {len(train)} training problems, too few to carve {name} problems from")
+        raise BadInput(
+            f"train has {len(set(families(train, 'normalised')))} different questions, too few to carve {name} from; "
+            f"give data={config.name} more problems, or data.{name}=FILE"
+        )
     if likeness != config.families:
         notes.append(
             f"{name} shares families with train: the {config.families} families of the {len(train)} training problems "

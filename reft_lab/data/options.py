@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from reft_lab.answers.whole import read_whole
 
 _LETTERS = "abcdefgh"
-_OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)")
+_OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)", re.IGNORECASE)
 
 
 def parse_options(text: str) -> tuple[str, ...]:
-    """The texts of `a ) 24 , b ) 120 , ...` or of `['a ) 24', 'b ) 120', ...]`, first to last.
+    """The texts of `a ) 24 , b ) 120 , ...`, `A)24,B)120` or `['a ) 24', 'b ) 120', ...]`, first to last.
 
     Doubled letters (`a ) a ) 24`), which MathQA has, are read as one. Empty where `text` is no list of options.
     """
@@ -22,7 +22,7 @@ def parse_options(text: str) -> tuple[str, ...]:
         text = _joined(text)
     marks: list[re.Match[str]] = []
     for mark in _OPTION.finditer(text):
-        if len(marks) < len(_LETTERS) and mark[1] == _LETTERS[len(marks)]:
+        if len(marks) < len(_LETTERS) and mark[1].lower() == _LETTERS[len(marks)]:
             marks.append(mark)
     if len(marks) < 2 or text[: marks[0].start()].strip():
         return ()

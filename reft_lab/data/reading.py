@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reft_lab.config.suggest import did_you_mean, in_words
 from reft_lab.data.formats import FORMATS, listed, read_record, recognise
+from reft_lab.data.other_files import other_kind
 from reft_lab.data.records import Broken, Record
 from reft_lab.errors import BadInput
 
@@ -22,7 +23,6 @@ Row = tuple[int, str, object]
 """A number that no other row of the source has, where the row stands (for people), and the row."""
 
 _SPACE = re.compile(r"\s*")
-_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,21 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Unreadable:
-    """Stands for a line that is no JSON."""
+    """Stands for a line that is no JSON, or an object that says something twice."""
 
     why: str
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object] | _Unreadable:
+    """A JSON object, whose last value of a key would otherwise silently replace the ones before it."""
+    row = dict(pairs)
+    if len(row) == len(pairs):
+        return row
+    keys = [key for key, _ in pairs]
+    return _Unreadable(f"{next(key for key in keys if keys.count(key) > 1)} is there twice")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def read_files(paths: Sequence[Path], id_prefix: str) -> Batch:
@@ -132,10 +144,16 @@ def first_row(path: Path) -> object:
 
 def _text(path: Path) -> str:
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+        data = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            data = gzip.decompress(data)
+        if (other := other_kind(path, data)) is not None:
+            raise BadInput(f"{path} is {other}")
         text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is no UTF-8 text (byte {error.start}); give a .json or .jsonl file") from None
+        raise BadInput(
+            f"{path} is no UTF-8 text (byte {error.start}); give a .json or .jsonl file, saved as UTF-8"
+        ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BadInput(f"{path} is no whole gzip file ({error}); fetch it again") from None
     except OSError as error:
@@ -161,6 +179,8 @@ def _rows(text: str, shown: str) -> tuple[Iterator[Row], str]:
     whole = _single_object(text)
     if whole is None:
         return _lines(text), ""
+    if isinstance(whole, _Unreadable):
+        return iter([(1, "1", whole)]), ""
     name = recognise(whole)
     if name is not None and all(isinstance(_value(whole, key), list | dict) for key in FORMATS[name].keys):
         raise BadInput(
@@ -173,13 +193,13 @@ def _rows(text: str, shown: str) -> tuple[Iterator[Row], str]:
     return iter([(1, "1", whole)]), ""
 
 
-def _single_object(text: str) -> dict[str, object] | None:
+def _single_object(text: str) -> dict[str, object] | _Unreadable | None:
     """The one JSON object that a text is; None where it is several, or is damaged."""
     try:
         first, end = _DECODER.raw_decode(text, text.index("{"))
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
-    return first if isinstance(first, dict) and not text[end:].strip() else None
+    return first if not text[end:].strip() else None
 
 
 def _value(row: Mapping[str, object], key: str) -> object:
@@ -195,6 +215,11 @@ def _array(text: str, shown: str) -> Iterator[Row]:
         line += text.count("\n", counted, position)
         counted = position
         if text[position : position + 1] == "]":
+            if text[position + 1 :].strip():
+                raise BadInput(
+                    f"{shown}:{line}: more follows the end of the JSON array; write all records into one array, or one "
+                    "object a line"
+                )
             return
         if expects_comma:
             if text[position : position + 1] != ",":
@@ -203,8 +228,9 @@ def _array(text: str, shown: str) -> Iterator[Row]:
             continue
         try:
             row, position = _DECODER.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            raise BadInput(f"{shown}:{error.lineno}: not valid JSON ({error.msg}); mend the file there") from None
+        except (ValueError, RecursionError) as error:
+            place = error.lineno if isinstance(error, json.JSONDecodeError) else line
+            raise BadInput(f"{shown}:{place}: {_no_json(error)}; mend the file there") from None
         number += 1
         yield number, f"{line} (record {number})", row
         expects_comma = True
@@ -215,9 +241,16 @@ def _lines(text: str) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, str(number), json.loads(line)
-            except json.JSONDecodeError as error:
-                yield number, str(number), _Unreadable(f"not valid JSON ({error.msg})")
+                yield number, str(number), _DECODER.decode(line)
+            except (ValueError, RecursionError) as error:
+                yield number, str(number), _Unreadable(_no_json(error))
+
+
+def _no_json(error: Exception) -> str:
+    """Why a text is no JSON that can be read."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON ({error.msg})"
+    return "brackets too deep" if isinstance(error, RecursionError) else "a number with too many digits"
 
 
 def _unknown(shown: str, first: object) -> str:

@@ -47,13 +47,28 @@ JUDGE = f'''
 _inf = float("inf")
 _errors = {[name for name, _ in ERRORS]!r}
 
+def _joined(text, sign):
+    groups = text.split(sign)
+    if len(groups) == 1:
+        return text
+    first, last = groups[0].strip("+-"), groups[-1].split(".")[0]
+    if not 1 <= len(first) <= 3 or len(last) != 3:
+        return "?"  # a list of numbers, not one with thousands
+    for group in groups[:-1]:
+        if "." in group or (len(group) not in (2, 3) and group != groups[0]):
+            return "?"
+    return "".join(groups)
+
 def _judge(value):
     kind = type(value)
     if kind is str:
         text = value.strip() if len(value) <= 64 else ""
         if len(text) == 1 and text.lower() in "{LETTERS}":
             return ({LETTER}, float("{LETTERS}".index(text.lower())))
-        text = text.replace("$", "").replace(",", "").replace(" ", "")
+        text = text.replace("$", "").strip()
+        if text[:1] == "+" or text[:1] == "-":
+            text = text[0] + text[1:].strip()
+        text = _joined(_joined(text, ","), " ")
         for letter in text:
             if letter not in "0123456789.+-eE":
                 return ({NO_ANSWER}, 0.0)

@@ -132,7 +132,7 @@ def _wait(process: subprocess.Popen[bytes], stop: Stop) -> int:
             if stop.at_once:
                 process.kill()
             elif stop.event.is_set() and not asked:
-                process.send_signal(signal.SIGINT)
+                process.terminate()  # not SIGINT: what a script starts with & is deaf to it, and so are its children
                 asked = True
 
 

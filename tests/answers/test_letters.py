@@ -63,3 +63,13 @@ def test_only_letters_of_the_options_count() -> None:
 def test_the_option_itself_may_follow_its_letter() -> None:
     assert read_letter("e none of these.", OPTIONS) == "e"
     assert read_letter("e none of them", OPTIONS) is None
+
+
+def test_the_options_said_over_again_are_no_choice() -> None:
+    options = ("24", "120")
+    assert read_letter("a ) 24 , b ) 120", options) is None
+    assert read_letter("(A) 24 (B) 120", options) is None
+    assert read_letter("a ) 24, because b ) is too much", options) == "a"
+    assert read_letter("b because 5 * 24 = 120", options) == "b"
+    assert read_letter("a is 24", options) == "a"
+    assert read_letter("a is 25", options) is None

@@ -150,3 +150,9 @@ def test_every_response_needs_its_problem() -> None:
 def test_the_stated_answer_is_one_line() -> None:
     assert stated_answer("Therefore, the answer is: 13 \nTherefore, more.") == "13"
     assert stated_answer("no") == ""
+
+
+def test_a_box_below_the_closing_sentence_is_what_it_states() -> None:
+    response = "16 - 3 = 13\nTherefore, the answer is:\n\\[\n\\boxed{13}\n\\]"
+    assert judge(DUCKS, response).value == 13
+    assert judge(DUCKS, response, AnswersConfig(statement="last")).value is None

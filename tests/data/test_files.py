@@ -229,7 +229,40 @@ def test_what_is_missing_is_said(tmp_path):
         find_files(DataConfig(path=str(tmp_path)), "program")
     (tmp_path / "svamp").mkdir()
     config = folder(tmp_path / "svamp", test=WORDS)
-    with pytest.raises(BadInput, match="its folders svamp do"):
+    with pytest.raises(BadInput, match=r"its folder svamp does; give one of them, as data\.path=.*svamp$"):
         find_files(DataConfig(path=str(tmp_path)), "program")
     with pytest.raises(BadInput, match=r"no file to train on, only test\.json"):
         find_files(config, "program")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["train-00000-of-00001.parquet"], r"only train.*\.parquet; write it as JSON: pandas\.read_parquet\("),
+        (["main/train-00000-of-00001.parquet"], r"only main/train.*read_parquet"),
+        (["test.csv", "train.csv", "README.md"], r"only test\.csv, train\.csv; .*read_csv"),
+        (["gsm8k.zip", ".hidden.csv"], r"only gsm8k\.zip; unpack it first"),
+        (["train.ndjson"], r"only train\.ndjson; if they hold JSON, give them with data\.train= and data\.test="),
+        (["README.txt", "._train.json"], "give data.path= a folder or file with problems"),
+        (["train/part-1.jsonl", "test/part-1.jsonl"], r"for splits \(test, train\); .*train=.*train/part-1\.jsonl$"),
+    ],
+)  # fmt: skip
+def test_a_folder_of_other_files_says_what_to_do_with_them(tmp_path, names, says):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(GSM8K))
+    with pytest.raises(BadInput, match=says):
+        find_files(DataConfig(path=str(tmp_path)), "program")
+
+
+def test_a_test_file_that_is_trained_on_or_chosen_by_is_said_to_be(tmp_path):
+    folder(tmp_path, train=GSM8K, test=GSM8K)
+    train, test = str(tmp_path / "train.json"), str(tmp_path / "test.json")
+    link = tmp_path / "link.json"
+    link.symlink_to(train)
+    for same in (train, str(link)):
+        notes = find_files(DataConfig(name="gsm8k", train=train, test=same), "program").notes
+        assert notes == ["test and train are the same file: test accuracy is what was learned by heart"]
+    notes = find_files(DataConfig(name="gsm8k", train=train, dev=test, test=test), "program").notes
+    assert notes == ["test and dev are the same file: checkpoints are chosen on the test questions"]
+    assert not find_files(DataConfig(name="gsm8k", train=train, test=test), "program").notes

@@ -188,3 +188,44 @@ def test_a_question_without_options_is_left_alone():
 )  # fmt: skip
 def test_an_option_is_a_number_only_as_a_whole(option, number):
     assert option_number(option) == number
+
+
+def test_two_answer_lines_are_one_answer_only_where_they_agree():
+    row = {"question": "How many?", "answer": "3 + 1 = 4\n#### 4.0\n#### 4"}
+    assert (read(row).answer, read(row).reasoning) == ("4", "3 + 1 = 4")
+    with pytest.raises(Broken, match="two `####` lines, '3' and '4'"):
+        read({**row, "answer": "#### 3\n#### 4"})
+    assert read({**row, "answer": "#### Step 1\n3 + 1 = 4\n#### 4"}).reasoning == "#### Step 1\n3 + 1 = 4"
+
+
+def test_options_with_capital_letters_are_options():
+    assert parse_options("A ) 24 , B ) 120") == parse_options("['A)24', 'B)120']") == ("24", "120")
+    record = read({"item_id": "a", "question": "Which?\nA)24,B)120", "answer_value": "B"})
+    assert (record.question, record.answer) == ("Which?\na ) 24 , b ) 120", "b")
+
+
+def test_an_option_with_its_letter_is_no_number_to_answer_a_multiple_choice_question():
+    with pytest.raises(Broken, match="is the letter of no option"):
+        read({"item_id": "a", "question": "Which?\na ) 24 , b ) 120", "answer_value": "a ) 24"})
+
+
+@pytest.mark.parametrize("key", ["question", "answer"])
+def test_half_of_a_character_is_no_text(key):
+    row = {"question": "How many?", "answer": "3 + 1 = 4\n#### 4"}
+    assert read({**row, key: "\U0001f600 " + row[key]})
+    with pytest.raises(Broken, match=r"half a character \(\\ud83d\), which is no text"):
+        read({**row, key: "\ud83d " + row[key]})
+
+
+@pytest.mark.parametrize(
+    "torn", ["18/", "3 /", "5-", "5 -", "5:", "3,", "2 (or 3)", "5th August", "3 r 2", "0.75 (3/4)"]
+)
+def test_a_torn_gold_answer_is_none(torn):
+    assert plain_number(torn) is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["cm²", "m²", "m/s²", "(m²)", "(cm2)", "(m^2)", "/-", "km / hr", "-foot", "/hour", "sq . m"]
+)
+def test_units_of_gold_answers(unit):
+    assert plain_number(f"18{unit}") == plain_number(f"18 {unit}") == "18"

@@ -287,3 +287,24 @@ def test_arithmetic_is_generated_and_reads_no_file(runner):
 def test_a_data_set_without_a_source(runner):
     with pytest.raises(BadInput, match=r"data\.path="):
         load(DataConfig(name="gsm8k"), CotConfig(name="program"), runner)
+
+
+def test_a_test_set_is_carved_from_what_a_given_dev_file_does_not_ask(tmp_path, runner):
+    train = write(tmp_path / "train.json", [gsm8k(i) for i in range(50)])
+    dev = write(tmp_path / "dev.json", [gsm8k(i) for i in range(25)])
+    config = DataConfig(name="gsm8k", train=train, dev=dev, test_size=10)
+    splits = load(config, CotConfig(name="natural"), runner)
+    assert splits.report.counts["dev"] == 25
+    assert splits.report.duplicates["normalised"]["dev/test"] == 0
+
+
+def test_copies_of_one_question_are_too_few_to_carve_from(tmp_path, runner):
+    path = write(tmp_path / "train.json", [gsm8k(1)] * 40)
+    with pytest.raises(BadInput, match=r"train has 1 different questions, too few to carve test .* data\.test=FILE"):
+        load(DataConfig(name="gsm8k", path=path), CotConfig(name="natural"), runner)
+
+
+def test_mathqa_without_a_number_among_its_right_options(tmp_path, runner):
+    path = write(tmp_path / "train.json", [{**mathqa(i), "correct": "d"} for i in range(20)])
+    with pytest.raises(BadInput, match=r"none of the 20 train problems has a number .*; data=mathqa asks for letters"):
+        load(DataConfig(name="mathqa_numeric", path=path), CotConfig(name="natural"), runner)

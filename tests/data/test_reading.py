@@ -139,8 +139,56 @@ def test_compressed_files(tmp_path, name):
 
 def test_other_unreadable_files(tmp_path):
     binary = tmp_path / "binary.json"
-    binary.write_bytes(b"\xff\xfe\x00\x01")
+    binary.write_bytes(b"\x00\xff\x00\x01")
     with pytest.raises(BadInput, match="no UTF-8 text"):
         read_file(binary, "x")
     with pytest.raises(BadInput, match="cannot be read"):
         read_file(tmp_path / "missing.json", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("train.parquet", b"PAR1\x15\x04", r"is parquet, which is not read; .*read_parquet\('train\.parquet'\)"),
+        ("train.json", b"PK\x03\x04\x00", "is a zip archive, which is not read; unpack it first"),
+        ("train.jsonl", gzip.compress(b"{}"), "is compressed with gzip, which is not read; unpack it first"),
+        ("train.csv", b"question,answer\n1,2\n", r"is no JSON; .*read_csv\('train\.csv'\)"),
+        ("train.json", "[]".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+    ],
+)
+def test_files_of_other_kinds_are_called_what_they_are(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=says):
+        read_file(tmp_path / name, "x")
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps([good(0)]) + "\n" + json.dumps([good(1)]), json.dumps([good(0)]) + json.dumps(good(1))]
+)
+def test_nothing_after_an_array_is_passed_over(tmp_path, text):
+    path = tmp_path / "train.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"train\.json:1: more follows the end of the JSON array"):
+        read_file(path, "x")
+
+
+def test_a_key_that_is_there_twice_is_no_choice_between_its_values(tmp_path):
+    twice = '{"question": "One?", "question": "Two?", "answer": "#### 3"}'
+    rows = [json.dumps(good(i)) for i in range(200)]
+    path = tmp_path / "train.json"
+    for text in ("\n".join([*rows, twice]), f"[{', '.join([*rows, twice])}]"):
+        path.write_text(text)
+        (broken,) = read_file(path, "x").broken
+        assert broken.endswith("question is there twice")
+    path.write_text(f'{{"a": {rows[0]}, "a": {rows[1]}}}')
+    with pytest.raises(BadInput, match="a is there twice"):
+        read_file(path, "x")
+
+
+@pytest.mark.parametrize(("value", "why"), [("[" * 100_000, "brackets too deep"), ("9" * 5000, "too many digits")])
+@pytest.mark.parametrize("shape", ["[{}]", "{}\n{}"])
+def test_json_that_python_does_not_read_is_named_by_line(tmp_path, value, why, shape):
+    path = tmp_path / "train.json"
+    path.write_text(shape.replace("{}", f'{{"question": "q", "answer": {value}}}'))
+    with pytest.raises(BadInput, match=rf"train\.json:?.*{why}"):
+        read_file(path, "x")

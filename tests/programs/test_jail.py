@@ -86,6 +86,7 @@ def test_the_first_engine_keeps_what_it_can_run(runner: ProgramRunner) -> None:
         (returning("True"), 1.0),
         (returning("2 ** 70"), float(2**70)),
         (returning("' $1,234.50 '"), 1234.5),
+        (returning("'3, 4'"), None),
         (returning("'٣'"), None),
         (returning("[7]"), None),
         (returning("7j"), None),

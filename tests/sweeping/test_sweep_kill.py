@@ -23,11 +23,17 @@ SMALL = ["debug=quick", "baseline=null", "data.train_size=24", "eval.dev_limit=8
 SMALL += ["ppo.rollouts=8", "ppo.mini_batch=8", "tracker.wandb=disabled", "tracker.report=false"]
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str, deaf_to: signal.Signals | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(REPO / "run.py"), *words]
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=None if deaf_to is None else lambda: signal.signal(deaf_to, signal.SIG_IGN),
     )
 
 
@@ -56,10 +62,13 @@ def until(is_so, seconds: float = 400.0) -> None:
 
 
 def test_a_warning_to_all_processes_stops_a_study_in_order(tmp_path):
-    """As Slurm sends it; a run is told to stop by its study alone, and once."""
+    """As Slurm sends it; a run is told to stop by its study alone, and once.
+
+    What a script starts with `&` is deaf to SIGINT, and so is what that starts.
+    """
     study = tmp_path / "multirun" / "optuna"
     words = sweep("sweeps.trials=2", "ppo.iterations=500", "ppo.eval_every=500")
-    process = start(tmp_path, *words)
+    process = start(tmp_path, *words, deaf_to=signal.SIGINT)
     recorded = study / "0" / "metrics.jsonl"
     until(lambda: recorded.exists() and len(recorded.read_text().splitlines()) > 2)
     runs = runs_of(tmp_path)
