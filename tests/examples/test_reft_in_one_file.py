@@ -23,14 +23,17 @@ from reft_in_one_file import (
     gae,
     learn,
     make_llama,
+    policy_loss,
     sample,
     sft_step,
     total_rewards,
+    value_loss,
     whiten,
 )
 from torch import nn
 
 from reft_lab.algorithms import advantages as lab_credit
+from reft_lab.algorithms import losses as lab_losses
 from reft_lab.algorithms.examples import Example
 from reft_lab.algorithms.optimizer import linear_decay
 from reft_lab.algorithms.reft import ReFT
@@ -157,6 +160,13 @@ def test_credit_is_that_of_the_lab_s_equations() -> None:
     deltas = lab_credit.td_errors(rewards, values, mask, 0.9)
     torch.testing.assert_close(advantages, lab_credit.gae(deltas, mask, 0.9, 0.8))
     torch.testing.assert_close(whiten(advantages, mask), lab_credit.whiten(advantages, mask))
+
+
+def test_losses_are_the_lab_s_where_the_clips_bite() -> None:
+    torch.manual_seed(0)
+    new, old, aim = torch.randn(3, 4, 50)
+    torch.testing.assert_close(policy_loss(new, old, aim, 0.2), lab_losses.policy_loss(new, old, aim, 0.2))
+    torch.testing.assert_close(value_loss(new, old, aim, 0.2), lab_losses.value_loss(new, old, aim, 0.2))
 
 
 def test_greedy_responses_are_the_lab_s() -> None:
