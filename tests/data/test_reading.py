@@ -151,7 +151,7 @@ def test_other_unreadable_files(tmp_path):
     [
         ("train.parquet", b"PAR1\x15\x04", r"is parquet, which is not read; .*read_parquet\('train\.parquet'\)"),
         ("train.json", b"PK\x03\x04\x00", "is a zip archive, which is not read; unpack it first"),
-        ("train.jsonl", gzip.compress(b"{}"), "is compressed with gzip, which is not read; unpack it first"),
+        ("train.jsonl", gzip.compress(b"{}", mtime=0), "is compressed with gzip, which is not read; unpack it first"),
         ("train.csv", b"question,answer\n1,2\n", r"is no JSON; .*read_csv\('train\.csv'\)"),
         ("train.json", "[]".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
     ],
