@@ -14,6 +14,7 @@ from reft_lab.data.arithmetic.expressions import nested
 from reft_lab.data.arithmetic.programs import write_program
 from reft_lab.data.arithmetic.question import TEMPLATES, Question, draw_question
 from reft_lab.data.arithmetic.template import steps
+from reft_lab.data.likeness import masked
 from reft_lab.errors import BadInput
 
 HOW_MANY = 2000
@@ -152,6 +153,15 @@ def test_no_wording_is_shared_or_repeated():
     splits = generate(1500, 400, 800, 0, "mixed", "program")
     wordings = [wording(p.question) for split in splits for p in split]
     assert len(set(wordings)) == len(wordings)
+
+
+def test_no_two_splits_share_a_wording_with_other_names():
+    train, dev, test = (
+        {masked(p.question) for p in split} for split in generate(2000, 500, 500, 0, "mixed", "program")
+    )
+    assert not train & dev
+    assert not train & test
+    assert not dev & test
 
 
 def test_wordings_keep_to_their_split_for_every_seed():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 
 from reft_lab.data.arithmetic.draws import Draws
 from reft_lab.data.arithmetic.natural import write_natural
 from reft_lab.data.arithmetic.programs import write_program
 from reft_lab.data.arithmetic.quantities import compute, draw_numbers
 from reft_lab.data.arithmetic.question import Question, draw_question
+from reft_lab.data.likeness import masked
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
 
@@ -17,6 +19,7 @@ COTS = ("program", "natural")
 
 _SPLIT_OF_BUCKET = ("train", "dev", "train", "test")
 _MOST_TRIES = 500
+_ANY_NUMBER: defaultdict[str, int] = defaultdict(lambda: 2)  # masked, all numbers are alike
 
 
 def generate(
@@ -24,10 +27,10 @@ def generate(
 ) -> tuple[list[Problem], list[Problem], list[Problem]]:
     """Word problems of one to three steps with numbers up to 30, distractors and inconsistent wordings.
 
-    No wording (the question with its numbers blanked out) occurs twice, neither in one split nor in two: a hash of
-    the wording says which split it belongs to, for every seed. Problem i of a split depends on the seed, the split and
-    i alone, whatever the counts, so a smaller split is the beginning of a larger one; questions and numbers are the
-    same for every annotation and kind of reasoning.
+    No wording (the question with its numbers blanked out) occurs twice, and no two splits share one with other names: a
+    hash of the wording without numbers and names says which split it belongs to, for every seed. Problem i of a split
+    depends on the seed, the split and i alone, whatever the counts, so a smaller split is the beginning of a larger
+    one; questions and numbers are the same for every annotation and kind of reasoning.
 
     Args:
         count_train, count_dev, count_test: problems in each split.
@@ -74,13 +77,13 @@ def _generate_split(split: str, count: int, seed: int, annotation: str, cot: str
 def _draw_new_question(split: str, index: int, seen: set[str], draws: Draws) -> Question:
     for _ in range(_MOST_TRIES):
         question = draw_question(draws)
-        if _split_of(question.wording) == split and question.wording not in seen:
+        if _split_of(masked(question.text.format_map(_ANY_NUMBER))) == split and question.wording not in seen:
             return question
     raise BadInput(f"The arithmetic data ran out of new wordings after {index} {split} problems; ask for fewer.")
 
 
-def _split_of(wording: str) -> str:
-    return _SPLIT_OF_BUCKET[hashlib.blake2b(wording.encode(), digest_size=1).digest()[0] % len(_SPLIT_OF_BUCKET)]
+def _split_of(family: str) -> str:
+    return _SPLIT_OF_BUCKET[hashlib.blake2b(family.encode(), digest_size=1).digest()[0] % len(_SPLIT_OF_BUCKET)]
 
 
 def _answer(question: Question, numbers: dict[str, int]) -> int:
