@@ -71,7 +71,7 @@ def replace(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; nothing is left beside it.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # two sweeps of one study may write its page at once
     try:
         with part.open("w", encoding="utf-8") as file:
             file.write(text)

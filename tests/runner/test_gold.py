@@ -54,7 +54,7 @@ def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> flo
             tie_word_embeddings=True,
         )
     )
-    config = SFTConfig(epochs=90, batch_size=4, lr=8e-3, schedule="linear")
+    config = SFTConfig(epochs=150, batch_size=4, lr=8e-3, schedule="linear")
     policy = Policy(lm)
     stage = SFT(policy, gold.examples, config, stage="sft", seed=0, pad_id=codec.pad_id, tokens_per_micro_batch=4096)
     accuracy = 0.0
