@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -71,17 +72,18 @@ def byte_fallback() -> PreTrainedTokenizerBase:
 
 def word_pieces() -> PreTrainedTokenizerBase:
     """WordPiece behind ▁ for blanks: the pieces of a word are joined by ##, and every blank is a sign of its own."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))  # type: ignore[call-arg]
+    signs = [chr(code) for code in range(33, 127)] + list("▁⏎€ï")
+    words = sorted({word for text in TEXTS for word in re.findall(r"\w+", text)})
+    # Put together by hand: the trainer of tokenizers gives another vocabulary each time.
+    tokens = dict.fromkeys(["<unk>", "</s>", *signs, *(f"##{sign}" for sign in signs), *words])
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Replace(" ", "▁"), normalizers.Replace("\n", "⏎")])
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"▁|⏎|\w+|[^\w▁⏎]"), behavior="isolated")
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("##", ""), decoders.Fuse(), decoders.Replace("▁", " "), decoders.Replace("⏎", "\n")]
     )
-    signs = [chr(code) for code in range(33, 127)] + list("▁⏎€ï")
-    special = ["<unk>", "</s>"]
-    return _trained(
-        tokenizer, trainers.WordPieceTrainer(vocab_size=900, special_tokens=special, initial_alphabet=signs)
-    )
+    return _special(PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>"))
 
 
 def bert_like() -> PreTrainedTokenizerBase:
