@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reft_lab.config.quiet_start import end_with_sweep, exit_on_signals
+from reft_lab.command.quiet_start import end_with_sweep, exit_on_signals
 
 if __name__ == "__main__":
     exit_on_signals()  # first of all: the imports below take a while
@@ -14,9 +14,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from reft_lab.command.exits import exits_with_a_sentence
+from reft_lab.command.launch import launch
 from reft_lab.config.check import check
-from reft_lab.config.exits import exits_with_a_sentence
-from reft_lab.config.launch import launch
 from reft_lab.config.schema import Config
 
 

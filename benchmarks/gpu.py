@@ -24,11 +24,11 @@ import torch
 from figures import MARK, Spread
 from peak import useful_flops
 
-from reft_lab.algorithms.ppo import update
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.rollouts import Rollouts
 from reft_lab.answers.outcome import Outcome
-from reft_lab.config.training import PPOConfig
+from reft_lab.methods.ppo import update
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.rollouts import Rollouts
+from reft_lab.methods.settings import PPOConfig
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import sample
 from reft_lab.randomness import generator, key, uniforms

@@ -12,8 +12,8 @@ from pathlib import Path
 from turns import serve
 from workloads import config, setup
 
-from reft_lab.algorithms.reft import ReFT
 from reft_lab.answers.outcome import Outcome
+from reft_lab.methods.reft import ReFT
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.setup import Setup
 

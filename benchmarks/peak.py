@@ -20,9 +20,9 @@ from figures import Figure, Spread
 from ours import stage_of
 from turns import alternate
 
-from reft_lab.algorithms.ppo import update
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.rollouts import Rollouts
+from reft_lab.methods.ppo import update
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.rollouts import Rollouts
 from reft_lab.programs import ProgramRunner
 
 # workload: turns, and turns in a hurry

@@ -97,8 +97,8 @@ def measure_side(side: str, batches: int) -> Turn:
         processes = int(side.removeprefix("pool-"))
         return one_turn(lambda batch: run_in_fresh_pool(batch, processes), batches, side)
 
-    from reft_lab.config.inputs import ProgramsConfig
     from reft_lab.programs import ProgramRunner
+    from reft_lab.programs.settings import ProgramsConfig
 
     fallback = "jail" if side.startswith("jail") else None
     with ProgramRunner(ProgramsConfig(workers=1, batch=BATCH, cache=0, fallback=fallback)) as runner:

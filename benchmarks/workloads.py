@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reft_lab.algorithms.sft import SFT
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.config.schema import Config
+from reft_lab.methods.sft import SFT
 from reft_lab.policy.loading import make_llama
 from reft_lab.policy.model import Policy
 from reft_lab.programs import ProgramRunner

@@ -36,12 +36,15 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from reft_lab.config.inputs import AnswersConfig, CotConfig, ProgramsConfig, ScratchConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import ProgramFormat
+from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.data.arithmetic import generate
+from reft_lab.policy.settings import ScratchConfig
 from reft_lab.policy.tokenizer import Codec, train_tokenizer
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.rewards import partial
 
 

@@ -1,7 +1,7 @@
 """What Hydra looks for here by name; all of it lives in reft_lab."""
 
-from reft_lab.config import sweeps_folder
-from reft_lab.sweeping import sweeper
+from reft_lab.compose import sweeps_folder
+from reft_lab.studies import sweeper
 
 
 class SweepsSource(sweeps_folder.SweepsSource):

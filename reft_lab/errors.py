@@ -38,6 +38,18 @@ class Interrupted(KeyboardInterrupt):
         self.signal = signal
 
 
+class OutOfMemory(Exception):
+    """There was not enough memory.
+
+    Attributes:
+        phase: what was going on, such as `sampling`.
+    """
+
+    def __init__(self, phase: str, cause: BaseException):
+        super().__init__(f"out of memory while {phase}: {cause}")
+        self.phase = phase
+
+
 @contextmanager
 def foreign_errors(sentence: Callable[[BaseException], str]) -> Iterator[None]:
     """Inside, whatever a library raises on the user's input becomes BadInput.
@@ -59,6 +71,17 @@ def foreign_errors(sentence: Callable[[BaseException], str]) -> Iterator[None]:
         if is_memory(error):
             raise
         raise BadInput(sentence(error)) from error
+
+
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Inside, running out of memory raises OutOfMemory with `name`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_memory(error):
+            raise
+        raise OutOfMemory(name, error) from error
 
 
 def is_memory(error: BaseException | None) -> bool:

@@ -11,9 +11,23 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import BadInput
+from reft_lab.fields import STRICT, doc
+
+
+@dataclass
+class RewardConfig:
+    """The terminal reward (paper, section 3.2)."""
+
+    __pydantic_config__ = STRICT
+    function: Annotated[
+        str, doc("exact, partial, proximity, released, or the import path module.function of your own", min_length=1)
+    ] = "partial"
+
 
 Reward = Callable[[Outcome], float]
 

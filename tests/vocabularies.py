@@ -12,7 +12,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from reft_lab.config.inputs import ModelConfig
+from reft_lab.policy.settings import ModelConfig
 from reft_lab.policy.tokenizer import set_special_tokens
 
 TEXTS = [

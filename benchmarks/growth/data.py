@@ -83,10 +83,10 @@ def measure(overrides: list[str]) -> dict[str, float]:
     """CPU seconds of preparing a run, of an iteration and of a step, and the memory that preparing took in MiB."""
     from clock import timed
 
+    from reft_lab.compose.conf import compose
     from reft_lab.config.check import check
-    from reft_lab.config.conf import compose
-    from reft_lab.config.inputs import ProgramsConfig
     from reft_lab.programs import ProgramRunner
+    from reft_lab.programs.settings import ProgramsConfig
     from reft_lab.runner import setup as room
 
     fixed = ("trainer=cpu", "trainer.threads=1", "tracker=none", "ppo.rollouts=32", "ppo.mini_batch=32")
@@ -118,7 +118,7 @@ def measure(overrides: list[str]) -> dict[str, float]:
 
 def _hashes(setup: Any) -> tuple[str, str]:
     """What the passport holds of data and tokenizer."""
-    from reft_lab.tracking.passport import hash_problems, hash_text
+    from reft_lab.run_dir.passport import hash_problems, hash_text
 
     splits, words = setup.splits, setup.codec.tokenizer.get_vocab()
     return hash_problems(splits.train, splits.dev, splits.test), hash_text(str(sorted(words.items())))
@@ -126,8 +126,8 @@ def _hashes(setup: Any) -> tuple[str, str]:
 
 def _training(setup: Any) -> dict[str, float]:
     """CPU seconds of an iteration of ReFT and of a step of SFT."""
-    from reft_lab.algorithms.sft import SFT
     from reft_lab.answers.outcome import Outcome
+    from reft_lab.methods.sft import SFT
 
     stage = make_stage(setup, lambda questions, responses: [Outcome("wrong")] * len(questions), max_new_tokens=15)
     iterations = [cost_of_iteration(stage)["iteration"] for _ in range(ITERATIONS)]

@@ -25,7 +25,7 @@ def write_runs(folder: Path, count: int) -> None:
     """`count` runs of the default experiment in `folder`/outputs/TODAY, without what they learned."""
     from omegaconf import OmegaConf
 
-    from reft_lab.config.conf import compose
+    from reft_lab.compose.conf import compose
 
     finished, stopped = compose(), compose("seed=1")
     configs = {True: OmegaConf.to_yaml(finished), False: OmegaConf.to_yaml(stopped)}
@@ -54,9 +54,9 @@ def open_axis(sizes: tuple[int, ...]) -> Iterator[dict[int, Probe]]:
 
 
 def _probe(folder: Path) -> dict[str, float]:
-    from reft_lab.config.conf import Conf, register_schema
-    from reft_lab.config.run_folder import claim
-    from reft_lab.config.unfinished import unfinished
+    from reft_lab.command.run_folder import claim
+    from reft_lab.command.unfinished import unfinished
+    from reft_lab.compose.conf import Conf, register_schema
 
     register_schema()
     with chdir(folder):

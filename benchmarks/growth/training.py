@@ -24,8 +24,8 @@ PANEL = Panel("one iteration", "s", (*PARTS, "iteration"))
 
 
 def _experiment(*overrides: str) -> Any:
+    from reft_lab.compose.conf import compose
     from reft_lab.config.check import check
-    from reft_lab.config.conf import compose
 
     return check(compose("trainer=cpu", "trainer.threads=1", "tracker=none", "programs.cache=0", *overrides))
 
@@ -49,7 +49,7 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
         vocabulary: tokens that the model knows; None keeps those of the tokenizer.
         ppo: settings of config.ppo.
     """
-    from reft_lab.algorithms.reft import ReFT
+    from reft_lab.methods.reft import ReFT
 
     config = setup.config
     policy = copy.deepcopy(setup.policy)

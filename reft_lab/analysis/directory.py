@@ -12,7 +12,8 @@ from typing import Any
 from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, STATUSES, Found, Line
 from reft_lab.analysis.place import place_of
 from reft_lab.analysis.reading import Say, last_line, read_config, read_lines, read_object
-from reft_lab.config.saved_run import BASELINE, CONFIG, LOCK, PASSPORT, RESULT
+from reft_lab.run_dir.lock import is_held
+from reft_lab.run_dir.saved import BASELINE, CONFIG, PASSPORT, RESULT
 
 METRICS, SAMPLES, PREDICTIONS = "metrics.jsonl", "samples.jsonl", "predictions.jsonl"
 FILES = {CONFIG, PASSPORT, RESULT, METRICS}
@@ -67,23 +68,6 @@ def baseline_of(directory: Path) -> Path | None:
         return baseline if is_run({entry.name for entry in baseline.iterdir()}) else None
     except OSError:
         return None
-
-
-def is_held(directory: Path) -> bool:
-    """Whether a process works in a run directory, by its lock, which dies with its owner.
-
-    Nothing is written, so runs of others that one may only read are seen as they are.
-    """
-    import fcntl
-
-    try:
-        with (directory / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False  # closing the file gives the lock back
 
 
 def _state(result: dict[str, Any] | None, held: bool, problems: list[str]) -> tuple[str, str | None]:

@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reft_lab.analysis.directory import is_held
 from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line, Place
 from reft_lab.analysis.place import place_of
 from reft_lab.analysis.reading import Say
 from reft_lab.analysis.schema import flatten
 from reft_lab.analysis.wandb_records import read_records
 from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
+from reft_lab.run_dir.lock import is_held
 
 
 def newest_sessions(files: Iterable[Path]) -> list[Path]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.settings import finished
 from reft_lab.analysis.statistics import ProblemComparison, compare_problems, holm
-from reft_lab.config.saved_run import BASELINE
 from reft_lab.errors import BadInput
+from reft_lab.run_dir.saved import BASELINE
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from reft_lab.analysis.schema import flatten
-from reft_lab.config.saved_run import CONFIG
+from reft_lab.run_dir.saved import CONFIG
 
 TAIL = 64 * 1024  # bytes at the end of metrics.jsonl that are sure to hold a whole line
 SECTION = re.compile(r"^(?=\w+:)", re.MULTILINE)

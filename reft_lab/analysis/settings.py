@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.schema import CONFIG
-from reft_lab.config.suggest import did_you_mean_option
 from reft_lab.errors import BadInput
+from reft_lab.text import did_you_mean_option
 
 if TYPE_CHECKING:
     from pandas import DataFrame

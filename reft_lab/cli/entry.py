@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _sentence(error: Exception) -> str:
     """What is wrong, without the lists and line breaks of the library."""
-    from reft_lab.config.suggest import did_you_mean
+    from reft_lab.text import did_you_mean
 
     if choices := getattr(error, "possibilities", None):
         return f"{getattr(error, 'message', error)}{did_you_mean(getattr(error, 'option_name', ''), choices)}"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reft_lab.config.suggest import did_you_mean
 from reft_lab.errors import BadInput
+from reft_lab.text import did_you_mean
 
 if TYPE_CHECKING:
     from reft_lab.analysis import Runs

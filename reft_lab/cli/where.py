@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.config.suggest import did_you_mean
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.text import did_you_mean
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Optional
 
-from reft_lab.config.fields import STRICT, OneOf, doc
+from reft_lab.fields import STRICT, OneOf, doc
 
 WarnOrStop = Annotated[str, doc("warn, or stop the run"), OneOf("warn", "stop")]
 

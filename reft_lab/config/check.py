@@ -11,10 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
+from reft_lab.config.running import parse_every
 from reft_lab.config.schema import Config
-from reft_lab.config.training import SFTConfig, parse_every
 from reft_lab.config.wording import shown, unknown_option, wrong_value
 from reft_lab.errors import BadInput
+from reft_lab.methods.settings import SFTConfig
 
 
 def check(cfg: DictConfig) -> Config:

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic.fields import FieldInfo
 
-from reft_lab.config.fields import OneOf
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import SweepsConfig
+from reft_lab.fields import OneOf
 
 KINDS = {
     int: "a whole number",

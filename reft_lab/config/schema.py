@@ -5,25 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Optional
 
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.config.alarms import AlarmsConfig
-from reft_lab.config.fields import STRICT, OneOf, doc
-from reft_lab.config.inputs import (
-    AnswersConfig,
-    CotConfig,
-    DataConfig,
-    ModelConfig,
-    ProgramsConfig,
-    RewardConfig,
-)
+from reft_lab.config.running import CheckpointConfig, TrackerConfig, TrainerConfig
 from reft_lab.config.sweeps import StudyConfig, SweepsConfig
-from reft_lab.config.training import (
-    CheckpointConfig,
-    EvalConfig,
-    PPOConfig,
-    SFTConfig,
-    TrackerConfig,
-    TrainerConfig,
-)
+from reft_lab.cot.settings import CotConfig
+from reft_lab.data.settings import DataConfig
+from reft_lab.evaluation.settings import EvalConfig
+from reft_lab.fields import STRICT, OneOf, doc
+from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.policy.settings import ModelConfig
+from reft_lab.programs.settings import ProgramsConfig
+from reft_lab.rewards import RewardConfig
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Optional
 
-from reft_lab.config.fields import STRICT, OneOf, doc
+from reft_lab.fields import STRICT, OneOf, doc
 
 SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "grid")
 PRUNERS = ("none", "median", "percentile", "hyperband", "successive_halving")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from reft_lab.config.options import options, sections, study_options, study_sections
-from reft_lab.config.suggest import did_you_mean, did_you_mean_option
-from reft_lab.config.sweep_syntax import about_null, about_range
+from reft_lab.config.options import Option, options, sections, study_options, study_sections
+from reft_lab.text import did_you_mean, did_you_mean_option
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+RANGE = re.compile(rf"\s*({NUMBER})\s*(?:\.\.\.?|:|-|to|–)\s*({NUMBER})\s*")
 
 
 def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
@@ -56,3 +59,23 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {shown(entry)}' for name, entry in value.items())}}}"
     return str(value)
+
+
+def about_range(option: Option, value: object) -> str:
+    """What to write where one value is asked for, and several or a range are given; empty where they are not."""
+    if option.kind not in ("a number", "a whole number"):
+        return ""
+    if isinstance(value, list) and len(value) > 1:
+        return f"; to try several values, write '{option.key}=choice({', '.join(map(str, value))})' with -m"
+    found = RANGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    return (
+        f"; to search between two values, write '{option.key}=interval({found[1]}, {found[2]})' with -m sweeps=optuna"
+    )
+
+
+def about_null(option: Option, value: object) -> str:
+    """A hint for what other languages call null."""
+    is_meant = isinstance(value, str) and value.lower() in ("none", "nil", "~", "undefined", "na", "n/a")
+    return "; did you mean null?" if is_meant and option.nullable else ""

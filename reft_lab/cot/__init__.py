@@ -1,9 +1,10 @@
 """Chain of thought: how reasoning is written and read back."""
 
-from reft_lab.config.inputs import AnswersConfig, CotConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot.format import CotFormat, Stage
 from reft_lab.cot.natural import NaturalFormat
 from reft_lab.cot.program import ProgramFormat
+from reft_lab.cot.settings import CotConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramRunner
 

@@ -10,8 +10,8 @@ from reft_lab.answers.compare import judge_letter, judge_number
 from reft_lab.answers.letters import read_letter
 from reft_lab.answers.numbers import read_number
 from reft_lab.answers.outcome import Outcome
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.answers.typography import last_box
-from reft_lab.config.inputs import AnswersConfig
 from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.data.problem import Problem
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by_options
 from reft_lab.answers.letters import option_letters
 from reft_lab.answers.outcome import Outcome
-from reft_lab.config.inputs import AnswersConfig, CotConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.cot.program_text import HEADER, body, with_docstring
+from reft_lab.cot.settings import CotConfig
 from reft_lab.cot.slots import signature, slot_program, slot_question
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput

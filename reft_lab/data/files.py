@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reft_lab.config.inputs import DataConfig
 from reft_lab.data.file_names import SPLITS, data_set_of, ending, shard_of, split_of, stem
 from reft_lab.data.formats import read_record, recognise
 from reft_lab.data.other_files import only_others
 from reft_lab.data.reading import first_row
 from reft_lab.data.records import Broken, Record
+from reft_lab.data.settings import DataConfig
 from reft_lab.data.shards import Source, sources_in
 from reft_lab.errors import BadInput
 

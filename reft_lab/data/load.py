@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reft_lab.config.inputs import CotConfig, DataConfig
 from reft_lab.data.families import duplicates, families
 from reft_lab.data.gold_programs import gold_programs
 from reft_lab.data.likeness import LIKENESS
@@ -17,6 +16,7 @@ from reft_lab.data.numeric import as_numeric
 from reft_lab.data.problem import Problem
 from reft_lab.data.records import Record, Unusable
 from reft_lab.data.report import DataReport, Splits
+from reft_lab.data.settings import DataConfig
 from reft_lab.data.sources import Found, read_sources
 from reft_lab.data.splits import carve, subset, without
 from reft_lab.errors import BadInput
@@ -31,8 +31,8 @@ _LARGEST_CUT = 20
 """A family that is cut for dev or test, so that what is left of it is in neither, has at most one in so many."""
 
 
-def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
-    """The train, dev and test problems that `config` asks for, with gold reasoning of the kind `cot` asks for in train.
+def load(config: DataConfig, cot: str, runner: ProgramRunner) -> Splits:
+    """The train, dev and test problems of `config`; train with gold reasoning of the kind `cot` (natural, program).
 
     Dev is carved from train by `config.split_seed` before problems without usable reasoning are left out of train, so
     that dev and test are drawn alike. Dev and test problems read from a source bear no reasoning.
@@ -42,14 +42,14 @@ def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
     """
     if config.name == "arithmetic":
         return _arithmetic(config, cot)
-    found = read_sources(config, cot.name)
+    found = read_sources(config, cot)
     notes = list(found.notes)
     dropped: Counter[str] = Counter()
     splits = _numeric(found, config.name, notes) if config.name == "mathqa_numeric" else dict(found.by_split)
     train, dev, test = _split(splits, config, notes)
-    trainable = _with_reasoning(train, cot.name, runner, dropped)
+    trainable = _with_reasoning(train, cot, runner, dropped)
     if not trainable:
-        raise BadInput(no_reasoning(config.name, cot.name, train, dropped, found.keys, runner))
+        raise BadInput(no_reasoning(config.name, cot, train, dropped, found.keys, runner))
     kept = len(trainable)
     trainable, dev_problems, test_problems = _with_unique_ids(trainable, _problems(dev), _problems(test))
     problems = (
@@ -60,7 +60,7 @@ def load(config: DataConfig, cot: CotConfig, runner: ProgramRunner) -> Splits:
     return _report(config, problems, DataReport(config.name, {}, kept, dict(dropped), found.broken, {}, notes))
 
 
-def _arithmetic(config: DataConfig, cot: CotConfig) -> Splits:
+def _arithmetic(config: DataConfig, cot: str) -> Splits:
     from reft_lab.data.arithmetic import generate
 
     given = next((key for key in ("path", "train", "dev", "test") if getattr(config, key) is not None), None)
@@ -75,7 +75,7 @@ def _arithmetic(config: DataConfig, cot: CotConfig) -> Splits:
         config.test_size or _GENERATED_TEST,
         config.split_seed,
         config.annotation,
-        cot.name,
+        cot,
     )
     return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)))
 

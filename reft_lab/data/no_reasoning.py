@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reft_lab.config.suggest import did_you_mean, in_words
 from reft_lab.data.formats import FORMATS, listed
 from reft_lab.data.gold_programs import gold_programs
 from reft_lab.data.natural import natural_cot
 from reft_lab.data.records import Record, Unusable
+from reft_lab.text import did_you_mean, in_words
 
 if TYPE_CHECKING:
     from reft_lab.programs import ProgramRunner

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reft_lab.config.inputs import DataConfig
 from reft_lab.data.files import find_files
 from reft_lab.data.hub import read_hub
 from reft_lab.data.reading import Batch, read_files
 from reft_lab.data.records import Record
 from reft_lab.data.released import fetch, names_of
+from reft_lab.data.settings import DataConfig
 from reft_lab.errors import BadInput
 
 _OWN_FORMAT = {"gsm8k": "gsm8k", "svamp": "svamp", "mathqa": "mathqa", "mathqa_numeric": "mathqa"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reft_lab.algorithms.judging import Judging
 from reft_lab.answers.outcome import Outcome
 from reft_lab.cot.format import CotFormat, Stage
 from reft_lab.data.problem import Problem
+from reft_lab.evaluation.judging import Judging
 from reft_lab.evaluation.score import Score, score
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import response_limits, sample

@@ -7,10 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.config.inputs import ModelConfig, ScratchConfig
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
 from reft_lab.policy.model_files import check_files, shapes, weight_files
+from reft_lab.policy.settings import ModelConfig, ScratchConfig
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
 from reft_lab.policy.whole import check_finite, check_loaded, check_names
 from reft_lab.randomness import torch_seed

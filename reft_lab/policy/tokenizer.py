@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from reft_lab.config.inputs import ModelConfig, ScratchConfig
 from reft_lab.errors import BadInput
+from reft_lab.policy.settings import ModelConfig, ScratchConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

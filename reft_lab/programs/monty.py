@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.programs import harness
 from reft_lab.programs.launcher import Launcher
 from reft_lab.programs.reasons import GAVE_UP
 from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.settings import ProgramsConfig
 
 if TYPE_CHECKING:
     from pydantic_monty import OSPolicy

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs.harness import MAX_CHARACTERS
 from reft_lab.programs.monty import MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
 from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES, MODULES, refusals, what_would_help
 from reft_lab.programs.result import ProgramResult
 from reft_lab.programs.seccomp import require_a_jail
+from reft_lab.programs.settings import ProgramsConfig
 
 if TYPE_CHECKING:
     from reft_lab.programs.jail import JailWorker

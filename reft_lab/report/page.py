@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.report.vega import vega_script
-from reft_lab.tracking import disk
+from reft_lab.run_dir import disk
 
 FOLDER = Path(__file__).parent / "templates"
 PAGE = "report.html"

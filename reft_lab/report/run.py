@@ -6,7 +6,6 @@ from pathlib import Path
 
 from reft_lab.analysis import load
 from reft_lab.analysis.reading import read_object
-from reft_lab.config.saved_run import PASSPORT
 from reft_lab.report.alarms import alarms_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.figures import unchecked
@@ -16,6 +15,7 @@ from reft_lab.report.run_charts import chart_sections
 from reft_lab.report.run_head import change, facts, result_rows, score_chart
 from reft_lab.report.settings import settings
 from reft_lab.report.tokens import token_view
+from reft_lab.run_dir.saved import PASSPORT
 from reft_lab.tracking.result_table import overlap
 
 

@@ -45,7 +45,7 @@ def defaults() -> dict[str, Any]:
     """The default experiment, flat."""
     from omegaconf import OmegaConf
 
-    from reft_lab.config.conf import compose
+    from reft_lab.compose.conf import compose
 
     plain = OmegaConf.to_container(compose(), resolve=True)
     assert isinstance(plain, dict)

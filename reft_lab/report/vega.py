@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from reft_lab.tracking import disk
+from reft_lab.run_dir import disk
 
 VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 

@@ -12,10 +12,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from reft_lab.config.saved_run import BASELINE, CONFIG, RESULT, is_finished
 from reft_lab.config.schema import Config
-from reft_lab.config.signals import children_are_spared
 from reft_lab.config.sweeps import StudyConfig
+from reft_lab.run_dir.saved import BASELINE, CONFIG, RESULT, is_finished
+from reft_lab.signals import children_are_spared
 
 
 class SFTBaseline:

@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.sft import SFT
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.sft import SFT
 from reft_lab.policy import saving
 from reft_lab.sealed import damage, link, recover, sealed
 

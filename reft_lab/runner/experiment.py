@@ -13,6 +13,8 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
+from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
 from reft_lab.runner.baseline import SFTBaseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints
@@ -24,11 +26,9 @@ from reft_lab.runner.progress import Progress
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.space import check_space
 from reft_lab.runner.stages import Stages
-from reft_lab.sweeping.reporting import Report
+from reft_lab.studies.reporting import Report
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.tracking.result_table import result_table
-from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 

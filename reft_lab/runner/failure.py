@@ -7,9 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from reft_lab.algorithms.phase import OutOfMemory
 from reft_lab.config.schema import Config
-from reft_lab.errors import RunFailed, is_memory
+from reft_lab.errors import OutOfMemory, RunFailed, is_memory
 
 LOADING = "loading the model"
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reft_lab.algorithms.phase import phase
 from reft_lab.cot import Stage
 from reft_lab.data import Problem
 from reft_lab.data.families import Seen
+from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.score import Score, score
 from reft_lab.policy import saving

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reft_lab.algorithms.examples import Example
-from reft_lab.config.inputs import CotConfig
 from reft_lab.cot import CotFormat
+from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
+from reft_lab.methods.examples import Example
 from reft_lab.policy.tokenizer import Codec
 
 SHOWN = 30

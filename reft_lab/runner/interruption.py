@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from reft_lab.config.signals import heard_stops, let_go_of_lost_terminal
 from reft_lab.errors import Interrupted
+from reft_lab.signals import heard_stops, let_go_of_lost_terminal
 
 # The longest that a step may go on after the first signal, in seconds.
 PATIENCE = 30.0

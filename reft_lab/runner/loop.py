@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reft_lab.algorithms.phase import OutOfMemory
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.sft import SFT
 from reft_lab.config.alarms import AlarmsConfig
-from reft_lab.config.training import CheckpointConfig, parse_every
-from reft_lab.errors import Interrupted, Pruned, RunFailed
+from reft_lab.config.running import CheckpointConfig, parse_every
+from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RunFailed
 from reft_lab.evaluation.greedy import Evaluation
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.sft import SFT
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.checkpoint import Checkpoints

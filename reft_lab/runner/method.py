@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reft_lab.algorithms.phase import phase
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.sft import SFT
-from reft_lab.config.training import SFTConfig
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, phase
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.settings import SFTConfig
+from reft_lab.methods.sft import SFT
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from reft_lab.algorithms.reft import Iteration, ReFT
 from reft_lab.data import Problem
+from reft_lab.methods.reft import Iteration, ReFT
 from reft_lab.policy.tokenizer import Codec
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reft_lab.algorithms.examples import Example
-from reft_lab.algorithms.phase import OutOfMemory, phase
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Stage, make_format
 from reft_lab.data import Problem, Splits, load
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, OutOfMemory, phase
+from reft_lab.methods.examples import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
@@ -139,7 +138,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     reward = resolve(config.reward.function)
     device = choose_device(config)
     loading.check_source(config.model)
-    splits = load(config.data, config.cot, programs)
+    splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs, _uses_slots(config))
     tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)

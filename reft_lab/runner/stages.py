@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from reft_lab.algorithms.phase import phase
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.rollouts import position_metrics
-from reft_lab.algorithms.sft import SFT
 from reft_lab.answers.outcome import KINDS
 from reft_lab.cot import Stage
 from reft_lab.data import Problem
+from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.rollouts import position_metrics
+from reft_lab.methods.sft import SFT
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from reft_lab.config.signals import let_go_of_lost_terminal
+from reft_lab.signals import let_go_of_lost_terminal
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
+from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.tracking import wandb_run
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.wandb_mode import one_line
 
 

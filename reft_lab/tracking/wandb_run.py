@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
-from reft_lab.config.signals import children_are_spared
 from reft_lab.errors import RunFailed
-from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.signals import children_are_spared
 from reft_lab.tracking.wandb_artifact import log_checkpoint
 from reft_lab.tracking.wandb_folders import staged, supersede
 from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags

@@ -6,9 +6,9 @@ import os
 import re
 
 from reft_lab.config.schema import Config
-from reft_lab.config.suggest import did_you_mean
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
+from reft_lab.text import did_you_mean
 from reft_lab.tracking.wandb_labels import tags
 
 MODES = ("online", "offline", "disabled")

@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 from tests.real_run import copied

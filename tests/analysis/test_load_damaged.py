@@ -16,7 +16,7 @@ import pytest
 
 from reft_lab.analysis import load
 from reft_lab.analysis.found import STATES
-from reft_lab.tracking.lock import RunLock
+from reft_lab.run_dir.lock import RunLock
 from tests.real_run import copied
 
 FILES = ("config.yaml", "passport.json", "result.json", "metrics.jsonl")
@@ -36,7 +36,7 @@ def only_row(run: Path) -> pandas.Series:
 def test_a_run_under_way_is_running_until_its_process_is_gone(run: Path) -> None:
     (run / "result.json").unlink()
     script = (
-        "import sys, time; from pathlib import Path; from reft_lab.tracking.lock import RunLock\n"
+        "import sys, time; from pathlib import Path; from reft_lab.run_dir.lock import RunLock\n"
         "lock = RunLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(run)], stdout=subprocess.PIPE) as holder:

@@ -17,7 +17,7 @@ import pytest
 from reft_lab.analysis import load
 from reft_lab.analysis import online as client
 from reft_lab.errors import BadInput
-from reft_lab.tracking.lock import RunLock
+from reft_lab.run_dir.lock import RunLock
 from tests.analysis.loopback_runs import LoopbackRuns
 from tests.real_run import copied
 from tests.tracking.loopback_wandb import serving

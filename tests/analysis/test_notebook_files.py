@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from reft_lab.config.conf import register_schema
-from reft_lab.config.launch import check_command
+from reft_lab.command.launch import check_command
+from reft_lab.compose.conf import register_schema
 from reft_lab.config.options import options, study_options
 from tests.docs.pages import commands, prose, text_of
 

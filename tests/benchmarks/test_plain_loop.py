@@ -10,9 +10,9 @@ import torch
 from plain_loop import PlainLoop
 from plain_programs import partial_reward, run_in_fresh_pool
 
-from reft_lab.algorithms.reft import ReFT
 from reft_lab.answers.outcome import Outcome
-from reft_lab.config.training import PPOConfig
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.settings import PPOConfig
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact

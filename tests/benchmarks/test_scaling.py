@@ -11,9 +11,9 @@ from benchmarks.growth.axis import Axis, Measured, Panel, exponent
 from benchmarks.growth.data import write_file
 from benchmarks.growth.page import put, table
 from benchmarks.growth.runs import write_runs
+from reft_lab.command.unfinished import newest_first
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
-from reft_lab.config.unfinished import newest_first
 from reft_lab.data import load
 from reft_lab.programs import ProgramRunner
 
@@ -94,7 +94,7 @@ def test_every_problem_of_the_made_up_file_is_used(tmp_path):
     files = [f"data.{name}={tmp_path / name}.jsonl" for name in ("train", "test")]
     config = check(compose("data=svamp", "data.hub=null", *files))
     with ProgramRunner(config.programs) as programs:
-        splits = load(config.data, config.cot, programs)
+        splits = load(config.data, config.cot.name, programs)
     assert len(splits.train) + len(splits.dev) == 60
     assert len(splits.test) == 20
     assert not splits.report.dropped

@@ -10,8 +10,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from reft_lab.compose.conf import compose, register_schema
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose, register_schema
 from reft_lab.evaluation.score import score
 
 PROBLEMS = 10

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from reft_lab.compose.conf import FOLDER, Conf, compose, register_schema
 from reft_lab.config.check import check
-from reft_lab.config.conf import FOLDER, Conf, compose, register_schema
 from reft_lab.config.schema import Config
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from reft_lab.compose.conf import Conf, compose, register_schema
 from reft_lab.config.check import check
-from reft_lab.config.conf import Conf, compose, register_schema
 from reft_lab.data.released import FILES, names_of
 
 LARGE = {"codellama": "codellama/CodeLlama-7b-hf", "galactica": "facebook/galactica-6.7b"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reft_lab.compose.conf import Conf, compose, register_schema
 from reft_lab.config.check import check
-from reft_lab.config.conf import Conf, compose, register_schema
 from reft_lab.errors import BadInput
 
 PRESET = "preset=released_code"

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.config.inputs import AnswersConfig, CotConfig, DataConfig, ProgramsConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import make_format
+from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem, load
+from reft_lab.data.settings import DataConfig
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def data(request: pytest.FixtureRequest, shared_data: Path) -> DataConfig:
 
 
 def train(data: DataConfig, cot: CotConfig, runner: ProgramRunner) -> list[Problem]:
-    problems = [problem for problem in load(data, cot, runner).train if problem.cot is not None]
+    problems = [problem for problem in load(data, cot.name, runner).train if problem.cot is not None]
     assert len(problems) > 2000
     return problems
 

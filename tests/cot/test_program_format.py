@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from reft_lab.answers import Outcome
-from reft_lab.config.inputs import AnswersConfig, CotConfig, ProgramsConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import NaturalFormat, ProgramFormat, make_format
+from reft_lab.cot.settings import CotConfig
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 QUESTION = "Janet has 16 ducks and sells 3. How many are left?"
 BODY = "    ducks = 16\n    sold = 3\n\n    result = ducks - sold\n    return result"

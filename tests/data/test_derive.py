@@ -2,13 +2,13 @@
 
 import pytest
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.data import calculation, derive_gsm8k, derive_mathqa, derive_svamp
 from reft_lab.data.gold_programs import gold_programs
 from reft_lab.data.mathqa_operations import OPERATIONS, constant
 from reft_lab.data.program_text import Names, docstring, program
 from reft_lab.data.records import Record, Unusable
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 
 @pytest.fixture(scope="module")

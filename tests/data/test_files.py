@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.config.inputs import DataConfig
 from reft_lab.data.file_names import Shard, data_set_of, shard_of, split_of
 from reft_lab.data.files import find_files
+from reft_lab.data.settings import DataConfig
 from reft_lab.data.sources import read_sources
 from reft_lab.errors import BadInput
 

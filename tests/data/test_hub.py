@@ -10,18 +10,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from reft_lab.config.inputs import DataConfig
 from reft_lab.data.hub import read_hub
+from reft_lab.data.settings import DataConfig
 from reft_lab.data.sources import read_sources
 from reft_lab.errors import BadInput
 
 LOAD = """
 import sys
-from reft_lab.config.inputs import CotConfig, DataConfig
+from reft_lab.cot.settings import CotConfig
+from reft_lab.data.settings import DataConfig
 from reft_lab.data import load
 from reft_lab.errors import BadInput
 try:
-    load(DataConfig(name="gsm8k", hub="someone/gsm8k", hub_config="main"), CotConfig(name="natural"), None)
+    load(DataConfig(name="gsm8k", hub="someone/gsm8k", hub_config="main"), "natural", None)
 except BadInput as error:
     print(error)
 """

@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from reft_lab.config.inputs import CotConfig, DataConfig, ProgramsConfig
 from reft_lab.data import Problem, load
+from reft_lab.data.settings import DataConfig
 from reft_lab.data.splits import carve
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def loaded(shared_data, runner):
         if (name, cot) not in memory:
             config = DataConfig(name=name, path=str(shared_data / name.split("_")[0]))
             started = time.monotonic()
-            memory[name, cot] = load(config, CotConfig(name=cot), runner), time.monotonic() - started
+            memory[name, cot] = load(config, cot, runner), time.monotonic() - started
         return memory[name, cot]
 
     return load_once

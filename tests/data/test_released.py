@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.config.inputs import CotConfig, DataConfig, ProgramsConfig
 from reft_lab.data import load, released
 from reft_lab.data.released import FILES, Released, fetch, names_of
+from reft_lab.data.settings import DataConfig
 from reft_lab.data.sources import read_sources
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 
 def problems(count: int, first: int = 0) -> bytes:
@@ -100,7 +101,7 @@ PAPER = DataConfig(name="gsm8k", source="paper", hub="someone/gsm8k", dev_size=4
 def test_both_files_are_fetched_once_and_read(server: Server, cache: Path) -> None:
     for _ in range(2):
         with ProgramRunner(ProgramsConfig()) as runner:
-            splits = load(PAPER, CotConfig(name="program"), runner)
+            splits = load(PAPER, "program", runner)
         assert splits.report.counts == {"train": 26, "dev": 4, "test": 8}
         notes = " ".join(splits.report.notes)
         assert "train is gsm8k_python_sdp.json, as the paper's authors released it" in notes
@@ -174,7 +175,7 @@ def test_numeric_questions_are_read_as_they_stand(server: Server, monkeypatch: p
         monkeypatch.setitem(FILES, name, Released(12, digest))
         server.files[name] = content
     with ProgramRunner(ProgramsConfig()) as runner:
-        splits = load(DataConfig(name="mathqa_numeric", source="paper", dev_size=1), CotConfig(name="natural"), runner)
+        splits = load(DataConfig(name="mathqa_numeric", source="paper", dev_size=1), "natural", runner)
     assert [(p.question, p.answer, p.options) for p in splits.test] == [
         (row["question"], row["answer_value"], ()) for row in rows
     ]

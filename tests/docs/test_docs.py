@@ -14,15 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.answers.numbers import parse_number
 from reft_lab.answers.outcome import KINDS
+from reft_lab.command.launch import check_command
+from reft_lab.command.resume import split_resume
+from reft_lab.compose.conf import Conf, compose, register_schema
 from reft_lab.config.check import check
-from reft_lab.config.conf import Conf, compose, register_schema
-from reft_lab.config.inputs import CotConfig, DataConfig, ProgramsConfig
-from reft_lab.config.launch import check_command
 from reft_lab.config.options import options, sections, study_options, study_sections
-from reft_lab.config.resume import split_resume
 from reft_lab.config.wording import shown
 from reft_lab.data import load
+from reft_lab.data.settings import DataConfig
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 from tests.docs.pages import PAGES, REPO, anchors, code_spans, commands, prose, rows, section, text_of
 from tests.real_run import made
 
@@ -219,7 +220,7 @@ def test_the_shares_of_programs_are_as_measured(shared_data: Path) -> None:
         for data, total, share, _ in table:
             name = code_spans(data)[0].removeprefix("data=")
             config = DataConfig(name=name, path=str(shared_data / name.split("_")[0]))
-            report = load(config, CotConfig(name="program"), runner).report
+            report = load(config, "program", runner).report
             assert report.kept + sum(report.dropped.values()) == int(total.replace(",", ""))
             measured = 100 * report.kept / int(total.replace(",", ""))
             assert measured == pytest.approx(float(share.removesuffix("%")), abs=0.1)

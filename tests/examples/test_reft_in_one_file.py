@@ -32,20 +32,21 @@ from reft_in_one_file import (
 )
 from torch import nn
 
-from reft_lab.algorithms import advantages as lab_credit
-from reft_lab.algorithms import losses as lab_losses
-from reft_lab.algorithms.examples import Example
-from reft_lab.algorithms.optimizer import linear_decay
-from reft_lab.algorithms.reft import ReFT
-from reft_lab.algorithms.sft import SFT
 from reft_lab.answers.outcome import Outcome
-from reft_lab.config.inputs import ProgramsConfig, ScratchConfig
-from reft_lab.config.training import PPOConfig, SFTConfig
+from reft_lab.equations import credit as lab_credit
+from reft_lab.equations import losses as lab_losses
+from reft_lab.methods.examples import Example
+from reft_lab.methods.optimizer import linear_decay
+from reft_lab.methods.reft import ReFT
+from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.sft import SFT
 from reft_lab.policy import model as lab
 from reft_lab.policy import sampling as lab_sampling
 from reft_lab.policy.loading import make_llama as lab_llama
+from reft_lab.policy.settings import ScratchConfig
 from reft_lab.policy.tokenizer import train_tokenizer
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.randomness import permutation
 from reft_lab.rewards import partial
 from tests.small_models import make_model

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reft_lab.algorithms.reft import RATIO_TOLERANCE, ReFT
 from reft_lab.errors import is_memory
+from reft_lab.methods.reft import RATIO_TOLERANCE, ReFT
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import sample
 from reft_lab.policy.scoring import score, score_all
 from reft_lab.randomness import key, uniforms
-from tests.algorithms.test_reft import CONFIG, make_stage, weights
+from tests.methods.test_reft import CONFIG, make_stage, weights
 from tests.policy.test_sampling import CAP, EOS, PAD, make_prompts
 from tests.policy.test_scoring import make_texts
 from tests.small_models import FAMILIES, make_model

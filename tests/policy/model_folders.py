@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reft_lab.config.inputs import ModelConfig
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading
+from reft_lab.policy.settings import ModelConfig
 
 WEIGHTS = "model.safetensors"
 

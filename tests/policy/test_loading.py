@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaForSequenceClassification
 
-from reft_lab.config.inputs import ModelConfig
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
+from reft_lab.policy.settings import ModelConfig
 from tests.policy.model_folders import WEIGHTS, copied, reconfigure, refused, rewrite
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, MambaConfig, Qwen2Config, Qwen2ForCausalLM
 
-from reft_lab.config.inputs import ModelConfig
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading
+from reft_lab.policy.settings import ModelConfig
 from tests.policy.model_folders import WEIGHTS, reconfigure, refused, rewrite
 
 POINTER = (

@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from reft_lab.config.inputs import ModelConfig
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
+from reft_lab.policy.settings import ModelConfig
 from tests.small_models import save_checkpoint
 
 
@@ -87,7 +87,7 @@ def test_of_a_pickle_on_the_hub_only_tensors_are_taken(repo: Path, model: Path, 
     (cached / "snapshots").mkdir()
     model.rename(cached / "snapshots" / ("0" * 40))
     script = (
-        "from reft_lab.policy import loading\nfrom reft_lab.config.inputs import ModelConfig\n"
+        "from reft_lab.policy import loading\nfrom reft_lab.policy.settings import ModelConfig\n"
         "print(loading.load(ModelConfig(path='someone/small'), [], seed=0)[0].num_parameters() > 0)"
     )
     environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(repo)}

@@ -6,11 +6,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from reft_lab.config.inputs import ModelConfig, ScratchConfig
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
 from reft_lab.policy.scoring import score
+from reft_lab.policy.settings import ModelConfig, ScratchConfig
 from tests.small_models import FAMILIES, make_model, save_checkpoint
 
 TEXTS = ["Sam had 17 apples and ate 2 of them.", "def solution():\n    return 15"]

@@ -8,8 +8,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from reft_lab.config.inputs import ModelConfig, ScratchConfig
 from reft_lab.errors import BadInput
+from reft_lab.policy.settings import ModelConfig, ScratchConfig
 from reft_lab.policy.tokenizer import Codec, set_special_tokens, train_tokenizer
 from tests.small_models import make_tokenizer
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 ROOT = "def solution():\n    return math.sqrt(49)\n"
 EQUATION = "def solution():\n    x = sympy.Symbol('x')\n    return sympy.solve(x - 9, x)[0] - math.floor(2.5)\n"

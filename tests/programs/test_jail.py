@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 if TYPE_CHECKING:
     from reft_lab.programs.jail import JailWorker

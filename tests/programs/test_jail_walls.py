@@ -16,9 +16,9 @@ import pytest
 from hostile import HOSTILE, hostile_programs
 from watching import assert_gone, assert_untouched, children, own_children, peak_mib, status
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs import STATUSES, ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 if sys.platform.startswith("linux"):
     from reft_lab.programs import jail as jail_module
@@ -238,7 +238,7 @@ def test_nothing_outlives_a_killed_trainer(doing: str, tmp_path: Path) -> None:
             sys.executable,
             "-c",
             "import time\n"
-            "from reft_lab.config.inputs import ProgramsConfig\n"
+            "from reft_lab.programs.settings import ProgramsConfig\n"
             "from reft_lab.programs import ProgramRunner\n"
             "runner = ProgramRunner(ProgramsConfig(fallback='jail', timeout=30, call_timeout=60))\n"
             "runner.start()\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramResult, ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import pytest
 from hostile import HOSTILE, hostile_programs
 from watching import assert_gone, assert_untouched, children, peak_mib
 
-from reft_lab.config.inputs import ProgramsConfig
 from reft_lab.programs import STATUSES, ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 
 GOOD = "def solution():\n    return round(2.675, 2) + 40\n"
 GOOD_VALUE = round(2.675, 2) + 40
@@ -119,7 +119,7 @@ def test_a_runner_that_nobody_closed_leaves_no_files(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "from reft_lab.config.inputs import ProgramsConfig\n"
+            "from reft_lab.programs.settings import ProgramsConfig\n"
             "from reft_lab.programs import ProgramRunner\n"
             "runner = ProgramRunner(ProgramsConfig())\n"
             "assert runner.run(['def solution(): return 1'])[0].value == 1\n",
@@ -137,7 +137,7 @@ def test_workers_end_with_a_killed_trainer(tmp_path: Path) -> None:
             sys.executable,
             "-c",
             "import time\n"
-            "from reft_lab.config.inputs import ProgramsConfig\n"
+            "from reft_lab.programs.settings import ProgramsConfig\n"
             "from reft_lab.programs import ProgramRunner\n"
             "runner = ProgramRunner(ProgramsConfig(workers=2))\n"
             "runner.start()\n"

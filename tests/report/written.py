@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from reft_lab.config.conf import compose
+from reft_lab.compose.conf import compose
 
 HOSTILE = "</script><b>bold</b><img src=x onerror=\"document.title='broken'\">&amp;'\"`{{7*7}}"
 PASSPORT = {"started": "2026-01-02T03:04:05+00:00", "command": ["python", "run.py"], "seed": 0, "git": None}

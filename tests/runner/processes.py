@@ -27,9 +27,9 @@ PHASES = {
     r"reft_lab/runner/final\.py": "final",
     r"reft_lab/evaluation/": "evaluating",
     r"reft_lab/policy/sampling": "sampling",
-    r"reft_lab/algorithms/ppo\.py": "updating",
-    r"reft_lab/algorithms/reft\.py": "between sampling and updating",
-    r"reft_lab/algorithms/sft\.py": "training",
+    r"reft_lab/methods/ppo\.py": "updating",
+    r"reft_lab/methods/reft\.py": "between sampling and updating",
+    r"reft_lab/methods/sft\.py": "training",
     r"in _wait_for$": "waiting for the baseline",
     r"reft_lab/runner/loop\.py": "between steps",
     r"reft_lab/(runner/setup|policy/loading)\.py": "loading",
@@ -174,7 +174,7 @@ def nursery(repo: Path) -> ForkServerContext:
     """Starts processes as forks of one that has imported everything and has no threads; saves most of a run's start."""
     context = multiprocessing.get_context("forkserver")
     model = "transformers.models.llama.modeling_llama"
-    context.set_forkserver_preload([model, "tokenizers", "wandb", "reft_lab.config.launch", "reft_lab.runner"])
+    context.set_forkserver_preload([model, "tokenizers", "wandb", "reft_lab.command.launch", "reft_lab.runner"])
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(repo)
     try:

@@ -12,7 +12,7 @@ import torch
 
 from reft_lab.config.alarms import AlarmsConfig
 from reft_lab.runner.alarms import RULES, Alarm, Alarms
-from tests.algorithms import test_reft
+from tests.methods import test_reft
 
 HEALTHY = {
     "rollout/reward": 0.5,

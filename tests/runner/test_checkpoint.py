@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from reft_lab.config.inputs import ScratchConfig
 from reft_lab.policy import saving
+from reft_lab.policy.settings import ScratchConfig
 from reft_lab.policy.tokenizer import train_tokenizer
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.sealed import damage
-from tests.algorithms import test_reft, test_sft
+from tests.methods import test_reft, test_sft
 from tests.runner.processes import nursery
 
 TOKENIZER = train_tokenizer(["a b c"], ScratchConfig())

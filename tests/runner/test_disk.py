@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.runner import run
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.tracking.display import Silence

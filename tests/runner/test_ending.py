@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 import reft_lab.report
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.errors import Interrupted, RunFailed
 from reft_lab.runner import resume, run
 from reft_lab.runner.ending import QUICK, write_report

@@ -9,16 +9,18 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from reft_lab.algorithms.sft import SFT
-from reft_lab.config.inputs import AnswersConfig, CotConfig, ProgramsConfig
-from reft_lab.config.training import SFTConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import CotFormat, make_format
+from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
 from reft_lab.evaluation.greedy import evaluate
+from reft_lab.methods.settings import SFTConfig
+from reft_lab.methods.sft import SFT
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
+from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.runner.gold import encode_gold
 from tests import vocabularies
 from tests.runner.written_programs import programs
@@ -94,13 +96,13 @@ def test_programs_are_learned_by_heart_with_smollm2s_own_vocabulary(form):
 
 @pytest.mark.parametrize("name", LLAMA)
 def test_every_real_gold_program_reads_back_under_llama_2s_vocabulary(name, runner, tmp_path, shared_data):
-    from reft_lab.config.inputs import DataConfig
     from reft_lab.data import load
+    from reft_lab.data.settings import DataConfig
 
     model = shared_data / "tokenizers" / "llama2" / "tokenizer.model"
     codec = Codec(vocabularies.llama(model, name, "model", tmp_path / name))
     for cot in (CotConfig(name="program"), CotConfig(name="natural")):
-        problems = load(DataConfig(name="svamp", path=str(shared_data / "svamp")), cot, runner).train[:500]
+        problems = load(DataConfig(name="svamp", path=str(shared_data / "svamp")), cot.name, runner).train[:500]
         form = make_format(cot, AnswersConfig(), runner, slots=False)
         gold = encode_gold(problems, form, codec, cot)
         assert len(gold.examples) == len(problems) == 500

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.errors import RunFailed, is_memory
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence

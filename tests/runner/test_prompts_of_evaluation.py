@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.cot import ProgramFormat, Stage
 from reft_lab.data import Problem
 from reft_lab.runner import run

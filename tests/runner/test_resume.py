@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from reft_lab.command.resume import Resumption, continued
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
-from reft_lab.config.resume import Resumption, continued
 from reft_lab.runner import resume, run
 from reft_lab.tracking.display import Display, Silence
 from tests.runner.leftovers import assert_same

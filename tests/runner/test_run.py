@@ -11,8 +11,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from reft_lab.answers.outcome import KINDS
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, RunFailed
 from reft_lab.runner import run

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
-from reft_lab.config.inputs import ModelConfig
+from reft_lab.config.running import CheckpointConfig
 from reft_lab.config.schema import Config
-from reft_lab.config.training import CheckpointConfig
 from reft_lab.policy.model import Policy
+from reft_lab.policy.settings import ModelConfig
 from reft_lab.runner import run
 from reft_lab.runner.space import bytes_needed
 from reft_lab.tracking.display import Silence

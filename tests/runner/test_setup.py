@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from reft_lab.algorithms.examples import Example
-from reft_lab.config.inputs import AnswersConfig, CotConfig
+from reft_lab.answers.settings import AnswersConfig
 from reft_lab.config.schema import Config
-from reft_lab.config.training import PPOConfig, SFTConfig
 from reft_lab.cot import NaturalFormat
+from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem, Splits
 from reft_lab.data.report import DataReport
 from reft_lab.errors import BadInput
+from reft_lab.methods.examples import Example
+from reft_lab.methods.settings import PPOConfig, SFTConfig
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.rewards import partial

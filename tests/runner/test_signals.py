@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.config.conf import compose
-from reft_lab.config.signals import STOPS
 from reft_lab.runner import run
+from reft_lab.signals import STOPS
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run, Session, descendants, is_alive

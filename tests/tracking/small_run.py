@@ -11,10 +11,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from reft_lab.config.running import TrackerConfig
 from reft_lab.config.schema import Config
-from reft_lab.config.training import TrackerConfig
+from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 
 STATE_EVERY = 7

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from reft_lab.config.running import TrackerConfig
 from reft_lab.config.schema import Config
-from reft_lab.config.training import TrackerConfig
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
+from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.passport import hash_problems, passport
 from reft_lab.tracking.display import Display, Silence
-from reft_lab.tracking.passport import hash_problems, passport
-from reft_lab.tracking.run_directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 
 
@@ -119,9 +119,9 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from reft_lab.config.schema import Config
-from reft_lab.config.training import TrackerConfig
+from reft_lab.config.running import TrackerConfig
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 config = Config(tracker=TrackerConfig(wandb=sys.argv[2], connect_timeout=2))
 started = time.monotonic()

@@ -21,9 +21,9 @@ from contextlib import closing
 from pathlib import Path
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
-from reft_lab.config.training import TrackerConfig
+from reft_lab.config.running import TrackerConfig
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.run_directory import RunDirectory
+from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.tracking.tracker import Tracker
 path, mode, status = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 tracker = TrackerConfig(wandb=mode, group="kl", tags=["mine", "x" * 80], connect_timeout=5)

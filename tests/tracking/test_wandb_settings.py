@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.config.running import TrackerConfig
 from reft_lab.config.schema import Config
-from reft_lab.config.training import TrackerConfig
 from reft_lab.errors import BadInput
 from reft_lab.tracking.wandb_mode import choose_mode
 from reft_lab.tracking.wandb_settings import check_settings

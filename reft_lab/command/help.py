@@ -1,0 +1,88 @@
+"""What `python run.py --help` prints."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from omegaconf import OmegaConf
+
+from reft_lab.compose.conf import FOLDER, Conf
+from reft_lab.compose.sweeps_folder import GROUP, PARTS, REPO
+from reft_lab.config.options import sections
+
+WIDTH = 118
+# Groups in the order a newcomer meets them; others follow. `recipe` is taken by itself, so it is not offered.
+ORDER = ("model", "data", "cot", "reward", "method", "experiment", "preset", "trainer", "tracker", "debug")
+HIDDEN = ("recipe",)
+STUDIES = (GROUP, *PARTS)
+
+TEXT = """\
+reft_lab: reasoning with reinforced fine-tuning (ReFT, arXiv 2401.08967).
+One command is one experiment: warm a model up on worked examples, reinforce it with PPO, evaluate it.
+
+Start here
+  python run.py                                             tiny model, arithmetic problems: minutes on a CPU
+  python run.py debug=quick                                 the whole path in seconds
+  python run.py model=codellama data=svamp                  another model, another data set
+  python run.py data=gsm8k data.path=DIR_OR_FILE            data from disk instead of the hub
+  python run.py experiment=paper/gsm8k_program_codellama    a setting as published
+  python run.py seed=1 ppo.kl_coef=0.05                     options set by hand
+  python run.py -m reward=exact,partial seed=0,1            every combination, one run after the other
+  python run.py -m sweeps=reft_search                       a search by Optuna; again: it goes on
+  python run.py resume=RUN_DIR                              go on with a run that was stopped
+  python run.py resume=auto seed=1                          go on with the newest such run of this kind, or start one
+  python run.py --cfg job                                   print the experiment, run nothing
+
+Choices: GROUP=NAME, each a file conf/GROUP/NAME.yaml (* is taken unless you say otherwise)
+{choices}
+  reward=my_module.my_function takes a reward function of your own.
+
+Studies: -m sweeps=NAME, each a file sweeps/NAME.yaml; then options sweeps.OPTION=VALUE, such as sweeps.trials=50
+{studies}
+
+Options: SECTION.OPTION=VALUE, such as ppo.lam=0.9 or warmup.epochs=5
+{sections}
+  docs/configuration.md has every option with its meaning, unit, range and default.
+
+A run leaves everything in outputs/DATE/TIME-NAME/ (with -m: multirun/DATE/TIME-NAME/NUMBER/),
+a study in multirun/NAME/.
+Exit codes: 0 finished, 2 bad input, 1 anything else; stopped by a signal, with its state saved: 128 + its number
+(130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 138 SIGUSR1, 140 SIGUSR2). Hydra's own flags: --hydra-help."""
+
+
+def help_text(conf: Conf) -> str:
+    """The page, with the choices that conf/ offers at the moment."""
+    defaults = OmegaConf.to_container(OmegaConf.load(FOLDER / "config.yaml"))["defaults"]  # type: ignore[index, call-overload]
+    taken = {group: name for entry in defaults if not isinstance(entry, str) for group, name in entry.items()}
+    groups = [*ORDER, *(group for group in conf.groups if group not in ORDER + HIDDEN + STUDIES)]
+    lines = [line for group in groups for line in _describe(group, taken.get(group), conf)]
+    names = ", ".join(name for name in sections() if "." not in name and name != "study")  # a sweep sets that one
+    studies = [line for group in STUDIES for line in _describe(group, None, conf)]
+    return TEXT.format(choices="\n".join(lines), studies="\n".join(studies), sections=f"  Sections: {names}.")
+
+
+def _describe(group: str, taken: str | None, conf: Conf) -> Iterator[str]:
+    choices = conf.choices(group)
+    if len(choices) > 12:
+        yield from textwrap.wrap(", ".join(choices), WIDTH, initial_indent=f"  {group:<13}", subsequent_indent=" " * 15)
+        return
+    column = 17 if group in STUDIES else 11
+    for number, name in enumerate(sorted(choices, key=lambda name: (name != taken, name))):
+        line = f"  {'' if number else group:<{column}}{'*' if name == taken else ' '} {name:<19}{summary(group, name)}"
+        yield line.rstrip()
+
+
+def summary(group: str, name: str) -> str:
+    """The first clause of the comment on top of a choice's file; empty where there is none."""
+    file = (REPO if group in STUDIES else FOLDER) / group / f"{name}.yaml"
+    if not file.is_file():
+        return ""
+    comment = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# ") and not line.startswith(("# @package", "#   ")):
+            comment.append(line[2:])
+        elif not line.startswith("# @package"):
+            break
+    return re.split(r"[.;] |\.$", " ".join(comment))[0]

@@ -1,0 +1,45 @@
+"""Ctrl-C and the other signals that stop a run, before it is at work: the process ends at once, without a traceback."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+from reft_lab.signals import PARENT, heard_stops, let_go_of_lost_terminal
+
+# A handler that raises would not do: packages catch what is raised while they are imported, or while a config is
+# composed, and make an error of their own of it.
+
+
+def exit_on_signals(clean_up: Callable[[], None] = lambda: None) -> None:
+    """At a signal that stops a run, clean up and end the process with 128 + the number of the signal.
+
+    A run that begins takes the signals over and gives them back.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        let_go_of_lost_terminal()
+        with suppress(Exception):
+            clean_up()
+            sys.stdout.flush()
+        os.write(2, b"interrupted\n")
+        os._exit(128 + number)
+
+    for number in heard_stops():
+        signal.signal(number, leave)
+
+
+def end_with_sweep() -> None:
+    """If this is a run of a study, let SIGKILL end it with the process that started it (on Linux)."""
+    parent = os.environ.pop(PARENT, None)
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it ended before
+        os._exit(1)

@@ -1,0 +1,96 @@
+"""`experiment=FILE.yaml`: an experiment in a file of one's own, such as the best one of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reft_lab.compose.conf import Conf
+from reft_lab.compose.override_text import as_text
+from reft_lab.compose.overrides import parse
+from reft_lab.errors import BadInput
+
+GROUP = "experiment="
+HEADER = "# @package _global_"
+CHOICE = "override /"
+
+
+def with_files_read(words: Sequence[str]) -> list[str]:
+    """A command line in which `experiment=FILE.yaml` is what the file says; what is given beside it comes first.
+
+    Raises:
+        BadInput: there is no such file, or it is no experiment.
+    """
+    asked = [word for word in words if word.startswith(GROUP) and word.endswith((".yaml", ".yml"))]
+    if not asked:
+        return list(words)
+    others = [word for word in words if word not in asked]
+    given = {word.partition("=")[0] for word in others}
+    said: dict[str, str] = {}
+    for word in asked:
+        said |= _read(Path(word.removeprefix(GROUP)).expanduser())
+    return [f"{key}={value}" for key, value in said.items() if key not in given] + others
+
+
+def as_file(words: Sequence[str], about: Sequence[str]) -> str:
+    """The content of such a file.
+
+    Args:
+        words: overrides, of which the last of each option counts.
+        about: lines that say what it is.
+    """
+    conf = Conf()
+    choices: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for override in parse([word for word in words if "=" in word and not word.startswith(("-", "hydra."))], conf):
+        if override.key_or_group in conf.groups:
+            choices[override.key_or_group] = override.value()
+        else:
+            _put(values, override.key_or_group.split("."), _plain(override.value()))
+    lines = [HEADER, *(f"# {line}" for line in about)]
+    content: dict[str, Any] = {}
+    if choices:
+        content["defaults"] = [{f"{CHOICE}{group}": choice} for group, choice in choices.items()]
+    return "\n".join(lines) + "\n\n" + yaml.safe_dump(content | values, sort_keys=False, allow_unicode=True)
+
+
+def _read(file: Path) -> dict[str, str]:
+    """What a file says, as option or choice and the right-hand side of its override."""
+    if not file.is_file():
+        raise BadInput(f"experiment={file} does not exist (seen from {Path.cwd()}).")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        choices = content.pop("defaults", [])
+        said = {key.removeprefix(CHOICE): value for entry in choices for key, value in entry.items()}
+        return {key: as_text(value) for key, value in [*said.items(), *_leaves(content, "")]}
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError) as error:
+        first = " ".join(str(error).split())[:120]
+        raise BadInput(
+            f"experiment={file} is no experiment ({first}); see conf/experiment for how they look."
+        ) from error
+
+
+def _leaves(content: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = value
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML has it, without the quotes that Hydra remembers."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(entry) for key, entry in value.items()}
+    return getattr(value, "text", value)

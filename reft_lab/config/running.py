@@ -1,0 +1,97 @@
+"""How an experiment is run, watched and recorded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Optional
+
+from reft_lab.errors import BadInput
+from reft_lab.fields import STRICT, OneOf, doc
+
+
+@dataclass
+class TrainerConfig:
+    """Where and how the arithmetic is done."""
+
+    __pydantic_config__ = STRICT
+    device: Annotated[str, doc("auto takes a GPU where there is one"), OneOf("auto", "cpu", "cuda", "mps")] = "auto"
+    precision: Annotated[
+        str, doc("weights and optimiser are fp32 masters; bf16 means autocast over them"), OneOf("fp32", "bf16")
+    ] = "fp32"
+    threads: Annotated[
+        Optional[int],
+        doc("CPU threads; null: as many as a quick measurement finds fastest, and torch's default beside a GPU", ge=1),
+    ] = None
+    tokens_per_micro_batch: Annotated[
+        int, doc("most tokens, padding included, in one forward and backward pass", unit="tokens", ge=64)
+    ] = 8192
+    decode_batch: Annotated[int, doc("prompts decoded at once, in rollouts and in evaluation", ge=1)] = 128
+    fast_path: Annotated[
+        bool,
+        doc("family-specific code where there is one (Llama); false takes the generic path everywhere"),
+    ] = True
+
+
+@dataclass
+class TrackerConfig:
+    """What is recorded besides the run directory."""
+
+    __pydantic_config__ = STRICT
+    wandb: Annotated[
+        str,
+        doc("W&B mode; auto: online when logged in, else offline"),
+        OneOf("auto", "online", "offline", "disabled"),
+    ] = "auto"
+    project: Annotated[str, doc("W&B project", min_length=1)] = "reft_lab"
+    entity: Annotated[Optional[str], doc("W&B user or team; null: the default of the account")] = None
+    group: Annotated[Optional[str], doc("W&B group; null: none")] = None
+    tags: Annotated[list[str], doc("W&B tags beside those of docs/wandb.md")] = field(default_factory=list)
+    connect_timeout: Annotated[float, doc("longest wait for the W&B server before going offline", unit="s", gt=0)] = 10
+    samples: Annotated[int, doc("sampled responses written to samples.jsonl per evaluation", ge=0)] = 8
+    artifact: Annotated[bool, doc("upload checkpoints/best of a finished run to W&B")] = False
+    report: Annotated[bool, doc("write report.html at the end")] = True
+
+
+@dataclass
+class CheckpointConfig:
+    """When the full training state is saved, and how many of them are kept."""
+
+    __pydantic_config__ = STRICT
+    every: Annotated[
+        Optional[str],
+        doc(
+            "save the full state every so many steps (50: optimiser steps of SFT, iterations of ReFT) or at intervals "
+            "(90s, 10min, 2h); null: at evaluations"
+        ),
+    ] = None
+    keep: Annotated[int, doc("full states kept; the older ones are for when the newest is damaged", ge=1)] = 2
+
+
+@dataclass(frozen=True)
+class Every:
+    """How often: every so many steps, or every so many seconds; neither: at evaluations."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
+SECONDS = {"s": 1, "min": 60, "h": 3600}
+
+
+def parse_every(text: str | None) -> Every:
+    """What a value of `checkpoint.every` stands for: `50`, `90s`, `10min`, `2h`, or None.
+
+    Raises:
+        BadInput: it stands for nothing.
+    """
+    if text is None:
+        return Every()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)?", text.strip())
+    amount = float(found[1]) if found else 0.0
+    if not found or amount == 0 or (not found[2] and not amount.is_integer()):
+        raise BadInput(
+            f"checkpoint.every={text} is not possible: it must be a number of steps (50), a time (90s, 10min, 2h), "
+            "or null."
+        )
+    return Every(seconds=amount * SECONDS[found[2]]) if found[2] else Every(steps=int(amount))

@@ -1,0 +1,51 @@
+"""How reasoning is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+from reft_lab.fields import STRICT, OneOf, doc
+
+
+@dataclass
+class CotConfig:
+    """How reasoning is written: natural language or a program."""
+
+    __pydantic_config__ = STRICT
+    name: Annotated[str, doc("natural language (N-CoT) or a Python program (P-CoT)"), OneOf("natural", "program")] = (
+        "program"
+    )
+    number_slots: Annotated[
+        Optional[bool],
+        doc(
+            "programs: write the question's numbers as x0, x1, ... with their values in the program's signature; "
+            "null: for model.name=tiny only"
+        ),
+    ] = None
+    sft_trigger: Annotated[
+        bool, doc("programs: the SFT prompt ends with `def solution():` and the question as its docstring")
+    ] = True
+    rl_trigger: Annotated[
+        bool, doc("programs: the RL prompt ends with `def solution():` and the question as its docstring")
+    ] = True
+    cut_at_blank_line: Annotated[bool, doc("programs: cut at the first blank line, as the released code does")] = False
+    begin_of_sequence: Annotated[
+        bool, doc("prompts begin with the tokenizer's begin-of-sequence token, where it adds one")
+    ] = True
+    round_trip: Annotated[
+        str,
+        doc(
+            "gold reasoning that the tokenizer does not give back as it was written: exact stops the run, blanks lets "
+            "it pass where only blanks differ (natural language only), drop leaves the problem out"
+        ),
+        OneOf("exact", "blanks", "drop"),
+    ] = "exact"
+    too_long: Annotated[
+        str,
+        doc(
+            "training examples longer than max_tokens and prompts longer than ppo.max_prompt_tokens are left out and "
+            "counted (leave_out), or cut at their end, prompts in evaluation too (cut: a prompt may lose its trigger)"
+        ),
+        OneOf("leave_out", "cut"),
+    ] = "leave_out"

@@ -1,0 +1,58 @@
+"""The questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+from reft_lab.fields import STRICT, OneOf, doc
+
+
+@dataclass
+class DataConfig:
+    """The questions: which data set, from where, and how it is split."""
+
+    __pydantic_config__ = STRICT
+    name: Annotated[
+        str,
+        doc(
+            "data set; arithmetic is generated, mathqa_numeric asks multiple choice for the right option's number, any "
+            "other is read as it stands",
+            min_length=1,
+        ),
+    ] = "arithmetic"
+    source: Annotated[
+        str,
+        doc(
+            "where the problems come from when neither data.path nor data.train is given: the hub (data.hub), or the "
+            "files that the paper's authors released, fetched once and checked (paper)"
+        ),
+        OneOf("hub", "paper"),
+    ] = "hub"
+    hub: Annotated[Optional[str], doc("hub id that is loaded with data.source=hub when no path is given")] = None
+    hub_config: Annotated[Optional[str], doc("configuration name of the hub data set")] = None
+    path: Annotated[Optional[str], doc("file or folder to read instead of the hub; the format is recognised")] = None
+    train: Annotated[Optional[str], doc("file with the training problems (goes before what `path` holds)")] = None
+    dev: Annotated[Optional[str], doc("file with the dev problems (otherwise dev is carved from train)")] = None
+    test: Annotated[Optional[str], doc("file with the test problems")] = None
+    train_size: Annotated[Optional[int], doc("seeded subset of the training problems", unit="problems", ge=1)] = None
+    dev_size: Annotated[int, doc("problems carved from train for dev", unit="problems", ge=1)] = 200
+    test_size: Annotated[
+        Optional[int],
+        doc("test problems: how many to generate, to carve where there is no test file, or a seeded subset", ge=1),
+    ] = None
+    families: Annotated[
+        str,
+        doc(
+            "questions that dev and test, where they are carved, do not share with train: equal but for numbers and "
+            "names too (masked), but for case, blanks, punctuation and number format (normalised), or but for case and "
+            "blanks (exact)"
+        ),
+        OneOf("masked", "normalised", "exact"),
+    ] = "masked"
+    split_seed: Annotated[int, doc("seed of every split and subset; the same for all seeds of a study", ge=0)] = 0
+    annotation: Annotated[
+        str,
+        doc("arithmetic only: many annotators' hands (mixed) or one clean style (clean)"),
+        OneOf("mixed", "clean"),
+    ] = "mixed"

@@ -1,0 +1,32 @@
+"""Greedy evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+from reft_lab.fields import STRICT, doc
+
+
+@dataclass
+class EvalConfig:
+    """Greedy evaluation."""
+
+    __pydantic_config__ = STRICT
+    max_new_tokens: Annotated[Optional[int], doc("longest response; null: ppo.max_new_tokens", unit="tokens", ge=1)] = (
+        None
+    )
+    sft_total_tokens: Annotated[
+        Optional[int],
+        doc(
+            "longest prompt plus response when the warm-up or SFT is evaluated; null: no limit of this kind",
+            unit="tokens",
+            ge=16,
+        ),
+    ] = None
+    dev_limit: Annotated[
+        Optional[int], doc("evaluate on the first so many dev problems only", unit="problems", ge=1)
+    ] = None
+    test_limit: Annotated[
+        Optional[int], doc("evaluate on the first so many test problems only", unit="problems", ge=1)
+    ] = None

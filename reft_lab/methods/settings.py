@@ -1,0 +1,107 @@
+"""Settings of the stages that methods are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+from reft_lab.fields import STRICT, OneOf, doc
+
+
+@dataclass
+class SFTConfig:
+    """Supervised fine-tuning on gold reasoning (paper, section 3.1): the warm-up, and the SFT baseline."""
+
+    __pydantic_config__ = STRICT
+    epochs: Annotated[int, doc("passes over the training problems; 0 skips the stage", unit="epochs", ge=0)] = 2
+    batch_size: Annotated[int, doc("problems per optimiser step", unit="problems", ge=1)] = 48
+    lr: Annotated[float, doc("peak learning rate", gt=0, le=1)] = 1e-5
+    schedule: Annotated[
+        str, doc("learning rate after its warm-up: down to zero, or constant"), OneOf("linear", "constant")
+    ] = "linear"
+    schedule_epochs: Annotated[
+        Optional[int], doc("epochs the schedule is laid out for; null: as many as are trained", unit="epochs", ge=1)
+    ] = None
+    lr_warmup_fraction: Annotated[float, doc("share of the schedule over which the rate rises", ge=0, le=1)] = 0.1
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    loss_average: Annotated[
+        str,
+        doc(
+            "the loss averages over all tokens of a batch (token), or over those of each `loss_group` problems first "
+            "and then over these groups (group: the released code, whose processes average on their own)"
+        ),
+        OneOf("token", "group"),
+    ] = "token"
+    loss_group: Annotated[int, doc("problems in a group, for loss_average=group", unit="problems", ge=1)] = 3
+    max_tokens: Annotated[
+        int,
+        doc("longest prompt plus gold reasoning; cot.too_long says what becomes of others", unit="tokens", ge=16),
+    ] = 1024
+    eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
+
+
+@dataclass
+class PPOConfig:
+    """Reinforcement by PPO (paper, section 3.2)."""
+
+    __pydantic_config__ = STRICT
+    data_epochs: Annotated[float, doc("passes over the training problems", unit="epochs", gt=0)] = 300
+    iterations: Annotated[
+        Optional[int], doc("iterations of rollout and update; null: as many as `data_epochs` takes", ge=0)
+    ] = None
+    rollouts: Annotated[int, doc("responses sampled per iteration (the paper's batch)", ge=1)] = 32
+    samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
+    mini_batch: Annotated[int, doc("responses per optimiser step", ge=1)] = 32
+    epochs: Annotated[int, doc("optimiser passes over each batch of rollouts (U in the paper)", ge=1)] = 2
+    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
+    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    gamma: Annotated[float, doc("discount on V(s_{t+1})", ge=0, le=1)] = 1.0
+    lam: Annotated[float, doc("GAE lambda", ge=0, le=1)] = 0.95
+    kl_coef: Annotated[
+        float, doc("beta: weight of the KL penalty in the reward (paper: 0.01 programs, 0.05 natural)", ge=0)
+    ] = 0.01
+    kl_estimator: Annotated[
+        str,
+        doc("per-token KL estimate: k1 = log ratio (paper), k2 = half its square, k3 = r - 1 - log r"),
+        OneOf("k1", "k2", "k3"),
+    ] = "k1"
+    clip: Annotated[float, doc("epsilon of the policy-ratio clip", gt=0)] = 0.2
+    value_clip: Annotated[Optional[float], doc("epsilon of the value clip; null: no clip", gt=0)] = 0.2
+    value_coef: Annotated[float, doc("alpha: weight of the value loss", ge=0)] = 5.0
+    value_grad_to_trunk: Annotated[
+        bool, doc("the value loss also trains the shared trunk (paper: true; too much for a tiny model)")
+    ] = True
+    value_init: Annotated[
+        str,
+        doc(
+            "value head at the start: all zero, so that every value is 0 (zero), or torch's own for a linear layer "
+            "(random: uniform within 1/sqrt(width), as TRL's head, which the released code takes)"
+        ),
+        OneOf("zero", "random"),
+    ] = "zero"
+    whiten: Annotated[bool, doc("advantages to mean 0, variance 1 over the batch's response tokens")] = True
+    loss_average: Annotated[
+        str,
+        doc("losses average within a response first, then over responses (sequence), or over all tokens (token)"),
+        OneOf("sequence", "token"),
+    ] = "sequence"
+    max_prompt_tokens: Annotated[
+        int, doc("longest prompt; cot.too_long says what becomes of others", unit="tokens", ge=8)
+    ] = 300
+    max_new_tokens: Annotated[int, doc("longest response", unit="tokens", ge=1)] = 400
+    total_tokens: Annotated[
+        Optional[int],
+        doc(
+            "longest prompt plus response, in rollouts and evaluation; null: no limit of this kind",
+            unit="tokens",
+            ge=16,
+        ),
+    ] = None
+    eval_every: Annotated[int, doc("evaluate on dev every so many iterations (and after the last)", ge=1)] = 20
+    eval_every_epochs: Annotated[
+        Optional[float],
+        doc("evaluate every so many passes over the training problems instead; null: as `eval_every` says", gt=0),
+    ] = None

@@ -1,0 +1,52 @@
+"""The base model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Optional
+
+from reft_lab.fields import STRICT, OneOf, doc
+
+
+@dataclass
+class ScratchConfig:
+    """A small Llama made on the spot, with a tokenizer trained on the run's training split."""
+
+    __pydantic_config__ = STRICT
+    hidden_size: Annotated[int, doc("width of the model", unit="units", ge=8)] = 64
+    layers: Annotated[int, doc("transformer layers", ge=1)] = 3
+    heads: Annotated[int, doc("attention heads; must divide hidden_size into even parts", ge=1)] = 4
+    mlp_size: Annotated[int, doc("width of the feed-forward part", unit="units", ge=8)] = 192
+    max_positions: Annotated[int, doc("longest prompt plus response", unit="tokens", ge=64)] = 1024
+    vocabulary: Annotated[
+        int, doc("most tokens the trained tokenizer may have (256 of them are single bytes)", unit="tokens", ge=300)
+    ] = 4096
+    min_count: Annotated[int, doc("a word seen less often in training is spelled from smaller pieces", ge=1)] = 3
+
+
+@dataclass
+class ModelConfig:
+    """The base model: a hub id or folder, or one made from scratch."""
+
+    __pydantic_config__ = STRICT
+    name: Annotated[str, doc("short name, used in run names", min_length=1)] = "tiny"
+    path: Annotated[
+        Optional[str], doc("hub id or folder to load model and tokenizer from; null makes the model from `scratch`")
+    ] = None
+    revision: Annotated[Optional[str], doc("branch, tag or commit on the hub; null takes the newest")] = None
+    scratch: Annotated[ScratchConfig, doc("shape of a model made on the spot, used when `path` is null")] = field(
+        default_factory=ScratchConfig
+    )
+    pad_token: Annotated[Optional[str], doc("pad token to use where the tokenizer has none")] = None
+    eos_token: Annotated[Optional[str], doc("end-of-sequence token to use where the tokenizer has none")] = None
+    value: Annotated[
+        str,
+        doc(
+            "value model: a head on the policy's trunk (shared), or on a copy of it that is made after the warm-up "
+            "(separate, ablation)"
+        ),
+        OneOf("shared", "separate"),
+    ] = "shared"
+    gradient_checkpointing: Annotated[
+        bool, doc("recompute activations in the backward pass: less memory, about a third more time")
+    ] = False

@@ -1,0 +1,110 @@
+"""After a search: the winner and the setting it began with, on seeds that no trial had."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from reft_lab.analysis.statistics import Mean, paired_difference
+from reft_lab.compose.override_text import as_text
+from reft_lab.run_dir import disk
+from reft_lab.run_dir.saved import RESULT
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.lines import best_of, setting
+from reft_lab.studies.outcome import Outcome
+from reft_lab.studies.slot import Doer, words_of
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+FOLDER, FILE = "confirm", "confirm.json"
+FRESH = 1000  # the first of the fresh seeds
+
+
+def confirm(
+    trials: Sequence[FrozenTrial], definition: Definition, doers: Sequence[Doer], say: Callable[[str], None]
+) -> None:
+    """Run both on the same fresh seeds and compare them on the test set, which the search never read.
+
+    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `doers`.
+    """
+    from optuna.trial import TrialState
+
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = best_of(finished, definition.objectives[0])
+    first = _first_words(definition)
+    if tuple(best.user_attrs["overrides"]) == first:
+        say("the best trial is the setting that the search began with; there is nothing to confirm.")
+        return
+    candidates = range(FRESH, FRESH + definition.confirm + len(definition.seeds))
+    seeds = [seed for seed in candidates if seed not in definition.seeds][: definition.confirm]
+    sides = {f"trial-{best.number}": tuple(best.user_attrs["overrides"]), "first": first}
+    say(f"confirming trial {best.number} ({setting(best)}) on {len(seeds)} fresh seeds")
+    jobs = [
+        (definition.folder / FOLDER / name / f"seed-{seed}", _words_of(definition, words, seed, name))
+        for name, words in sides.items()
+        for seed in seeds
+    ]
+    for outcome in _done(jobs, doers):
+        if outcome.status != "finished":
+            say(f"not confirmed: {outcome.reason}")
+            return
+    accuracies = {
+        name: [_test_accuracy(definition.folder / FOLDER / name / f"seed-{seed}") for seed in seeds] for name in sides
+    }
+    ours, theirs = accuracies.values()
+    difference = paired_difference(ours, theirs)
+    found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
+    disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
+    say(
+        f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
+        f"setting; {_in_words(difference)}"
+    )
+
+
+def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: str) -> tuple[str, ...]:
+    """All overrides of a run; it belongs to the study, and is told from its trials."""
+    return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
+
+
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:
+    """What became of the runs, in order."""
+    free: SimpleQueue[Doer] = SimpleQueue()
+    for do in doers:
+        free.put(do)
+
+    def one(job: tuple[Path, tuple[str, ...]]) -> Outcome:
+        do = free.get()
+        try:
+            return do(*job)
+        finally:
+            free.put(do)
+
+    with ThreadPoolExecutor(len(doers), "confirm") as pool:
+        return list(pool.map(one, jobs))
+
+
+def _in_words(difference: Mean) -> str:
+    mean = 100 * difference.mean
+    if not difference.known:
+        return f"a difference of {mean:+.1f} points on one seed, which says little."
+    shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+    return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
+
+
+def _first_words(definition: Definition) -> tuple[str, ...]:
+    """The setting that the search began with; the experiment as it stands where it began with none."""
+    if not definition.first:
+        return ()
+    values = definition.first[0]
+    return tuple(each.override(values[each.key]) for each in definition.space if each.key in values)
+
+
+def _test_accuracy(directory: Path) -> float:
+    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    return float(result["final"]["test"]["accuracy"])

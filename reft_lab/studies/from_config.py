@@ -1,0 +1,256 @@
+"""From the composed config and the command line to a Definition that is known to make sense."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from reft_lab.compose.conf import Conf, experiment_of
+from reft_lab.compose.override_text import as_text
+from reft_lab.compose.overrides import check_overrides, parse, register_rewards
+from reft_lab.config.explain import explain
+from reft_lab.config.sweeps import SweepsConfig
+from reft_lab.config.wording import unknown_option, wrong_value
+from reft_lab.errors import BadInput
+from reft_lab.run_dir.changes import flat
+from reft_lab.studies.definition import Definition, Objective
+from reft_lab.studies.metrics import check_metric
+from reft_lab.studies.parameter import Parameter
+from reft_lab.studies.sense import check_sampler, check_storage
+from reft_lab.studies.space import check_values, from_entry, from_override
+
+JOURNAL = "journal.log"  # the ending that optuna-dashboard and its like take for a journal
+TRIALS = 20
+LARGEST_GRID = 10_000
+
+
+def from_config(cfg: DictConfig, arguments: Sequence[str]) -> Definition:
+    """The study that a composed config stands for.
+
+    Args:
+        cfg: the composed config with its `sweeps` node and Hydra's.
+        arguments: the command line's overrides; Hydra's own are passed over.
+
+    Raises:
+        BadInput: anything in it cannot be.
+    """
+    if cfg.get("sweeps") is None:
+        raise BadInput("hydra/sweeper=study needs a study; say which, as in -m sweeps=optuna.")
+    flags = _flags(cfg)
+    conf = Conf(next((flag.partition("=")[2] for flag in flags if flag.startswith("--config-dir=")), None), _name(cfg))
+    given = [override for override in parse(list(arguments), conf) if not _is_about_the_sweep(override)]
+    from_file = _words_of_the_file(cfg, given, conf)
+    meant = _with_words_of_the_file(cfg, arguments, from_file, conf)
+    sweeps = _typed(meant.sweeps)
+    space = _space(sweeps, cfg, given, conf)
+    fixed = _fixed(cfg, given, from_file, space, conf)
+    folder = Path(str(cfg.hydra.sweep.dir)).absolute()
+    definition = Definition(
+        name=sweeps.name,
+        folder=folder,
+        storage=sweeps.storage or f"journal://{folder / JOURNAL}",
+        space=space,
+        fixed=fixed,
+        first=_first(sweeps, given, space),
+        objectives=_objectives(sweeps, meant.method),
+        trials=_trials(sweeps, space),
+        sampler=sweeps.sampler,
+        pruner=sweeps.pruner,
+        seeds=tuple(sweeps.seeds),
+        workers=sweeps.workers,
+        gpus=None if sweeps.gpus is None else tuple(sweeps.gpus),
+        retries=sweeps.retries,
+        max_failure_rate=sweeps.max_failure_rate,
+        confirm=sweeps.confirm,
+        flags=flags,
+    )
+    _check_together(definition)
+    check_sampler(definition)
+    check_storage(definition)
+    return definition
+
+
+def _plain(node: DictConfig) -> dict[str, Any]:
+    try:
+        return dict(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
+    except OmegaConfBaseException as error:
+        raise BadInput(explain(error)) from error
+
+
+def _typed(node: DictConfig) -> SweepsConfig:
+    try:
+        return pydantic.TypeAdapter(SweepsConfig).validate_python(_plain(node))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["sweeps", *(str(part) for part in first["loc"] if isinstance(part, str))])
+        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
+
+
+def _is_about_the_sweep(override: Override) -> bool:
+    return re.match(r"(sweeps|hydra)\b", override.key_or_group) is not None
+
+
+def _flags(cfg: DictConfig) -> tuple[str, ...]:
+    """What Hydra needs on the command line of each run to compose as it did here."""
+    folders = [source.path for source in cfg.hydra.runtime.config_sources if source.provider == "command-line"]
+    name = [] if _name(cfg) == "config" else [f"--config-name={_name(cfg)}"]
+    return (*(f"--config-dir={folder}" for folder in folders), *name, *_searchpath(cfg))
+
+
+def _searchpath(cfg: DictConfig) -> list[str]:
+    return [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+
+
+def _name(cfg: DictConfig) -> str:
+    return str(cfg.hydra.job.config_name or "config")
+
+
+def _space(sweeps: SweepsConfig, cfg: DictConfig, given: Sequence[Override], conf: Conf) -> tuple[Parameter, ...]:
+    """The file's space, with what the command line says of it in place of what the file says."""
+    own = {override.key_or_group: override for override in given}
+    listed = {**(cfg.hydra.sweeper.get("params") or {}), **sweeps.params}
+    found = {key: from_entry(str(key), entry, conf) for key, entry in listed.items() if key not in own}
+    swept = {key: from_override(override, conf) for key, override in own.items() if override.is_sweep_override()}
+    order = [key for key in listed if key in found or key in swept]
+    space = {key: found.get(key) or swept[key] for key in order} | swept
+    if not space:
+        raise BadInput(
+            "the study has nothing to search; give a range on the command line, such as 'ppo.lam=interval(0.9,1)', or "
+            "in sweeps.params."
+        )
+    return tuple(space.values())
+
+
+def _words_of_the_file(cfg: DictConfig, given: Sequence[Override], conf: Conf) -> list[Override]:
+    """What sweeps.fixed says, less what the command line says otherwise."""
+    own = {override.key_or_group for override in given}
+    words = parse(_plain(cfg.sweeps)["fixed"] or [], conf)
+    for override in words:
+        if _is_about_the_sweep(override):
+            raise BadInput(f"sweeps.fixed has {override.input_line}, which is not about an experiment; take it out.")
+    check_overrides(words, conf, multirun=False)
+    register_rewards(words, conf)
+    return [override for override in words if override.key_or_group not in own]
+
+
+def _with_words_of_the_file(
+    cfg: DictConfig, arguments: Sequence[str], from_file: Sequence[Override], conf: Conf
+) -> DictConfig:
+    """The study as it looks beside the experiment that its trials run, to which it may refer (${ppo.lam})."""
+    refers = "${" in OmegaConf.to_yaml(cfg.sweeps)
+    if not from_file or not (refers or any(override.key_or_group in conf.groups for override in from_file)):
+        return cfg
+    words = [str(override.input_line) for override in from_file]
+    return conf.compose([*_searchpath(cfg), *arguments, *words], RunMode.MULTIRUN)
+
+
+def _fixed(
+    cfg: DictConfig, given: Sequence[Override], from_file: Sequence[Override], space: Sequence[Parameter], conf: Conf
+) -> tuple[str, ...]:
+    """What every run is given: the file's words, then the command line's."""
+    searched = {parameter.key for parameter in space}
+    for override in from_file:
+        if override.key_or_group in searched:
+            raise BadInput(f"{override.key_or_group} is in sweeps.fixed and in the space; take it out of one of them.")
+    words = [str(override.input_line) for override in given if not override.is_sweep_override()]
+    return (*(str(override.input_line) for override in from_file), *_beside(cfg, words, searched, conf), *words)
+
+
+def _beside(cfg: DictConfig, words: Sequence[str], searched: set[str], conf: Conf) -> list[str]:
+    """Options of the experiment that the file of a study sets itself, which only one of `@package _global_` can."""
+    if conf.package("sweeps", str(cfg.hydra.runtime.choices.get("sweeps"))) != "_global_":
+        return []
+    register_rewards(parse(words, conf), conf)
+    before, after = flat(experiment_of(conf.compose([*_searchpath(cfg), *words]))), flat(experiment_of(cfg))
+    return [f"{key}={as_text(value)}" for key, value in after.items() if value != before[key] and key not in searched]
+
+
+def _first(sweeps: SweepsConfig, given: Sequence[Override], space: Sequence[Parameter]) -> tuple[dict[str, Any], ...]:
+    """The settings to begin with, without what the command line fixes."""
+    fixed = {override.key_or_group for override in given if not override.is_sweep_override()}
+    settings = []
+    for number, values in enumerate(sweeps.first):
+        searched = {key: value for key, value in values.items() if key not in fixed}
+        settings.append(check_values(searched, space, f"sweeps.first, entry {number},"))
+    return tuple(settings)
+
+
+def _objectives(sweeps: SweepsConfig, method: str) -> tuple[Objective, ...]:
+    metrics, directions = sweeps.objective, sweeps.direction
+    if not metrics:
+        raise BadInput("sweeps.objective is empty; give at least one, as in sweeps.objective=[accuracy].")
+    if len(directions) != len(metrics):
+        raise BadInput(
+            f"sweeps.objective has {len(metrics)} and sweeps.direction {len(directions)} entries; "
+            "give one direction for each objective."
+        )
+    for direction in directions:
+        if direction not in ("maximize", "minimize"):
+            raise BadInput(f"sweeps.direction has {direction}; it takes maximize and minimize.")
+    if len(set(metrics)) < len(metrics):
+        raise BadInput("sweeps.objective names a metric twice; name each once.")
+    for metric in metrics:
+        check_metric(metric, method)
+    return tuple(Objective(metric, direction) for metric, direction in zip(metrics, directions, strict=True))
+
+
+def _trials(sweeps: SweepsConfig, space: Sequence[Parameter]) -> int:
+    if sweeps.sampler.name != "grid":
+        return sweeps.trials or TRIALS
+    for parameter in space:
+        if math.isinf(parameter.size):
+            raise BadInput(
+                f"sweeps/sampler=grid tries every value, and {parameter.key}={parameter} has no end of them; list "
+                "some, give a step, or take another sampler."
+            )
+    points = math.prod(int(parameter.size) for parameter in space)
+    if points > LARGEST_GRID:
+        raise BadInput(
+            f"the grid has {points} points, which are too many to try; take another sampler, or fewer values."
+        )
+    if sweeps.trials not in (None, points):
+        raise BadInput(
+            f"sweeps.trials={sweeps.trials} does not go with a grid, which has {points} points; leave it out."
+        )
+    return points
+
+
+def _check_together(definition: Definition) -> None:
+    """What no option of a study can know alone."""
+    searched = {parameter.key for parameter in definition.space}
+    if not re.fullmatch(r"[\w.+=-]+", definition.name):
+        raise BadInput(
+            f"sweeps.name={definition.name} is not possible: it names a folder, so it takes letters, digits and "
+            ". _ + = - only."
+        )
+    for key, values in (("seeds", definition.seeds), ("gpus", definition.gpus or ())):
+        if len(set(values)) < len(values) or any(value < 0 for value in values):
+            raise BadInput(f"sweeps.{key}={list(values)} is not possible: it takes different numbers, 0 or more.")
+    if definition.gpus == ():
+        raise BadInput("sweeps.gpus=[] names no GPU; leave it out, or take trainer=cpu.")
+    if definition.seeds and ("seed" in searched or any(word.startswith("seed=") for word in definition.fixed)):
+        raise BadInput("sweeps.seeds sets the seed of each run; leave seed= out, or leave sweeps.seeds out.")
+    if definition.confirm and ("seed" in searched or len(definition.objectives) > 1):
+        why = "the seed is searched" if "seed" in searched else "several objectives have no one winner"
+        raise BadInput(f"sweeps.confirm={definition.confirm} is not possible: {why}; take sweeps.confirm=0.")
+    if len(definition.first) > definition.trials:
+        raise BadInput(
+            f"sweeps.first has {len(definition.first)} settings and there are {definition.trials} trials; raise "
+            "sweeps.trials."
+        )
+    if definition.first and definition.sampler.name == "grid":
+        raise BadInput("sweeps.first does not go with a grid, which has every point once; leave it out.")
+    if (definition.folder / "multirun.yaml").exists():
+        raise BadInput(
+            f"{definition.folder} holds a plain multirun and no study; take another sweeps.name or hydra.sweep.dir."
+        )

@@ -1,0 +1,119 @@
+"""One option that a study varies: what it may be, for optuna and for a command line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.compose.override_text import as_text
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One option that a study varies.
+
+    Attributes:
+        key: the option (`ppo.lam`), or a group (`reward`).
+        kind: "float", "int" or "choice".
+        low: least value of a float or int.
+        high: largest value of a float or int, included.
+        log: whether values are drawn evenly in the logarithm.
+        step: the distance of neighbouring values; None: any (float), 1 (int).
+        choices: the values of a choice as Hydra parsed them: None, bool, int, float, str, list or dict.
+    """
+
+    key: str
+    kind: str
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    step: float | int | None = None
+    choices: tuple[Any, ...] = ()
+
+    def distribution(self) -> BaseDistribution:
+        """The same for optuna; a choice that is a list or a mapping goes in as text (see `stored`)."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        if self.kind == "choice":
+            return CategoricalDistribution([stored(choice) for choice in self.choices])
+        low, high = self._ends()
+        if self.kind == "int":
+            return IntDistribution(int(low), int(high), log=self.log, step=int(self.step or 1))
+        return FloatDistribution(low, high, log=self.log, step=self.step)
+
+    def override(self, value: Any) -> str:
+        """The word of a command line that gives this option `value`, one of the study's values."""
+        if self.kind == "choice":
+            value = next((choice for choice in self.choices if _same(stored(choice), value)), value)
+        return f"{self.key}={as_text(value)}"
+
+    def grid(self) -> tuple[Any, ...]:
+        """Every value, in order; only for a choice, an int, or a float with a step."""
+        if self.kind == "choice":
+            return tuple(stored(choice) for choice in self.choices)
+        low, _ = self._ends()
+        step = self.step or 1
+        values = (low + number * step for number in range(int(self.size)))
+        return tuple(int(value) if self.kind == "int" else clean(value) for value in values)
+
+    @property
+    def size(self) -> float:
+        """How many values it has: infinity for a float without a step."""
+        if self.kind == "choice":
+            return len(self.choices)
+        if self.kind == "float" and self.step is None:
+            return math.inf
+        low, high = self._ends()
+        return int((high - low) / (self.step or 1) + 1e-9) + 1
+
+    def takes(self, value: Any) -> bool:
+        """Whether `value` is one of its values."""
+        if self.kind == "choice":
+            return any(_same(stored(choice), stored(value)) for choice in self.choices)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        low, high = self._ends()
+        if not low <= value <= high or (self.kind == "int" and value != int(value)):
+            return False
+        steps = (value - low) / self.step if self.step else 0.0
+        return abs(steps - round(steps)) < 1e-8
+
+    def value(self, value: Any) -> Any:
+        """One of its values, as optuna has it: 1 is 1.0 where it is a float."""
+        if self.kind == "choice":
+            return next(stored(choice) for choice in self.choices if _same(stored(choice), stored(value)))
+        return int(value) if self.kind == "int" else float(value)
+
+    def _ends(self) -> tuple[float, float]:
+        assert self.low is not None
+        assert self.high is not None
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        """As one writes it: `interval(0.9, 1.0)`."""
+        if self.kind == "choice":
+            return f"choice({', '.join(as_text(choice) for choice in self.choices)})"
+        if self.step is not None:
+            parts = f"low: {as_text(self.low)}, high: {as_text(self.high)}, step: {as_text(self.step)}"
+            return f"{{{parts}{', log: true' if self.log else ''}}}"
+        interval = f"interval({as_text(self.low)}, {as_text(self.high)})"
+        return f"tag(log, {interval})" if self.log else interval
+
+
+def clean(value: float) -> float:
+    """A float without what adding up steps leaves behind: 0.30000000000000004 is 0.3."""
+    return float(f"{value:.12g}")
+
+
+def stored(value: Any) -> Any:
+    """A choice as optuna keeps it: itself, or a list or mapping as the text of its override."""
+    return as_text(value) if isinstance(value, (list, dict)) else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, where 1 is 1.0 but not true."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

@@ -1,0 +1,162 @@
+"""One run of a study as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reft_lab.compose.override_text import as_text
+from reft_lab.compose.sweeps_folder import REPO
+from reft_lab.run_dir.lock import is_held
+from reft_lab.signals import PARENT, children_are_spared
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.outcome import HELD, RESULT, Outcome, can_go_on, read_outcome
+from reft_lab.studies.storage import STORAGE, has_password
+
+MAY_CHANGE = ("study.", "tracker.", "checkpoint.")
+POLL = 0.2  # seconds between two looks at a process
+PATIENCE = 60.0  # seconds that a run of a sweep that was killed is waited for
+
+
+class Stop:
+    """What a signal asks of all processes.
+
+    Attributes:
+        number: the signal, None before there is one.
+        at_once: whether it came twice.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.at_once = False
+        self.event = threading.Event()
+
+    def ask(self, number: int) -> None:
+        """A signal came."""
+        self.at_once = self.event.is_set()
+        self.number = number
+        self.event.set()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run to be done.
+
+    Attributes:
+        directory: its run directory.
+        words: its overrides, all but the folder.
+        log: where what it prints goes.
+        gpu: the GPU it gets, None for whatever there is.
+        is_spared: whether signals to a whole group or step pass it by, because a study beside it stops it in order.
+    """
+
+    directory: Path
+    words: tuple[str, ...]
+    log: Path
+    gpu: int | None
+    is_spared: bool = True
+
+
+def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
+    """Start a run, or go on with it where it was begun, and wait for its end.
+
+    Returns:
+        What became of it; `interrupted` where `stop` ended it.
+    """
+    waited = time.monotonic()
+    while is_held(run.directory) and time.monotonic() - waited < PATIENCE and not stop.event.wait(POLL):
+        pass  # a process of a sweep that was killed is about to end
+    if is_held(run.directory):
+        return Outcome(HELD)
+    before = read_outcome(run.directory, definition.objectives)
+    if before.status in ("finished", "pruned"):  # the sweep was killed before it could tell
+        return before
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    (run.directory / RESULT).unlink(missing_ok=True)  # of an attempt that failed
+    with run.log.open("ab") as log:
+        start = log.tell()
+        with children_are_spared() if run.is_spared else nullcontext():
+            process = subprocess.Popen(
+                command(run),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment(run.gpu, definition),
+                start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on
+            )
+        try:
+            code = _wait(process, stop)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    return _judged(run, definition, code, _last_error(run.log, start), stop)
+
+
+def command(run: Run) -> list[str]:
+    """The command line of a run."""
+    script = Path(sys.argv[0]).absolute()
+    script = script if script.name == "run.py" and script.exists() else REPO / "run.py"
+    if can_go_on(run.directory):
+        kept = [word for word in run.words if word.startswith(MAY_CHANGE)]
+        return [sys.executable, str(script), f"resume={as_text(str(run.directory))}", *kept]
+    return [sys.executable, str(script), *run.words, f"hydra.run.dir={as_text(str(run.directory))}"]
+
+
+def environment(gpu: int | None, definition: Definition) -> dict[str, str]:
+    """The environment of a run: its GPU, its share of the cores, secrets, whom it must not outlive."""
+    changed, workers = {PARENT: str(os.getpid())}, definition.workers
+    if has_password(definition.storage):
+        changed[STORAGE] = definition.storage
+    if gpu is not None:
+        changed["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
+        changed["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+    return os.environ | changed
+
+
+def _wait(process: subprocess.Popen[bytes], stop: Stop) -> int:
+    asked = False
+    while True:
+        try:
+            return process.wait(POLL)
+        except subprocess.TimeoutExpired:
+            if stop.at_once:
+                process.kill()
+            elif stop.event.is_set() and not asked:
+                process.terminate()  # not SIGINT: what a script starts with & is deaf to it, and so are its children
+                asked = True
+
+
+def _judged(run: Run, definition: Definition, code: int, error: str | None, stop: Stop) -> Outcome:
+    outcome = read_outcome(run.directory, definition.objectives)
+    if code == 0:
+        return outcome
+    if stop.event.is_set() and code != 1:
+        return replace(outcome, status="interrupted")
+    if code < 0:
+        name = signal.Signals(-code).name
+        killed = f"killed by {name}" + (", as by a system short of memory" if name == "SIGKILL" else "")
+        return replace(outcome, status="crashed", reason=killed)
+    if outcome.status == "failed":
+        return outcome
+    reason = error or f"it ended with code {code}; see {run.log}"
+    return replace(outcome, status="failed", reason=reason, is_final=code == 2)
+
+
+def _last_error(log: Path, start: int) -> str | None:
+    """The last sentence that a run ended with, of what it printed from `start` on."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    told = [line for line in lines if line.startswith("error: ")]
+    if told:
+        return told[-1].removeprefix("error: ")
+    return lines[-1] if lines else None

@@ -1,0 +1,107 @@
+"""What a study leaves behind: a table, the best setting as an experiment, and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.compose.experiment_file import as_file
+from reft_lab.run_dir import disk
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.lines import best_of, setting, told
+from reft_lab.studies.pictures import PAGE, write_pictures
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+TABLE, BEST = "study.csv", "best.yaml"
+
+
+def leave_behind(
+    study: Study, trials: Sequence[FrozenTrial], definition: Definition, say: Callable[[str], None]
+) -> None:
+    """Write study.csv, best.yaml (one for each trial of the Pareto set) and study.html, and say where they are."""
+    from optuna.trial import TrialState
+
+    write_table(trials, definition)
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
+    ended = ", ".join(f"{count} {_word(state)}" for state, count in counts.items() if count)
+    say(f"study {definition.name}: {ended}")
+    if not finished:
+        say("no trial finished, so there is no best one.")
+        return
+    for trial, file in _best(study, finished, definition):
+        disk.replace(definition.folder / file, _experiment(trial, definition))
+        say(f"best: {setting(trial)}  {told(trial, definition.objectives)}  (trial {trial.number})")
+        say(f"      python run.py experiment={_from_here(definition.folder / file)}")
+    for note in write_pictures(study, definition, trials):
+        say(note)
+    say(f"all trials: {_from_here(definition.folder / TABLE)}; pictures: {_from_here(definition.folder / PAGE)}")
+
+
+def write_report(definition: Definition, say: Callable[[str], None]) -> None:
+    """Write report.html of the study and say where it is; what goes wrong with it never fails the study."""
+    from reft_lab.report import study_report
+
+    try:
+        say(f"report: {_from_here(study_report(definition.folder))}")
+    except Exception as error:  # whatever it is, the study is worth more
+        first = " ".join(str(error).split())[:160] or type(error).__name__
+        say(f"no report was written ({first}); try `reft report {_from_here(definition.folder)}`.")
+
+
+def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:
+    """Write study.csv, a row for each trial, in one piece."""
+    keys = [parameter.key for parameter in definition.space]
+    metrics = [objective.metric for objective in definition.objectives]
+    errors = [f"{metric}_standard_error" for metric in metrics] if len(definition.seeds) > 1 else []
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["trial", "state", *keys, *metrics, *errors, "seconds", "attempts", "reason", "folder"])
+    for trial in trials:
+        runs = trial.user_attrs.get("runs", [])
+        nothing = [None] * len(metrics)
+        table.writerow(
+            [
+                trial.number,
+                _word(trial.state),
+                *(trial.params.get(key) for key in keys),
+                *(trial.values or nothing),
+                *((trial.user_attrs.get("standard_error") or nothing) if errors else ()),
+                round(sum(run["seconds"] for run in runs), 1),
+                sum(run["attempts"] for run in runs),
+                trial.user_attrs.get("reason"),
+                trial.number,
+            ]
+        )
+    disk.replace(definition.folder / TABLE, text.getvalue())
+
+
+def _best(study: Study, finished: Sequence[FrozenTrial], definition: Definition) -> Iterator[tuple[FrozenTrial, str]]:
+    """The best trials and the files that they go to."""
+    if len(definition.objectives) == 1:
+        yield best_of(finished, definition.objectives[0]), BEST
+        return
+    for trial in sorted(study.best_trials, key=lambda trial: trial.values):
+        yield trial, f"best-{trial.number}.yaml"
+
+
+def _experiment(trial: FrozenTrial, definition: Definition) -> str:
+    about = [
+        f"Trial {trial.number} of the study {definition.name}: {told(trial, definition.objectives)}.",
+        f"  python run.py experiment={_from_here(definition.folder / BEST)}",
+    ]
+    return as_file([*definition.fixed, *trial.user_attrs["overrides"]], about)
+
+
+def _word(state: Any) -> str:
+    return {"COMPLETE": "finished", "FAIL": "failed"}.get(state.name, state.name.lower())
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,193 @@
+"""A study from its definition to its end, or on from where it was left."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from reft_lab import errors
+from reft_lab.errors import RunFailed
+from reft_lab.signals import heard_stops, let_go_of_lost_terminal
+from reft_lab.studies import process
+from reft_lab.studies.confirm import confirm
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.lines import TrialLines
+from reft_lab.studies.outcome import Outcome
+from reft_lab.studies.results import leave_behind, write_report, write_table
+from reft_lab.studies.slot import Doer, GivenBack, log_of, work_on
+from reft_lab.studies.storage import open_study, shown
+from reft_lab.studies.trials import Trials
+
+if TYPE_CHECKING:
+    from hydra.plugins.launcher import Launcher
+
+LEAST_ENDED = 4  # trials that have ended before their failure rate says anything
+POLL = 0.5  # seconds between two looks whether there is a trial to take
+
+
+def run_study(definition: Definition, say: Callable[[str], None], launcher: Launcher | None = None) -> float | None:
+    """Run the trials that are left, and leave behind what docs/sweeps.md describes.
+
+    Args:
+        definition: the study.
+        say: what prints a line.
+        launcher: one of Hydra's that runs the trials; None: processes of our own.
+
+    Returns:
+        The best value, None with several objectives or without a finished trial.
+
+    Raises:
+        BadInput: the study's name is taken.
+        RunFailed: too many trials failed.
+        Interrupted: a signal stopped it; the trials under way go on when it does.
+    """
+    trials = Trials(open_study(definition), definition)
+    lines = TrialLines(definition, say)
+    stop = process.Stop()
+    doers = [_doer(definition, stop, launcher, slot) for slot in range(definition.workers)]
+    try:
+        lines.begin(trials.all())
+        with _heard(stop, jobs=launcher is not None), _reached(definition):
+            _work(trials, lines, stop, doers)
+            leave_behind(trials.study, trials.all(), definition, say)
+            problem = failures(trials)
+            if stop.number is None and problem is None and definition.confirm and lines.best is not None:
+                confirm(trials.all(), definition, doers, say)
+            if stop.number is None:
+                write_report(definition, say)
+    finally:
+        trials.close()
+    if stop.number is not None:
+        say(f"the study is stopped; go on with: {shlex.join(['python', *sys.argv])}")
+        raise errors.Interrupted(stop.number)
+    if problem is not None:
+        raise RunFailed(problem)
+    return lines.best
+
+
+def failures(trials: Trials) -> str | None:
+    """The sentence on too many failed trials, None where they are not too many."""
+    from optuna.trial import TrialState
+
+    definition = trials.definition
+    ended = [trial for trial in trials.all() if trial.state.is_finished()]
+    failed = [trial for trial in ended if trial.state == TrialState.FAIL]
+    if not failed or (len(ended) < LEAST_ENDED and len(ended) < definition.trials):
+        return None
+    if len(failed) / len(ended) <= definition.max_failure_rate:
+        return None
+    last = max(failed, key=lambda trial: str(trial.datetime_complete))
+    reason = str(last.user_attrs.get("reason")).rstrip(".")
+    return (
+        f"{len(failed)} of {len(ended)} trials failed, more than sweeps.max_failure_rate="
+        f"{definition.max_failure_rate:g} allows (trial {last.number}: {reason}); mend what is wrong, then give the "
+        "same command to go on with the trials that are left, or another sweeps.name= to begin anew."
+    )
+
+
+def _work(trials: Trials, lines: TrialLines, stop: process.Stop, doers: Sequence[Doer]) -> None:
+    """All trials, one slot for each of `doers`."""
+    failure = threading.Event()
+    with ThreadPoolExecutor(len(doers), "slot") as pool:
+        pending = {pool.submit(_slot, trials, lines, stop, failure, do) for do in doers}
+        try:
+            while pending:  # in steps, so that signals are heard
+                done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
+                for slot in done:
+                    slot.result()
+        except BaseException:
+            stop.ask(stop.number or signal.SIGTERM)
+            raise
+
+
+def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, do: Doer) -> None:
+    """Work on one trial after the other until there is none left, also none that another sweep might leave."""
+    while not stop.event.is_set() and not failure.is_set():
+        trial = trials.take()
+        if trial is None:
+            if trials.are_over():
+                return
+            stop.event.wait(POLL)
+            continue
+        lines.started(trial.number)
+        try:
+            work_on(trial, trials, do)
+        except GivenBack:
+            continue
+        with trials.alone():
+            write_table(trials.all(), trials.definition)
+            lines.ended(trials.all(), trial.number)
+        if failures(trials):
+            failure.set()
+
+
+def _doer(definition: Definition, stop: process.Stop, launcher: Launcher | None, slot: int) -> Doer:
+    """What does the runs of a slot."""
+    if launcher is not None:
+        from reft_lab.studies.launching import through
+
+        return through(launcher, definition, stop)
+    gpu = None if definition.gpus is None else definition.gpus[slot % len(definition.gpus)]
+
+    def do(directory: Path, words: tuple[str, ...]) -> Outcome:
+        return process.do(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
+
+    return do
+
+
+@contextmanager
+def _reached(definition: Definition) -> Iterator[None]:
+    """Inside, a storage that is gone ends the study with one sentence."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (OptunaError, SQLAlchemyError, OSError) as error:
+        first = " ".join(str(error).split())[:160] or type(error).__name__
+        raise RunFailed(
+            f"the study in {shown(definition.storage)} cannot be reached any more ({first}); the runs are kept, and "
+            "the same command goes on with them."
+        ) from error
+
+
+@contextmanager
+def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
+    """Inside, a signal that stops a run asks all runs to stop, and the second one ends them at once.
+
+    Jobs of a launcher may be on other machines, where no signal of ours reaches them: they are waited for, and with
+    the second signal left alone.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.ask(number)
+        let_go_of_lost_terminal()
+        os.write(2, f"{_told_of_stop(jobs, stop.at_once)}\n".encode())
+        if jobs and stop.at_once:
+            os._exit(128 + number)
+
+    before = {number: signal.signal(number, ask) for number in heard_stops()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _told_of_stop(jobs: bool, at_once: bool) -> str:
+    if jobs:
+        return (
+            "leaving the jobs under way; the same command takes up what became of them."
+            if at_once
+            else "stopping when the jobs under way have ended; again leaves them to themselves."
+        )
+    return "stopping all runs at once." if at_once else "stopping: runs save their state; again stops at once."

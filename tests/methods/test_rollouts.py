@@ -1,0 +1,83 @@
+"""What a batch of rollouts says about itself, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reft_lab.answers.outcome import Outcome
+from reft_lab.methods.rollouts import assemble, rollout_metrics
+from reft_lab.methods.settings import PPOConfig
+from reft_lab.policy.sampling import Responses
+from tests.methods import test_reft
+
+OUTCOMES = [Outcome("correct", "7"), Outcome("wrong", "7"), Outcome("wrong", "3"), Outcome("no_answer")]
+SCORES = [1.0, 0.1, 0.1, 0.0]
+PROMPTS = [[1, 2]] * 4
+
+
+def sampled() -> Responses:
+    """Four responses of 1, 2, 3 and 3 tokens."""
+    mask = torch.arange(3) < torch.tensor([1, 2, 3, 3])[:, None]
+    return Responses(
+        tokens=torch.ones(4, 3, dtype=torch.long),
+        mask=mask,
+        logprobs=-0.5 * mask,
+        entropies=torch.tensor([[0.4], [0.1], [0.2], [0.3]]) * mask,
+        values=0.1 * mask,
+        finished=torch.tensor([True, True, True, False]),
+    )
+
+
+def test_metrics_of_a_batch():
+    batch = sampled()
+    metrics = rollout_metrics(assemble(PROMPTS, batch, -0.75 * batch.mask, OUTCOMES, SCORES, PPOConfig()))
+    assert metrics["rollout/top_answer_share"] == 2 / 4
+    assert metrics["rollout/unique_answers"] == 2 / 4
+    assert metrics["rollout/truncated_share"] == 1 / 4
+    assert metrics["ppo/entropy_response"] == pytest.approx((1 * 0.4 + 2 * 0.1 + 3 * 0.2 + 3 * 0.3) / 4)
+    assert metrics["ppo/entropy"] * metrics["rollout/length"] == pytest.approx(metrics["ppo/entropy_response"])
+    assert metrics["ppo/kl_ref"] == pytest.approx(0.25 * 9 / 4)
+
+
+def test_without_any_answer_none_is_the_most_frequent():
+    batch = sampled()
+    outcomes = [Outcome("no_answer")] * 4
+    metrics = rollout_metrics(assemble(PROMPTS, batch, batch.logprobs, outcomes, [0.0] * 4, PPOConfig()))
+    assert metrics["rollout/top_answer_share"] == 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_refused_by_name(bad):
+    good = sampled()
+    broken = good.logprobs.clone()
+    broken[2, 1] = bad
+    with pytest.raises(FloatingPointError, match=rf"the reward of a response \(wrong, answer 3\) is {bad}; "):
+        assemble(PROMPTS, good, good.logprobs, OUTCOMES, [1.0, 0.1, bad, 0.0], PPOConfig())
+    with pytest.raises(FloatingPointError, match=r"^the log-probabilities of sampled"):
+        assemble(PROMPTS, replace(good, logprobs=broken), good.logprobs, OUTCOMES, SCORES, PPOConfig())
+    with pytest.raises(FloatingPointError, match=r"^the values of sampled"):
+        assemble(PROMPTS, replace(good, values=broken), good.logprobs, OUTCOMES, SCORES, PPOConfig())
+    with pytest.raises(FloatingPointError, match=r"^the log-probabilities of the reference of"):
+        assemble(PROMPTS, good, broken, OUTCOMES, SCORES, PPOConfig())
+
+
+@pytest.mark.parametrize("where", ["reward", "reference", "value head"])
+def test_weights_stay_as_they_were_where_something_is_not_finite(where):
+    stage = test_reft.make_stage()
+    stage.advance()
+    if where == "reward":
+        stage.reward = lambda outcome: math.nan
+    elif where == "reference":
+        next(stage.reference.parameters()).data.fill_(math.nan)
+    else:
+        stage.policy.value_head.weight.data[0, 0] = math.inf
+    before = test_reft.weights(stage)
+    counters = stage.counters()
+    with pytest.raises(FloatingPointError):
+        stage.advance()
+    assert torch.equal(test_reft.weights(stage), before)
+    assert stage.counters() == counters
