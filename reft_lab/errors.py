@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from reft_lab.text import one_line
+
 
 class BadInput(Exception):
     """What the user gave cannot be used.
@@ -99,7 +101,7 @@ def is_memory(error: BaseException | None) -> bool:
 
 def first_sentence(error: BaseException) -> str:
     """What an error says first, on one line and without a full stop; its class where it says nothing."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error)
     for end in (". ", " (Request ID"):
         text = text.split(end)[0]
-    return text[:160].rstrip(". ")
+    return text.rstrip(". ")

@@ -6,17 +6,17 @@ A reward of your own is two lines in a module of your own, `def my_function(outc
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, doc
+from reft_lab.text import did_you_mean
 
 
 @dataclass
@@ -84,7 +84,7 @@ def resolve(name: str) -> Reward:
     module_name, _, function_name = name.rpartition(".")
     if not (module_name and function_name):
         raise BadInput(
-            f"reward {name!r} is none of {', '.join(REWARDS)}{_did_you_mean(name, REWARDS)}; "
+            f"reward {name!r} is none of {', '.join(REWARDS)}{did_you_mean(name, REWARDS)}; "
             "give one of them, or the import path module.function of your own."
         )
     try:
@@ -99,7 +99,7 @@ def resolve(name: str) -> Reward:
         callables = [key for key, value in vars(module).items() if callable(value)]
         raise BadInput(
             f"reward {name!r}: the module {module_name!r} has no {function_name!r}"
-            f"{_did_you_mean(function_name, callables)}."
+            f"{did_you_mean(function_name, callables)}."
         )
     if not _takes_one_argument(function):
         raise BadInput(f"reward {name!r} is not a function of one argument, the outcome; it should be.")
@@ -122,8 +122,3 @@ def _takes_one_argument(function: object) -> bool:
     except ValueError:  # a built-in without a signature to look at
         return True
     return True
-
-
-def _did_you_mean(word: str, choices: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(choices), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import queue
 import re
 import threading
@@ -19,6 +18,7 @@ from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES, MODULES, refu
 from reft_lab.programs.result import ProgramResult
 from reft_lab.programs.seccomp import require_a_jail
 from reft_lab.programs.settings import ProgramsConfig
+from reft_lab.text import did_you_mean
 
 if TYPE_CHECKING:
     from reft_lab.programs.jail import JailWorker
@@ -204,8 +204,5 @@ class ProgramRunner:
 def _check_module(name: str) -> None:
     known = MODULES.union(JAIL_MODULES, JAIL_PACKAGES)
     if name not in known:
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        raise BadInput(
-            f"programs.imports names {name!r}, a module that no program can import"
-            + (f"; did you mean {near[0]}?" if near else "; docs/programs.md lists those there are.")
-        )
+        guess = did_you_mean(name, sorted(known)) or "; docs/programs.md lists those there are."
+        raise BadInput(f"programs.imports names {name!r}, a module that no program can import{guess}")
