@@ -2,9 +2,8 @@
 
 from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by_options, numbers_match, option_of
 from reft_lab.answers.letters import option_letters, read_letter
-from reft_lab.answers.numbers import Number, number_text, parse_number, read_number
+from reft_lab.answers.numbers import Number, number_text, parse_number, read_number, read_whole
 from reft_lab.answers.outcome import KINDS, Outcome
-from reft_lab.answers.whole import read_whole
 
 __all__ = [
     "KINDS",

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from reft_lab.answers.letters import option_letters
-from reft_lab.answers.numbers import number_text
+from reft_lab.answers.numbers import number_text, read_whole
 from reft_lab.answers.outcome import Outcome
-from reft_lab.answers.whole import read_whole
 
 TOLERANCE = 0.01
 """The paper's |a - y| <= 0.01, and the share of |y| that is allowed where |y| < 1."""

@@ -109,7 +109,7 @@ def write_report(
 
     It is one page that opens without a network. The path is printed.
     """
-    from reft_lab.cli.reporting import report
+    from reft_lab.cli.pages import report
 
     report(directory, show=show)
 
@@ -130,6 +130,6 @@ def make_dashboard(
     That is the workspace of a project and, with --study, the report of a study. A second call changes what the first
     one made. The addresses are printed.
     """
-    from reft_lab.cli.dashboards import dashboard
+    from reft_lab.cli.pages import dashboard
 
     dashboard(project, study, preview=preview, output=output)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 import pydantic
 from omegaconf import DictConfig, OmegaConf
@@ -57,7 +56,7 @@ def _check_together(config: Config) -> None:
     if config.resume is not None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)
-    _check_data(config)
+    config.data.check()
     _check_reasoning(config)
     if config.model.path is None:
         _check_scratch(config)
@@ -72,28 +71,6 @@ def _check_together(config: Config) -> None:
         _check_stage("sft", config.sft)
 
 
-def _check_data(config: Config) -> None:
-    data = config.data
-    files = {"path": data.path, "train": data.train, "dev": data.dev, "test": data.test}
-    given = {key: path for key, path in files.items() if path is not None}
-    if data.name == "arithmetic" and given:
-        key, path = next(iter(given.items()))
-        raise BadInput(
-            f"data.{key}={path} does not go with data=arithmetic, which is generated; "
-            "say what the file holds: data=gsm8k, svamp, mathqa or mathqa_numeric."
-        )
-    if data.source == "paper" and data.name == "arithmetic":
-        raise BadInput(
-            "data.source=paper does not go with data=arithmetic, which is generated; choose data=gsm8k, svamp, mathqa "
-            "or mathqa_numeric."
-        )
-    for key, path in given.items():
-        if not Path(path).expanduser().exists():
-            raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")
-    if data.annotation != "mixed" and data.name != "arithmetic":
-        raise BadInput(f"data.annotation={data.annotation} goes with data=arithmetic only, and this is {data.name}.")
-
-
 def _check_reasoning(config: Config) -> None:
     for name in config.programs.imports:
         if not name.isidentifier():
@@ -101,13 +78,7 @@ def _check_reasoning(config: Config) -> None:
                 f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is no name of a module; "
                 "give names such as [math, sympy]."
             )
-    if config.cot.number_slots and config.cot.name != "program":
-        raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={config.cot.name}.")
-    if config.cot.round_trip == "blanks" and config.cot.name == "program":
-        raise BadInput(
-            "cot.round_trip=blanks goes with cot=natural only, since blanks have a meaning in programs; "
-            "cot.round_trip=drop leaves out what does not survive."
-        )
+    config.cot.check()
 
 
 def _check_scratch(config: Config) -> None:

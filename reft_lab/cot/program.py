@@ -1,8 +1,10 @@
-"""Reasoning as a Python program (P-CoT): the answer is what its `solution()` returns."""
+"""Reasoning as a Python program (P-CoT): the answer is what its solution() returns."""
 
 from __future__ import annotations
 
+import ast
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,15 +14,65 @@ from reft_lab.answers.letters import option_letters
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
-from reft_lab.cot.program_text import HEADER, body, with_docstring
 from reft_lab.cot.settings import CotConfig
 from reft_lab.cot.slots import signature, slot_program, slot_question
 from reft_lab.data.problem import Problem
+from reft_lab.data.program_text import docstring
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramResult, extract
 
 if TYPE_CHECKING:
     from reft_lab.programs import ProgramRunner
+
+HEADER = "def solution():"
+INDENT = "    "
+
+
+def with_docstring(header: str, question: str) -> str:
+    """`header` and the question as the docstring below it, ending in a newline."""
+    return f'{header}\n{INDENT}"""{docstring(question)}"""\n'
+
+
+def body(program: str) -> str:
+    """What stands below header and docstring of `solution` in `program`, indented by four spaces, formatting kept.
+
+    What stands above `solution` (imports, constants, helpers) moves to the top of the body, what stands below is left
+    out. There is no newline at the end.
+
+    Raises:
+        ValueError: `program` is not Python, or does not define `solution` with a body and without parameters.
+    """
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"it is not a Python program ({error})") from error
+    places = [i for i, node in enumerate(tree.body) if isinstance(node, ast.FunctionDef) and node.name == "solution"]
+    if not places:
+        raise ValueError("it does not define solution()")
+    function = tree.body[places[0]]
+    assert isinstance(function, ast.FunctionDef)
+    if ast.unparse(function.args):
+        raise ValueError("its solution() takes parameters")
+    statements = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    if not statements:
+        raise ValueError("its solution() has no body")
+    lines = re.split(r"\r\n|\r|\n", program)  # as ast counts them; str.splitlines knows more line ends
+    above = [ast.unparse(node) for node in tree.body[: places[0]]]
+    return "\n".join([*(textwrap.indent(text, INDENT) for text in above), _source(function, statements, lines)])
+
+
+def _source(function: ast.FunctionDef, statements: list[ast.stmt], lines: list[str]) -> str:
+    """The lines of `statements` with the comments above the first of them, or the code alone where the lines cannot
+    stand below a header of ours (another indentation, or a line shared with header or docstring)."""
+    first = statements[0].lineno - 1
+    before = function.body[0].end_lineno if statements is not function.body else function.lineno
+    assert before is not None
+    if first < before or not lines[first].startswith(INDENT) or lines[first][len(INDENT)].isspace():
+        return textwrap.indent("\n".join(map(ast.unparse, statements)), INDENT)
+    while first > before and lines[first - 1].strip().startswith("#"):
+        first -= 1
+    return "\n".join(lines[first : function.end_lineno]).rstrip()
+
 
 _DEFINITION = re.compile(r"^def[ \t]+solution\b", re.MULTILINE)
 
@@ -35,19 +87,17 @@ class ProgramFormat:
     their values stand; there is no docstring, to keep the prompt short for a tiny model.
 
     Attributes:
-        cot: which stages have a trigger, and where programs are cut.
+        cot: which stages have a trigger, whether numbers become slots, and where programs are cut.
         answers: when an answer counts as right.
         runner: runs the programs.
-        slots: whether numbers become slots.
     """
 
     cot: CotConfig
     answers: AnswersConfig
     runner: ProgramRunner
-    slots: bool = False
 
     def prompt(self, problem: Problem, stage: Stage) -> str:
-        if self.slots:
+        if self.cot.number_slots:
             slotted = slot_question(problem.question)
             return question_prompt(slotted.text) + signature(slotted.numbers) + "\n"
         trigger = with_docstring(HEADER, problem.question) if self._has_trigger(stage) else ""
@@ -58,7 +108,9 @@ class ProgramFormat:
         if not self._has_trigger(stage):
             return program
         try:
-            return body(slot_program(program, slot_question(problem.question).numbers) if self.slots else program)
+            return body(
+                slot_program(program, slot_question(problem.question).numbers) if self.cot.number_slots else program
+            )
         except (ValueError, BadInput) as error:
             raise BadInput(f"{problem.source}: the gold program cannot be used: {error}; leave it out.") from error
 
@@ -78,11 +130,11 @@ class ProgramFormat:
             return extract(last, self.cot.cut_at_blank_line)
         if _holds_whole_program(own_part(response)):
             return extract(response, self.cot.cut_at_blank_line)
-        header = signature(slot_question(problem.question).numbers) if self.slots else HEADER
+        header = signature(slot_question(problem.question).numbers) if self.cot.number_slots else HEADER
         return extract(f"{header}\n{response}", self.cot.cut_at_blank_line)
 
     def _has_trigger(self, stage: Stage) -> bool:
-        return self.slots or (self.cot.sft_trigger if stage == "sft" else self.cot.rl_trigger)
+        return self.cot.number_slots or (self.cot.sft_trigger if stage == "sft" else self.cot.rl_trigger)
 
     def _outcome(self, problem: Problem, result: ProgramResult) -> Outcome:
         gold = None if problem.is_choice else float(problem.answer)

@@ -10,10 +10,18 @@ from decimal import Decimal
 from reft_lab.answers.compare import numbers_match
 from reft_lab.answers.grammar import CURRENCY, SIGN
 from reft_lab.answers.typography import THIN_SPACE, plain_signs
-from reft_lab.data import calculation
-from reft_lab.data.naming import name_of
-from reft_lab.data.program_text import Names, program
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data.problem import Record, Unusable
+from reft_lab.data.program_text import (
+    OPERATORS,
+    Names,
+    evaluate,
+    is_number,
+    literal,
+    name_of,
+    program,
+    spaced,
+    tokenize,
+)
 
 _PLAIN_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?|\.\d+"
 # An annotation <<48/2=24>>, or an equation that was written out only: 7 - 2 = 5 days.
@@ -81,15 +89,11 @@ def derive(record: Record) -> str:
     for index in _needed(steps):
         step = steps[index]
         parts = [
-            named[step.links[place]]
-            if place in step.links
-            else calculation.literal(part)
-            if calculation.is_number(part)
-            else part
+            named[step.links[place]] if place in step.links else literal(part) if is_number(part) else part
             for place, part in enumerate(step.parts)
         ]
         named[index] = names.new(name_of(step.before, step.after) or f"step_{len(named) + 1}")
-        lines.append(f"{named[index]} = {calculation.spaced(parts)}")
+        lines.append(f"{named[index]} = {spaced(parts)}")
     return program(record.question, lines, named[len(steps) - 1])
 
 
@@ -103,7 +107,7 @@ def _steps(reasoning: str) -> Iterator[Step]:
         stated = _decimal(match["value"] if match["plain"] is None else match["plain"])
         if stated is None:
             continue
-        parts = calculation.tokens(_bare(match["expression"])) if match["plain"] is None else None
+        parts = tokenize(_bare(match["expression"])) if match["plain"] is None else None
         if not parts or len(parts) < 3:
             parts = _left_side(before.rstrip(" $=") if match["plain"] is None else before, stated)
         if parts:
@@ -127,8 +131,8 @@ def _left_side(text: str, stated: Decimal) -> list[str] | None:
             parts.append(_SIGNS.get(match["sign"], match["sign"]))
     for start in range(len(parts) - 2):
         suffix = parts[start:]
-        if suffix[0] not in "+*/" and any(part in calculation.OPERATORS for part in suffix[1:]):
-            value = calculation.value(suffix)
+        if suffix[0] not in "+*/" and any(part in OPERATORS for part in suffix[1:]):
+            value = evaluate(suffix)
             if value is not None and numbers_match(value, float(stated)):
                 return suffix
     return None
@@ -145,7 +149,7 @@ def _last_to_give(answer: Decimal, steps: list[Step]) -> int:
 
 def _link(steps: list[Step], given: set[Decimal]) -> None:
     """Let each number that is an earlier step's value refer to that step."""
-    values = [calculation.value(step.parts) for step in steps]
+    values = [evaluate(step.parts) for step in steps]
     # A step that its author rounded or got wrong is no source: who reads its stated value would get another one.
     sound = [
         value is not None and numbers_match(value, float(step.stated))
@@ -154,7 +158,7 @@ def _link(steps: list[Step], given: set[Decimal]) -> None:
     doubtful: dict[int, list[tuple[int, int]]] = {}
     for index, step in enumerate(steps):
         for place, part in enumerate(step.parts):
-            if not calculation.is_number(part):
+            if not is_number(part):
                 continue
             number = Decimal(part)
             source = next((j for j in reversed(range(index)) if sound[j] and steps[j].stated == number), None)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-from reft_lab.data import calculation
-from reft_lab.data.naming import name_of
-from reft_lab.data.program_text import Names, program
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data.problem import Record, Unusable
+from reft_lab.data.program_text import Names, evaluate, is_number, literal, name_of, program, spaced, tokenize
 
 _ASKED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
 
@@ -31,7 +29,7 @@ def derive(record: Record) -> str:
             inner = stack.pop()
             stack[-1].append(_assign(inner, f"step_{len(lines) + 1}", names, lines))
         else:
-            stack[-1].append(calculation.literal(part) if calculation.is_number(part) else part)
+            stack[-1].append(literal(part) if is_number(part) else part)
     last = _assign(stack[0], f"step_{len(lines) + 1}", names, lines)
     if lines:
         asked = names.new(_asked_for(record.question))
@@ -46,9 +44,9 @@ def _calculation(formula: str) -> list[str]:
     Raises:
         Unusable: there is none.
     """
-    sides = [calculation.tokens(side) for side in formula.split("=")]
+    sides = [tokenize(side) for side in formula.split("=")]
     for parts in sides:
-        if parts and calculation.value(parts) is not None and (len(parts) > 1 or len(sides) == 1):
+        if parts and evaluate(parts) is not None and (len(parts) > 1 or len(sides) == 1):
             return parts
     raise Unusable("whose equation is no plain calculation")
 
@@ -58,7 +56,7 @@ def _assign(parts: list[str], name: str, names: Names, lines: list[str]) -> str:
     if len(parts) == 1:
         return parts[0]
     name = names.new(name)
-    lines.append(f"{name} = {calculation.spaced(parts)}")
+    lines.append(f"{name} = {spaced(parts)}")
     return name
 
 

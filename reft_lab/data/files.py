@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reft_lab.data.file_names import SPLITS, data_set_of, ending, shard_of, split_of, stem
+from reft_lab.data.file_names import (
+    SPLITS,
+    Source,
+    data_set_of,
+    ending,
+    only_others,
+    shard_of,
+    sources_in,
+    split_of,
+    stem,
+)
 from reft_lab.data.formats import read_record, recognise
-from reft_lab.data.other_files import only_others
+from reft_lab.data.problem import Broken, Record
 from reft_lab.data.reading import first_row
-from reft_lab.data.records import Broken, Record
 from reft_lab.data.settings import DataConfig
-from reft_lab.data.shards import Source, sources_in
 from reft_lab.errors import BadInput
 
 
@@ -41,8 +49,6 @@ def find_files(config: DataConfig, cot: str) -> Files:
             raise BadInput(f"data.{split}={getattr(config, split)} is no file (looked in {Path.cwd()})")
     if config.path is not None:
         path = Path(config.path).expanduser()
-        if not path.exists():
-            raise BadInput(f"data.path={config.path} does not exist (looked in {Path.cwd()})")
         if path.is_dir():
             files = _in_folder(path, config.name, cot, given)
         elif "train" not in given:

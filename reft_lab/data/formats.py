@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from reft_lab.answers.whole import read_whole
-from reft_lab.data.options import letters, parse_options, split_question, with_options
-from reft_lab.data.records import Broken, Record
+from reft_lab.answers.numbers import read_whole
+from reft_lab.data.options import letters, option_number, parse_options, split_question, with_options
+from reft_lab.data.problem import Broken, Record, Unusable
 
 Row = Mapping[str, Any]
 
@@ -202,6 +202,24 @@ def _authors(row: Row, id: str, source: str) -> Record:
         reasoning=None if is_program else cot,
         program=cot if is_program else None,
     )
+
+
+def as_numeric(record: Record) -> Record:
+    """For MathQA-numeric: `record` with the number of its right option as the answer and without its options.
+
+    One that is numeric already is returned as it is.
+
+    Raises:
+        Unusable: the right option is no number.
+    """
+    if not record.options:
+        return record
+    number = option_number(record.options[letters(record.options).index(record.answer)])
+    answer = plain_number(number)
+    if answer is None:
+        raise Unusable("whose right option is no number")
+    stem, _ = split_question(record.question)
+    return replace(record, question=stem, answer=answer, options=())
 
 
 _MARKED = re.compile(r"\W*[A-Ha-h]\s*\)")  # a ) 24: an option, not the number 24

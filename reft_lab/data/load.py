@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reft_lab.data.families import duplicates, families
-from reft_lab.data.gold_programs import gold_programs
-from reft_lab.data.likeness import LIKENESS
-from reft_lab.data.natural import natural_cot
-from reft_lab.data.no_reasoning import no_reasoning
-from reft_lab.data.numeric import as_numeric
-from reft_lab.data.problem import Problem
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data.formats import as_numeric
+from reft_lab.data.likeness import LIKENESS, duplicates, families
+from reft_lab.data.problem import Problem, Record, Unusable
+from reft_lab.data.reasoning import gold_programs, natural_cot, no_reasoning
 from reft_lab.data.report import DataReport, Splits
 from reft_lab.data.settings import DataConfig
 from reft_lab.data.sources import Found, read_sources
@@ -40,6 +36,7 @@ def load(config: DataConfig, cot: str, runner: ProgramRunner) -> Splits:
     Raises:
         BadInput: a source is missing, cannot be read or is mostly broken, or nothing is left to train on.
     """
+    config.check()
     if config.name == "arithmetic":
         return _arithmetic(config, cot)
     found = read_sources(config, cot)
@@ -63,12 +60,6 @@ def load(config: DataConfig, cot: str, runner: ProgramRunner) -> Splits:
 def _arithmetic(config: DataConfig, cot: str) -> Splits:
     from reft_lab.data.arithmetic import generate
 
-    given = next((key for key in ("path", "train", "dev", "test") if getattr(config, key) is not None), None)
-    if given is not None:
-        raise BadInput(
-            f"data=arithmetic generates its problems and reads no files, but data.{given}={getattr(config, given)} is "
-            "given; choose data=gsm8k, svamp, mathqa or mathqa_numeric to read a file"
-        )
     train, dev, test = generate(
         config.train_size or _GENERATED_TRAIN,
         config.dev_size,

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from reft_lab.answers.whole import read_whole
+from reft_lab.answers.numbers import read_whole
 
 _LETTERS = "abcdefgh"
 _OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)", re.IGNORECASE)

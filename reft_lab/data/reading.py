@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reft_lab.data.file_names import other_kind
 from reft_lab.data.formats import FORMATS, listed, read_record, recognise
-from reft_lab.data.other_files import other_kind
-from reft_lab.data.records import Broken, Record
+from reft_lab.data.problem import Broken, Record
 from reft_lab.errors import BadInput
 from reft_lab.text import did_you_mean, in_words
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Optional
 
+from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
 
@@ -56,3 +58,30 @@ class DataConfig:
         doc("arithmetic only: many annotators' hands (mixed) or one clean style (clean)"),
         OneOf("mixed", "clean"),
     ] = "mixed"
+
+    def check(self) -> None:
+        """What no option of the section can know alone.
+
+        Raises:
+            BadInput: two options do not go together, or a file is not there.
+        """
+        given = {key: path for key in ("path", "train", "dev", "test") if (path := getattr(self, key)) is not None}
+        if self.name == "arithmetic":
+            if given:
+                key, path = next(iter(given.items()))
+                raise BadInput(
+                    f"data.{key}={path} does not go with data=arithmetic, which is generated; say what the file holds: "
+                    "data=gsm8k, svamp, mathqa or mathqa_numeric."
+                )
+            if self.source == "paper":
+                raise BadInput(
+                    "data.source=paper does not go with data=arithmetic, which is generated; choose data=gsm8k, svamp, "
+                    "mathqa or mathqa_numeric."
+                )
+        elif self.annotation != "mixed":
+            raise BadInput(
+                f"data.annotation={self.annotation} goes with data=arithmetic only, and this is {self.name}."
+            )
+        for key, path in given.items():
+            if not Path(path).expanduser().exists():
+                raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from reft_lab.data.files import find_files
 from reft_lab.data.hub import read_hub
+from reft_lab.data.problem import Record
 from reft_lab.data.reading import Batch, read_files
-from reft_lab.data.records import Record
 from reft_lab.data.released import fetch, names_of
 from reft_lab.data.settings import DataConfig
 from reft_lab.errors import BadInput

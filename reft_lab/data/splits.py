@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reft_lab.data.families import Asked, Seen, families
-from reft_lab.data.likeness import asked, likenesses
+from reft_lab.data.likeness import Asked, Seen, asked, families, likenesses
 from reft_lab.randomness import key
 
 

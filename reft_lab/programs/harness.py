@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reft_lab.programs.reasons import missing_builtin, why_forbidden
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import ProgramResult, missing_builtin, why_forbidden
 
 OK, LETTER, NO_ANSWER, NO_SOLUTION, SYNTAX, MEMORY, FORBIDDEN, NAME = range(8)
 FIRST_ERROR = 10  # codes from here on stand for ERRORS, in order

@@ -24,8 +24,7 @@ from pathlib import Path
 from reft_lab.errors import BadInput
 from reft_lab.programs import harness
 from reft_lab.programs.jail_server import ANSWER, FINISHED, OVERTIME, PIPE, RECORD, SIZE, UNCONFINED
-from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import JAIL_MODULES, JAIL_PACKAGES, ProgramResult
 from reft_lab.programs.seccomp import filter_program
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.signals import children_are_spared

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from reft_lab.errors import BadInput
 from reft_lab.programs.harness import MAX_CHARACTERS
 from reft_lab.programs.monty import MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
-from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES, MODULES, refusals, what_would_help
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import JAIL_MODULES, JAIL_PACKAGES, MODULES, ProgramResult, refusals, what_would_help
 from reft_lab.programs.seccomp import require_a_jail
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.text import did_you_mean

@@ -8,7 +8,7 @@ from typing import Any
 
 from reft_lab.cot import Stage
 from reft_lab.data import Problem
-from reft_lab.data.families import Seen
+from reft_lab.data.likeness import Seen
 from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.score import Score, score

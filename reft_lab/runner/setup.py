@@ -139,7 +139,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
-    form = make_format(config.cot, config.answers, programs, _uses_slots(config))
+    form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
     gold = encode_gold(splits.train, form, codec, config.cot)
@@ -188,12 +188,6 @@ def choose_device(config: Config) -> str:
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
     return asked
-
-
-def _uses_slots(config: Config) -> bool:
-    if config.cot.number_slots is None:
-        return config.model.name == "tiny" and config.cot.name == "program"
-    return config.cot.number_slots
 
 
 def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:

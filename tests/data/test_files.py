@@ -222,7 +222,7 @@ def test_a_given_training_file_settles_what_a_folder_leaves_open(tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(BadInput, match=r"data\.path=nowhere does not exist"):
-        find_files(DataConfig(path="nowhere"), "program")
+        DataConfig(name="svamp", path="nowhere").check()
     with pytest.raises(BadInput, match=r"data\.test=nowhere\.json is no file"):
         find_files(DataConfig(test="nowhere.json"), "program")
     with pytest.raises(BadInput, match=r"holds no \.json or \.jsonl file"):

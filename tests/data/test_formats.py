@@ -2,11 +2,10 @@
 
 import pytest
 
-from reft_lab.data.formats import plain_number, read_record, recognise
-from reft_lab.data.natural import natural_cot
-from reft_lab.data.numeric import as_numeric
+from reft_lab.data.formats import as_numeric, plain_number, read_record, recognise
 from reft_lab.data.options import option_number, parse_options, split_question
-from reft_lab.data.records import Broken, Unusable
+from reft_lab.data.problem import Broken, Unusable
+from reft_lab.data.reasoning import natural_cot
 
 GSM8K = {
     "question": "48 clips, then half as many. In all?",

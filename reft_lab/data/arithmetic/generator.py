@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 
-from reft_lab.data.arithmetic.draws import Draws
-from reft_lab.data.arithmetic.natural import write_natural
-from reft_lab.data.arithmetic.programs import write_program
-from reft_lab.data.arithmetic.quantities import compute, draw_numbers
-from reft_lab.data.arithmetic.question import Question, draw_question
+from reft_lab.data.arithmetic.gold import write_natural, write_program
+from reft_lab.data.arithmetic.question import Draws, Question, compute, draw_numbers, draw_question
 from reft_lab.data.likeness import masked
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput

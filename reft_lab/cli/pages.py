@@ -1,10 +1,34 @@
-"""`reft dashboard`."""
+"""reft report and reft dashboard."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from reft_lab.cli.finding import STUDIES, find_run
 from reft_lab.errors import BadInput
+
+
+def report(name: str, *, show: bool) -> None:
+    """Write the report of a run or of a folder of runs, print its path, and open it if asked.
+
+    Raises:
+        BadInput: there is no such run or folder, no run in it, or the report cannot be written.
+    """
+    from reft_lab.analysis.directory import is_run
+    from reft_lab.report import run_report, study_report
+
+    folders = (Path(name).expanduser(), STUDIES / name)
+    directory = next((folder for folder in folders if folder.is_dir()), None) or Path(str(find_run(name).directory))
+    write = run_report if is_run({entry.name for entry in directory.iterdir()}) else study_report
+    try:
+        page = write(directory)
+    except OSError as error:
+        raise BadInput(f"the report of {directory} cannot be written: {error.strerror}.") from error
+    print(page)
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
 
 
 def dashboard(project: str, study: str | None, *, preview: bool, output: Path | None) -> None:
