@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-from reft_lab.signals import PARENT, heard_stops, let_go_of_lost_terminal
+from reft_lab.signals import PARENT, let_go_of_lost_terminal, stop_signals
 
 # A handler that raises would not do: packages catch what is raised while they are imported, or while a config is
 # composed, and make an error of their own of it.
@@ -30,7 +30,7 @@ def exit_on_signals(clean_up: Callable[[], None] = lambda: None) -> None:
         os.write(2, b"interrupted\n")
         os._exit(128 + number)
 
-    for number in heard_stops():
+    for number in stop_signals():
         signal.signal(number, leave)
 
 

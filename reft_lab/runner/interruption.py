@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from reft_lab.errors import Interrupted
-from reft_lab.signals import heard_stops, let_go_of_lost_terminal
+from reft_lab.signals import let_go_of_lost_terminal, stop_signals
 
 # The longest that a step may go on after the first signal, in seconds.
 PATIENCE = 30.0
@@ -69,7 +69,7 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # only there may one say what happens on a signal
-            for number in heard_stops():
+            for number in stop_signals():
                 self._before[number] = signal.signal(number, self._hear)
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._time_is_up)
         return self

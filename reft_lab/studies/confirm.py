@@ -1,4 +1,4 @@
-"""After a search: the winner and the setting it began with, on seeds that no trial had."""
+"""After a search: the winner and the setting it began with, on seeds that no trial used."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from reft_lab.compose.override_text import as_text
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.saved import RESULT
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import best_of, setting
-from reft_lab.studies.outcome import Outcome
-from reft_lab.studies.slot import Doer, words_of
+from reft_lab.studies.one_trial import Worker, words_of
+from reft_lab.studies.run_end import RunEnd
+from reft_lab.studies.terminal import best_of, setting
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -27,17 +27,17 @@ FRESH = 1000  # the first of the fresh seeds
 
 
 def confirm(
-    trials: Sequence[FrozenTrial], definition: Definition, doers: Sequence[Doer], say: Callable[[str], None]
+    trials: Sequence[FrozenTrial], definition: Definition, workers: Sequence[Worker], say: Callable[[str], None]
 ) -> None:
     """Run both on the same fresh seeds and compare them on the test set, which the search never read.
 
-    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `doers`.
+    Writes confirm.json. Runs that finished in an earlier session are not repeated. Each worker does one run at a time.
     """
     from optuna.trial import TrialState
 
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = best_of(finished, definition.objectives[0])
-    first = _first_words(definition)
+    first = _first_setting(definition)
     if tuple(best.user_attrs["overrides"]) == first:
         say("the best trial is the setting that the search began with; there is nothing to confirm.")
         return
@@ -50,9 +50,9 @@ def confirm(
         for name, words in sides.items()
         for seed in seeds
     ]
-    for outcome in _done(jobs, doers):
-        if outcome.status != "finished":
-            say(f"not confirmed: {outcome.reason}")
+    for end in _done(jobs, workers):
+        if end.status != "finished":
+            say(f"not confirmed: {end.reason}")
             return
     accuracies = {
         name: [_test_accuracy(definition.folder / FOLDER / name / f"seed-{seed}") for seed in seeds] for name in sides
@@ -68,24 +68,24 @@ def confirm(
 
 
 def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: str) -> tuple[str, ...]:
-    """All overrides of a run; it belongs to the study, and is told from its trials."""
+    """All overrides of a run, which belongs to the study and is marked as none of its trials."""
     return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
-def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:
-    """What became of the runs, in order."""
-    free: SimpleQueue[Doer] = SimpleQueue()
-    for do in doers:
-        free.put(do)
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Worker]) -> list[RunEnd]:
+    """How the runs ended, in order."""
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
 
-    def one(job: tuple[Path, tuple[str, ...]]) -> Outcome:
-        do = free.get()
+    def one(job: tuple[Path, tuple[str, ...]]) -> RunEnd:
+        worker = free.get()
         try:
-            return do(*job)
+            return worker(*job)
         finally:
-            free.put(do)
+            free.put(worker)
 
-    with ThreadPoolExecutor(len(doers), "confirm") as pool:
+    with ThreadPoolExecutor(len(workers), "confirm") as pool:
         return list(pool.map(one, jobs))
 
 
@@ -94,11 +94,11 @@ def _in_words(difference: Mean) -> str:
     if not difference.known:
         return f"a difference of {mean:+.1f} points on one seed, which says little."
     shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
-    return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
+    return f"a difference of {shown}." if difference.excludes_zero else f"no significant difference: {shown}."
 
 
-def _first_words(definition: Definition) -> tuple[str, ...]:
-    """The setting that the search began with; the experiment as it stands where it began with none."""
+def _first_setting(definition: Definition) -> tuple[str, ...]:
+    """The first setting of the search; without one, the experiment as it stands."""
     if not definition.first:
         return ()
     values = definition.first[0]

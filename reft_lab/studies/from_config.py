@@ -25,8 +25,9 @@ from reft_lab.run_dir.changes import flat
 from reft_lab.studies.definition import Definition, Objective
 from reft_lab.studies.metrics import check_metric
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.sense import check_sampler, check_storage
-from reft_lab.studies.space import check_values, from_entry, from_override
+from reft_lab.studies.samplers import check_sampler
+from reft_lab.studies.search_space import check_values, from_entry, from_override
+from reft_lab.studies.storage import check_storage
 
 JOURNAL = "journal.log"  # the ending that optuna-dashboard and its like take for a journal
 TRIALS = 20

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.saved import CONFIG
 from reft_lab.studies.definition import Definition
+from reft_lab.text import one_line
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -24,6 +25,38 @@ OURS = "reft_lab"
 IN_ENVIRONMENT = "environment"  # stands for a storage with a password, which must not be seen in configs and `ps`
 STORAGE = "REFT_LAB_STORAGE"
 STALE_LOCK = 10  # seconds after which the lock of a process that was killed while it wrote counts for nothing
+
+
+def check_storage(definition: Definition) -> None:
+    """Raises BadInput where a study cannot be kept at the address that it names."""
+    url = definition.storage
+    if url.startswith(JOURNAL):
+        if not url.startswith("journal:///"):
+            raise BadInput(f"sweeps.storage={url} is not possible: write journal:///ABSOLUTE_FILE.")
+        return
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    forms = "write sqlite:///FILE or postgresql://USER@HOST/DATABASE, or leave it out for a file in the study folder"
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise BadInput(f"sweeps.storage={url} is not the address of a database; {forms}.") from error
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        driver = error.name or parsed.drivername
+        install = (
+            "pip install 'reft_lab[postgres]'" if parsed.drivername.startswith("postgres") else f"install {driver}"
+        )
+        raise BadInput(f"sweeps.storage={url} needs the package {driver}: {install}.") from error
+    if parsed.drivername.startswith("sqlite"):
+        file = parsed.database
+        if not file or file == ":memory:":
+            raise BadInput(f"sweeps.storage={url} is in memory, where no run could see it; {forms}.")
+        if not Path(file).absolute().parent.is_dir():
+            raise BadInput(f"sweeps.storage={url} is in a folder that does not exist; make {Path(file).parent} first.")
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -48,9 +81,8 @@ def open_storage(url: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(file, lock_obj=lock))
         return _database(url)
     except Exception as error:  # drivers raise what they like
-        first = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadInput(
-            f"the study cannot be kept at {shown(url)} ({first}); name another place: sweeps.storage=URL."
+            f"the study cannot be kept at {shown(url)} ({one_line(error)}); name another place: sweeps.storage=URL."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""One trial from its values to its end: a run for each seed, tried again where it crashed."""
+"""One trial from its values to its end: one run for each seed, repeated where it crashed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.compose.override_text import as_text
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.outcome import HELD, Outcome
+from reft_lab.studies.run_end import HELD, RunEnd
 from reft_lab.studies.storage import IN_ENVIRONMENT, has_password
 from reft_lab.studies.trials import Trials
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 LOGS = "logs"
 
-# Does the run in a folder with these words, and says what became of it.
-Doer = Callable[[Path, tuple[str, ...]], Outcome]
+# Does one run, given its directory and its overrides, and says how it ended.
+Worker = Callable[[Path, tuple[str, ...]], RunEnd]
 
 
 class GivenBack(Exception):
-    """The trial waits to be taken up again: the sweep is told to stop, or another process still works on it."""
+    """A trial was put back into the queue: the sweep is stopping, or another process is still working on the trial."""
 
 
-def work_on(trial: Trial, trials: Trials, do: Doer) -> None:
-    """Take a trial to its end, and tell the study.
+def work_on(trial: Trial, trials: Trials, worker: Worker) -> None:
+    """Run a trial to its end and report the result to the study.
 
     Raises:
-        GivenBack: the sweep is told to stop, or another process still works on the trial.
+        GivenBack: the sweep is stopping, or another process is still working on the trial.
     """
     from optuna.trial import TrialState
 
@@ -47,14 +47,14 @@ def work_on(trial: Trial, trials: Trials, do: Doer) -> None:
     first_step = 0
     for seed in seeds:
         directory = folder_of(definition, trial.number, seed)
-        outcome, attempts = _tried(trial, trials, do, directory, words, seed, first_step)
-        runs.append(asdict(outcome) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
-        if outcome.status != "finished":
-            state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
-            trials.note(trial, runs=runs, reason=outcome.reason)
+        end, attempts = _tried(trial, trials, worker, directory, words, seed, first_step)
+        runs.append(asdict(end) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
+        if end.status != "finished":
+            state = TrialState.PRUNED if end.status == "pruned" else TrialState.FAIL
+            trials.note(trial, runs=runs, reason=end.reason)
             trials.tell(trial, state)
             return
-        results.append(outcome.values)
+        results.append(end.values)
         if len(results) < len(seeds) and len(definition.objectives) == 1:
             first_step = known.get(seed, {}).get("last_step") or trials.last_step(trial) + 1
             runs[-1]["last_step"] = first_step
@@ -76,12 +76,12 @@ def folder_of(definition: Definition, number: int, seed: int | None) -> Path:
 
 
 def log_of(definition: Definition, directory: Path) -> Path:
-    """Where what a run prints goes."""
+    """The file that a run prints to."""
     return definition.folder / LOGS / f"{'-'.join(directory.relative_to(definition.folder).parts)}.txt"
 
 
 def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
-    """All overrides of a run but what makes it a trial: those of the study, its values, its seed, its W&B group."""
+    """The overrides of a run, except those that make it a trial: of the study, its values, its seed, its W&B group."""
     given = {word.partition("=")[0] for word in definition.fixed}
     fixed = [word for word in definition.fixed if seed is None or not word.startswith("seed=")]
     own = [*definition.flags, *fixed, *words]
@@ -95,29 +95,29 @@ def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -
 def _tried(
     trial: Trial,
     trials: Trials,
-    do: Doer,
+    worker: Worker,
     directory: Path,
     words: tuple[str, ...],
     seed: int | None,
     first_step: int,
-) -> tuple[Outcome, int]:
-    """What became of a run, at the last of as many attempts as it may have; and how many it took."""
+) -> tuple[RunEnd, int]:
+    """How the last attempt at a run ended, and how many attempts there were."""
     definition = trials.definition
     whole = words_of(definition, words, seed) + _study_words(definition, trial.number, first_step)
     attempt = 0
     while True:
         attempt += 1
-        outcome = do(directory, whole)
-        if outcome.status in ("interrupted", HELD):
+        end = worker(directory, whole)
+        if end.status in ("interrupted", HELD):
             trials.give_back(trial)
             raise GivenBack
-        if outcome.status in ("finished", "pruned") or outcome.is_final or attempt > definition.retries:
-            return outcome, attempt
+        if end.status in ("finished", "pruned") or end.is_final or attempt > definition.retries:
+            return end, attempt
 
 
 def _study_words(definition: Definition, number: int, first_step: int) -> tuple[str, ...]:
     if len(definition.objectives) > 1:
-        return ()  # nothing is pruned by several objectives
+        return ()  # pruning needs a single objective
     return (
         f"study.storage={as_text(IN_ENVIRONMENT if has_password(definition.storage) else definition.storage)}",
         f"study.name={as_text(definition.name)}",

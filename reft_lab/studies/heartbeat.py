@@ -1,4 +1,4 @@
-"""Which sweep a trial that is running belongs to, and whether that sweep is still there."""
+"""Which sweep process works on a running trial, and whether that process is still alive."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-OWNER = "owner"  # of a trial's user attributes
+OWNER = "owner"  # the user attribute of a trial that says so
 BEAT = 20.0  # seconds between two signs of life
-SILENCE = 120.0  # seconds without one after which a sweep on another machine counts as dead
-UNCLAIMED = 10.0  # seconds that a sweep may take from popping a trial to putting its name on it
+SILENCE = 120.0  # seconds without one after which a sweep on another machine is taken for dead
+UNCLAIMED = 10.0  # seconds that a sweep may take between popping a trial and signing it
 
 
 @dataclass(frozen=True)
-class Owner:
+class SweepProcess:
     """A sweep process.
 
     Attributes:
-        token: no other has it.
-        host: its machine.
-        pid: its process there.
-        started: when that process started, as the system has it; "" where it does not say.
+        token: unique to it.
+        host: name of its machine.
+        pid: its process id there.
+        started: start time of that process as the kernel counts it; empty where it is not known.
     """
 
     token: str
@@ -34,27 +34,27 @@ class Owner:
     started: str
 
     def sign(self) -> dict[str, Any]:
-        """What it puts on a trial, and renews every BEAT seconds."""
+        """The signature that it writes on a trial and renews every BEAT seconds."""
         return asdict(self) | {"beat": time.time()}
 
 
-def this_process() -> Owner:
-    """This sweep."""
-    return Owner(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
+def this_process() -> SweepProcess:
+    """The process that this is called in."""
+    return SweepProcess(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
 
 
 class Watch:
-    """Whether running trials have a sweep, as one that looks again and again can tell by its own clock alone."""
+    """Tells abandoned trials by looking again and again; it trusts its own clock alone, not those of other machines."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[Any, float]] = {}
 
     def is_abandoned(self, number: int, attributes: Mapping[str, Any]) -> bool:
-        """Whether a running trial has no sweep any more.
+        """Whether the sweep that was working on a trial is gone.
 
         Args:
             number: of the trial.
-            attributes: its user attributes.
+            attributes: user attributes of the trial.
         """
         sign = attributes.get(OWNER, "none yet")
         if sign is None:  # given back

@@ -1,4 +1,4 @@
-"""What became of a run of a study, read from its run directory."""
+"""How a run of a study ended, read from its run directory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ HELD = "held"  # another process works in the run directory
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a run.
+class RunEnd:
+    """How a run ended.
 
     Attributes:
         status: as in result.json, "crashed" where there is none, or HELD.
-        reason: one sentence, None for a finished run.
-        values: one for each objective, of a finished run.
-        seconds: wall seconds of all its sessions.
-        is_final: whether there is no point in trying again.
+        reason: one sentence; None for a finished run.
+        values: of a finished run, one for each objective.
+        seconds: wall time of all its sessions.
+        is_final: whether trying again would be pointless.
     """
 
     status: str
@@ -36,29 +36,29 @@ class Outcome:
     is_final: bool = False
 
 
-def read_outcome(directory: Path, objectives: Sequence[Objective]) -> Outcome:
-    """What became of the run in `directory`, whatever state it is in."""
+def read_end(directory: Path, objectives: Sequence[Objective]) -> RunEnd:
+    """How the run in `directory` ended, whatever state it is in."""
     try:
         result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
         status, reason, seconds = result["status"], result["reason"], float(result["seconds"]["total"])
     except (OSError, ValueError, KeyError, TypeError):
-        return Outcome("crashed", "it left no result")
+        return RunEnd("crashed", "it left no result")
     if status != "finished":
-        return Outcome(status, reason, seconds=seconds)
+        return RunEnd(status, reason, seconds=seconds)
     values = tuple(_value(directory, result, objective.metric) for objective in objectives)
     for objective, value in zip(objectives, values, strict=True):
         if not math.isfinite(value):
-            return Outcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
-    return Outcome("finished", None, values, seconds)
+            return RunEnd("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
+    return RunEnd("finished", None, values, seconds)
 
 
 def can_go_on(directory: Path) -> bool:
-    """Whether there is a run that `resume=` takes."""
+    """Whether there is a run that `resume=` can go on with."""
     return (directory / CONFIG).is_file()
 
 
 def _value(directory: Path, result: dict[str, Any], metric: str) -> float:
-    """An objective's value, nan where the run has none."""
+    """The value of an objective; nan where the run has none."""
     if metric == ACCURACY:
         return float(result["final"][result["selection"]]["accuracy"])
     value = math.nan

@@ -1,4 +1,4 @@
-"""One line on the terminal for each trial that ends, with the best so far."""
+"""What a study prints: one line for each trial that ends, with the best so far."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class TrialLines:
-    """What is said of the trials of a study.
+    """Prints the progress of a study.
 
     Attributes:
-        best: the best value so far, None with several objectives or before the first.
+        best: the best value so far; None with several objectives, or before a trial finished.
     """
 
     def __init__(self, definition: Definition, say: Callable[[str], None]):
@@ -26,7 +26,7 @@ class TrialLines:
         self.best: float | None = None
 
     def begin(self, trials: Sequence[FrozenTrial]) -> None:
-        """Say what the study is and how far it is."""
+        """Say what is searched and how many trials are left."""
         definition = self._definition
         done = sum(trial.state.is_finished() for trial in trials)
         self._note_best(trials)
@@ -37,7 +37,7 @@ class TrialLines:
         self._say(f"{left}{at_once}, in {definition.folder}")
 
     def started(self, number: int) -> None:
-        """A trial begins, or goes on."""
+        """Note that a trial begins or goes on."""
         self._began[number] = time.monotonic()
 
     def ended(self, trials: Sequence[FrozenTrial], number: int) -> None:
@@ -63,13 +63,13 @@ class TrialLines:
 
 
 def best_of(finished: Sequence[FrozenTrial], objective: Objective) -> FrozenTrial:
-    """The best of trials that are complete; the first of equals."""
+    """The best finished trial, the earliest where several are equally good."""
     sign = -1 if objective.direction == "maximize" else 1
     return min(finished, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
 def setting(trial: FrozenTrial) -> str:
-    """Its values as a person reads them: `ppo.lam=0.93 reward=exact`."""
+    """The values of a trial for people: `ppo.lam=0.93 reward=exact`."""
     values = {key: f"{value:.4g}" if isinstance(value, float) else shown(value) for key, value in trial.params.items()}
     return " ".join(f"{key}={value}" for key, value in values.items())
 

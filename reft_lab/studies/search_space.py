@@ -1,4 +1,4 @@
-"""The space of a study as it is written, on the command line or in a file: Hydra's sweep syntax, or YAML mappings."""
+"""Reads the search space of a study: Hydra's sweep syntax on the command line, and that or YAML mappings in a file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOT_SEARCHED = ("resume", "study")
 
 
 def from_override(override: Override, conf: Conf) -> Parameter:
-    """What an override with a sweep in it stands for.
+    """The parameter that an override with a sweep in it stands for.
 
     Raises:
-        BadInput: it is empty, or not for this option.
+        BadInput: it is empty, or does not suit the option.
     """
     key, said = override.key_or_group, str(override.input_line)
     _check_key(key, conf)
@@ -37,18 +37,18 @@ def from_override(override: Override, conf: Conf) -> Parameter:
         return _range(key, said, sweep.start, sweep.stop, sweep.step, log=_is_log(sweep.tags, said))
     if isinstance(sweep, ChoiceSweep):
         if sweep.tags:
-            raise BadInput(f"{said}: a tag says nothing about listed values; leave it out.")
+            raise BadInput(f"{said}: a tag means nothing for listed values; leave it out.")
         return _choice(key, said, [_plain(value) for value in sweep.list], conf)
     if override.is_sweep_override():  # glob(*)
         return _choice(key, said, list(override.sweep_string_iterator()), conf)
-    raise BadInput(f"{said} is one value and nothing to search; write a range, such as {FORMS}.")
+    raise BadInput(f"{said} is a single value, not a range to search; write one, such as {FORMS}.")
 
 
 def from_entry(key: str, entry: Any, conf: Conf) -> Parameter:
-    """What an entry of `sweeps.params` stands for: Hydra's syntax as a text, a list, or a mapping.
+    """The parameter that an entry of `sweeps.params` stands for: Hydra's syntax as text, a list, or a mapping.
 
     Raises:
-        BadInput: it cannot be read, is empty, or not for this option.
+        BadInput: it cannot be read, is empty, or does not suit the option.
     """
     said = f"sweeps.params: {key}: {shown(entry)}"
     if isinstance(entry, list):
@@ -71,16 +71,16 @@ def from_entry(key: str, entry: Any, conf: Conf) -> Parameter:
     if {"low", "high"} <= names <= {"low", "high", "step"}:
         return _interval(key, said, entry["low"], entry["high"], entry.get("step"), log=log)
     raise BadInput(
-        f"{said} is no range; write {{low: 0.9, high: 1}} (with log: true or step: 0.05 if wanted), "
+        f"{said} is not a range; write {{low: 0.9, high: 1}} (with log: true or step: 0.05 if wanted), "
         "{range: [1, 5]} or {choices: [a, b]}."
     )
 
 
 def check_values(values: Mapping[str, Any], space: Sequence[Parameter], said: str) -> dict[str, Any]:
-    """One of the settings to begin with, as optuna takes it.
+    """One of the settings to begin with, as optuna expects it.
 
     Raises:
-        BadInput: a value is outside its range, or of an option that is not searched.
+        BadInput: a value is outside its range, or its option is not searched.
     """
     known = {parameter.key: parameter for parameter in space}
     for key, value in values.items():
@@ -100,11 +100,11 @@ def _check_key(key: str, conf: Conf) -> None:
     if key not in options() and key not in conf.groups:
         raise BadInput(unknown_option(key, conf.groups))
     if key.partition(".")[0] in NOT_SEARCHED or key.partition("/")[0] == "sweeps":
-        raise BadInput(f"{key} cannot be searched: it says nothing about the experiment.")
+        raise BadInput(f"{key} cannot be searched: it is not part of the experiment.")
 
 
 def _interval(key: str, said: str, low: Any, high: Any, step: Any = None, *, log: bool = False) -> Parameter:
-    """Every number from low to high, or every `step`-th."""
+    """All numbers from low to high, or those `step` apart."""
     for name, value in (("low", low), ("high", high), ("step", step)):
         if value is not None and not _is_number(value):
             raise BadInput(f"{said}: {name} must be a number, and is {shown(value)}.")
@@ -120,7 +120,7 @@ def _interval(key: str, said: str, low: Any, high: Any, step: Any = None, *, log
     if step is not None and step <= 0:
         raise BadInput(f"{said}: step must be more than 0.")
     if log and low <= 0:
-        raise BadInput(f"{said}: a logarithmic range begins above 0, and {shown(low)} does not.")
+        raise BadInput(f"{said}: a logarithmic range starts above 0, and {shown(low)} is not.")
     if log and step not in (None, 1 if kind == "int" else None):
         raise BadInput(f"{said}: a logarithmic range has no step; leave one of them out.")
     if log:
@@ -135,12 +135,14 @@ def _range(key: str, said: str, start: Any, stop: Any, step: Any, *, log: bool) 
     """As Python's range: without its end."""
     for value in (start, stop, step):
         if not _is_number(value):
-            raise BadInput(f"{said}: a range is made of numbers, and {shown(value)} is none.")
+            raise BadInput(f"{said}: a range takes numbers, and {shown(value)} is not one.")
     if step == 0:
         raise BadInput(f"{said}: step must not be 0.")
     count = math.ceil((stop - start) / step - 1e-9)
     if count <= 0:
-        raise BadInput(f"{said} is empty: from {shown(start)} by steps of {shown(step)} nothing comes before {stop}.")
+        raise BadInput(
+            f"{said} is empty: counting from {shown(start)} in steps of {shown(step)}, nothing comes before {stop}."
+        )
     ends = sorted((start, start + (count - 1) * step))
     return _interval(key, said, ends[0], ends[1], abs(step), log=log)
 
@@ -159,7 +161,7 @@ def _choice(key: str, said: str, values: Sequence[Any], conf: Conf) -> Parameter
     seen: list[Any] = []
     for value in map(stored, values):
         if isinstance(value, float) and not math.isfinite(value):
-            raise BadInput(f"{said}: {value} is not a value that an experiment can have.")
+            raise BadInput(f"{said}: {value} cannot be the value of an option.")
         if any(value == other for other in seen):
             raise BadInput(f"{said} lists {shown(value)} twice; list each value once.")
         seen.append(value)
@@ -174,19 +176,19 @@ def _kind(key: str, said: str) -> str:
     kind = _kind_of(key)
     if kind is None:
         takes = f"{key} takes {options()[key].allowed}" if key in options() else f"{key} is a choice of files"
-        raise BadInput(f"{said}: {takes}, so there is nothing between two values; list them: {key}=choice(a, b).")
+        raise BadInput(f"{said}: {takes}, so it has no range; list the values: {key}=choice(a, b).")
     return kind
 
 
 def _is_log(tags: set[str], said: str) -> bool:
     for tag in tags - {"log"}:
-        raise BadInput(f"{said}: the only tag there is, is log{did_you_mean(tag, ['log']) or '.'}")
+        raise BadInput(f"{said}: the only tag is log{did_you_mean(tag, ['log']) or '.'}")
     return bool(tags)
 
 
 def _whole(value: Any, key: str, said: str) -> Any:
     if value is not None and value != int(value):
-        raise BadInput(f"{said}: {key} takes whole numbers, and {shown(value)} is none.")
+        raise BadInput(f"{said}: {key} takes whole numbers, and {shown(value)} is not one.")
     return None if value is None else int(value)
 
 
@@ -195,7 +197,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A parsed value without Hydra's quotes."""
+    """A parsed value without the quotes that Hydra remembers."""
     if isinstance(value, QuotedString):
         return value.text
     if isinstance(value, list):
