@@ -1,4 +1,7 @@
-"""A program from MathQA's linear_formula: divide(n0,const_100)|multiply(n1,#0)."""
+"""A program from MathQA's `linear_formula`: `divide(n0,const_100)|multiply(n1,#0)`.
+
+The names of operations and constants are those of the data set (Amini et al. 2019, arXiv 1905.13319); what each of
+them computes follows its name and the solutions in which it appears."""
 
 from __future__ import annotations
 
@@ -124,12 +127,12 @@ class _Call:
 
 
 def derive(record: Record) -> str:
-    """The program that does one operation of `record.formula` a line, leaving out those that nothing builds on.
+    """The program that does one operation of `record.formula` per line, without those that nothing builds on.
 
     n0, n1, ... are the question's numbers in order, #0, #1, ... earlier results, const_... constants.
 
     Raises:
-        Unusable: there is no formula, or it cannot be read, or it names a number that the question lacks.
+        Unusable: there is no formula, or it cannot be read, or it refers to a number that the question lacks.
     """
     calls = _calls(record.formula or "")
     question, _ = split_question(record.question) if record.options else (record.question, ())

@@ -11,10 +11,10 @@ _ASKED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
 
 
 def derive(record: Record) -> str:
-    """The program that does one operation of `record.formula` a line; the last bears the name of what is asked for.
+    """The program that does one operation of `record.formula` per line; the last is named for what is asked.
 
     Raises:
-        Unusable: there is no equation, or it is no plain calculation.
+        Unusable: there is no equation, or it is not a plain calculation.
     """
     if record.formula is None:
         raise Unusable("without an equation")
@@ -39,20 +39,20 @@ def derive(record: Record) -> str:
 
 
 def _calculation(formula: str) -> list[str]:
-    """The tokens of a calculation, or of the side of an equation (`7+2=9`, `x = 7+2`) that calculates.
+    """The tokens of a calculation, or of that side of an equation (`7+2=9`, `x = 7+2`) that is one.
 
     Raises:
-        Unusable: there is none.
+        Unusable: there is no calculation.
     """
     sides = [tokenize(side) for side in formula.split("=")]
     for parts in sides:
         if parts and evaluate(parts) is not None and (len(parts) > 1 or len(sides) == 1):
             return parts
-    raise Unusable("whose equation is no plain calculation")
+    raise Unusable("whose equation is not a plain calculation")
 
 
 def _assign(parts: list[str], name: str, names: Names, lines: list[str]) -> str:
-    """The name that stands for a calculation from here on; a lone number stands for itself."""
+    """Assign a calculation to a new name and return the name; a single number stands for itself."""
     if len(parts) == 1:
         return parts[0]
     name = names.new(name)
@@ -61,6 +61,6 @@ def _assign(parts: list[str], name: str, names: Names, lines: list[str]) -> str:
 
 
 def _asked_for(question: str) -> str:
-    """What a question asks the number of ("How many pencils does ...": pencils)."""
+    """What a question asks about ("How many pencils does ...": pencils)."""
     asked = _ASKED.search(question)
     return (name_of("", question[asked.end() :]) if asked else None) or "answer"

@@ -1,4 +1,4 @@
-"""What files tell before they are read: their split, data set and shard, and whether they hold JSON at all."""
+"""What a file shows before it is parsed: its split, data set and shard, and whether it is JSON at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DATA_SETS = ("gsm8k", "svamp", "mathqa_numeric", "mathqa")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SHARD = re.compile(
     r"(?P<name>.*?)[-_. ]*(?P<number>\d+)[-_ ]of[-_ ](?P<count>\d+)(?:-[0-9a-f]{8,})?", re.IGNORECASE
-)  # the hub adds a hash to some
+)  # the hub adds a hash to some names
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Shard:
 def split_of(name: str) -> str | None:
     """The split that a file or hub split is named for: `svamp_test_set.json`, `TestSet` or `testset` -> test.
 
-    None where its name says none, or several.
+    None where the name says nothing, or several splits.
     """
     words = re.split(r"[^a-z]+", _HUMP.sub("_", name).lower())
     found = {_SPLIT_OF_WORD[word] for word in words if word in _SPLIT_OF_WORD}
@@ -72,7 +72,7 @@ def stem(path: Path) -> str:
 
 
 def shard_of(path: Path) -> Shard | None:
-    """What a file is a part of, None where its name says that it is whole."""
+    """The shard that a file is; None where its name says that it is whole."""
     match = _SHARD.fullmatch(stem(path))
     return Shard(match["name"], int(match["number"]), int(match["count"])) if match else None
 
@@ -91,13 +91,13 @@ class Source:
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> Source:
-        """The source that these files are."""
+        """The source that consists of these files."""
         shard = shard_of(paths[0])
         return cls(stem(paths[0]) if shard is None else shard.name, tuple(paths))
 
     @property
     def shown(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         first, *others = self.paths
         return f"{first.name} to {others[-1].name} ({len(self.paths)} shards)" if others else first.name
 
@@ -160,7 +160,7 @@ _KNOWN = (*_BY_ENDING, *_PACKED, ".ndjson", ".txt")
 
 
 def other_kind(path: Path, data: bytes) -> str | None:
-    """What a file is that holds no JSON, and what to do about it; None where nothing is known against it."""
+    """What a file is that is not JSON, and what to do about it; None where nothing speaks against JSON."""
     for start, (what, reader) in _BY_START.items():
         if data.startswith(start):
             return (
@@ -168,12 +168,12 @@ def other_kind(path: Path, data: bytes) -> str | None:
             )
     reader = _BY_ENDING.get(path.suffix.lower())
     if reader is not None and data.lstrip()[:1] not in (b"[", b"{"):
-        return f"no JSON; {_to_json(reader, path)}"
+        return f"not JSON; {_to_json(reader, path)}"
     return None
 
 
 def only_others(folder: Path) -> str | None:
-    """That a folder, or the folders in it, holds data of other kinds only, and what to do; None where there is none."""
+    """What to say of a folder that, with its sub-folders, holds only data of other kinds; None where it holds none."""
     found = next(filter(None, ([*filter(_looks_like_data, sorted(folder.glob(deep)))] for deep in ("*", "*/*"))), [])
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""How a derived program is written: its frame and docstring, its calculations, the names of its results."""
+"""How a derived program is written: the function around it, its calculations, and the names of its results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"math", "res
 
 
 def program(question: str, lines: Sequence[str], result: str) -> str:
-    """The whole text of `solution`: the question as its docstring, `lines`, and `result` returned."""
+    """The whole text of `solution`: the question as docstring, `lines`, and `result` returned."""
     body = [f'"""{docstring(question)}"""', *lines, f"result = {result}", "return result"]
     return "def solution():\n    " + "\n    ".join(body)
 
@@ -26,13 +26,13 @@ def docstring(text: str) -> str:
 
 
 class Names:
-    """Variable names of one program: valid, and each given out once."""
+    """Hands out variable names for one program: valid, and each only once."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def new(self, wanted: str) -> str:
-        """`wanted` made a valid name and, where that is taken, `wanted_2`, `wanted_3`, ..."""
+        """`wanted` as a valid name, or `wanted_2`, `wanted_3`, ... where that is taken."""
         stem = re.sub(r"\W+", "_", wanted.lower(), flags=re.ASCII).strip("_") or "step"
         if stem[0].isdigit() or stem in _RESERVED:
             stem = f"num_{stem}"
@@ -55,7 +55,7 @@ _VALUE: dict[type[ast.AST], Callable[[float, float], float]] = {
 
 
 def tokenize(expression: str) -> list[str] | None:
-    """Numbers, operators and parentheses of a calculation, None where anything else stands in it."""
+    """Numbers, operators and parentheses of a calculation; None where it holds anything else."""
     found: list[str] = []
     position, expression = 0, expression.strip()
     while position < len(expression):
@@ -73,7 +73,7 @@ def is_number(token: str) -> bool:
 
 
 def literal(number: str) -> str:
-    """An unsigned number as Python and people write it: `05` -> `5`, `.6` -> `0.6`, `8.0` -> `8`."""
+    """An unsigned number as people write it and Python reads it: `05` -> `5`, `.6` -> `0.6`, `8.0` -> `8`."""
     text = f"{Decimal(number):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -89,7 +89,7 @@ def spaced(parts: Sequence[str]) -> str:
 
 
 def evaluate(parts: Sequence[str]) -> float | None:
-    """What a calculation comes to, None where it is malformed or divides by zero."""
+    """The value of a calculation; None where it is malformed or divides by zero."""
     try:
         return _value(ast.parse(" ".join(map(_as_python, parts)), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, OverflowError, RecursionError):
@@ -112,13 +112,13 @@ def _value(node: ast.expr) -> float:
             result = _VALUE[type(op)](_value(left), _value(right))
             if math.isfinite(result):
                 return result
-    raise ValueError("no plain calculation")
+    raise ValueError("not a plain calculation")
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z']*")
 _CLAUSE_END = re.compile(r"[.,;:!?()=+*/<>\n\d-]")
-# Words at which the name of what is counted ends ("24 clips in May"), words that name nothing, and words that are
-# too little of a name ("5 more").
+# Words that end the name of what is counted ("24 clips in May"), words that name nothing, and words that are too
+# little for a name ("5 more").
 _ENDING = """
     a after all also an and as at because before both but by during each every from he her his how i if is it its it's
     more my on or our she since so than that the their then there they this those to was we were when where which
@@ -138,10 +138,10 @@ _MOST_WORDS = 3
 
 
 def name_of(before: str, after: str) -> str | None:
-    """A name for the number that stands between `before` and `after` in a text, None where they give none.
+    """A name for the number between `before` and `after` in a text; None where they suggest none.
 
-    What follows a number usually says what it counts ("24 clips in May": clips); where nothing does, the words that
-    lead to it say so ("The total cost is": total_cost).
+    What follows a number usually says what it counts ("24 clips in May": clips); otherwise the words before it do
+    ("The total cost is": total_cost).
     """
     following = _following(after)
     if following and not set(following) <= _WEAK:
@@ -178,6 +178,6 @@ def _leading(before: str) -> list[str]:
 
 
 def _plain(word: str) -> str:
-    """In lower case, without the apostrophe of a possessive."""
+    """In lower case, without possessive endings and apostrophes."""
     word = word.lower()
     return word.removesuffix("'s").replace("'", "")

@@ -25,13 +25,13 @@ DERIVE: dict[str, Callable[[Record], str]] = {
     "svamp": derive_svamp.derive,
     "mathqa": derive_mathqa.derive,
 }
-"""How the records of each format come to a program where they carry none."""
+"""How a program is derived for the records of each format where they carry none."""
 
 
 def gold_programs(records: Sequence[Record], runner: ProgramRunner) -> list[str | Unusable]:
     """For each record its gold program, or why there is none.
 
-    Programs that a source carries are run as well: one that does not give its gold answer teaches the wrong thing.
+    Programs that a source carries are run too: one that does not give the gold answer would teach the wrong thing.
     """
     written = [_write(record) for record in records]
     runnable = [index for index, program in enumerate(written) if isinstance(program, str)]
@@ -56,7 +56,7 @@ def _canonical(program: str) -> str:
 
 
 def _fault(record: Record, result: ProgramResult) -> str | None:
-    """Why a program that came to `result` is no gold program for `record`, None if it is one."""
+    """Why a program with this result is not a gold program for `record`; None if it is one."""
     if result.status != "ok":
         return f"whose program does not run ({result.status})"
     if result.value is None:
@@ -69,7 +69,7 @@ def _fault(record: Record, result: ProgramResult) -> str | None:
 
 
 def _is_right_option(value: float, record: Record) -> bool:
-    """Whether `value` is the number of the right option, and no nearer to that of another."""
+    """Whether `value` is the number of the right option and not nearer to that of another."""
     numbers = [option_number(option) for option in record.options]
     distances = [math.inf if number is None else abs(value - number) for number in numbers]
     place = letters(record.options).index(record.answer)
@@ -92,8 +92,8 @@ _LETTER_END = re.compile(
 def natural_cot(record: Record) -> str:
     """The gold reasoning of `record` in words.
 
-    GSM8K loses its calculator annotations, MathQA its quotes and its closing "answer : c", the authors' files their
-    closing "Therefore, the answer is <203>.".
+    Calculator annotations are removed from GSM8K, quotes and the closing "answer : c" from MathQA, and the closing
+    "Therefore, the answer is <203>." from the authors' files.
 
     Raises:
         Unusable: the record has no reasoning in words.
@@ -123,7 +123,7 @@ def _authors(text: str) -> str:
 _CLEAN = {"gsm8k": _gsm8k, "mathqa": _mathqa, "authors": _authors, "svamp": _authors}
 
 
-_TRIED = 200  # training problems that are looked at for the other kind of reasoning
+_TRIED = 200  # training problems that are searched for the other kind of reasoning
 
 
 def no_reasoning(
@@ -136,13 +136,13 @@ def no_reasoning(
 ) -> str:
     """One sentence: why no training problem is usable, and what would help.
 
-    The other kind of reasoning is advised only where it is there.
+    The other kind of reasoning is suggested only where it exists.
 
     Args:
         data: the data set's name.
         cot: the kind that was asked for.
         train: the training records.
-        dropped: why they fell out: reason -> count.
+        dropped: why they were left out: reason -> count.
         keys: of the first training record, as its source has them.
     """
     reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(dropped.items(), key=lambda item: -item[1])[:3])
@@ -151,13 +151,13 @@ def no_reasoning(
     if _has(other, train[:_TRIED], runner):
         return f"{sentence}; try cot={other}"
     if not train or any(each.formula or each.reasoning or each.program for each in train):
-        return f"{sentence}, nor for cot={other}; mend the data, or give another training file with data.train="
+        return f"{sentence}, nor for cot={other}; repair the data, or give another training file with data.train="
     form = FORMATS[train[0].format]
     known = {key.lower() for key in form.keys | form.any_of | form.more}
     guesses = [guess for key in keys if key.lower() not in known and (guess := did_you_mean(key, form.carriers))]
     hint = guesses[0] if guesses else "; give a training file that has it with data.train="
     return (
-        f"{sentence}, nor for cot={other}: it would stand under the key {in_words(form.carriers)}, but the records "
+        f"{sentence}, nor for cot={other}: it would be under the key {in_words(form.carriers)}, but the records "
         f"have {listed(keys)}{hint}"
     )
 

@@ -16,7 +16,7 @@ COTS = ("program", "natural")
 
 _SPLIT_OF_BUCKET = ("train", "dev", "train", "test")
 _MOST_TRIES = 500
-_ANY_NUMBER: defaultdict[str, int] = defaultdict(lambda: 2)  # masked, all numbers are alike
+_ANY_NUMBER: defaultdict[str, int] = defaultdict(lambda: 2)  # once masked, all numbers are alike
 
 
 def generate(
@@ -32,7 +32,7 @@ def generate(
     Args:
         count_train, count_dev, count_test: problems in each split.
         seed: of every choice.
-        annotation: "mixed" (many annotators' hands) or "clean" (one hand).
+        annotation: "mixed" (the styles of many annotators) or "clean" (one style).
         cot: kind of the gold reasoning, "program" or "natural"; all three splits carry it.
 
     Raises:

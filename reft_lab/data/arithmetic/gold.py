@@ -1,4 +1,4 @@
-"""Gold reasoning for a question, in the hands of many annotators or in one clean hand."""
+"""Gold reasoning for a question, in the styles of many annotators or in one clean style."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "part": ("part", "share", "portion"),
     "packs": ("packs", "needed", "units"),
 }
-"""Names that annotators give to a role; the clean hand uses the first. {things} is what the question counts."""
+"""Names that annotators give to a role; the clean style uses the first. {things} is what the question counts."""
 
 _NAMED, _SHUFFLED, _COMMUTED, _NAMED_RESULT = 0.60, 0.30, 0.30, 0.50
 _PREFIXES = ("num_", "n_", "")
@@ -74,20 +74,20 @@ def write_program(question: Question, numbers: Mapping[str, int], annotation: st
     Args:
         question: whose template says what is computed, and whose text becomes the docstring.
         numbers: role -> number.
-        annotation: "clean": variables with one name a role, in the order of the question, the last step in `result`.
+        annotation: "clean": one name for each role, in the order of the question, the last step in `result`.
             "mixed": 60 % named variables (any prefix and synonym, 30 % with the assignments shuffled, sums and products
-            turned around with probability 0.3), the others evenly letters, inline steps, and one expression.
-        draws: for the choices of a mixed hand.
+            turned around with probability 0.3); the rest evenly letters, inline steps, and one expression.
+        draws: for the choices of the mixed styles.
     """
-    lines = _clean(question, numbers) if annotation == "clean" else _draw_hand(draws)(question, numbers, draws)
+    lines = _clean(question, numbers) if annotation == "clean" else _draw_style(draws)(question, numbers, draws)
     text = question.text.format_map(numbers)
     return "\n    ".join(["def solution():", f'"""{text}"""', *lines, "return result"])
 
 
-Hand = Callable[[Question, Mapping[str, int], Draws], list[str]]
+Style = Callable[[Question, Mapping[str, int], Draws], list[str]]
 
 
-def _draw_hand(draws: Draws) -> Hand:
+def _draw_style(draws: Draws) -> Style:
     return _named if draws.chance(_NAMED) else draws.choice((_letters, _inline, _expression))
 
 
@@ -169,7 +169,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "part": ("the number of {things} in each part", "each share"),
     "packs": ("the number of groups", "the number needed"),
 }
-"""Ways to name what a step finds; the clean hand uses the first. {things} is what the question counts."""
+"""Ways to name what a step finds; the clean style uses the first. {things} is what the question counts."""
 
 _SENTENCES = 0.60
 _FIRST_OPENINGS = ("First, ", "To begin, ", "")
@@ -183,15 +183,15 @@ _SPOKEN = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
 
 
 def write_natural(question: Question, numbers: Mapping[str, int], annotation: str, draws: Draws) -> str:
-    """Gold reasoning, one line a step, that ends in "\\nTherefore, the answer is: ANSWER".
+    """Gold reasoning, one line for each step, that ends in "\\nTherefore, the answer is: ANSWER".
 
     Args:
         question: whose template says what is computed.
         numbers: role -> number.
-        annotation: "clean": one form of sentence and one phrase a role. "mixed": 60 % free sentences (any phrase and
-            form, sums and products turned around with probability 0.3), the others evenly bare equations, spoken
+        annotation: "clean": one form of sentence and one phrase for each role. "mixed": 60 % free sentences (any phrase
+            and form, sums and products turned around with probability 0.3); the rest evenly bare equations, spoken
             equations ("17 minus 5 is 12."), and one expression.
-        draws: for the choices of a mixed hand.
+        draws: for the choices of the mixed styles.
     """
     values = compute(question.template.steps, numbers)
     if values is None:

@@ -138,12 +138,12 @@ class Question:
 
     @property
     def wording(self) -> str:
-        """The text with all numbers made alike: two questions share it where only their numbers differ."""
+        """The text with every number masked: two questions share it where only their numbers differ."""
         return _ROLE.sub("#", self.text)
 
 
 def draw_question(draws: Draws) -> Question:
-    """A random question: 45 % one step, 40 % two, 15 % three, and templates of one length equally often."""
+    """A random question: 45 % one step, 40 % two, 15 % three; templates of one length are equally likely."""
     template = draws.choice(_templates_of_one_length(draws.uniform()))
     words = _draw_words(draws)
     sentences = list(template.sentences)
@@ -179,7 +179,7 @@ def _draw_words(draws: Draws) -> dict[str, str]:
 
 
 def _with_name(sentence: str) -> str:
-    """The sentence with a name for its first pronoun, which a distractor before it would make ambiguous."""
+    """The sentence with a name in place of its first pronoun, which a distractor before it would make ambiguous."""
     return sentence.replace("{He}" if "{He}" in sentence else "{he}", "{a}", 1)
 
 
