@@ -1,4 +1,4 @@
-"""Answers: reading them, comparing them, and what a response came to."""
+"""Answers: reading them, comparing them, and the outcome of a response."""
 
 from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by_options, numbers_match, option_of
 from reft_lab.answers.letters import option_letters, read_letter

@@ -21,7 +21,7 @@ _FINAL_ANSWER = re.compile(r"\bthe final answer is:?[ \t]*([^\n]*)", re.IGNORECA
 
 @dataclass(frozen=True)
 class NaturalFormat:
-    """Prompt `Question:...Answer reasoning:`, completion the prose; see `CotFormat`. Both stages are alike."""
+    """Prompt `Question:...Answer reasoning:`, completion the prose; see `CotFormat`. Both stages use the same prompts."""
 
     answers: AnswersConfig
 
@@ -51,10 +51,10 @@ def stated_answer(response: str, statement: str = "first") -> str:
 
     Args:
         response: what the policy wrote.
-        statement: `first` takes the first statement of the response's own question (see `own_part`); where no such
-            sentence closes it, the first `the final answer is`, or else (also where nothing follows on the line) the
-            last `\\boxed{...}`. `last` takes the last
-            statement of the whole text, and nothing but this sentence, as the released code does.
+        statement: `first` takes the first statement about the question that was asked (see `own_part`); without that
+            sentence the first `the final answer is`, and without either (or with nothing after it on the line) the last
+            `\\boxed{...}`. `last` takes the last statement of the whole text and looks for this sentence only, as the
+            released code does.
     """
     if statement == "last":
         stated = _ANSWER_LINE.findall(last_part(response))

@@ -34,10 +34,10 @@ def with_docstring(header: str, question: str) -> str:
 
 
 def body(program: str) -> str:
-    """What stands below header and docstring of `solution` in `program`, indented by four spaces, formatting kept.
+    """The code below header and docstring of `solution` in `program`, indented by four spaces, with its formatting.
 
-    What stands above `solution` (imports, constants, helpers) moves to the top of the body, what stands below is left
-    out. There is no newline at the end.
+    Code above `solution` (imports, constants, helpers) moves to the top of the body, and code below it is left out.
+    There is no newline at the end.
 
     Raises:
         ValueError: `program` is not Python, or does not define `solution` with a body and without parameters.
@@ -62,8 +62,11 @@ def body(program: str) -> str:
 
 
 def _source(function: ast.FunctionDef, statements: list[ast.stmt], lines: list[str]) -> str:
-    """The lines of `statements` with the comments above the first of them, or the code alone where the lines cannot
-    stand below a header of ours (another indentation, or a line shared with header or docstring)."""
+    """The lines of `statements`, with the comments above the first of them.
+
+    Where these lines do not fit below our own header (other indentation, or a line shared with header or docstring),
+    the code is written anew, without comments.
+    """
     first = statements[0].lineno - 1
     before = function.body[0].end_lineno if statements is not function.body else function.lineno
     assert before is not None
@@ -81,10 +84,10 @@ _DEFINITION = re.compile(r"^def[ \t]+solution\b", re.MULTILINE)
 class ProgramFormat:
     """Programs; see `CotFormat`.
 
-    With a trigger the prompt goes on with `def solution():` and the question as its docstring, and the completion is
+    With a trigger the prompt continues with `def solution():` and the question as its docstring, and the completion is
     the body that follows; without one the completion is the whole program. With slots the numbers of the question
-    become x0, x1, ..., and the prompt always goes on with `def solution(x0=17, x1=2):`, which is the only place where
-    their values stand; there is no docstring, to keep the prompt short for a tiny model.
+    become x0, x1, ..., and the prompt always continues with `def solution(x0=17, x1=2):`, the only place that holds
+    their values; it has no docstring, to keep it short for a tiny model.
 
     Attributes:
         cot: which stages have a trigger, whether numbers become slots, and where programs are cut.
@@ -120,11 +123,11 @@ class ProgramFormat:
         return [self._outcome(problem, result) for problem, result in zip(problems, results, strict=True)]
 
     def program(self, problem: Problem, response: str) -> str:
-        """The program that a response amounts to: the whole one that it holds, or else the body of the header.
+        """The program in a response: a whole one where it holds one, otherwise the header with the response as its body.
 
-        The docstring stays out: it changes no answer, and equal bodies are one program to the runner. Where the
-        response makes up further questions, the program of its own question counts, or with `answers.statement=last`
-        that of the last one.
+        The docstring is left out: it changes no answer, and to the runner equal bodies are then the same program. Where
+        the response invents further questions, the program of the question that was asked counts, or that of the last
+        question with `answers.statement=last`.
         """
         if self.answers.statement == "last" and (last := last_part(response)) != response:
             return extract(last, self.cot.cut_at_blank_line)
@@ -146,10 +149,10 @@ class ProgramFormat:
             return judge_number_by_options(result.value, problem.options, problem.answer)
         if result.letter is not None and result.letter in option_letters(len(problem.options)):
             return judge_letter(result.letter, problem.answer)
-        return Outcome("no_answer", gold=gold, detail=f"the program returned {result.letter!r}, which is no option")
+        return Outcome("no_answer", gold=gold, detail=f"the program returned {result.letter!r}, which is not an option")
 
 
 def _holds_whole_program(response: str) -> bool:
-    """Whether a response starts a program of its own instead of going on with the body of the prompt's header."""
+    """Whether a response starts a new program instead of continuing the one in the prompt."""
     goes_on = response.lstrip("\n").startswith((" ", "\t"))
     return not goes_on and _DEFINITION.search(response) is not None

@@ -93,6 +93,7 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
     named = {split: [each for each in sources if split_of(each.name) == split] for split in SPLITS}
     nameless = [each for each in sources if split_of(each.name) is None and not _is_given(each, given)]
     if not (len(nameless) == 1 and not named["dev"]):
+        # Without files that only describe the data.
         nameless = [each for each in nameless if recognise(first_row(each.paths[0]))]
     files = Files()
     unclear: dict[str, list[Source]] = {}

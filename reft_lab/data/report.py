@@ -17,8 +17,8 @@ class DataReport:
         kept: training problems whose gold reasoning is usable, before `train_size` takes its subset.
         dropped: why the other training problems were left out: reason -> count.
         broken: one `FILE:LINE: why` for each record that could not be read.
-        duplicates: questions that occur more than once, as `likeness.duplicates` counts them: by degree of likeness, then
-            by split or pair of splits. They are counted after carving, and none was removed.
+        duplicates: questions that occur more than once, as `likeness.duplicates` counts them: by degree of likeness,
+            then by split or pair of splits. They are counted after carving, and none was removed.
         notes: sentences on choices that were made for the user.
     """
 

@@ -46,7 +46,7 @@ def carve(
 
 
 def subset(items: Sequence[Asked], size: int | None, seed: int, name: str) -> list[Asked]:
-    """`size` of `items`, chosen by seed, in their old order; all where `size` is None. A larger subset holds the smaller."""
+    """`size` of `items` by seed, in their old order; all where `size` is None. A larger subset holds the smaller."""
     if size is None or size >= len(items):
         return list(items)
     ranks = [key(seed, "subset", name, asked(item)) for item in items]

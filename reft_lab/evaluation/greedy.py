@@ -1,4 +1,4 @@
-"""Greedy decoding of a set of problems, judged."""
+"""Greedy evaluation: the policy answers a set of problems, and the answers are judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What running a program came to; and why an engine refused one, in words."""
+"""The result of running a program, and why an engine refused to run one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ STATUSES = ("ok", "no_answer", "syntax_error", "runtime_error", "timeout", "memo
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """The outcome of one program; no object of the program is in it.
+    """The result of one program; it holds no object of the program.
 
     Attributes:
         status: one of STATUSES. `ok` means that `solution()` returned a number (or, for multiple choice, one letter).
-        value: the finite number it returned, None unless status is `ok`.
-        letter: a single lower-case option letter, where the program returned one instead of a number.
-        detail: one line on why, for people ("ZeroDivisionError: division by zero"); empty for `ok`.
+        value: the finite number that it returned; None unless status is `ok`.
+        letter: a lower-case option letter, where the program returned one instead of a number.
+        detail: the reason in one line, for people ("ZeroDivisionError: division by zero"); empty for `ok`.
         engine: the engine that answered.
     """
 
@@ -31,7 +31,7 @@ class ProgramResult:
     engine: str = "monty"
 
 
-# Modules the monty engine has; a program that asks for another one cannot run there.
+# Modules of the monty engine; a program that imports another one cannot run there.
 MODULES = frozenset(
     (
         "asyncio", "base64", "binascii", "bisect", "collections", "copy", "csv", "dataclasses", "datetime", "decimal",
@@ -39,7 +39,7 @@ MODULES = frozenset(
         "time", "tomllib", "typing", "unicodedata",
     )
 )  # fmt: skip
-# Packages and modules the jail has (jail.py), the packages where they are installed.
+# Packages (where they are installed) and modules of the jail (jail.py).
 JAIL_PACKAGES = ("mpmath", "sympy")
 JAIL_MODULES = frozenset(
     (
@@ -61,7 +61,7 @@ _JAIL_REFUSES = ("breakpoint", "exit", "help", "input", "quit")
 
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([\w., \t]+))", re.M)
 _BUILTIN = re.compile(rf"(?<![\w.])({'|'.join(MISSING_BUILTINS)})\b")
-# What the monty engine cannot do, in words, and how it shows.
+# What the monty engine cannot do, and how a program shows that it needs it.
 _SYNTAX = {
     "generators (yield) are not supported": re.compile(r"\byield\b"),
     "class inheritance is not supported": re.compile(r"^[ \t]*class[ \t]+\w+[ \t]*\([ \t]*[^)\s]", re.M),
@@ -74,7 +74,7 @@ _OUT_OF_REACH = "files, the environment and the system are out of reach"
 
 
 def imported_modules(program: str) -> list[str]:
-    """Top-level names of the modules that import statements of `program` ask for, in order."""
+    """Top-level names of the modules that `program` imports, in order."""
     names: list[str] = []
     for source, plain in _IMPORT.findall(program):
         for part in (source or plain).split(","):
@@ -85,13 +85,13 @@ def imported_modules(program: str) -> list[str]:
 
 
 def missing_builtin(program: str) -> str | None:
-    """The first builtin function that `program` names and the monty engine lacks."""
+    """The first builtin function in `program` that the monty engine lacks."""
     found = _BUILTIN.search(program)
     return found.group(1) if found else None
 
 
 def why_forbidden(program: str, engine: str) -> str:
-    """One line on what `program` needs that `engine` (monty or jail) does not give."""
+    """One line on what `program` needs and `engine` (monty or jail) does not have."""
     there = MODULES if engine == "monty" else JAIL_MODULES.union(JAIL_PACKAGES)
     for module in imported_modules(program):
         if module not in there:
@@ -121,15 +121,15 @@ def what_would_help(refused: Counter[tuple[str, str]]) -> str | None:
     for (_, reason), count in refused.items():
         reasons[reason] += count
     common = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(3))
-    start = f"{total} program{'s' if total > 1 else ''} asked for what the sandbox does not give ({common}); "
+    start = f"{total} program{'s' if total > 1 else ''} asked for what the sandbox does not provide ({common}); "
     for_the_jail = sum(count for (engine, reason), count in refused.items() if engine == "monty" and _jail_has(reason))
     if for_the_jail and sys.platform.startswith("linux"):
-        return f"{start}programs.fallback=jail would take on {for_the_jail} of them."
-    return f"{start}training programs that keep to what docs/programs.md lists would help."
+        return f"{start}programs.fallback=jail could run {for_the_jail} of them."
+    return f"{start}training programs should keep to what docs/programs.md lists."
 
 
 def _jail_has(reason: str) -> bool:
-    """Whether the jail gives what the monty engine has refused for `reason`."""
+    """Whether the jail has what the monty engine lacks for `reason`."""
     if reason in _SYNTAX or reason == GAVE_UP:
         return True
     kind, _, rest = reason.partition(" ")

@@ -128,7 +128,7 @@ def test_mathqa_numeric_asks_without_options():
         ({**GSM8K, "answer": "So\n#### x < 3"}, "answer 'x < 3' is not a single number"),
         (
             {**SVAMP, "Answer": "40 (years old); 15 (years old)"},
-            "Answer '40 (years old); 15 (years old)' is not a single",
+            "'40 (years old); 15 (years old)' is not a single",
         ),
         ({**AUTHORS, "answer_value": "18 apples in 3 boxes"}, "answer_value '18 apples in 3 boxes' is not a single"),
         ({**GSM8K, "question": " "}, "question is"),
