@@ -45,5 +45,5 @@ def uniforms(keys: Sequence[int], length: int) -> np.ndarray:
 
 
 def torch_seed(*parts: KeyPart) -> int:
-    """A seed in the range torch.manual_seed takes, for the key `parts`."""
+    """A seed in the range of torch.manual_seed, for the key `parts`."""
     return key(*parts) % (2**63)

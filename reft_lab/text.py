@@ -43,7 +43,7 @@ def in_words(names: Iterable[str]) -> str:
 
 
 def one_line(error: object) -> str:
-    """What an error says, on one line of at most 160 characters; its class where it says nothing."""
+    """The message of an error on one line of at most 160 characters; its class where there is no message."""
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
@@ -59,6 +59,6 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def from_here(path: Path) -> Path:
-    """A path as one types it: relative to the current folder where it lies in it, absolute otherwise."""
+    """A path as one would type it: relative if it is in the current folder, otherwise absolute."""
     here, absolute = Path.cwd(), path.absolute()
     return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute

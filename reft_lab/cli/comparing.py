@@ -18,31 +18,31 @@ STAGES = {"warmup": "after warm-up", "baseline_sft": "best SFT", "final": "chose
 
 
 def compare(first: str, second: str) -> None:
-    """Print in what two runs differ: settings, results, and test answers problem by problem.
+    """Print how two runs differ: settings, results, and test answers problem by problem.
 
     Args:
-        first, second: run directories, or what `find_run` knows them by.
+        first, second: run directories, or other names that `find_run` takes.
 
     Raises:
-        BadInput: one of them is no run, or is several.
+        BadInput: one of them stands for no run, or for several.
     """
     from reft_lab.analysis import Runs
 
     ours, theirs = find_run(first), find_run(second)
     if ours.run == theirs.run:
-        raise BadInput(f"{first} and {second} are the same run, {ours.run}; name two.")
+        raise BadInput(f"{first} and {second} are the same run, {ours.run}; name two different ones.")
     runs = Runs([ours, theirs], [])
     a, b = (row for _, row in runs.table.iterrows())
     print(f"A: {a['run']}\nB: {b['run']}\n")
-    _print(_settings(runs), "Settings that differ", "they were run with the same settings")
+    _print(_settings(runs), "Settings that differ", "their settings are the same")
     _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
     print(problem_by_problem(runs))
 
 
 def problem_by_problem(runs: Runs) -> str:
-    """One sentence or two on the test problems that two runs answered, the second held against the first.
+    """A sentence or two that compare the answers of the second run to the test problems with those of the first.
 
-    Where they cannot be compared so, the sentence says why.
+    Where they cannot be compared, the sentence says why.
     """
     from reft_lab.analysis.problems import compare_runs
 

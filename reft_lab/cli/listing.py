@@ -16,13 +16,13 @@ from reft_lab.config.wording import shown
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-MANY = 5  # settings that all runs show; with more of them, a run shows those that set it apart
+MANY = 5  # settings that every run shows; of more than these, a run shows those that are unusual
 IN_COLUMNS = ("model.name", "data.name", "method")  # options that have columns of their own
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs are listed, and in which order; `reft runs --help` has the words for it."""
+    """Which runs are listed and in which order, as `reft runs --help` explains."""
 
     states: Sequence[str] = ()
     where: Sequence[str] = ()
@@ -32,11 +32,11 @@ class Wanted:
 
 
 def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
-    """Print the runs that are wanted, newest first unless sorted otherwise.
+    """Print the chosen runs, newest first unless sorted otherwise.
 
     Args:
         folders: where to look; none: outputs/ and multirun/.
-        wanted: which ones.
+        wanted: which runs.
         form: "table", "csv" or "json".
 
     Raises:
@@ -52,7 +52,7 @@ def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
     elif form == "json":
         print(listed.to_json(orient="records", date_format="iso", indent=2))
     elif listed.empty:
-        print(f"none of the {len(runs)} runs is like that")
+        print(f"none of the {len(runs)} runs matches")
     else:
         _print(listed)
     if len(listed) < len(chosen):
@@ -79,7 +79,7 @@ def _print(table: DataFrame) -> None:
 
 
 def _settings(table: DataFrame) -> list[str]:
-    """What tells each run from the others listed, as it would be typed."""
+    """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.dashboard.study import varied
 
@@ -114,7 +114,7 @@ def _per_cent(value: float) -> str:
 
 
 def age(started: Any, now: datetime | None = None) -> str:
-    """How long ago it was, in its largest unit: 40 s, 12 min, 5 h, 3 d; empty where nobody knows."""
+    """How long ago a run started, in the largest unit: 40 s, 12 min, 5 h, 3 d; empty where it is not known."""
     import pandas
 
     if pandas.isna(started):

@@ -1,4 +1,4 @@
-"""reft report and reft dashboard."""
+"""`reft report` and `reft dashboard`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def report(name: str, *, show: bool) -> None:
     """Write the report of a run or of a folder of runs, print its path, and open it if asked.
 
     Raises:
-        BadInput: there is no such run or folder, no run in it, or the report cannot be written.
+        BadInput: there is no such run or folder, the folder holds no run, or the report cannot be written.
     """
     from reft_lab.analysis.directory import is_run
     from reft_lab.report import run_report, study_report
@@ -32,7 +32,7 @@ def report(name: str, *, show: bool) -> None:
 
 
 def dashboard(project: str, study: str | None, *, preview: bool, output: Path | None) -> None:
-    """Save the workspace of a project, and the report of a study, and print their addresses; or show what they are.
+    """Save the workspace of a project and the report of a study and print their addresses, or preview both.
 
     Raises:
         BadInput: as `reft_lab.dashboard.save` and `preview`; --output without --preview; FILE cannot be written.

@@ -1,4 +1,4 @@
-"""From the composed config to a Config that is known to make sense."""
+"""From the composed config to a Config that is known to be consistent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _validator() -> pydantic.TypeAdapter[Config]:
 
 
 def _check_together(config: Config) -> None:
-    """What no option can know alone."""
+    """Rules that concern several options."""
     if not re.fullmatch(r"[\w.+=-]+", config.name):
         raise BadInput(
             f"name={config.name} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
@@ -75,7 +75,7 @@ def _check_reasoning(config: Config) -> None:
     for name in config.programs.imports:
         if not name.isidentifier():
             raise BadInput(
-                f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is no name of a module; "
+                f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is not a module's name; "
                 "give names such as [math, sympy]."
             )
     config.cot.check()

@@ -1,4 +1,4 @@
-"""The whole experiment, typed. conf/ fills it in, `check` makes sure of it, the runner takes it as it is."""
+"""The whole experiment, typed. conf/ fills it in, `check` verifies it, and the runner uses it as it is."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _FINAL_ANSWER = re.compile(r"\bthe final answer is:?[ \t]*([^\n]*)", re.IGNORECA
 
 @dataclass(frozen=True)
 class NaturalFormat:
-    """Prompt `Question:...Answer reasoning:`, completion the prose; see `CotFormat`. Both stages use the same prompts."""
+    """Prompt `Question:...Answer reasoning:`, completion the prose, in both stages; see `CotFormat`."""
 
     answers: AnswersConfig
 

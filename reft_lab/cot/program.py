@@ -123,7 +123,7 @@ class ProgramFormat:
         return [self._outcome(problem, result) for problem, result in zip(problems, results, strict=True)]
 
     def program(self, problem: Problem, response: str) -> str:
-        """The program in a response: a whole one where it holds one, otherwise the header with the response as its body.
+        """The program in a response: the whole one that it holds, otherwise the header with the response as its body.
 
         The docstring is left out: it changes no answer, and to the runner equal bodies are then the same program. Where
         the response invents further questions, the program of the question that was asked counts, or that of the last

@@ -34,8 +34,8 @@ class CotConfig:
     round_trip: Annotated[
         str,
         doc(
-            "gold reasoning that the tokenizer does not give back as it was written: exact stops the run, blanks lets "
-            "it pass where only blanks differ (natural language only), drop leaves the problem out"
+            "gold reasoning that the tokenizer does not reproduce exactly: exact stops the run, blanks accepts it if "
+            "only blanks differ (natural language only), drop leaves the problem out"
         ),
         OneOf("exact", "blanks", "drop"),
     ] = "exact"
@@ -49,7 +49,7 @@ class CotConfig:
     ] = "leave_out"
 
     def check(self) -> None:
-        """What no option of the section can know alone.
+        """Check rules that concern several options.
 
         Raises:
             BadInput: two options do not go together.

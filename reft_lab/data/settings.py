@@ -18,8 +18,8 @@ class DataConfig:
     name: Annotated[
         str,
         doc(
-            "data set; arithmetic is generated, mathqa_numeric asks multiple choice for the right option's number, any "
-            "other is read as it stands",
+            "data set; arithmetic is generated, mathqa_numeric asks for the number of the right option instead of its "
+            "letter, any other is read as it is",
             min_length=1,
         ),
     ] = "arithmetic"
@@ -34,7 +34,7 @@ class DataConfig:
     hub: Annotated[Optional[str], doc("hub id that is loaded with data.source=hub when no path is given")] = None
     hub_config: Annotated[Optional[str], doc("configuration name of the hub data set")] = None
     path: Annotated[Optional[str], doc("file or folder to read instead of the hub; the format is recognised")] = None
-    train: Annotated[Optional[str], doc("file with the training problems (goes before what `path` holds)")] = None
+    train: Annotated[Optional[str], doc("file with the training problems (takes precedence over `path`)")] = None
     dev: Annotated[Optional[str], doc("file with the dev problems (otherwise dev is carved from train)")] = None
     test: Annotated[Optional[str], doc("file with the test problems")] = None
     train_size: Annotated[Optional[int], doc("seeded subset of the training problems", unit="problems", ge=1)] = None
@@ -46,24 +46,24 @@ class DataConfig:
     families: Annotated[
         str,
         doc(
-            "questions that dev and test, where they are carved, do not share with train: equal but for numbers and "
-            "names too (masked), but for case, blanks, punctuation and number format (normalised), or but for case and "
-            "blanks (exact)"
+            "which questions of train are kept out of a dev or test that is carved from it: those equal but for "
+            "case and blanks (exact), also for punctuation and number format (normalised), also for numbers and names "
+            "(masked)"
         ),
         OneOf("masked", "normalised", "exact"),
     ] = "masked"
     split_seed: Annotated[int, doc("seed of every split and subset; the same for all seeds of a study", ge=0)] = 0
     annotation: Annotated[
         str,
-        doc("arithmetic only: many annotators' hands (mixed) or one clean style (clean)"),
+        doc("arithmetic only: the styles of many annotators (mixed) or one style (clean)"),
         OneOf("mixed", "clean"),
     ] = "mixed"
 
     def check(self) -> None:
-        """What no option of the section can know alone.
+        """Check rules that concern several options, and that files exist.
 
         Raises:
-            BadInput: two options do not go together, or a file is not there.
+            BadInput: two options do not go together, or a file does not exist.
         """
         given = {key: path for key in ("path", "train", "dev", "test") if (path := getattr(self, key)) is not None}
         if self.name == "arithmetic":

@@ -185,9 +185,7 @@ def test_a_key_that_is_there_twice_is_no_choice_between_its_values(tmp_path):
         read_file(path, "x")
 
 
-@pytest.mark.parametrize(
-    ("value", "why"), [("[" * 100_000, "nested too deep"), ("9" * 5000, "too many digits")]
-)
+@pytest.mark.parametrize(("value", "why"), [("[" * 100_000, "nested too deep"), ("9" * 5000, "too many digits")])
 @pytest.mark.parametrize("shape", ["[{}]", "{}\n{}"])
 def test_json_that_python_does_not_read_is_named_by_line(tmp_path, value, why, shape):
     path = tmp_path / "train.json"
