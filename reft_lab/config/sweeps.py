@@ -142,7 +142,8 @@ class StudyConfig:
     confirms: Annotated[
         Optional[str],
         doc(
-            "for a run that confirms a search on a fresh seed: the setting it runs, `trial-NUMBER` or `first`; it is not a trial"
+            "for a run that confirms a search on a fresh seed: the setting that it runs, `trial-NUMBER` or `first`; it "
+            "is not a trial"
         ),
     ] = None
 
