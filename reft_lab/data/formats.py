@@ -210,14 +210,14 @@ def as_numeric(record: Record) -> Record:
     One that is numeric already is returned as it is.
 
     Raises:
-        Unusable: the right option is no number.
+        Unusable: the right option is not a number.
     """
     if not record.options:
         return record
     number = option_number(record.options[letters(record.options).index(record.answer)])
     answer = plain_number(number)
     if answer is None:
-        raise Unusable("whose right option is no number")
+        raise Unusable("whose right option is not a number")
     stem, _ = split_question(record.question)
     return replace(record, question=stem, answer=answer, options=())
 

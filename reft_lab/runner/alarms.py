@@ -78,7 +78,7 @@ RULES = (
     _Rule(
         "negative_kl",
         lambda metrics: -metrics["ppo/kl_ref"],
-        "the KL to the reference is {value:.3g} nats a response below 0, which is no accident of sampling",
+        "the KL to the reference is {value:.3g} nats a response below 0, too far for chance",
         "the responses do not come from the distribution that is scored; do not trust this run",
     ),
     _Rule(

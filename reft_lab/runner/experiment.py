@@ -53,7 +53,7 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
     display = display or Display()
     check_settings(config)
     with ProgramRunner(config.programs) as programs:
-        # Until here nothing is written; a bad data path or model leaves no half-filled run directory.
+        # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
         # Not before: what a signal raises while packages are imported, they catch and make something else of.

@@ -211,8 +211,8 @@ def _trials(sweeps: SweepsConfig, space: Sequence[Parameter]) -> int:
     for parameter in space:
         if math.isinf(parameter.size):
             raise BadInput(
-                f"sweeps/sampler=grid tries every value, and {parameter.key}={parameter} has no end of them; list "
-                "some, give a step, or take another sampler."
+                f"sweeps/sampler=grid tries every value, and {parameter.key}={parameter} has infinitely many; "
+                "list some, give a step, or take another sampler."
             )
     points = math.prod(int(parameter.size) for parameter in space)
     if points > LARGEST_GRID:

@@ -20,7 +20,7 @@ class Bar(Protocol):
     """The progress of one stage."""
 
     def update(self, done: int, **numbers: float) -> None:
-        """`done` units are done; `numbers` are the few that people watch."""
+        """Show that `done` units are done, with a few `numbers` worth watching."""
 
 
 class Display:

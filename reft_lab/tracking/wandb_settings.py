@@ -32,7 +32,7 @@ def is_wanted(asked: str) -> bool:
     """Whether W&B has a part in a run with tracker.wandb=`asked`.
 
     Raises:
-        BadInput: the environment has to say, and says what is no mode.
+        BadInput: it is up to the environment, which names an unknown mode.
     """
     return asked != "disabled" and not (asked == "auto" and environment_mode() == "disabled")
 
@@ -41,7 +41,7 @@ def environment_mode() -> str | None:
     """The mode that the environment asks for, one of MODES; None where it says nothing.
 
     Raises:
-        BadInput: it is no mode.
+        BadInput: there is no such mode.
     """
     mode = os.environ.get("WANDB_MODE")
     if mode is None:
@@ -50,7 +50,7 @@ def environment_mode() -> str | None:
         return ALIASES.get(mode, mode)
     guess = did_you_mean(mode, MODES)
     raise BadInput(
-        f"WANDB_MODE={mode!r} is no mode of W&B: it is online, offline or disabled{guess or '; unset it, or set one.'}"
+        f"WANDB_MODE={mode!r} is not a mode of W&B: it must be online, offline or disabled{guess or '; unset it, or set one.'}"
     )
 
 
