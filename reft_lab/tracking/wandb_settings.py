@@ -50,7 +50,7 @@ def environment_mode() -> str | None:
         return ALIASES.get(mode, mode)
     guess = did_you_mean(mode, MODES)
     raise BadInput(
-        f"WANDB_MODE={mode!r} is not a mode of W&B: it must be online, offline or disabled{guess or '; unset it, or set one.'}"
+        f"WANDB_MODE={mode!r} is not a W&B mode: it is online, offline or disabled{guess or '; unset it, or set one.'}"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reft_lab.answers import Outcome
+from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import NaturalFormat, ProgramFormat, make_format
 from reft_lab.cot.settings import CotConfig

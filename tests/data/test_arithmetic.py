@@ -10,8 +10,8 @@ import pytest
 
 from reft_lab.data.arithmetic import generate
 from reft_lab.data.arithmetic.gold import nested, write_program
-from reft_lab.data.arithmetic.question import MEN, PEOPLE, TEMPLATES, WOMEN, Draws, Question, draw_question
-from reft_lab.data.arithmetic.templates import steps
+from reft_lab.data.arithmetic.question import MEN, PEOPLE, WOMEN, Draws, Question, draw_question
+from reft_lab.data.arithmetic.templates import TEMPLATES, steps
 from reft_lab.data.likeness import masked
 from reft_lab.errors import BadInput
 

@@ -296,4 +296,4 @@ def test_refusals_are_counted_on_from_an_earlier_session() -> None:
         second.run([refused])
         sentence = second.what_would_help()
     assert sentence is not None
-    assert sentence.startswith("3 programs asked for what the sandbox does not give")
+    assert sentence.startswith("3 programs asked for what the sandbox does not provide")

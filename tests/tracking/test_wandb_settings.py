@@ -28,7 +28,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("WANDB_MODE", "", "WANDB_MODE='' is not a mode of W&B: it must be online, offline or disabled; unset it"),
+        ("WANDB_MODE", "", "WANDB_MODE='' is not a W&B mode: it is online, offline or disabled; unset it"),
         ("WANDB_MODE", "ofline", "did you mean offline?"),
         ("WANDB_MODE", "Online", "did you mean online?"),
         ("WANDB_MODE", "true", "it is online, offline or disabled; unset it"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reft_lab.data.arithmetic.templates import HIGHEST, LOWEST, ONE_STEP, THREE_STEPS, TWO_STEPS, Step, Template
+from reft_lab.data.arithmetic.templates import BY_LENGTH, HIGHEST, LOWEST, Step, Template
 from reft_lab.randomness import KeyPart, generator
 
 WOMEN = (
@@ -111,8 +111,6 @@ def draw_distractors(question_sentence: str, draws: Draws) -> list[str]:
     ]
 
 
-TEMPLATES: tuple[Template, ...] = ONE_STEP + TWO_STEPS + THREE_STEPS
-
 _ONE_STEP_SHARE, _TWO_STEPS_SHARE = 0.45, 0.40
 _ROLE = re.compile(r"\{(\w+)\}")
 
@@ -159,9 +157,7 @@ def draw_question(draws: Draws) -> Question:
 
 
 def _templates_of_one_length(roll: float) -> tuple[Template, ...]:
-    if roll < _ONE_STEP_SHARE:
-        return ONE_STEP
-    return TWO_STEPS if roll < _ONE_STEP_SHARE + _TWO_STEPS_SHARE else THREE_STEPS
+    return BY_LENGTH[1 if roll < _ONE_STEP_SHARE else 2 if roll < _ONE_STEP_SHARE + _TWO_STEPS_SHARE else 3]
 
 
 def _draw_words(draws: Draws) -> dict[str, str]:
