@@ -15,9 +15,9 @@ from reft_lab.compose.override_text import as_text
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.saved import RESULT
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.one_trial import Worker, words_of
-from reft_lab.studies.run_end import RunEnd
+from reft_lab.studies.run_outcome import RunOutcome
 from reft_lab.studies.terminal import best_of, setting
+from reft_lab.studies.trial_runs import Execute, words_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -27,7 +27,7 @@ FRESH = 1000  # the first of the fresh seeds
 
 
 def confirm(
-    trials: Sequence[FrozenTrial], definition: Definition, workers: Sequence[Worker], say: Callable[[str], None]
+    trials: Sequence[FrozenTrial], definition: Definition, workers: Sequence[Execute], say: Callable[[str], None]
 ) -> None:
     """Run both on the same fresh seeds and compare them on the test set, which the search never read.
 
@@ -50,9 +50,9 @@ def confirm(
         for name, words in sides.items()
         for seed in seeds
     ]
-    for end in _done(jobs, workers):
-        if end.status != "finished":
-            say(f"not confirmed: {end.reason}")
+    for outcome in _done(jobs, workers):
+        if outcome.status != "finished":
+            say(f"not confirmed: {outcome.reason}")
             return
     accuracies = {
         name: [_test_accuracy(definition.folder / FOLDER / name / f"seed-{seed}") for seed in seeds] for name in sides
@@ -72,18 +72,18 @@ def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: s
     return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
-def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Worker]) -> list[RunEnd]:
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execute]) -> list[RunOutcome]:
     """How the runs ended, in order."""
-    free: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        free.put(worker)
+    free: SimpleQueue[Execute] = SimpleQueue()
+    for execute in workers:
+        free.put(execute)
 
-    def one(job: tuple[Path, tuple[str, ...]]) -> RunEnd:
-        worker = free.get()
+    def one(job: tuple[Path, tuple[str, ...]]) -> RunOutcome:
+        execute = free.get()
         try:
-            return worker(*job)
+            return execute(*job)
         finally:
-            free.put(worker)
+            free.put(execute)
 
     with ThreadPoolExecutor(len(workers), "confirm") as pool:
         return list(pool.map(one, jobs))

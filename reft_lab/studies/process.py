@@ -17,7 +17,7 @@ from reft_lab.compose.sweeps_folder import REPO
 from reft_lab.run_dir.lock import is_held
 from reft_lab.signals import PARENT, children_are_spared
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.run_end import HELD, RESULT, RunEnd, can_go_on, read_end
+from reft_lab.studies.run_outcome import HELD, RESULT, RunOutcome, can_go_on, read_outcome
 from reft_lab.studies.storage import STORAGE, has_password
 
 MAY_CHANGE = ("study.", "tracker.", "checkpoint.")
@@ -64,7 +64,7 @@ class Run:
     is_spared: bool = True
 
 
-def do(run: Run, definition: Definition, stop: Stop) -> RunEnd:
+def execute(run: Run, definition: Definition, stop: Stop) -> RunOutcome:
     """Start a run, or go on with it where it was begun, and wait for its end.
 
     Returns:
@@ -74,8 +74,8 @@ def do(run: Run, definition: Definition, stop: Stop) -> RunEnd:
     while is_held(run.directory) and time.monotonic() - waited < PATIENCE and not stop.event.wait(POLL):
         pass  # a process of a sweep that was killed is about to end
     if is_held(run.directory):
-        return RunEnd(HELD)
-    before = read_end(run.directory, definition.objectives)
+        return RunOutcome(HELD)
+    before = read_outcome(run.directory, definition.objectives)
     if before.status in ("finished", "pruned"):  # the sweep was killed before it could tell
         return before
     run.log.parent.mkdir(parents=True, exist_ok=True)
@@ -135,20 +135,20 @@ def _wait(process: subprocess.Popen[bytes], stop: Stop) -> int:
                 asked = True
 
 
-def _judged(run: Run, definition: Definition, code: int, error: str | None, stop: Stop) -> RunEnd:
-    end = read_end(run.directory, definition.objectives)
+def _judged(run: Run, definition: Definition, code: int, error: str | None, stop: Stop) -> RunOutcome:
+    outcome = read_outcome(run.directory, definition.objectives)
     if code == 0:
-        return end
+        return outcome
     if stop.event.is_set() and code != 1:
-        return replace(end, status="interrupted")
+        return replace(outcome, status="interrupted")
     if code < 0:
         name = signal.Signals(-code).name
         killed = f"killed by {name}" + (", as by a system short of memory" if name == "SIGKILL" else "")
-        return replace(end, status="crashed", reason=killed)
-    if end.status == "failed":
-        return end
+        return replace(outcome, status="crashed", reason=killed)
+    if outcome.status == "failed":
+        return outcome
     reason = error or f"it ended with code {code}; see {run.log}"
-    return replace(end, status="failed", reason=reason, is_final=code == 2)
+    return replace(outcome, status="failed", reason=reason, is_final=code == 2)
 
 
 def _last_error(log: Path, start: int) -> str | None:

@@ -20,11 +20,11 @@ from reft_lab.signals import let_go_of_lost_terminal, stop_signals
 from reft_lab.studies import process
 from reft_lab.studies.confirm import confirm
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.one_trial import GivenBack, Worker, log_of, work_on
 from reft_lab.studies.results import leave_behind, write_report, write_table
-from reft_lab.studies.run_end import RunEnd
+from reft_lab.studies.run_outcome import RunOutcome
 from reft_lab.studies.storage import open_study, shown
 from reft_lab.studies.terminal import TrialLines
+from reft_lab.studies.trial_runs import Execute, GivenBack, log_of, work_on
 from reft_lab.studies.trials import Trials
 from reft_lab.text import one_line
 
@@ -57,7 +57,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
     workers = [_worker(definition, stop, launcher, number) for number in range(definition.workers)]
     try:
         lines.begin(trials.all())
-        with _stopped_by_signals(stop, jobs=launcher is not None), _storage_errors(definition):
+        with _stopped_by_signals(stop, jobs=launcher is not None), _storage_errors_explained(definition):
             _work(trials, lines, stop, workers)
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
@@ -95,11 +95,11 @@ def failures(trials: Trials) -> str | None:
     )
 
 
-def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequence[Worker]) -> None:
+def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequence[Execute]) -> None:
     """Run all trials, as many at a time as there are workers."""
     failure = threading.Event()
     with ThreadPoolExecutor(len(workers), "worker") as pool:
-        pending = {pool.submit(_take_trials, trials, lines, stop, failure, worker) for worker in workers}
+        pending = {pool.submit(_work_on_trials, trials, lines, stop, failure, worker) for worker in workers}
         try:
             while pending:  # in short steps, so that signal handlers get to run
                 done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
@@ -110,8 +110,8 @@ def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequen
             raise
 
 
-def _take_trials(
-    trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, worker: Worker
+def _work_on_trials(
+    trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, worker: Execute
 ) -> None:
     """Work on one trial after another until none is left, not even one that another sweep might abandon."""
     while not stop.event.is_set() and not failure.is_set():
@@ -133,22 +133,22 @@ def _take_trials(
             failure.set()
 
 
-def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | None, number: int) -> Worker:
+def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | None, number: int) -> Execute:
     """What does the runs of worker `number`."""
     if launcher is not None:
-        from reft_lab.studies.launching import jobs_of
+        from reft_lab.studies.launching import by_launcher
 
-        return jobs_of(launcher, definition, stop)
+        return by_launcher(launcher, definition, stop)
     gpu = None if definition.gpus is None else definition.gpus[number % len(definition.gpus)]
 
-    def run(directory: Path, words: tuple[str, ...]) -> RunEnd:
-        return process.do(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
+    def run(directory: Path, words: tuple[str, ...]) -> RunOutcome:
+        return process.execute(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
 
     return run
 
 
 @contextmanager
-def _storage_errors(definition: Definition) -> Iterator[None]:
+def _storage_errors_explained(definition: Definition) -> Iterator[None]:
     """Inside, errors of the storage end the study with one sentence."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError

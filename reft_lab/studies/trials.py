@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.heartbeat import BEAT, OWNER, Watch, this_process
+from reft_lab.studies.liveness import BEAT, OWNER, Watch, this_process
 from reft_lab.studies.samplers import make_pruner, make_sampler
 
 if TYPE_CHECKING:

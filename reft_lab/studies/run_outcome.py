@@ -18,7 +18,7 @@ HELD = "held"  # another process works in the run directory
 
 
 @dataclass(frozen=True)
-class RunEnd:
+class RunOutcome:
     """How a run ended.
 
     Attributes:
@@ -36,20 +36,20 @@ class RunEnd:
     is_final: bool = False
 
 
-def read_end(directory: Path, objectives: Sequence[Objective]) -> RunEnd:
+def read_outcome(directory: Path, objectives: Sequence[Objective]) -> RunOutcome:
     """How the run in `directory` ended, whatever state it is in."""
     try:
         result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
         status, reason, seconds = result["status"], result["reason"], float(result["seconds"]["total"])
     except (OSError, ValueError, KeyError, TypeError):
-        return RunEnd("crashed", "it left no result")
+        return RunOutcome("crashed", "it left no result")
     if status != "finished":
-        return RunEnd(status, reason, seconds=seconds)
+        return RunOutcome(status, reason, seconds=seconds)
     values = tuple(_value(directory, result, objective.metric) for objective in objectives)
     for objective, value in zip(objectives, values, strict=True):
         if not math.isfinite(value):
-            return RunEnd("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
-    return RunEnd("finished", None, values, seconds)
+            return RunOutcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
+    return RunOutcome("finished", None, values, seconds)
 
 
 def can_go_on(directory: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.compose.override_text import as_text
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.run_end import HELD, RunEnd
+from reft_lab.studies.run_outcome import HELD, RunOutcome
 from reft_lab.studies.storage import IN_ENVIRONMENT, has_password
 from reft_lab.studies.trials import Trials
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 LOGS = "logs"
 
 # Does one run, given its directory and its overrides, and says how it ended.
-Worker = Callable[[Path, tuple[str, ...]], RunEnd]
+Execute = Callable[[Path, tuple[str, ...]], RunOutcome]
 
 
 class GivenBack(Exception):
     """A trial was put back into the queue: the sweep is stopping, or another process is still working on the trial."""
 
 
-def work_on(trial: Trial, trials: Trials, worker: Worker) -> None:
+def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
     """Run a trial to its end and report the result to the study.
 
     Raises:
@@ -47,14 +47,14 @@ def work_on(trial: Trial, trials: Trials, worker: Worker) -> None:
     first_step = 0
     for seed in seeds:
         directory = folder_of(definition, trial.number, seed)
-        end, attempts = _tried(trial, trials, worker, directory, words, seed, first_step)
-        runs.append(asdict(end) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
-        if end.status != "finished":
-            state = TrialState.PRUNED if end.status == "pruned" else TrialState.FAIL
-            trials.note(trial, runs=runs, reason=end.reason)
+        outcome, attempts = _tried(trial, trials, execute, directory, words, seed, first_step)
+        runs.append(asdict(outcome) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
+        if outcome.status != "finished":
+            state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
+            trials.note(trial, runs=runs, reason=outcome.reason)
             trials.tell(trial, state)
             return
-        results.append(end.values)
+        results.append(outcome.values)
         if len(results) < len(seeds) and len(definition.objectives) == 1:
             first_step = known.get(seed, {}).get("last_step") or trials.last_step(trial) + 1
             runs[-1]["last_step"] = first_step
@@ -95,24 +95,24 @@ def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -
 def _tried(
     trial: Trial,
     trials: Trials,
-    worker: Worker,
+    execute: Execute,
     directory: Path,
     words: tuple[str, ...],
     seed: int | None,
     first_step: int,
-) -> tuple[RunEnd, int]:
+) -> tuple[RunOutcome, int]:
     """How the last attempt at a run ended, and how many attempts there were."""
     definition = trials.definition
     whole = words_of(definition, words, seed) + _study_words(definition, trial.number, first_step)
     attempt = 0
     while True:
         attempt += 1
-        end = worker(directory, whole)
-        if end.status in ("interrupted", HELD):
+        outcome = execute(directory, whole)
+        if outcome.status in ("interrupted", HELD):
             trials.give_back(trial)
             raise GivenBack
-        if end.status in ("finished", "pruned") or end.is_final or attempt > definition.retries:
-            return end, attempt
+        if outcome.status in ("finished", "pruned") or outcome.is_final or attempt > definition.retries:
+            return outcome, attempt
 
 
 def _study_words(definition: Definition, number: int, first_step: int) -> tuple[str, ...]:
