@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = (
-    {"errors", "randomness", "hub", "sealed", "text", "signals", "fields"},
+    {"errors", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields"},
     {"equations"},
     {"answers", "programs", "data"},
     {"cot"},
@@ -22,6 +22,7 @@ FLOORS = (
     {"compose", "run_dir"},
     {"tracking"},
     {"analysis"},
+    {"charts"},
     {"report"},
     {"runner"},
     {"studies"},

@@ -19,9 +19,11 @@ TIMES = {
     "time/rollout_seconds": "sampling",
     "time/judge_seconds": "judging",
     "time/score_seconds": "scoring",
-    "time/update_seconds": "updates",
+    "time/update_seconds": "update",
     "time/eval_seconds": "evaluation",
 }
+# Those of an iteration, in their order.
+PHASES = ("time/rollout_seconds", "time/judge_seconds", "time/score_seconds", "time/update_seconds")
 REST = "everything else"
 PARTS = (*TIMES.values(), REST)
 

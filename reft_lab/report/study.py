@@ -12,13 +12,12 @@ from reft_lab.analysis import load
 from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.reading import read_object
 from reft_lab.analysis.runs import Runs
-from reft_lab.report.comparison import Compared, compare
-from reft_lab.report.figures import unchecked
-from reft_lab.report.groups import Group, base_of, groups_of
-from reft_lab.report.page import PAGE, write_page
-from reft_lab.report.settings import defaults
-from reft_lab.report.study_charts import BARS, CURVES, colour_of, curve_charts, result_charts
-from reft_lab.report.words import duration
+from reft_lab.charts.palette import SETTINGS, setting_colours
+from reft_lab.numbers import duration, interval_in_points, per_cent, points
+from reft_lab.report.comparison import Compared, Group, base_of, compare, groups_of
+from reft_lab.report.facts import default_options
+from reft_lab.report.page import PAGE, chart_data, read, vega_script, write_page
+from reft_lab.report.study_charts import BARS, curve_charts, result_charts
 
 ROWS, RUNS = 100, 400  # settings and runs that are listed
 FILES = (
@@ -43,19 +42,19 @@ def study_report(folder: Path) -> Path:
     if table.empty:
         table = runs.table
     groups = groups_of(table)
-    base, why = base_of(groups, defaults())
+    base, why = base_of(groups, default_options())
     compared = compare(groups, base, lambda run: _right(runs, run))
     listed = _best_first(compared, base)[:ROWS] if len(compared) > ROWS else compared
     drawn = _drawn(compared, base)
-    colours = colour_of(drawn) | {g.number: "other" for g in groups if g not in drawn}
-    with unchecked():
-        results = [figure for figure in result_charts(listed, colours) if figure]
-        curves = [figure for figure in curve_charts(runs, table, drawn, colours) if figure]
+    own = zip(drawn, setting_colours([group.value for group in drawn]), strict=True)
+    colours = dict.fromkeys(range(len(groups)), "other") | {group.number: colour for group, colour in own}
+    results = [chart for chart in result_charts(listed, colours) if chart]
+    curves = [chart for chart in curve_charts(runs, table, drawn, colours) if chart]
     return write_page(
-        folder,
+        folder / PAGE,
         "study.html",
-        ("charts.js",),
-        {"specs": {figure.key: figure.spec for figure in (*results, *curves)}},
+        [vega_script(), read("charts.js")],
+        chart_data([*results, *curves]),
         title=folder.absolute().name,
         states={str(state): int(count) for state, count in table["state"].value_counts().items()},
         facts=_facts(table, groups),
@@ -71,7 +70,7 @@ def study_report(folder: Path) -> Path:
         results=results,
         bars=BARS if len(listed) > BARS else 0,
         curves=curves,
-        curve_limit=CURVES if len(groups) > CURVES else 0,
+        curve_limit=SETTINGS if len(groups) > SETTINGS else 0,
         confirmed=_confirmed(folder),
         runs=[_run(folder, row) for row in runs.table.head(RUNS).to_dict("records")],
         runs_left_out=max(0, len(runs.table) - RUNS),
@@ -111,14 +110,10 @@ def _run(folder: Path, row: Mapping[str, Any]) -> RunLine:
         state=str(row["state"]),
         reason=row["reason"] if isinstance(row["reason"], str) else "",
         seed="" if row["seed"] is None or row["seed"] != row["seed"] else str(row["seed"]),
-        dev=_per_cent(row["final_dev_accuracy"]),
-        test=_per_cent(row["final_test_accuracy"]),
+        dev=per_cent(row["final_dev_accuracy"]),
+        test=per_cent(row["final_test_accuracy"]),
         took="" if math.isnan(row["seconds"]) else duration(row["seconds"]),
     )
-
-
-def _per_cent(value: float) -> str:
-    return "" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def _right(runs: Runs, run: str) -> Answered:
@@ -143,7 +138,7 @@ def _best_first(compared: Sequence[Compared], base: Group) -> list[Compared]:
 
 def _drawn(compared: Sequence[Compared], base: Group) -> list[Group]:
     """The settings that get curves: the base and the best ones, in their own order."""
-    chosen = [row.group for row in _best_first(compared, base)[:CURVES]]
+    chosen = [row.group for row in _best_first(compared, base)[:SETTINGS]]
     return sorted(chosen, key=lambda group: group.number)
 
 
@@ -161,19 +156,22 @@ def _facts(table: Any, groups: Sequence[Group]) -> list[tuple[str, str]]:
 
 
 def _confirmed(folder: Path) -> dict[str, Any] | None:
-    """What confirm.json says, in per cent; None where it is not there or not as it should be."""
+    """What confirm.json says; None where it is not there or not as it should be."""
     found = read_object(folder / "confirm.json", lambda text: None, needed=False)
     try:
         if not found:
             return None
-        sides = {str(name): (values, sum(values) / len(values)) for name, values in found["test_accuracy"].items()}
         interval = found["difference"]["ci95"]
         return {
             "trial": found["trial"],
             "seeds": found["seeds"],
-            "sides": [(name, [100 * value for value in values], 100 * mean) for name, (values, mean) in sides.items()],
-            "mean": 100 * found["difference"]["mean"],
-            "interval": None if interval is None else [100 * end for end in interval],
+            "sides": [
+                (str(name), [per_cent(value) for value in values], per_cent(sum(values) / len(values)))
+                for name, values in found["test_accuracy"].items()
+            ],
+            "mean": points(found["difference"]["mean"]),
+            "interval": interval and interval_in_points(*interval),
+            "counts": interval and not interval[0] <= 0 <= interval[1],
         }
     except (KeyError, TypeError, ZeroDivisionError, AttributeError):
         return None

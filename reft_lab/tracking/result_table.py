@@ -7,7 +7,17 @@ from typing import Any
 
 from rich.table import Table
 
-ROWS = (("warmup", "after warm-up"), ("baseline_sft", "best SFT"), ("final", "after ReFT"))
+from reft_lab.methods import METHODS, STAGES, Method
+
+
+def result_labels(method: Method) -> dict[str, str]:
+    """What the accuracies of a result.json belong to, by their keys there."""
+    *before, last = method.stages
+    return {
+        "warmup": f"after {STAGES['warmup'].label}",
+        "baseline_sft": f"best {STAGES['sft'].label}",
+        "final": f"{'after' if before else 'best'} {last.label}",
+    }
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -19,11 +29,9 @@ def result_table(result: Mapping[str, Any]) -> Table:
         table.add_column(f"{split} %", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
-    for key, label in ROWS:
-        scores = result.get(key)
-        if scores:
-            name = "best SFT" if key == "final" and result["method"] == "sft" else label
-            table.add_row(name, *_cells(scores["dev"]), *_cells(scores["test"]))
+    for key, label in result_labels(METHODS[result["method"]]).items():
+        if scores := result.get(key):
+            table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
     table.caption, table.caption_justify = overlap(result), "left"
     return table
 

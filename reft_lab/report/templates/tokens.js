@@ -3,6 +3,7 @@
 (() => {
   const content = JSON.parse(document.getElementById("tokens").textContent);
   if (!content) return;
+  const outcomes = JSON.parse(document.getElementById("outcomes").textContent);
   const byId = (id) => document.getElementById(id);
   const about = {
     advantage: "Advantage as the update used it (whitened): what was credited, and what was blamed.",
@@ -96,7 +97,7 @@
     });
     const kind = (response.outcome || "no outcome");
     const head = make("p", { className: "verdict" },
-      make("span", { className: "outcome", textContent: kind.replace("_", " ") }),
+      make("span", { className: "outcome", textContent: outcomes[kind] || kind }),
       make("span", { textContent: "answer " }, make("b", { textContent: response.answer === null ? "none" : response.answer })),
       make("span", { textContent: "gold " }, make("b", { textContent: response.gold === null ? "none" : response.gold })),
       make("span", { textContent: "reward " }, make("b", { textContent: number(response.reward) })));
