@@ -23,7 +23,7 @@ class Interval:
 
     Attributes:
         label: what it is of.
-        value: the number.
+        value: the number; nan where there is only `other`.
         low, high: the ends of its interval; nan where there is none.
         colour: a name of the palette.
         each: the numbers that it is the mean of.
@@ -53,7 +53,10 @@ def bar_chart(
     ]
     # Room on the right for the number of the longest bar.
     most = max(value for _, value, _ in bars) or 1
-    base = alt.Chart().encode(y=_labels(), x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, 1.15 * most])))
+    labels = [label for label, *_ in bars]
+    base = alt.Chart().encode(
+        y=_labels(labels), x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, 1.15 * most]))
+    )
     marks = base.mark_bar(height={"band": 0.62}, aria=False).encode(color=alt.Color("colour:N", scale=None))
     words = base.mark_text(align="left", dx=5, color=variable("ink"), aria=False).encode(text="text:N")
     told = "; ".join(f"{label}: {value:.4g}" for label, value, _ in bars)
@@ -78,18 +81,17 @@ def stacked_bar_chart(
         return None
     shares = {label: [values[index] / sum(values) for index in used] for label, values in rows if sum(values)}
     values = [
-        {"label": label, "part": str(order), "name": parts[used[order]][0], "value": value}
+        {"label": label, "part": order, "name": parts[used[order]][0], "value": value}
         for label, each in shares.items()
         for order, value in enumerate(each)
     ]
-    named = [(str(order), *parts[index]) for order, index in enumerate(used)]
     axis, whole = number_axis(SHARE), alt.Scale(domain=[0, 1])
     tips = [alt.Tooltip("label:N", title="of"), alt.Tooltip("name:N", title="part"), tooltip("value", SHARE, SHARE)]
     bars = alt.Chart().mark_bar(height={"band": 0.7}, aria=False)
     bars = bars.encode(
         alt.X("value:Q", title=None, stack="zero", axis=axis, scale=whole),
-        _labels(),
-        alt.Color("part:N", **coloured(named, "square")),
+        _labels([label for label, _ in rows]),
+        alt.Color("name:N", **coloured([parts[index] for index in used])),
         alt.Order("part:O"),
         tooltip=tips,
     )
@@ -120,12 +122,14 @@ def interval_chart(
         return None
     least, most = (0.0, 1.0) if unit == SHARE else (-math.inf, math.inf)
     values = [
-        {"label": row.label, "value": row.value, "colour": variable(row.colour), "each": list(row.each)}
+        {"label": row.label, "colour": variable(row.colour)}
+        | ({} if math.isnan(row.value) else {"value": row.value})
         | ({} if math.isnan(row.low) else {"low": max(row.low, least), "high": min(row.high, most)})
+        | ({"each": list(row.each)} if row.each else {})
         | ({} if math.isnan(row.other) else {"other": row.other})
         for row in rows
     ]
-    base = alt.Chart().encode(y=_labels(), color=alt.Color("colour:N", scale=None))
+    base = alt.Chart().encode(y=_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
     scale = alt.Scale(zero=False, padding=12)
     span = alt.X("low:Q", title=axis_title, axis=number_axis(unit, tickCount=5, grid=True), scale=scale)
     titles = {"value": "value", "low": "from", "high": "to"}
@@ -143,8 +147,8 @@ def interval_chart(
         layers.append(singles.encode(alt.X("one:Q")))
     if not all(math.isnan(row.other) for row in rows):
         diamonds = base.transform_filter("isValid(datum.other)").mark_point(shape="diamond", size=80, filled=True)
-        layers.append(diamonds.encode(alt.X("other:Q"), color=alt.value(variable("wrong"))))
-    told = "; ".join(f"{row.label}: {written(row.value, unit)}" for row in rows)
+        layers.append(diamonds.encode(alt.X("other:Q"), color=alt.value(variable("ink"))))
+    told = "; ".join(f"{row.label}: {written(row.value, unit)}" for row in rows if not math.isnan(row.value))
     spec = layered(layers, values, ROW * len(rows))
     return Chart(key, title, about, [], spec, rows=True, summary=f"{title}. {told}.")
 
@@ -195,8 +199,8 @@ def heat_map(title: str, cells: Sequence[tuple[str, str, float, str]], names: tu
     return Chart(title, title, "", [], spec)
 
 
-def _labels() -> Any:
+def _labels(labels: Sequence[str]) -> Any:
     import altair as alt
 
     axis = alt.Axis(domain=False, ticks=False, grid=False, labelLimit=LABEL, minExtent=0)
-    return alt.Y("label:N", sort=None, title=None, axis=axis)
+    return alt.Y("label:N", sort=list(labels), title=None, axis=axis)

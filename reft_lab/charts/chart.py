@@ -6,7 +6,6 @@ Its colours are variables of the palette.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,8 +102,13 @@ def layered(layers: Sequence[Any], rows: Sequence[Any], height: int = HEIGHT) ->
     import altair as alt
 
     chart = alt.layer(*layers, data=alt.NamedData(name="rows"), width="container", height=height)
-    spec: dict[str, Any] = chart.to_dict(validate=False) | {"data": {"values": rows}}
-    return {name: part for name, part in spec.items() if name not in ("config", "$schema")}
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    apart = spec.get("datasets", {})  # altair collects the data of single layers, and the parts of a picture have none
+    for layer in spec["layer"]:
+        if "data" in layer:
+            layer["data"] = {"values": apart[layer["data"]["name"]]}
+    shape = {name: spec[name] for name in ("layer", "params", "width", "height") if name in spec}
+    return shape | {"data": {"values": rows}}
 
 
 def records(lines: Sequence[Line], fill: float | None = None) -> list[dict[str, float]]:
@@ -123,15 +127,12 @@ def records(lines: Sequence[Line], fill: float | None = None) -> list[dict[str, 
     return [keys | row for row in ordered]
 
 
-def coloured(named: Sequence[tuple[str, str, str]], symbol: str = "stroke") -> dict[str, Any]:
-    """Scale and legend of things with (key in the data, label, colour)."""
+def coloured(named: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The colours of things by (label, colour); their legend is drawn where the config does not disable legends."""
     import altair as alt
 
-    labels = {key: label for key, label, _ in named}
-    return {
-        "scale": alt.Scale(domain=list(labels), range=[variable(colour) for *_, colour in named]),
-        "legend": alt.Legend(title=None, labelExpr=f"({json.dumps(labels)})[datum.label]", symbolType=symbol),
-    }
+    labels, colours = [label for label, _ in named], [variable(colour) for _, colour in named]
+    return {"title": None, "scale": alt.Scale(domain=labels, range=colours)}
 
 
 def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,7 +44,7 @@ def line_chart(
     drawn = [line for line in lines if line.points]
     if not drawn:
         return None
-    keys = coloured([(f"s{index}", line.label, line.colour) for index, line in enumerate(lines)])
+    colours = coloured([(line.label, line.colour) for line in lines])
     x = x_axis(axes, drawn)
     flat = all(y == 0 for line in drawn for _, y in line.points)
     scale = (
@@ -52,8 +53,8 @@ def line_chart(
     y = {"title": axes.y, "axis": number_axis(axes.y), "scale": scale}
     bands, curves = [], []
     for index, line in enumerate(lines):
-        colour = alt.Color("key:N", **(keys if line is drawn[0] else {}))
-        there = alt.Chart().transform_calculate(key=f"'s{index}'").encode(x=x, color=colour)
+        colour = alt.Color("label:N", **colours) if line is drawn[0] else alt.Color("label:N", title=None)
+        there = alt.Chart().transform_calculate(label=json.dumps(line.label)).encode(x=x, color=colour)
         if line.band:
             band = there.transform_filter(f"isValid(datum.l{index})").mark_area(opacity=0.18, aria=False)
             bands.append(band.encode(alt.Y(f"l{index}:Q", **y), alt.Y2(f"h{index}")))
@@ -94,9 +95,11 @@ def area_chart(
     keys: list[Any] = [f"s{index}" for index, part in enumerate(parts) if part.points]
     x = x_axis(axes, drawn)
     height = alt.Y("height:Q", title=axes.y, stack="normalize" if shares else "zero", axis=number_axis(axes.y))
-    named = [(f"s{index}", part.label, part.colour) for index, part in enumerate(parts)]
-    areas = alt.Chart().transform_fold(keys, as_=["part", "height"]).mark_area(aria=False)
-    areas = areas.encode(x, height, alt.Color("part:N", **coloured(named, "square")), alt.Order("part:O"))
+    labels = {key: part.label for key, part in zip(keys, drawn, strict=True)}
+    areas = alt.Chart().transform_fold(keys, as_=["part", "height"])
+    areas = areas.transform_calculate(label=f"({json.dumps(labels)})[datum.part]").mark_area(aria=False)
+    colour = alt.Color("label:N", **coloured([(part.label, part.colour) for part in parts]))
+    areas = areas.encode(x, height, colour, alt.Order("part:O"))
     spec = layered([areas, *seam(axes), pointer(axes, parts, x)], records(parts, fill=0))
     legend = [(part.label, part.colour, "area") for part in drawn]
     return Chart(key, title, about, legend, spec, wide, summary=summary(title, axes, drawn))

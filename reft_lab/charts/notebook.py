@@ -285,7 +285,9 @@ def accuracy_map(
 
 def _of_metric(name: str, lines: Sequence[Line], axis: str) -> Chart | None:
     found = metric(name)
-    return line_chart(name, found.label, lines, Axes(found.unit, axis, zero=False), about=name)
+    return line_chart(
+        name, found.label, lines, Axes(found.unit, axis, zero=False), about="" if name == found.label else name
+    )
 
 
 def _stacked(
@@ -302,7 +304,7 @@ def _stacked(
 def _intervals(frame: DataFrame, setting: str, value: str) -> list[Interval]:
     columns = (frame[setting].map(_text), frame[value], frame["low"], frame["high"])
     rows = zip(*columns, strict=True)
-    return [Interval(label, float(mean), float(low), float(high)) for label, mean, low, high in rows if mean == mean]
+    return [Interval(label, float(mean), float(low), float(high)) for label, mean, low, high in rows]
 
 
 def _picture(
@@ -311,18 +313,17 @@ def _picture(
     """Charts in rows, with titles and legends in the picture; a sentence where there is none."""
     import altair as alt
 
-    parts = [
-        chart.spec
-        | {"title": {"text": chart.title, "subtitle": chart.about}, "description": chart.summary}
-        | ({} if width is None else {"width": width})
-        for chart in charts
-        if chart
-    ]
-    return (
-        alt.ConcatChart.from_dict(painted({"concat": parts, "columns": columns}, _is_dark()))
-        if parts
-        else nothing(missing)
-    )
+    parts = []
+    for chart in filter(None, charts):
+        title = {"text": chart.title} | ({"subtitle": chart.about} if chart.about else {})
+        parts.append(chart.spec | {"title": title, "description": chart.summary} | ({"width": width} if width else {}))
+    if not parts:
+        return nothing(missing)
+    spec: dict[str, Any] = {"concat": parts, "columns": columns}
+    if pointers := [pointer for part in parts for pointer in part.pop("params", ())]:
+        spec["params"] = [pointers[0] | {"views": [view for each in pointers for view in each["views"]]}]
+    # Tests compare it with the schema of Vega-Lite.
+    return alt.ConcatChart.from_dict(painted(spec, _is_dark()), validate=False)
 
 
 def _is_dark() -> bool:

@@ -6,27 +6,34 @@ import inspect
 import re
 from typing import Any
 
+import altair
 import pandas
 import pytest
 import vl_convert
 
-from reft_lab.analysis import charts, curves, outcomes, reward_audit, seeds, tables
+from reft_lab import charts
+from reft_lab.analysis import curves, outcomes, reward_audit, seeds, tables
 from reft_lab.analysis.dynamics import PARTS, seconds_by_part
 from tests.analysis.frames import found, history, kl_study, runs_of
 
 KL = "ppo.kl_coef"
 
 
+def svg_of(chart: Any) -> str:
+    """A picture, of a specification that Vega-Lite takes."""
+    altair.Chart.from_dict(chart.to_dict(), validate=True)
+    return vl_convert.vegalite_to_svg(chart.to_dict())
+
+
 def drawn(chart: Any) -> list[str]:
     """The texts of a picture."""
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg_of(chart))
 
 
-def marks(chart: Any, role: str) -> int:
-    """How many marks of a kind (`mark-symbol role-mark`) with something in them a picture has."""
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    return len(re.findall(rf'aria-roledescription="{role}"', svg))
+def marks(chart: Any, kind: str) -> int:
+    """How many marks of a kind (`symbol`) stand in the plots of a picture, legends left out."""
+    groups = re.findall(rf'<g class="mark-{kind} role-mark[^>]*>(.*?)</g>', svg_of(chart), re.DOTALL)
+    return sum(group.count("<path") for group in groups)
 
 
 def test_means_have_intervals_and_seeds():
@@ -35,8 +42,8 @@ def test_means_have_intervals_and_seeds():
     chart = charts.interval_points(frame, KL, title="accuracy on test", seeds=singles)
     texts = drawn(chart)
     assert {KL, "accuracy on test", "0", "0.01", "0.2"} <= set(texts)
-    assert marks(chart, "point") == 3
-    assert marks(chart, "circle") == 7
+    assert marks(chart, "symbol") == 3 + 7
+    assert marks(charts.interval_points(frame, KL, title="accuracy on test"), "symbol") == 3
 
 
 def test_an_interval_is_cut_at_what_is_possible():
@@ -62,7 +69,7 @@ def test_the_map_says_what_one_seed_is():
         for gamma in (0.8, 1.0)
     ]
     frame = seeds.by_setting(runs_of(*each).table, ["ppo.lam", "ppo.gamma"])
-    texts = drawn(charts.heat_map(frame, "ppo.lam", "ppo.gamma", title="accuracy"))
+    texts = drawn(charts.accuracy_map(frame, "ppo.lam", "ppo.gamma", title="accuracy"))
     assert {"40.0%", "50.0%", "80.0%", "100.0%"} <= set(texts)
     assert texts.count("one seed") == 4
 
@@ -85,7 +92,7 @@ def test_curves_are_drawn_in_the_order_asked_for():
 
 def test_a_curve_of_one_place_is_a_point():
     bands = curves.seed_bands(history([("0.01/0", 7, "x", 0.5), ("0.01/1", 7, "x", 0.6)]), kl_study().table, [KL])
-    assert marks(charts.bands(bands, "step", KL), "point") == 1
+    assert marks(charts.bands(bands, "step", KL), "symbol") == 1
 
 
 def test_outcomes_and_rewards_are_drawn():
@@ -96,28 +103,28 @@ def test_outcomes_and_rewards_are_drawn():
     rows = [("a", step, f"rollout/outcome/{kind}", 0.5) for step in (1, 2) for kind in ("correct", "timeout")]
     bands = curves.seed_bands(history(rows), runs.table, ["reward"])
     areas = charts.outcome_areas(outcomes.outcome_curves(bands), "step", "reward")
-    assert {"correct", "timeout", "partial"} <= set(drawn(areas))
+    assert {"correct", "timeout", "reward: partial"} <= set(drawn(areas))
     samples = pandas.DataFrame({"run": "a", "step": 1, "outcome": ["correct", "wrong"], "reward": [1.0, 0.1]})
-    bars = charts.reward_bars(reward_audit.reward_by_outcome(samples, runs.table))
+    bars = charts.reward_ranges(reward_audit.reward_by_outcome(samples, runs.table))
     assert {"correct", "wrong", "partial"} <= set(drawn(bars))
     pairs = [("a", step, name, 0.1 * step) for step in (1, 2) for name in ("rollout/reward", "rollout/accuracy")]
     scatter = charts.reward_scatter(reward_audit.reward_and_accuracy(history(pairs), runs.table))
-    assert marks(scatter, "circle") == 2
+    assert marks(scatter, "symbol") == 2
 
 
 def test_the_paper_is_drawn_beside_ours():
     config = {"model.name": "codellama", "data.name": "gsm8k"}
     chart = charts.paper_points(tables.main_table(runs_of(found("a", test=0.7, warmup=0.6, config=config)).table))
     texts = drawn(chart)
-    assert "gsm8k program codellama" in texts
-    assert [text for text in texts if text in {"warmup", "sft", "reft"}] == ["warmup", "sft", "reft"]
+    assert "GSM8K P-CoT CodeLLaMA-7B" in texts
+    assert [text for text in texts if text in {"warm-up", "SFT", "ReFT"}] == ["warm-up", "SFT", "ReFT"]
 
 
 def test_parts_are_stacked_in_their_order():
     rows = [("a", 1, "time/update_seconds", 1.0), ("a", 1, "time/rollout_seconds", 3.0)]
     frame = seconds_by_part(history(rows), runs_of(found("a", seconds=8.0)).table)
     texts = drawn(charts.part_bars(frame, "run", "part", PARTS, title="share"))
-    assert [text for text in texts if text in PARTS] == ["sampling", "updates", "everything else"]
+    assert [text for text in texts if text in PARTS] == ["sampling", "update", "everything else"]
 
 
 @pytest.mark.parametrize("name", sorted(set(charts.__all__) - {"in_notebook", "nothing"}))

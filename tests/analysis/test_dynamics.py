@@ -22,11 +22,11 @@ ROWS = [
 def test_clocks_are_summed_and_the_rest_is_named():
     frame = seconds_by_part(history(ROWS), runs_of(found("a", seconds=10.0), found("b")).table)
     ours = frame[frame["run"] == "a"]
-    assert list(ours["part"]) == ["supervised steps", "updates", REST]
+    assert list(ours["part"]) == ["supervised steps", "update", REST]
     assert list(ours["seconds"]) == [5.0, 4.0, 1.0]
     assert list(ours["share"]) == pytest.approx([0.5, 0.4, 0.1])
     unknown = frame[frame["run"] == "b"]
-    assert list(zip(unknown["part"], unknown["share"], strict=True)) == [("updates", 1.0)]
+    assert list(zip(unknown["part"], unknown["share"], strict=True)) == [("update", 1.0)]
 
 
 def test_no_clocks_make_an_empty_frame():
