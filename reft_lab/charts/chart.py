@@ -143,12 +143,12 @@ def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:
     ticks: dict[str, Any] = {}
     if axes.stretch:
         start, seam, end = axes.stretch
-        places = [0, {"expr": "width / 3"}, {"expr": "width"}]
+        places: Any = [0, {"expr": "width / 3"}, {"expr": "width"}]
         scale = alt.Scale(domain=list(axes.stretch), range=places, nice=False, zero=False)
         after = (round(seam + (end - seam) * part / 4) for part in range(5))
         ticks["values"] = sorted({start, round((start + seam) / 2), *after})
     else:
-        span = {"domain": list(axes.span)} if axes.span else {}
+        span: Any = {"domain": list(axes.span)} if axes.span else {}
         scale = alt.Scale(nice=False, zero=low >= 0 and not span, **span)
         low, high = axes.span or (low, high)
         if high - low <= FEW:
@@ -185,11 +185,9 @@ def seam(axes: Axes) -> list[Any]:
         return []
     base = alt.Chart(alt.InlineData(values=[{"x": axes.stretch[1]}])).encode(x="x:Q")
     above = base.encode(y=alt.value(0))
-    sides = zip(axes.parts, ("right", "left"), (-6, 6), strict=True)
-    return [
-        base.mark_rule(**MUTED),
-        *(above.mark_text(text=name, align=align, dx=dx, dy=-8, **MUTED) for name, align, dx in sides),
-    ]
+    left = above.mark_text(text=axes.parts[0], align="right", dx=-6, dy=-8, **MUTED)
+    right = above.mark_text(text=axes.parts[1], align="left", dx=6, dy=-8, **MUTED)
+    return [base.mark_rule(**MUTED), left, right]
 
 
 def pointer(axes: Axes, lines: Sequence[Line], x: Any) -> Any:

@@ -16,57 +16,24 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, s
 SHADES = 6  # from light to dark on white
 SETTINGS = 8  # settings that have a colour of their own
 
-# Name: (light, dark).
-COLOURS = {
-    "paper": ("#ffffff", "#14171b"),
-    "card": ("#f7f8fa", "#1c2026"),
-    "ink": ("#1b1f24", "#e4e8ec"),
-    "muted": ("#59636e", "#a2abb5"),
-    "line": ("#dde1e6", "#323943"),
-    "link": ("#0b62a8", "#7cbcf2"),
-    "good": ("#12705c", "#4fd1b0"),
-    "bad": ("#b3261e", "#ff8a80"),
-    "warn-paper": ("#fff6e0", "#2d2613"),
-    "warn-line": ("#e2b64c", "#8a6d20"),
-    # stages
-    "warmup": ("#c27a00", "#eeb045"),
-    "reft": ("#0072b2", "#58aee8"),
-    "sft": ("#a34a8f", "#d68ac4"),
-    "other": ("#8a939d", "#87909b"),
-    # outcomes: right answers stand out, wrong ones next; then the ways in which there is no answer
-    "correct": ("#12957a", "#2fb797"),
-    "wrong": ("#d55e00", "#f0803c"),
-    "no_answer": ("#9aa3ad", "#7d8792"),
-    "syntax_error": ("#e3b505", "#f0cf4d"),
-    "runtime_error": ("#63b8ea", "#8fd0f6"),
-    "timeout": ("#7d6bc4", "#a394e8"),
-    "memory": ("#4a5560", "#b9c4cf"),
-    "forbidden": ("#8c2f4f", "#d4688c"),
-    # parts of the time
-    "part-1": ("#2f4b5c", "#8fb0c4"),
-    "part-2": ("#d9c26a", "#e6d58a"),
-    "part-3": ("#9fb3bf", "#566773"),
-    "part-4": ("#b07d56", "#d6a37c"),
-    # an order
-    "seq-1": ("#8fc3e4", "#2f6389"),
-    "seq-2": ("#64a9d6", "#3c7dab"),
-    "seq-3": ("#3b8fc5", "#5197c8"),
-    "seq-4": ("#1b74ac", "#78b3dc"),
-    "seq-5": ("#0a5886", "#a8d0ed"),
-    "seq-6": ("#053752", "#e0f1fd"),
-    # settings beside one another
-    "set-1": ("#0072b2", "#58aee8"),
-    "set-2": ("#d55e00", "#f0803c"),
-    "set-3": ("#12957a", "#2fb797"),
-    "set-4": ("#a34a8f", "#d68ac4"),
-    "set-5": ("#c27a00", "#eeb045"),
-    "set-6": ("#56a7d8", "#a7d8f7"),
-    "set-7": ("#4a5560", "#b9c4cf"),
-    "set-8": ("#8c2f4f", "#d4688c"),
-    # tokens above and below the middle
-    "above": ("#0f8f86", "#2bb8ab"),
-    "below": ("#b8722c", "#d98a3d"),
-}
+# Names, each with its colour on white and on black: of pages, stages, outcomes (right answers stand out, wrong ones
+# next), parts of the time, what has an order, settings beside one another, tokens above and below the middle.
+_TABLE = """
+paper #ffffff #14171b  card #f7f8fa #1c2026  ink #1b1f24 #e4e8ec  muted #59636e #a2abb5
+line #dde1e6 #323943  link #0b62a8 #7cbcf2  good #12705c #4fd1b0  bad #b3261e #ff8a80
+warn-paper #fff6e0 #2d2613  warn-line #e2b64c #8a6d20
+warmup #c27a00 #eeb045  reft #0072b2 #58aee8  sft #a34a8f #d68ac4  other #8a939d #87909b
+correct #12957a #2fb797  wrong #d55e00 #f0803c  no_answer #9aa3ad #7d8792  syntax_error #e3b505 #f0cf4d
+runtime_error #63b8ea #8fd0f6  timeout #7d6bc4 #a394e8  memory #4a5560 #b9c4cf  forbidden #8c2f4f #d4688c
+part-1 #2f4b5c #8fb0c4  part-2 #d9c26a #e6d58a  part-3 #9fb3bf #566773  part-4 #b07d56 #d6a37c
+seq-1 #8fc3e4 #2f6389  seq-2 #64a9d6 #3c7dab  seq-3 #3b8fc5 #5197c8  seq-4 #1b74ac #78b3dc
+seq-5 #0a5886 #a8d0ed  seq-6 #053752 #e0f1fd
+set-1 #0072b2 #58aee8  set-2 #d55e00 #f0803c  set-3 #12957a #2fb797  set-4 #a34a8f #d68ac4
+set-5 #c27a00 #eeb045  set-6 #56a7d8 #a7d8f7  set-7 #4a5560 #b9c4cf  set-8 #8c2f4f #d4688c
+above #0f8f86 #2bb8ab  below #b8722c #d98a3d
+"""
+_WORDS = _TABLE.split()
+COLOURS = dict(zip(_WORDS[::3], zip(_WORDS[1::3], _WORDS[2::3], strict=True), strict=True))
 
 
 def variable(colour: str) -> str:

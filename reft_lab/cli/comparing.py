@@ -8,6 +8,7 @@ from reft_lab.cli.finding import find_run
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.numbers import interval, interval_in_points, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -52,8 +53,8 @@ def problem_by_problem(runs: Runs) -> str:
     except BadInput as error:
         return f"Not compared problem by problem: {error}"
     return (
-        f"Problem by problem, B - A: {100 * found.difference:+.1f} points on {found.n} test problems "
-        f"(95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}, McNemar p = {found.p:.2g}).\n"
+        f"Problem by problem, B - A: {points(found.difference)} points on {found.n} test problems "
+        f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p = {found.p:.2g}).\n"
         f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
         f"{found.neither}."
     )
@@ -89,10 +90,7 @@ def _state(row: Series) -> str:
 
 def _score(row: Series, name: str) -> str:
     accuracy, low, high, n = (row[f"{name}_{part}"] for part in ("accuracy", "low", "high", "n"))
-    if accuracy != accuracy:
-        return ""
-    interval = f" ({100 * low:.1f} - {100 * high:.1f}, n={n:.0f})" if low == low and n == n else ""
-    return f"{100 * accuracy:.1f}{interval}"
+    return per_cent(accuracy) + (f" ({interval(low, high)}, n={n:.0f})" if low == low and n == n else "")
 
 
 def _minutes(seconds: float) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.compose.override_text import as_text
+from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.saved import RESULT
 from reft_lab.studies.definition import Definition
@@ -62,7 +63,7 @@ def confirm(
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
-        f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
+        f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "
         f"setting; {_in_words(difference)}"
     )
 
@@ -90,10 +91,10 @@ def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -
 
 
 def _in_words(difference: Mean) -> str:
-    mean = 100 * difference.mean
+    mean = points(difference.mean)
     if not difference.known:
-        return f"a difference of {mean:+.1f} points on one seed, which says little."
-    shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+        return f"a difference of {mean} points on one seed, which says little."
+    shown = f"{mean} points (95 % interval {interval_in_points(difference.low, difference.high)})"
     return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from reft_lab.methods import METHODS, STAGES, Method
+from reft_lab.numbers import interval, per_cent
 
 
 def result_labels(method: Method) -> dict[str, str]:
@@ -53,11 +54,10 @@ def overlap(result: Mapping[str, Any]) -> str | None:
 
 
 def _share(score: Mapping[str, Any]) -> tuple[str, int]:
-    return f"{100 * score['accuracy']:.1f}", int(score["n"])
+    return per_cent(score["accuracy"]), int(score["n"])
 
 
 def _cells(score: Mapping[str, Any] | None) -> list[str]:
     if score is None:
         return ["", "", ""]
-    low, high = score["ci95"]
-    return [f"{100 * score['accuracy']:.1f}", f"{100 * low:.1f} - {100 * high:.1f}", str(score["n"])]
+    return [per_cent(score["accuracy"]), interval(*score["ci95"]), str(score["n"])]
