@@ -120,11 +120,11 @@ def interval_chart(
 
     if not rows:
         return None
-    least, most = (0.0, 1.0) if unit == SHARE else (-math.inf, math.inf)
+    least, most, size = (0.0, 1.0, 1) if unit == SHARE else (-math.inf, math.inf, 100 if unit == POINTS else 1)
     values = [
         {"label": row.label, "colour": variable(row.colour)}
-        | ({} if math.isnan(row.value) else {"value": row.value})
-        | ({} if math.isnan(row.low) else {"low": max(row.low, least), "high": min(row.high, most)})
+        | ({} if math.isnan(row.value) else {"value": size * row.value})
+        | ({} if math.isnan(row.low) else {"low": size * max(row.low, least), "high": size * min(row.high, most)})
         | ({"each": list(row.each)} if row.each else {})
         | ({} if math.isnan(row.other) else {"other": row.other})
         for row in rows

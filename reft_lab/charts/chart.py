@@ -45,7 +45,7 @@ class Axes:
     """How a chart of curves is laid out.
 
     Attributes:
-        y: unit of the y axis; SHARE and POINTS are written in per cent.
+        y: unit of the y axis; a SHARE is written in per cent.
         x: title of the x axis.
         stretch: (start, seam, end) of an x axis whose part before the seam takes a third of the width; None: a plain
             one.
@@ -160,16 +160,15 @@ def number_axis(unit: str, **options: Any) -> Any:
     """An axis of numbers of a unit."""
     import altair as alt
 
-    if unit == POINTS:
-        return alt.Axis(labelExpr="format(100 * datum.value, '+.3~g')", **options)
-    return alt.Axis(format="%", **options) if unit == SHARE else alt.Axis(**options)
+    form: dict[str, Any] = {"format": {SHARE: "%", POINTS: "+~g"}[unit]} if unit in (SHARE, POINTS) else {}
+    return alt.Axis(**form, **options)
 
 
 def tooltip(field_name: str, title: str, unit: str) -> Any:
     """A number of a unit under the pointer."""
     import altair as alt
 
-    return alt.Tooltip(f"{field_name}:Q", title=title, format={SHARE: ".1%", POINTS: "+.1%"}.get(unit, ".4~g"))
+    return alt.Tooltip(f"{field_name}:Q", title=title, format={SHARE: ".1%", POINTS: "+.1f"}.get(unit, ".4~g"))
 
 
 def written(value: float, unit: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from reft_lab.analysis import load
 from reft_lab.analysis.problems import Answered, answered
@@ -78,42 +78,20 @@ def study_report(folder: Path) -> Path:
     )
 
 
-@dataclass(frozen=True)
-class RunLine:
-    """A run in the list of runs.
-
-    Attributes:
-        name, link: what it is called, and where its page is, or its folder where it has none.
-        state, reason: how it stands.
-        seed, dev, test, took: in words; empty where there is none.
-    """
-
-    name: str
-    link: str
-    state: str
-    reason: str
-    seed: str
-    dev: str
-    test: str
-    took: str
-
-
-def _run(folder: Path, row: Mapping[str, Any]) -> RunLine:
-    from urllib.parse import quote
-
+def _run(folder: Path, row: Mapping[str, Any]) -> dict[str, str]:
+    """A run in the list of runs: its name, where its page is (or its folder where it has none), and how it stands."""
     directory = Path(row["directory"]) if isinstance(row["directory"], str) else folder
     inside = directory.absolute().relative_to(folder.absolute()).as_posix()
-    page = f"{inside}/{PAGE}" if (directory / PAGE).is_file() else f"{inside}/"
-    return RunLine(
-        name=str(row["run"]),
-        link=quote(page),
-        state=str(row["state"]),
-        reason=row["reason"] if isinstance(row["reason"], str) else "",
-        seed="" if row["seed"] is None or row["seed"] != row["seed"] else str(row["seed"]),
-        dev=per_cent(row["final_dev_accuracy"]),
-        test=per_cent(row["final_test_accuracy"]),
-        took="" if math.isnan(row["seconds"]) else duration(row["seconds"]),
-    )
+    return {
+        "name": str(row["run"]),
+        "link": quote(f"{inside}/{PAGE}" if (directory / PAGE).is_file() else f"{inside}/"),
+        "state": str(row["state"]),
+        "reason": row["reason"] if isinstance(row["reason"], str) else "",
+        "seed": "" if row["seed"] is None or row["seed"] != row["seed"] else str(row["seed"]),
+        "dev": per_cent(row["final_dev_accuracy"]),
+        "test": per_cent(row["final_test_accuracy"]),
+        "took": "" if math.isnan(row["seconds"]) else duration(row["seconds"]),
+    }
 
 
 def _right(runs: Runs, run: str) -> Answered:
