@@ -12,9 +12,9 @@ from typing import Any
 
 from reft_lab.report.vega import vega_script
 from reft_lab.run_dir import disk
+from reft_lab.run_dir.files import REPORT
 
 FOLDER = Path(__file__).parent / "templates"
-PAGE = "report.html"
 
 
 def write_page(directory: Path, template: str, scripts: tuple[str, ...], data: Mapping[str, Any], **shown: Any) -> Path:
@@ -48,8 +48,8 @@ def write_page(directory: Path, template: str, scripts: tuple[str, ...], data: M
         data={name: Markup(as_json(content)) for name, content in data.items()},
         **shown,
     )
-    disk.replace(directory / PAGE, text)
-    return directory / PAGE
+    disk.replace(directory / REPORT, text)
+    return directory / REPORT
 
 
 def as_json(content: Any) -> str:

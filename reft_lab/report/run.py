@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from reft_lab.analysis import load
-from reft_lab.analysis.reading import read_object
 from reft_lab.report.alarms import alarms_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.figures import unchecked
@@ -15,7 +14,8 @@ from reft_lab.report.run_charts import chart_sections
 from reft_lab.report.run_head import change, facts, result_rows, score_chart
 from reft_lab.report.settings import settings
 from reft_lab.report.tokens import token_view
-from reft_lab.run_dir.saved import PASSPORT
+from reft_lab.run_dir.files import PASSPORT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.tracking.result_table import overlap
 
 
@@ -39,7 +39,7 @@ def run_report(directory: Path) -> Path:
         sections = chart_sections(run, curves, baseline)
         overview = score_chart(rows)
     figures = [overview, *(figure for section in sections for figure in section.figures)]
-    passport = read_object(directory / PASSPORT, lambda text: None, needed=False) or {}
+    passport = read_object(directory / PASSPORT) or {}
     return write_page(
         directory,
         "run.html",

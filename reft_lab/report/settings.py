@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.analysis.found import Found
-from reft_lab.analysis.schema import flatten
 from reft_lab.config.wording import shown
+from reft_lab.text import flatten
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from typing import Any
 
 from reft_lab.analysis import load
 from reft_lab.analysis.problems import Answered, answered
-from reft_lab.analysis.reading import read_object
 from reft_lab.analysis.runs import Runs
 from reft_lab.report.comparison import Compared, compare
 from reft_lab.report.figures import unchecked
 from reft_lab.report.groups import Group, base_of, groups_of
-from reft_lab.report.page import PAGE, write_page
+from reft_lab.report.page import write_page
 from reft_lab.report.settings import defaults
 from reft_lab.report.study_charts import BARS, CURVES, colour_of, curve_charts, result_charts
 from reft_lab.report.words import duration
+from reft_lab.run_dir.files import REPORT
+from reft_lab.run_dir.reading import read_object
 
 ROWS, RUNS = 100, 400  # settings and runs that are listed
 FILES = (
@@ -104,7 +105,7 @@ def _run(folder: Path, row: Mapping[str, Any]) -> RunLine:
 
     directory = Path(row["directory"]) if isinstance(row["directory"], str) else folder
     inside = directory.absolute().relative_to(folder.absolute()).as_posix()
-    page = f"{inside}/{PAGE}" if (directory / PAGE).is_file() else f"{inside}/"
+    page = f"{inside}/{REPORT}" if (directory / REPORT).is_file() else f"{inside}/"
     return RunLine(
         name=str(row["run"]),
         link=quote(page),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reft_lab.tracking.wandb_mode import one_line
+from reft_lab.text import one_line
 
 # Bytes of records of which a page is made in a few seconds; nobody who stopped a run waits for a larger one.
 QUICK = 20_000_000
@@ -45,6 +45,6 @@ def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bo
 
         page = run_report(directory)
     except Exception as error:  # whatever it is, the run is worth more
-        say(f"no report was written ({one_line(error) or type(error).__name__}); try `reft report {directory}`.")
+        say(f"no report was written ({one_line(error)}); try `reft report {directory}`.")
         return
     say(f"report: {page}")

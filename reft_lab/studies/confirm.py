@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.compose.override_text import as_text
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.saved import RESULT
+from reft_lab.run_dir.files import RESULT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.lines import best_of, setting
 from reft_lab.studies.outcome import Outcome
@@ -106,5 +107,6 @@ def _first_words(definition: Definition) -> tuple[str, ...]:
 
 
 def _test_accuracy(directory: Path) -> float:
-    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    result = read_object(directory / RESULT)
+    assert result is not None, "only runs that finished are compared"
     return float(result["final"]["test"]["accuracy"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import BadInput
-from reft_lab.run_dir.saved import CONFIG
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.studies.definition import Definition
 
 if TYPE_CHECKING:

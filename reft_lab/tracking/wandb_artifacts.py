@@ -1,13 +1,39 @@
-"""A checkpoint in W&B, where the user asks for it."""
+"""What W&B keeps as artifacts: a table of sampled responses for each evaluated step, and the best checkpoint.
+
+The only place that reaches into private parts of wandb, which is why pyproject.toml pins its minor version and tests
+look at what arrives. `run.log` of a table and `run.log_artifact` would first ask the server what it has under that
+name, and wait for the answer for up to 20 seconds each time where the server has gone away; a run never waits for one.
+So artifacts are handed to W&B's own process directly, as `run.log_artifact` does once it has asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+SAMPLES = "samples"
+COLUMNS = ("step", "question", "response", "answer", "gold", "outcome", "reward")
 PATIENCE = 60.0  # seconds that an upload may take beside what its size takes
 SLOWEST = 1e6  # bytes a second; an upload slower than this is given up, and left to `wandb sync`
+
+
+def table(run: Any, step: int, records: Sequence[Mapping[str, Any]]) -> Any:
+    """A table of records of samples.jsonl, without what is known of their tokens, to be logged by `run` at `step`.
+
+    The artifact that goes with it is published here, as W&B does offline; `run.log` then finds nothing to do.
+    """
+    import wandb
+    from wandb.sdk.artifacts._internal_artifact import InternalArtifact
+
+    rows = [[record.get(column) for column in COLUMNS] for record in records]
+    made = wandb.Table(columns=list(COLUMNS), data=rows)
+    artifact = InternalArtifact(f"run-{run.id}-{SAMPLES}", "run_table")
+    artifact.add(made, SAMPLES)
+    artifact.finalize()
+    run._interface.publish_artifact(run, artifact, aliases=["latest"])
+    made.bind_to_run(run, SAMPLES, step)
+    return made
 
 
 def log_checkpoint(run: Any, folder: Path, metadata: Mapping[str, Any]) -> None:
@@ -37,7 +63,6 @@ def log_checkpoint(run: Any, folder: Path, metadata: Mapping[str, Any]) -> None:
     if run.offline:
         run.log_artifact(artifact, aliases=["best"])
         return
-    # run.log_artifact would first ask the server what it has under this name, and wait for the answer without a limit.
     sent = run._interface.deliver_artifact(run, artifact, ["latest", "best"], None, run.step, is_user_created=True)
     answer = sent.wait_or(timeout=PATIENCE + size / SLOWEST).response.log_artifact_response
     if answer.error_message:
