@@ -44,7 +44,7 @@ def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bo
         from reft_lab.report import run_report
 
         page = run_report(directory)
-    except Exception as error:  # whatever it is, the run is worth more
+    except Exception as error:  # no trouble with it may end a run
         say(f"no report was written ({one_line(error)}); try `reft report {directory}`.")
         return
     say(f"report: {page}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.run_dir import disk
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import told
+from reft_lab.studies.terminal import told
 
 if TYPE_CHECKING:
     from optuna import Study

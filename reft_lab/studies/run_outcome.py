@@ -17,7 +17,7 @@ HELD = "held"  # another process works in the run directory
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What became of a run.
 
     Attributes:
@@ -35,20 +35,20 @@ class Outcome:
     is_final: bool = False
 
 
-def read_outcome(directory: Path, objectives: Sequence[Objective]) -> Outcome:
+def read_outcome(directory: Path, objectives: Sequence[Objective]) -> RunOutcome:
     """What became of the run in `directory`, whatever state it is in."""
     result = read_object(directory / RESULT) or {}
     try:
         status, reason, seconds = result["status"], result["reason"], float(result["seconds"]["total"])
     except (ValueError, KeyError, TypeError):
-        return Outcome("crashed", "it left no result")
+        return RunOutcome("crashed", "it left no result")
     if status != "finished":
-        return Outcome(status, reason, seconds=seconds)
+        return RunOutcome(status, reason, seconds=seconds)
     values = tuple(_value(directory, result, objective.metric) for objective in objectives)
     for objective, value in zip(objectives, values, strict=True):
         if not math.isfinite(value):
-            return Outcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
-    return Outcome("finished", None, values, seconds)
+            return RunOutcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
+    return RunOutcome("finished", None, values, seconds)
 
 
 def can_go_on(directory: Path) -> bool:
