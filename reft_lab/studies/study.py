@@ -157,8 +157,8 @@ def _storage_errors_explained(definition: Definition) -> Iterator[None]:
         yield
     except (OptunaError, SQLAlchemyError, OSError) as error:
         raise RunFailed(
-            f"the study in {shown(definition.storage)} cannot be reached any more ({one_line(error)}); the runs are kept, and "
-            "the same command goes on with them."
+            f"the study in {shown(definition.storage)} cannot be reached any more ({one_line(error)}); the runs are "
+            "kept, and the same command goes on with them."
         ) from error
 
 

@@ -1,9 +1,9 @@
 """What W&B keeps as artifacts: a table of sampled responses for each evaluated step, and the best checkpoint.
 
-The only place that reaches into private parts of wandb, which is why pyproject.toml pins its minor version and tests
-look at what arrives. `run.log` of a table and `run.log_artifact` would first ask the server what it has under that
-name, and wait for the answer for up to 20 seconds each time where the server has gone away; a run never waits for one.
-So artifacts are handed to W&B's own process directly, as `run.log_artifact` does once it has asked.
+The only place that reaches into private parts of wandb, for tables: `run.log` would first ask the server what it has
+under the name of a table, and where the server has gone away wait up to 20 seconds for the answer at each evaluation,
+and a run in training never waits for a server. So the artifact of a table is handed to W&B's own process directly.
+pyproject.toml pins the minor version of wandb, and tests look at what arrives.
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ def log_checkpoint(run: Any, folder: Path, metadata: Mapping[str, Any]) -> None:
         metadata: what is said of it.
 
     Raises:
-        TimeoutError: it took too long.
-        RuntimeError: the server does not want it.
+        Exception: it took too long, or the server does not want it.
     """
     import wandb
 
@@ -59,11 +58,6 @@ def log_checkpoint(run: Any, folder: Path, metadata: Mapping[str, Any]) -> None:
         name = str(file.relative_to(folder))
         artifact.add_file(str(file), name=name, policy="immutable", skip_cache=True)
         size += file.stat().st_size
-    artifact.finalize()
-    if run.offline:
-        run.log_artifact(artifact, aliases=["best"])
-        return
-    sent = run._interface.deliver_artifact(run, artifact, ["latest", "best"], None, run.step, is_user_created=True)
-    answer = sent.wait_or(timeout=PATIENCE + size / SLOWEST).response.log_artifact_response
-    if answer.error_message:
-        raise RuntimeError(f"the checkpoint was not uploaded: {answer.error_message}")
+    run.log_artifact(artifact, aliases=["best"])
+    if not run.offline:
+        artifact.wait(timeout=int(PATIENCE + size / SLOWEST))
