@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line, Place
-from reft_lab.analysis.place import place_of
+from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line
+from reft_lab.analysis.place import Place, place_of
 from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
 from reft_lab.run_dir.files import WANDB
 from reft_lab.run_dir.lock import is_held

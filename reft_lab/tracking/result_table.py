@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-ROWS = (("warmup", "after warm-up"), ("baseline_sft", "best SFT"), ("final", "after ReFT"))
+from reft_lab.run_dir.files import BASELINE
+
+ROWS = (("warmup", "after warm-up"), (BASELINE, "best SFT"), ("final", "after ReFT"))
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
