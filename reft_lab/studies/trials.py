@@ -167,6 +167,7 @@ class Trials:
             sampler=PartialFixedSampler(self._given(frozen.number), make_sampler(self.definition, frozen.number)),
             pruner=make_pruner(vars(self.definition.pruner)),
         )
+        study.get_trials(deepcopy=False)  # a study on a database can change only trials that it has read
         return Trial(study, trial_id)
 
     def _id(self, number: int) -> int:
