@@ -15,7 +15,7 @@ from reft_lab.dashboard.panels import (
     outcomes,
     tenths,
 )
-from reft_lab.tracking.wandb_tables import SAMPLES
+from reft_lab.tracking.wandb_artifacts import SAMPLES
 
 TEST_ACCURACY = "result/final/test_accuracy"
 TEST_ACCURACIES = (TEST_ACCURACY, "result/warmup/test_accuracy", "result/baseline_sft/test_accuracy")

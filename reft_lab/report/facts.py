@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.analysis.found import Found
-from reft_lab.analysis.schema import flatten, row_of
+from reft_lab.analysis.schema import row_of
 from reft_lab.config.wording import shown
 from reft_lab.numbers import duration
+from reft_lab.text import flatten
 
 NAMES = {"diff_hash": "hash of uncommitted changes", "gpus": "GPUs"}
 

@@ -20,7 +20,6 @@ from reft_lab.charts.palette import LOOK_ON_A_PAGE, css
 from reft_lab.run_dir import disk
 
 FOLDER = Path(__file__).parent / "templates"
-PAGE = "report.html"
 VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 
 

@@ -16,6 +16,7 @@ from reft_lab.methods import STAGES
 from reft_lab.numbers import interval_in_points, points
 from reft_lab.report.curves import Curves
 from reft_lab.report.run_charts import method_of
+from reft_lab.run_dir.files import BASELINE
 from reft_lab.tracking.result_table import result_labels
 
 SPLITS = ("dev", "test")
@@ -79,7 +80,7 @@ class Alarm:
 def result_rows(run: Found, curves: Curves) -> list[Row]:
     """The result table; for a run without a result, the newest evaluation of each stage that it got to."""
     row, method = row_of(run), method_of(run.config)
-    stages = {"baseline_sft": "sft", "final": method.stages[-1].name}
+    stages = {BASELINE: "sft", "final": method.stages[-1].name}
     rows = []
     for part, label in result_labels(method).items():
         scores = {split: _score(row, f"{part}_{split}") for split in SPLITS}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from reft_lab.analysis import load
-from reft_lab.analysis.reading import read_object
 from reft_lab.charts.labels import OUTCOMES
 from reft_lab.report.curves import curves_of
 from reft_lab.report.facts import config_sections, facts, passport_groups
-from reft_lab.report.page import PAGE, chart_data, read, vega_script, write_page
+from reft_lab.report.page import chart_data, read, vega_script, write_page
 from reft_lab.report.results import alarms_of, change, result_rows, score_chart
 from reft_lab.report.run_charts import chart_sections
 from reft_lab.report.tokens import token_view
-from reft_lab.run_dir.saved import PASSPORT
+from reft_lab.run_dir.files import PASSPORT, REPORT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.tracking.result_table import overlap
 
 
@@ -37,7 +37,7 @@ def run_report(directory: Path) -> Path:
     overview = score_chart(rows)
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
     return write_page(
-        directory / PAGE,
+        directory / REPORT,
         "run.html",
         [vega_script(), read("charts.js"), read("tokens.js")],
         {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},
@@ -55,5 +55,5 @@ def run_report(directory: Path) -> Path:
         thinned=max(curves.every, baseline.every if baseline else 1),
         view=view,
         config=config_sections(run),
-        passport=passport_groups(read_object(directory / PASSPORT, lambda text: None, needed=False) or {}),
+        passport=passport_groups(read_object(directory / PASSPORT) or {}),
     )

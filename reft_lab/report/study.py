@@ -10,14 +10,15 @@ from urllib.parse import quote
 
 from reft_lab.analysis import load
 from reft_lab.analysis.problems import Answered, answered
-from reft_lab.analysis.reading import read_object
 from reft_lab.analysis.runs import Runs
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
 from reft_lab.report.comparison import Compared, Group, base_of, compare, groups_of
 from reft_lab.report.facts import default_options
-from reft_lab.report.page import PAGE, chart_data, read, vega_script, write_page
+from reft_lab.report.page import chart_data, read, vega_script, write_page
 from reft_lab.report.study_charts import BARS, curve_charts, result_charts
+from reft_lab.run_dir.files import REPORT
+from reft_lab.run_dir.reading import read_object
 
 ROWS, RUNS = 100, 400  # settings and runs that are listed
 FILES = (
@@ -51,7 +52,7 @@ def study_report(folder: Path) -> Path:
     results = [chart for chart in result_charts(listed, colours) if chart]
     curves = [chart for chart in curve_charts(runs, table, drawn, colours) if chart]
     return write_page(
-        folder / PAGE,
+        folder / REPORT,
         "study.html",
         [vega_script(), read("charts.js")],
         chart_data([*results, *curves]),
@@ -84,7 +85,7 @@ def _run(folder: Path, row: Mapping[str, Any]) -> dict[str, str]:
     inside = directory.absolute().relative_to(folder.absolute()).as_posix()
     return {
         "name": str(row["run"]),
-        "link": quote(f"{inside}/{PAGE}" if (directory / PAGE).is_file() else f"{inside}/"),
+        "link": quote(f"{inside}/{REPORT}" if (directory / REPORT).is_file() else f"{inside}/"),
         "state": str(row["state"]),
         "reason": row["reason"] if isinstance(row["reason"], str) else "",
         "seed": "" if row["seed"] is None or row["seed"] != row["seed"] else str(row["seed"]),
@@ -135,7 +136,7 @@ def _facts(table: Any, groups: Sequence[Group]) -> list[tuple[str, str]]:
 
 def _confirmed(folder: Path) -> dict[str, Any] | None:
     """What confirm.json says; None where it is not there or not as it should be."""
-    found = read_object(folder / "confirm.json", lambda text: None, needed=False)
+    found = read_object(folder / "confirm.json")
     try:
         if not found:
             return None

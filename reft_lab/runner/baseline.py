@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -14,7 +13,8 @@ from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
-from reft_lab.run_dir.saved import BASELINE, CONFIG, RESULT, is_finished
+from reft_lab.run_dir.files import BASELINE, CONFIG, RESULT
+from reft_lab.run_dir.reading import is_finished, read_object
 from reft_lab.signals import children_are_spared
 
 
@@ -52,12 +52,9 @@ class SFTBaseline:
         """Its result.json, once it is done; `status` says whether it went well."""
         if self._process is not None:
             self._process.join()
-        try:
-            result: dict[str, Any] = json.loads((self.directory / RESULT).read_text())
-            return result
-        except (OSError, ValueError):
-            code = self._process.exitcode if self._process is not None else None
-            return {"status": "failed", "reason": f"the baseline's process ended with code {code}"}
+        code = self._process.exitcode if self._process is not None else None
+        ended = {"status": "failed", "reason": f"the baseline's process ended with code {code}"}
+        return read_object(self.directory / RESULT) or ended
 
     def stop(self) -> None:
         """End it, finished or not; it saves its state first."""

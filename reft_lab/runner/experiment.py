@@ -57,7 +57,11 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
         # Not before: what a signal raises while packages are imported, they catch and make something else of.
-        with Interruption(display.note) as interruption, closing(RunDirectory(directory)) as run_directory:
+        with (
+            Interruption(display.note) as interruption,
+            closing(RunDirectory(directory)) as run_directory,
+            display.kept_in(run_directory.log),
+        ):
             with interruption.unbroken():
                 run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
                 run_directory.write_config(config)
@@ -85,6 +89,7 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
     check_settings(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
+        display.kept_in(run_directory.log),
         ProgramRunner(config.programs) as programs,
     ):
         began = run_directory.passport()

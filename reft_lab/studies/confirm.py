@@ -14,11 +14,12 @@ from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.compose.override_text import as_text
 from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.saved import RESULT
+from reft_lab.run_dir.files import RESULT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import best_of, setting
-from reft_lab.studies.outcome import Outcome
-from reft_lab.studies.slot import Doer, words_of
+from reft_lab.studies.run_outcome import RunOutcome
+from reft_lab.studies.terminal import best_of, setting
+from reft_lab.studies.trial_runs import Execute, words_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -28,11 +29,11 @@ FRESH = 1000  # the first of the fresh seeds
 
 
 def confirm(
-    trials: Sequence[FrozenTrial], definition: Definition, doers: Sequence[Doer], say: Callable[[str], None]
+    trials: Sequence[FrozenTrial], definition: Definition, workers: Sequence[Execute], say: Callable[[str], None]
 ) -> None:
     """Run both on the same fresh seeds and compare them on the test set, which the search never read.
 
-    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `doers`.
+    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `workers`.
     """
     from optuna.trial import TrialState
 
@@ -51,7 +52,7 @@ def confirm(
         for name, words in sides.items()
         for seed in seeds
     ]
-    for outcome in _done(jobs, doers):
+    for outcome in _done(jobs, workers):
         if outcome.status != "finished":
             say(f"not confirmed: {outcome.reason}")
             return
@@ -73,20 +74,20 @@ def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: s
     return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
-def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execute]) -> list[RunOutcome]:
     """What became of the runs, in order."""
-    free: SimpleQueue[Doer] = SimpleQueue()
-    for do in doers:
-        free.put(do)
+    free: SimpleQueue[Execute] = SimpleQueue()
+    for execute in workers:
+        free.put(execute)
 
-    def one(job: tuple[Path, tuple[str, ...]]) -> Outcome:
-        do = free.get()
+    def one(job: tuple[Path, tuple[str, ...]]) -> RunOutcome:
+        execute = free.get()
         try:
-            return do(*job)
+            return execute(*job)
         finally:
-            free.put(do)
+            free.put(execute)
 
-    with ThreadPoolExecutor(len(doers), "confirm") as pool:
+    with ThreadPoolExecutor(len(workers), "confirm") as pool:
         return list(pool.map(one, jobs))
 
 
@@ -107,5 +108,6 @@ def _first_words(definition: Definition) -> tuple[str, ...]:
 
 
 def _test_accuracy(directory: Path) -> float:
-    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    result = read_object(directory / RESULT)
+    assert result is not None, "only runs that finished are compared"
     return float(result["final"]["test"]["accuracy"])

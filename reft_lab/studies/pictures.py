@@ -11,7 +11,7 @@ from reft_lab.charts.palette import FONT, SETTINGS, painted, variable
 from reft_lab.errors import first_sentence
 from reft_lab.report.page import read, write_page
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import told
+from reft_lab.studies.terminal import told
 
 if TYPE_CHECKING:
     from optuna import Study

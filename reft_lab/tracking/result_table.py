@@ -9,6 +9,7 @@ from rich.table import Table
 
 from reft_lab.methods import METHODS, STAGES, Method
 from reft_lab.numbers import interval, per_cent
+from reft_lab.run_dir.files import BASELINE
 
 
 def result_labels(method: Method) -> dict[str, str]:
@@ -16,7 +17,7 @@ def result_labels(method: Method) -> dict[str, str]:
     *before, last = method.stages
     return {
         "warmup": f"after {STAGES['warmup'].label}",
-        "baseline_sft": f"best {STAGES['sft'].label}",
+        BASELINE: f"best {STAGES['sft'].label}",
         "final": f"{'after' if before else 'best'} {last.label}",
     }
 

@@ -12,7 +12,7 @@ from reft_lab.config.options import options
 from reft_lab.dashboard.panels import Lines, Parallel, Table, metrics_of
 from reft_lab.dashboard.report import CURVES, study_panels
 from reft_lab.dashboard.sections import OVERVIEW, SEARCHED, SECTIONS, TEST_ACCURACIES
-from reft_lab.tracking.wandb_tables import SAMPLES
+from reft_lab.tracking.wandb_artifacts import SAMPLES
 from tests.real_run import made
 from tests.tracking.wandb_files import history, tables
 

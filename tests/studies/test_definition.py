@@ -15,7 +15,7 @@ from reft_lab.studies.definition import Definition, Objective
 from reft_lab.studies.from_config import from_config
 from reft_lab.studies.metrics import known_metrics
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.slot import words_of
+from reft_lab.studies.trial_runs import words_of
 
 
 def define(*words: str, config_dir: Path | None = None) -> Definition:

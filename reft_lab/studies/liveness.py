@@ -18,7 +18,7 @@ UNCLAIMED = 10.0  # seconds that a sweep may take from popping a trial to puttin
 
 
 @dataclass(frozen=True)
-class Owner:
+class SweepProcess:
     """A sweep process.
 
     Attributes:
@@ -38,9 +38,9 @@ class Owner:
         return asdict(self) | {"beat": time.time()}
 
 
-def this_process() -> Owner:
+def this_process() -> SweepProcess:
     """This sweep."""
-    return Owner(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
+    return SweepProcess(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
 
 
 class Watch:

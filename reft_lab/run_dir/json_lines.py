@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from reft_lab.run_dir import disk
+from reft_lab.run_dir.reading import read_lines, whole_line
 from reft_lab.sealed import sync_folder
 
 
@@ -25,15 +26,7 @@ class LineFile:
         Raises:
             OSError: the disk refused.
         """
-        lines = memoryview("".join(line(record) for record in records).encode())
-        size = os.fstat(self._file.fileno()).st_size
-        try:
-            while lines:
-                lines = lines[self._file.write(lines) :]
-        except OSError:
-            with suppress(OSError):
-                self._file.truncate(size)
-            raise
+        disk.write_whole(self._file, "".join(line(record) for record in records).encode())
 
     def cut(self, step: int) -> int:
         """Keep the lines up to `step` only. The file is replaced in one piece, so a kill leaves the old or the new one.
@@ -69,9 +62,7 @@ class LineFile:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """What is in the file, one line after the other."""
-        with self.path.open("rb") as file:
-            for text in file:
-                yield json.loads(text)
+        return read_lines(self.path)
 
     def sync(self) -> None:
         """Have everything on the disk itself, safe from a power cut.
@@ -96,10 +87,5 @@ def line(record: Mapping[str, Any]) -> str:
 
 def _step(text: bytes) -> int | None:
     """The step of a line; None where it is not a whole one."""
-    if not text.endswith(b"\n"):
-        return None
-    try:
-        step = json.loads(text)["step"]
-    except (ValueError, TypeError, LookupError):
-        return None
+    step = (whole_line(text) or {}).get("step")
     return step if type(step) is int else None

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reft_lab.run_dir.saved import CONFIG, RESULT
+from reft_lab.run_dir.files import CONFIG, METRICS, RESULT
+from reft_lab.run_dir.reading import read_lines, read_object
 from reft_lab.studies.definition import Objective
 from reft_lab.studies.metrics import ACCURACY
 
-METRICS = "metrics.jsonl"
 HELD = "held"  # another process works in the run directory
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What became of a run.
 
     Attributes:
@@ -36,20 +35,20 @@ class Outcome:
     is_final: bool = False
 
 
-def read_outcome(directory: Path, objectives: Sequence[Objective]) -> Outcome:
+def read_outcome(directory: Path, objectives: Sequence[Objective]) -> RunOutcome:
     """What became of the run in `directory`, whatever state it is in."""
+    result = read_object(directory / RESULT) or {}
     try:
-        result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
         status, reason, seconds = result["status"], result["reason"], float(result["seconds"]["total"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Outcome("crashed", "it left no result")
+    except (ValueError, KeyError, TypeError):
+        return RunOutcome("crashed", "it left no result")
     if status != "finished":
-        return Outcome(status, reason, seconds=seconds)
+        return RunOutcome(status, reason, seconds=seconds)
     values = tuple(_value(directory, result, objective.metric) for objective in objectives)
     for objective, value in zip(objectives, values, strict=True):
         if not math.isfinite(value):
-            return Outcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
-    return Outcome("finished", None, values, seconds)
+            return RunOutcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
+    return RunOutcome("finished", None, values, seconds)
 
 
 def can_go_on(directory: Path) -> bool:
@@ -62,7 +61,6 @@ def _value(directory: Path, result: dict[str, Any], metric: str) -> float:
     if metric == ACCURACY:
         return float(result["final"][result["selection"]]["accuracy"])
     value = math.nan
-    with (directory / METRICS).open(encoding="utf-8") as file:
-        for line in file:
-            value = json.loads(line).get(metric, value)
+    for line in read_lines(directory / METRICS):
+        value = line.get(metric, value)
     return float(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.compose.override_text import as_text
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.outcome import HELD, Outcome
+from reft_lab.studies.run_outcome import HELD, RunOutcome
 from reft_lab.studies.storage import IN_ENVIRONMENT, has_password
 from reft_lab.studies.trials import Trials
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 LOGS = "logs"
 
-# Does the run in a folder with these words, and says what became of it.
-Doer = Callable[[Path, tuple[str, ...]], Outcome]
+# Executes the run in a folder with these overrides, and says what became of it.
+Execute = Callable[[Path, tuple[str, ...]], RunOutcome]
 
 
 class GivenBack(Exception):
     """The trial waits to be taken up again: the sweep is told to stop, or another process still works on it."""
 
 
-def work_on(trial: Trial, trials: Trials, do: Doer) -> None:
+def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
     """Take a trial to its end, and tell the study.
 
     Raises:
@@ -47,7 +47,7 @@ def work_on(trial: Trial, trials: Trials, do: Doer) -> None:
     first_step = 0
     for seed in seeds:
         directory = folder_of(definition, trial.number, seed)
-        outcome, attempts = _tried(trial, trials, do, directory, words, seed, first_step)
+        outcome, attempts = _tried(trial, trials, execute, directory, words, seed, first_step)
         runs.append(asdict(outcome) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
         if outcome.status != "finished":
             state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
@@ -95,19 +95,19 @@ def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -
 def _tried(
     trial: Trial,
     trials: Trials,
-    do: Doer,
+    execute: Execute,
     directory: Path,
     words: tuple[str, ...],
     seed: int | None,
     first_step: int,
-) -> tuple[Outcome, int]:
+) -> tuple[RunOutcome, int]:
     """What became of a run, at the last of as many attempts as it may have; and how many it took."""
     definition = trials.definition
     whole = words_of(definition, words, seed) + _study_words(definition, trial.number, first_step)
     attempt = 0
     while True:
         attempt += 1
-        outcome = do(directory, whole)
+        outcome = execute(directory, whole)
         if outcome.status in ("interrupted", HELD):
             trials.give_back(trial)
             raise GivenBack

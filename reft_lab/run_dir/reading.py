@@ -1,4 +1,4 @@
-"""Files of a run, read as far as they go: what is damaged is said, never raised."""
+"""The files of a run, read as far as they go: what is damaged is reported, never raised."""
 
 from __future__ import annotations
 
@@ -12,17 +12,32 @@ from typing import Any
 
 import yaml
 
-from reft_lab.analysis.schema import flatten
-from reft_lab.run_dir.saved import CONFIG
+from reft_lab.run_dir.files import CONFIG, RESULT
+from reft_lab.text import flatten, one_line
 
 TAIL = 64 * 1024  # bytes at the end of metrics.jsonl that are sure to hold a whole line
 SECTION = re.compile(r"^(?=\w+:)", re.MULTILINE)
+FINISHED = re.compile(rb'\s*\{\s*"status":\s*"finished"')
 
 Say = Callable[[str], None]
 
 
+def ignore(problem: str) -> None:
+    """For readers who need not know what is wrong."""
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        OSError: it cannot be read.
+        YAMLError, ValueError: it is no YAML, or no mapping.
+    """
+    return _options(yaml.load(file.read_bytes(), _Loader))
+
+
 def read_config(directory: Path, say: Say) -> dict[str, Any]:
-    """config.yaml, flat.
+    """config.yaml by dotted names.
 
     Args:
         directory: the run directory.
@@ -38,7 +53,16 @@ def read_config(directory: Path, say: Say) -> dict[str, Any]:
     return {}
 
 
-def read_object(file: Path, say: Say, *, needed: bool) -> dict[str, Any] | None:
+def is_finished(directory: Path) -> bool:
+    """Whether result.json says that the run is finished, which its first line does."""
+    try:
+        with (directory / RESULT).open("rb") as file:
+            return FINISHED.match(file.read(200)) is not None
+    except OSError:
+        return False
+
+
+def read_object(file: Path, say: Say = ignore, *, needed: bool = False) -> dict[str, Any] | None:
     """The JSON object in a file; None where there is none that can be read.
 
     Args:
@@ -59,16 +83,16 @@ def read_object(file: Path, say: Say, *, needed: bool) -> dict[str, Any] | None:
     return None
 
 
-def read_lines(file: Path, say: Say) -> Iterator[dict[str, Any]]:
+def read_lines(file: Path, say: Say = ignore) -> Iterator[dict[str, Any]]:
     """The objects in a file of JSON lines; none where it is missing.
 
-    Lines that are not whole are left out and said, but for the last one, which may be about to be written.
+    Lines that are not whole are left out and reported, but for the last one, which may be about to be written.
     """
     damaged = 0
     try:
         with file.open("rb") as opened:
             for text in opened:
-                found = _line(text)
+                found = whole_line(text)
                 if found is not None:
                     yield found
                 elif text.endswith(b"\n"):
@@ -94,11 +118,20 @@ def last_line(file: Path) -> tuple[dict[str, Any] | None, str | None]:
         return None, f"cannot be read ({_why(error)})"
     problem = "ends in a torn line" if rest else None
     for text in reversed(whole):
-        found = _line(text + b"\n")
+        found = whole_line(text + b"\n")
         if found is not None:
             return found, problem
         problem = "has a damaged line at its end"
     return None, problem
+
+
+def whole_line(text: bytes) -> dict[str, Any] | None:
+    """The object of a line of JSON, its newline included; None where the line is not whole."""
+    try:
+        found = _parsed(text) if text.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _by_section(text: str) -> dict[str, Any]:
@@ -107,26 +140,18 @@ def _by_section(text: str) -> dict[str, Any]:
         flat = {key: value for section in SECTION.split(text) for key, value in _flat(section).items()}
     except (ValueError, yaml.YAMLError):
         flat = _flat(text)  # it may be whole nevertheless; else the message is about all of it
-    if not flat:
-        raise ValueError("it holds no options")
-    return flat
+    return _options(flat or None)
 
 
 @lru_cache(maxsize=4096)
 def _flat(text: str) -> dict[str, Any]:
-    loaded = yaml.load(text, _Loader)
-    if not isinstance(loaded, dict | None):
+    return flatten(_options(yaml.load(text, _Loader) or {}))
+
+
+def _options(loaded: Any) -> dict[str, Any]:
+    if not isinstance(loaded, dict):
         raise ValueError("it holds no options")
-    return flatten(loaded or {})
-
-
-def _line(text: bytes) -> dict[str, Any] | None:
-    """The object of a line, None where it is not a whole one."""
-    try:
-        found = _parsed(text) if text.endswith(b"\n") else None
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+    return loaded
 
 
 def _parsed(text: bytes) -> Any:
@@ -144,7 +169,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
         where = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         return f"{error.problem}{where}"
-    return " ".join(str(error).split())[:120].rstrip(".")
+    return one_line(error).rstrip(".")
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
