@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from reft_lab.cot.format import Stage
+from reft_lab.cot import Stage as Prompts
 from reft_lab.evaluation.score import Score
 
 
@@ -16,12 +16,12 @@ class Best:
     Attributes:
         score: how it did, None before the first.
         when: "epoch 3", "iteration 40".
-        stage: the stage whose prompts it was asked with.
+        stage: the kind of prompts that it was asked with.
     """
 
     score: Score | None = None
     when: str = ""
-    stage: Stage = "rl"
+    stage: Prompts = "rl"
 
     @property
     def accuracy(self) -> float:
@@ -47,7 +47,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: the stage at work: warmup, sft or reft.
+        stage: name of the stage at work.
         warmup: the last evaluation of the warm-up on the selection split.
         latest: the last evaluation on the selection split.
         best: the best one of the stage that picks the final checkpoint.

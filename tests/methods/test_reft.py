@@ -10,10 +10,11 @@ import torch
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.equations.losses import policy_loss, value_loss
-from reft_lab.methods.ppo import update
-from reft_lab.methods.reft import ReFT
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig, SFTConfig
-from reft_lab.methods.sft import SFT
+from reft_lab.methods.stages.reinforcement import Reinforcement
+from reft_lab.methods.stages.supervised import SupervisedFineTuning
+from reft_lab.methods.stages.update import update
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
@@ -30,7 +31,7 @@ def judge(questions, responses):
     return [Outcome("correct" if r[0] % 2 == 0 else "wrong", answer=str(r[0]), value=float(r[0])) for r in responses]
 
 
-def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> ReFT:
+def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> Reinforcement:
     policy = Policy(
         make_model(family),
         value_grad_to_trunk=config.value_grad_to_trunk,
@@ -40,7 +41,7 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
         policy.separate_values()
     prompts = [example.prompt for example in make_examples(8)]
     options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
-    return ReFT(
+    return Reinforcement(
         policy,
         policy.reference(),
         prompts,
@@ -48,13 +49,14 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
         judge,
         exact,
         config,
+        kind=STAGES["reft"],
         eos_id=5,
         pad_id=0,
         **options,
     )
 
 
-def weights(stage: ReFT) -> torch.Tensor:
+def weights(stage: Reinforcement) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in stage.policy.parameters()])
 
 
@@ -65,7 +67,7 @@ def test_an_iteration_equals_the_plain_computation(fast_path, average):
     config = replace(CONFIG, loss_average=average, rollouts=8)  # 8 rollouts in mini-batches of 6 and 2
     stage = make_stage(config, fast_path=fast_path, tokens_per_micro_batch=50)
     plain = deepcopy(stage.policy)
-    done = stage.advance()
+    done = stage.iterate()
     batch = done.rollouts
 
     optimizer = torch.optim.AdamW(plain.parameters(), lr=config.lr, weight_decay=0.0)
@@ -109,7 +111,7 @@ def test_batch_layout_changes_nothing(family):
     ]
     start = weights(runs[0])
     for _ in range(2):
-        first, second = (stage.advance() for stage in runs)
+        first, second = (stage.iterate() for stage in runs)
         assert first.questions == second.questions
         assert first.rollouts.responses == second.rollouts.responses
     # Adam turns float noise in a gradient that is nearly 0 into a whole step, so single weights may differ a little.
@@ -154,7 +156,7 @@ def test_kl_penalty_holds_the_policy_back():
 def test_a_separate_value_model_learns_values_and_leaves_the_policy_alone():
     config = replace(CONFIG, lr=3e-3, value_clip=None, rollouts=16, mini_batch=16)
     stage = make_stage(config, separate=True)
-    batch = stage.advance().rollouts
+    batch = stage.iterate().rollouts
     batch = replace(batch, advantages=torch.zeros_like(batch.advantages))  # nothing for the policy to learn
     before = torch.cat([p.detach().flatten() for p in stage.policy.lm.parameters()])
     stage.optimizer.adamw.state.clear()
@@ -181,7 +183,7 @@ def test_evaluations_may_be_counted_in_passes_over_the_questions(rollouts, every
 
 def test_rollouts_keep_to_the_length_in_all():
     stage = make_stage(replace(CONFIG, max_new_tokens=10, total_tokens=22))
-    iteration = stage.advance()
+    iteration = stage.iterate()
     for prompt, response in zip(iteration.rollouts.prompts, iteration.rollouts.responses, strict=True):
         assert len(response) <= min(10, 22 - len(prompt))
     assert max(len(prompt) for prompt in iteration.rollouts.prompts) > 12
@@ -190,7 +192,7 @@ def test_rollouts_keep_to_the_length_in_all():
 def test_questions_come_round_evenly_and_samples_of_one_question_differ():
     stage = make_stage(replace(CONFIG, rollouts=8, mini_batch=8, samples_per_problem=2))
     assert stage.total_steps == 3
-    first, second = stage.advance(), stage.advance()
+    first, second = stage.iterate(), stage.iterate()
     assert sorted(first.questions[::2] + second.questions[::2]) == list(range(8))
     assert first.questions[::2] == first.questions[1::2]
     pairs = [first.rollouts.responses[i : i + 2] for i in range(0, 8, 2)]
@@ -198,7 +200,7 @@ def test_questions_come_round_evenly_and_samples_of_one_question_differ():
 
 
 def test_a_small_training_set_that_comes_round_within_an_iteration_is_sampled_anew():
-    batch = make_stage(replace(CONFIG, rollouts=16, mini_batch=16)).advance()
+    batch = make_stage(replace(CONFIG, rollouts=16, mini_batch=16)).iterate()
     by_question = {
         q: [r for p, r in zip(batch.questions, batch.rollouts.responses, strict=True) if p == q] for q in range(8)
     }
@@ -212,8 +214,9 @@ def test_iterations_follow_from_passes_over_the_data():
 def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights():
     examples = make_examples(4)
     policy = Policy(make_model("llama"))
-    stage = SFT(
-        policy, examples, SFTConfig(epochs=1, batch_size=4), stage="s", seed=0, pad_id=0, tokens_per_micro_batch=999
+    config = SFTConfig(epochs=1, batch_size=4)
+    stage = SupervisedFineTuning(
+        policy, examples, config, kind=STAGES["sft"], seed=0, pad_id=0, tokens_per_micro_batch=999
     )
     with torch.no_grad():
         policy.lm.lm_head.weight[0, 0] = float("nan")
@@ -227,7 +230,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weight
 def test_ratios_after_the_update_are_those_of_the_policy_as_it_is_and_change_nothing(fast_path):
     stage, undisturbed = make_stage(fast_path=fast_path), make_stage(fast_path=fast_path)
     for _ in range(2):
-        rollouts = stage.advance().rollouts
+        rollouts = stage.iterate().rollouts
         ratios = stage.ratios(rollouts, 3)
         undisturbed.advance()
         assert ratios.shape == (3, max(len(response) for response in rollouts.responses[:3]))
