@@ -166,7 +166,7 @@ def seam(step: float) -> Any:
     base = alt.Chart(alt.InlineData(values=[{"x": step}])).encode(x="x:Q")
     rule = base.mark_rule(color=variable("muted"), aria=False)
     above = base.encode(y=alt.value(0))
-    left = above.mark_text(text="warm-up", align="right", dx=-6, dy=-8, color=variable("muted"), aria=False)
+    left = above.mark_text(text=WARMUP.label, align="right", dx=-6, dy=-8, color=variable("muted"), aria=False)
     right = above.mark_text(text="ReFT", align="left", dx=6, dy=-8, color=variable("muted"), aria=False)
     return rule + left + right
 

@@ -50,6 +50,7 @@ def run_report(directory: Path) -> Path:
         },
         title=str(run.config.get("name") or run.run),
         run=run,
+        method=method_of(run.result | run.config).label,
         facts=facts(run),
         rows=rows,
         overview=overview,
