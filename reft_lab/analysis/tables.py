@@ -32,7 +32,9 @@ def our_accuracies(table: DataFrame) -> DataFrame:
 
     done = finished(table)
     parts = [
-        done[["run", "seed", "data", "cot", "model"]].assign(method=done["method"] if method is None else method, value=done[column])
+        done[["run", "seed", "data", "cot", "model"]].assign(
+            method=done["method"] if method is None else method, value=done[column]
+        )
         for column, method in _PLACES.items()
     ]
     return pandas.concat(parts, ignore_index=True).dropna(subset=["value"]).reset_index(drop=True)

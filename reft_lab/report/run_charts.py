@@ -13,7 +13,7 @@ from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.report.areas import area_chart
 from reft_lab.report.bars import bar_chart
 from reft_lab.report.curves import Curves, Points
-from reft_lab.report.figures import Axes, Figure, Line
+from reft_lab.report.figures import Axes, Figure, Line, Stretch
 from reft_lab.report.lines import line_chart
 
 POSITIONS = 6  # curves along the response
@@ -77,8 +77,9 @@ class _Stages:
         self.has_both = first is not None and first > 1
 
     @property
-    def stretch(self) -> tuple[float, float, float] | None:
-        return (0.0, self.seam, float(self.curves.last_step)) if self.has_both else None
+    def stretch(self) -> Stretch | None:
+        before, after = self.method.stages[0].label, self.label
+        return Stretch(0.0, self.seam, float(self.curves.last_step), before, after) if self.has_both else None
 
     @property
     def span(self) -> tuple[float, float] | None:
@@ -198,13 +199,20 @@ def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
         axes = Axes(STEP, y, fmt, span=ours.span, limits=limits)
         return line_chart(metric.replace("/", "-"), title, [Line(title, points, "reft")], axes, about=about)
 
-    yield one("ppo/kl_ref", f"KL to the policy after {WARMUP.label}", "nats a response", "", limit=("alarms.kl", "alarm"))
+    yield one(
+        "ppo/kl_ref", f"KL to the policy after {WARMUP.label}", "nats a response", "", limit=("alarms.kl", "alarm")
+    )
     yield line_chart(
         "length",
         "Length of a response",
         [
             Line("sampled", ours.reft("rollout/length"), "reft", "thin"),
-            Line(f"greedy, {ours.method.stages[0].label}", ours.split(ours.curves["eval/length"])[0], ours.supervised, "dots"),
+            Line(
+                f"greedy, {ours.method.stages[0].label}",
+                ours.split(ours.curves["eval/length"])[0],
+                ours.supervised,
+                "dots",
+            ),
             Line(f"greedy, {ours.label}", ours.reft("eval/length"), "reft", "dots"),
         ],
         Axes(STEP, "tokens", stretch=ours.stretch),

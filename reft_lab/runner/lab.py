@@ -67,7 +67,8 @@ class Lab:
                 f"the run has done {stage.step} steps already, more than the {stage.total_steps} that it is to have "
                 f"now; raise {stage.kind.section}.{stage.kind.length}."
             )
-        self._loop.run(stage, is_last=is_last)
+        label = next(kind.label for kind in self._method.stages if kind.name == stage.kind.name)
+        self._loop.run(stage, label, is_last=is_last)
         if is_last:
             self._loop.selection.settle(stage)
 

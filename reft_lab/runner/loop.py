@@ -13,7 +13,6 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.runner.interruption import Interruption
-from reft_lab.runner.progress import Pending
 from reft_lab.runner.selection import Selection
 
 
@@ -54,11 +53,12 @@ class Loop:
         self._settled: int | None = None
         self._is_saved = False
 
-    def run(self, stage: Stage, *, is_last: bool) -> None:
+    def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
         """Take a stage to its end.
 
         Args:
             stage: the stage, at its beginning or somewhere within.
+            label: what the run calls it.
             is_last: whether it makes the final policy, so that its best evaluation counts and a study may judge by it.
 
         Raises:
@@ -71,7 +71,7 @@ class Loop:
         self._settle(stage)
         self._is_saved = False
         try:
-            with self.tracker.display.stage(kind.name, stage.total_steps, kind.unit, done=stage.step) as bar:
+            with self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar:
                 took = 0.0
                 while progress.pending is not None or not stage.done:
                     began = time.monotonic()
@@ -93,10 +93,9 @@ class Loop:
         with self.interruption.step(expected):
             if progress.pending is None:
                 self._is_saved = False
-                done = stage.advance()
-                for note in done.notes:
+                progress.pending = stage.advance()
+                for note in progress.pending.notes:
                     self.tracker.display.note(note)
-                progress.pending = Pending(done.metrics, done.samples)
                 self._settle(stage)
             if stage.is_evaluated:
                 evaluation = self.selection.look(stage)
