@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from reft_lab.answers.outcome import Outcome
-    from reft_lab.cot import Stage as Prompts
+    from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
     from reft_lab.methods.stages.supervised import Example

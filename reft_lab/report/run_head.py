@@ -85,7 +85,7 @@ def score_chart(rows: Sequence[Row]) -> Figure | None:
 
 
 def change(run: Found) -> str | None:
-    """One sentence on what the last stage changed on the test problems, problem by problem; None where it cannot be told."""
+    """What the last stage changed on the test problems, problem by problem, in words; None where it cannot be told."""
     pairs = [
         (line["outcome"] == "correct", line["warmup_outcome"] == "correct")
         for line in run.predictions()
@@ -99,9 +99,9 @@ def change(run: Found) -> str | None:
     low, high = paired_bootstrap(gained, lost, len(pairs))
     verdict = "no change that counts" if low <= 0 <= high else "a change that the choice of problems does not explain"
     return (
-        f"Against the same policy after {WARMUP.label}, {gained} of {len(pairs)} test problems became right and {lost} became "
-        f"wrong: {points((gained - lost) / len(pairs))} points (95 % interval {points(low)} to {points(high)}, paired "
-        f"bootstrap over problems), {verdict}. What another seed would give is not in this interval."
+        f"Against the same policy after {WARMUP.label}, {gained} of {len(pairs)} test problems became right and {lost} "
+        f"became wrong: {points((gained - lost) / len(pairs))} points (95 % interval {points(low)} to {points(high)}, "
+        f"paired bootstrap over problems), {verdict}. What another seed would give is not in this interval."
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reft_lab.cot import Stage as Prompts
+from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.data.families import Seen
 from reft_lab.errors import LOADING, phase

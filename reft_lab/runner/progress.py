@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from reft_lab.cot import Stage as Prompts
+from reft_lab.cot import Prompts
 from reft_lab.evaluation.score import Score
 from reft_lab.methods.base import Step
 

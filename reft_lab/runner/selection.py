@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reft_lab.answers.outcome import KINDS
-from reft_lab.cot import Stage as Prompts
+from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
@@ -59,7 +59,7 @@ class Selection:
                 self.setup.codec,
                 stage=prompts,
                 max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
-                total_tokens=config.eval.sft_total_tokens if prompts == "sft" else config.ppo.total_tokens,
+                total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
                 cut_prompts_at=self.setup.longest_prompt(prompts) if config.cot.too_long == "cut" else None,
                 batch_size=config.trainer.decode_batch,
                 on_progress=bar.update,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
-from reft_lab.cot import CotFormat, Stage, make_format
+from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.methods import method_of
@@ -107,11 +107,11 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
-    def longest_prompt(self, stage: Stage) -> int:
-        """Tokens after which a prompt is cut in the evaluation of a stage, with cot.too_long=cut."""
-        if stage == "rl":
+    def longest_prompt(self, prompts: Prompts) -> int:
+        """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
+        if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        first = next(kind for kind in self.method.stages if kind.prompts == stage)
+        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
         return int(getattr(self.config, first.section).max_tokens)
 
     @property

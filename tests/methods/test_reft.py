@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reft_lab.answers.outcome import Outcome
+from reft_lab.equations.credit import CREDITS, Experience
 from reft_lab.equations.losses import policy_loss, value_loss
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig, SFTConfig
@@ -34,6 +35,7 @@ def judge(questions, responses):
 def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> Reinforcement:
     policy = Policy(
         make_model(family),
+        critic=CREDITS[config.credit].needs_critic,
         value_grad_to_trunk=config.value_grad_to_trunk,
         fast_path=changes.pop("fast_path", True),
     )
@@ -101,6 +103,62 @@ def test_an_iteration_equals_the_plain_computation(fast_path, average):
     assert done.metrics["ppo/policy_loss"] == pytest.approx(sum(policy_losses) / 4, abs=1e-6)
     assert done.metrics["ppo/value_loss"] == pytest.approx(sum(value_losses) / 4, abs=1e-6)
     assert done.metrics["ppo/grad_norm"] == pytest.approx(sum(norms) / 4, rel=1e-4)
+
+
+WITHOUT_CRITIC = [name for name, credit in CREDITS.items() if not credit.needs_critic]
+
+
+@pytest.mark.parametrize("credit", WITHOUT_CRITIC)
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_an_iteration_without_a_critic_equals_the_plain_computation(credit, fast_path):
+    """As above, with advantages from the responses' own rewards: no value head, no value loss."""
+    config = replace(CONFIG, credit=credit, rollouts=8, mini_batch=8, samples_per_problem=4, whiten=False)
+    stage = make_stage(config, fast_path=fast_path, tokens_per_micro_batch=50)
+    stage.iterate()  # from the second on the policy is no longer its reference
+    plain = deepcopy(stage.policy)
+    stage.optimizer.adamw.state.clear()  # torch's own begins anew, too
+    done = stage.iterate()
+    batch = done.rollouts
+    assert plain.value_head is None
+    assert (batch.values, batch.returns) == (None, None)
+
+    total = torch.zeros(8, batch.mask.shape[1])
+    for i, response in enumerate(batch.responses):
+        for t in range(len(response)):
+            total[i, t] = -config.kl_coef * (batch.logprobs[i, t] - batch.ref_logprobs[i, t])
+        total[i, len(response) - 1] += batch.scores[i]
+    advantages = CREDITS[credit].advantages(Experience(total, batch.mask, group=4))
+    torch.testing.assert_close(batch.advantages, advantages)
+    assert advantages.abs().max() > 0
+
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=config.lr, weight_decay=0.0)
+    losses = []
+    for _ in range(2):
+        loss = torch.zeros(())
+        for i, (prompt, response) in enumerate(zip(batch.prompts, batch.responses, strict=True)):
+            n = len(response)
+            hidden = plain.lm.base_model(torch.tensor([prompt + response])).last_hidden_state[0, len(prompt) - 1 : -1]
+            logprobs = plain.lm.lm_head(hidden).log_softmax(-1)[range(n), response]
+            loss = loss + policy_loss(logprobs, batch.logprobs[i, :n], advantages[i, :n], config.clip).mean() / 8
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), config.max_grad_norm)
+        optimizer.step()
+        losses.append(loss.item())
+    expected = torch.cat([p.detach().flatten() for p in plain.parameters()])
+    torch.testing.assert_close(weights(stage), expected, atol=1e-5, rtol=1e-4)
+    assert done.metrics["ppo/policy_loss"] == pytest.approx(sum(losses) / 2, abs=1e-6)
+    assert not {"ppo/value_loss", "ppo/explained_variance", "rollout/value"} & done.metrics.keys()
+
+
+@pytest.mark.parametrize("credit", WITHOUT_CRITIC)
+def test_reward_rises_without_a_critic(credit):
+    config = replace(CONFIG, credit=credit, iterations=25, rollouts=64, mini_batch=64, samples_per_problem=8)
+    stage = make_stage(replace(config, kl_coef=0.0, whiten=False))
+    rewards = []
+    while not stage.done:
+        rewards.append(stage.advance().metrics["rollout/reward"])
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.2
 
 
 @pytest.mark.parametrize("family", ["llama", "opt", "gpt2"])
