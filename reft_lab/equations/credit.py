@@ -155,6 +155,16 @@ def by_others(batch: Experience) -> Tensor:
     return _on_tokens(_centred(_totals(batch)) * batch.group / (batch.group - 1), batch)
 
 
+def by_batch(batch: Experience) -> Tensor:
+    """The reward from each token to the end of its response, whitened over all tokens of the batch (REINFORCE++,
+    2501.03262), (B, T).
+
+    With the KL penalty in the rewards, as in the source: R_i - beta sum_{l >= t} KL_l, then (x - mean) / std. No
+    discount.
+    """
+    return whiten(batch.rewards.flip(1).cumsum(1).flip(1), batch.mask)
+
+
 def _totals(batch: Experience) -> Tensor:
     """The whole reward of each response, a row for each group (B / group, group)."""
     return batch.rewards.sum(1).view(-1, batch.group)
@@ -191,4 +201,5 @@ CREDITS = {
     "group": Credit(by_group, needs_group=True),
     "group_centred": Credit(by_group_centred, needs_group=True),
     "leave_one_out": Credit(by_others, needs_group=True),
+    "batch": Credit(by_batch),
 }

@@ -69,11 +69,19 @@ def leave_one_out_by_hand(batch: Experience, rows: list[list[float]]) -> list[li
     return found
 
 
+def batch_by_hand(batch: Experience, rows: list[list[float]]) -> list[list[float]]:
+    to_go = [[sum(row[t:]) for t in range(len(row))] for row in rows]
+    every = [x for row in to_go for x in row]
+    mean, std = statistics.fmean(every), (statistics.variance(every) + 1e-8) ** 0.5
+    return [[(x - mean) / std for x in row] for row in to_go]
+
+
 LOOPS = {
     "gae": gae_by_hand,
     "group": group_by_hand,
     "group_centred": group_centred_by_hand,
     "leave_one_out": leave_one_out_by_hand,
+    "batch": batch_by_hand,
 }
 GROUPS = [name for name, credit in CREDITS.items() if credit.needs_group]
 
@@ -134,6 +142,12 @@ def test_of_two_responses_each_is_held_against_the_other() -> None:
     batch = Experience(torch.tensor([[1.0], [0.25]]), mask, group=2)
     assert CREDITS["leave_one_out"].advantages(batch)[:, 0].tolist() == [0.75, -0.75]
     assert CREDITS["group_centred"].advantages(batch)[:, 0].tolist() == [0.375, -0.375]
+
+
+def test_a_batch_of_identical_rewards_teaches_nothing_without_a_penalty() -> None:
+    mask = torch.arange(5) < torch.tensor([[2], [5], [1], [3]])
+    total = rewards(torch.full((4,), 0.1), torch.zeros(4, 5), mask, 0.0)
+    assert CREDITS["batch"].advantages(Experience(total, mask)).abs().max() < 1e-3
 
 
 def test_the_credits_are_known_without_torch() -> None:

@@ -20,7 +20,7 @@ from reft_lab.tracking.wandb_labels import tags
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run
 
-LABELS = {"grpo": "GRPO", "rloo": "RLOO"}
+LABELS = {"grpo": "GRPO", "rloo": "RLOO", "reinforce_pp": "REINFORCE++"}
 SMALL = (
     "tracker=none",
     "baseline=null",
