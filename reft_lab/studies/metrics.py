@@ -8,11 +8,10 @@ from functools import cache
 from reft_lab.answers.outcome import KINDS
 from reft_lab.compose.sweeps_folder import REPO
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.text import did_you_mean
 
 ACCURACY = "accuracy"
-# The stages whose metrics a run of each method has none of.
-ABSENT = {"reft": ("sft",), "sft": ("warmup", "rollout", "ppo", "alarm")}
 
 
 @cache
@@ -41,5 +40,6 @@ def check_metric(name: str, method: str) -> None:
         raise BadInput(
             f"sweeps.objective has {name}, which is no metric{guess or '; it is accuracy or one of docs/metrics.md.'}"
         )
-    if name.partition("/")[0] in ABSENT[method]:
+    section, all_sections = name.partition("/")[0], {name for each in METHODS.values() for name in each.records}
+    if section in all_sections - METHODS[method].records:
         raise BadInput(f"sweeps.objective has {name}, which a run of method={method} does not record; take another.")
