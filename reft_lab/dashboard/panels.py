@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reft_lab.answers.outcome import KINDS
-
-TENTHS = 10
-
 
 @dataclass(frozen=True)
 class Lines:
@@ -15,7 +11,7 @@ class Lines:
 
     Attributes:
         title: what a reader looks for.
-        metrics: names of docs/metrics.md, one line each and run.
+        metrics: names of metrics, one line each and run.
         unit: label of the value axis.
         top: upper end of the value axis, whose lower end is 0 then; None lets W&B choose both.
         log: a logarithmic value axis.
@@ -113,16 +109,6 @@ class Section:
     name: str
     panels: tuple[Panel, ...]
     is_open: bool = False
-
-
-def tenths(metric: str) -> tuple[str, ...]:
-    """`position/kl` -> `position/kl/01` to `position/kl/10`, the tenths of a response."""
-    return tuple(f"{metric}/{tenth:02}" for tenth in range(1, TENTHS + 1))
-
-
-def outcomes(metric: str, *kinds: str) -> tuple[str, ...]:
-    """`rollout/outcome` -> one name for each of `kinds`, or for each there is."""
-    return tuple(f"{metric}/{kind}" for kind in kinds or KINDS)
 
 
 def metrics_of(panel: Panel) -> tuple[str, ...]:

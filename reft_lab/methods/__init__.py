@@ -2,11 +2,12 @@
 
 from reft_lab.methods.base import Method, StageKind
 
-WARMUP = StageKind("warmup", "warm-up", "steps")
-SFT = StageKind("sft", "SFT", "steps")
-REFT = StageKind("reft", "ReFT", "iterations")
+WARMUP = StageKind("warmup", "warm-up", "steps", ("warmup",))
+SFT = StageKind("sft", "SFT", "steps", ("sft",))
+REFT = StageKind("reft", "ReFT", "iterations", ("rollout", "ppo", "position", "alarm"))
 STAGES = {stage.name: stage for stage in (WARMUP, SFT, REFT)}
 
 METHODS = {method.name: method for method in (Method("reft", "ReFT", (WARMUP, REFT)), Method("sft", "SFT", (SFT,)))}
+RECORDS = tuple(dict.fromkeys(section for method in METHODS.values() for section in method.records))
 
-__all__ = ["METHODS", "STAGES", "Method", "StageKind"]
+__all__ = ["METHODS", "RECORDS", "STAGES", "Method", "StageKind"]

@@ -13,11 +13,13 @@ class StageKind:
         name: in checkpoints, result.json and the names of metrics: `warmup`.
         label: for people: `warm-up`.
         unit: what it counts, in the plural: steps, iterations.
+        records: sections of metrics that are recorded in this kind of stage only.
     """
 
     name: str
     label: str
     unit: str
+    records: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,8 @@ class Method:
     name: str
     label: str
     stages: tuple[StageKind, ...]
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The sections of metrics that its stages record, `eval/` and `time/` apart."""
+        return tuple(section for stage in self.stages for section in stage.records)

@@ -14,6 +14,7 @@ from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.methods.reft import ReFT
 from reft_lab.methods.rollouts import position_metrics
 from reft_lab.methods.sft import SFT
+from reft_lab.metrics import watched
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST
@@ -66,16 +67,13 @@ class Stages:
             ended = stage.step % stage.steps_per_epoch == 0
             return ended and (stage.epoch % stage.config.eval_every == 0 or stage.done)
 
-        def watched(metrics: dict[str, float]) -> dict[str, float]:
-            return {"epoch": metrics[f"{name}/epoch"], "loss": metrics[f"{name}/loss"]} | self._accuracy()
-
         def keep(evaluation: Evaluation) -> dict[str, float]:
             return self._keep(evaluation, f"epoch {stage.epoch}" if picks_best else None, "sft")
 
         def select() -> Evaluation:
             return self._select("sft")
 
-        self.loop.run(Course(stage, name, "steps", advance, is_evaluated, select, keep, watched, picks_best))
+        self.loop.run(Course(stage, name, "steps", advance, is_evaluated, select, keep, self._watched, picks_best))
 
     def reinforce(self, stage: ReFT, problems: Sequence[Problem]) -> None:
         """ReFT to its end, evaluated every so many iterations."""
@@ -93,17 +91,13 @@ class Stages:
             samples = sample_records(stage, iteration, problems, self.setup.codec, count)
             return Pending(iteration.metrics | position_metrics(iteration.rollouts), samples)
 
-        def watched(metrics: dict[str, float]) -> dict[str, float]:
-            names = {"reward": "rollout/reward", "kl": "ppo/kl_ref", "length": "rollout/length"}
-            return {short: metrics[name] for short, name in names.items()} | self._accuracy()
-
         def keep(evaluation: Evaluation) -> dict[str, float]:
             return self._keep(evaluation, f"iteration {stage.step}", "rl")
 
         def select() -> Evaluation:
             return self._select("rl")
 
-        self.loop.run(Course(stage, "reft", "iterations", advance, is_evaluated, select, keep, watched, True))
+        self.loop.run(Course(stage, "reft", "iterations", advance, is_evaluated, select, keep, self._watched, True))
 
     def evaluate(
         self, policy: Policy, problems: Sequence[Problem], stage: Stage, title: str | None = None
@@ -150,10 +144,10 @@ class Stages:
             saving.save(self.setup.policy, self.setup.codec.tokenizer, self.loop.checkpoints.folder / name, facts)
         self.progress.add_seconds("checkpoints", time.monotonic() - started)
 
-    def _accuracy(self) -> dict[str, float]:
-        """The last accuracy on the selection split, under the name of the split."""
+    def _watched(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Of the metrics of a step, those people watch, and the last accuracy under the name of its split."""
         latest = self.progress.latest
-        return {} if latest is None else {self.setup.config.selection: latest.accuracy}
+        return watched(metrics) | ({} if latest is None else {self.setup.config.selection: latest.accuracy})
 
     def _select(self, stage: Stage) -> Evaluation:
         started = time.perf_counter()

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.run_dir.saved import CONFIG, RESULT
-from reft_lab.studies.definition import Objective
-from reft_lab.studies.metrics import ACCURACY
+from reft_lab.studies.objective import ACCURACY, Objective
 
 METRICS = "metrics.jsonl"
 HELD = "held"  # another process works in the run directory
