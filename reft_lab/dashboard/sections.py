@@ -6,6 +6,7 @@ panels that show several metrics, or something else.
 
 from __future__ import annotations
 
+from reft_lab import metrics
 from reft_lab.answers.outcome import KINDS
 from reft_lab.dashboard.panels import (
     Bars,
@@ -20,22 +21,7 @@ from reft_lab.dashboard.panels import (
     Text,
 )
 from reft_lab.methods import RECORDS
-from reft_lab.metrics import (
-    ALARMS,
-    KL,
-    LEARNING,
-    ROLLOUTS,
-    SHARE,
-    SPEED,
-    SUPERVISED,
-    UPDATE,
-    VALUE,
-    Metric,
-    find,
-    headlines,
-    members,
-    of_group,
-)
+from reft_lab.metrics import SHARE, Metric, find, headlines, members, of_group
 from reft_lab.tracking.wandb_tables import SAMPLES
 
 TEST_ACCURACY = "result/final/test_accuracy"
@@ -96,23 +82,25 @@ SECTIONS = (
             curve(find("eval/accuracy"), by_group=True),
             Bars("Test accuracy: ReFT, warm-up, best SFT", TEST_ACCURACIES, SHARE),
             curve(find(BEST_ACCURACY)),
-            Lines("Alarms (1 while one lasts)", tuple(alarm.name for alarm in of_group(ALARMS)), top=1),
+            Lines("Alarms (1 while one lasts)", tuple(alarm.name for alarm in of_group(metrics.ALARMS)), top=1),
         ),
         is_open=True,
     ),
-    _group(SUPERVISED),
+    _group(metrics.SUPERVISED),
     _group(
-        ROLLOUTS,
+        metrics.ROLLOUTS,
         Lines("Length of a response: sampled, greedy", ("rollout/length", "eval/length"), "tokens"),
         Lines("Responses cut at the length cap", ("rollout/truncated_share", "eval/truncated_share"), SHARE, top=1),
     ),
-    _group(LEARNING, curve(find("rollout/reward"), by_group=True), *_outcomes("rollout"), *_outcomes("eval")),
-    _group(UPDATE),
+    _group(metrics.LEARNING, curve(find("rollout/reward"), by_group=True), *_outcomes("rollout"), *_outcomes("eval")),
+    _group(metrics.UPDATE),
     _group(
-        KL, curve(find("ppo/kl_ref"), by_group=True), Scatter("Accuracy bought with KL", "ppo/kl_ref", BEST_ACCURACY)
+        metrics.KL,
+        curve(find("ppo/kl_ref"), by_group=True),
+        Scatter("Accuracy bought with KL", "ppo/kl_ref", BEST_ACCURACY),
     ),
     _group(
-        VALUE,
+        metrics.VALUE,
         Lines("Value and reward of the rollouts", ("rollout/value", "rollout/reward"), "reward", smoothing=SMOOTHING),
     ),
     Section(
@@ -126,7 +114,7 @@ SECTIONS = (
         ),
     ),
     _group(
-        SPEED,
+        metrics.SPEED,
         Lines(
             "Where an iteration's time goes",
             ("time/rollout_seconds", "time/judge_seconds", "time/score_seconds", "time/update_seconds"),

@@ -9,7 +9,7 @@ import pytest
 
 from reft_lab.analysis import load
 from reft_lab.config.options import options
-from reft_lab.dashboard.panels import Lines, Parallel, Table, metrics_of
+from reft_lab.dashboard.panels import Bars, Importance, Lines, Panel, Parallel, Scatter, Table
 from reft_lab.dashboard.report import CURVES, study_panels
 from reft_lab.dashboard.sections import SEARCHED, SECTIONS, TEST_ACCURACIES
 from reft_lab.metrics import find, members
@@ -23,6 +23,19 @@ WORKSPACE = [panel for section in SECTIONS for panel in section.panels]
 PANELS = [*WORKSPACE, *CURVES, *study_panels(["ppo.lam"])]
 # The fixed tenths of a response: a short one has no token in some of them.
 POSITIONS = {*members("position/kl/TENTH"), *members("position/value/TENTH")}
+
+
+def metrics_of(panel: Panel) -> tuple[str, ...]:
+    """The metrics that a panel names."""
+    match panel:
+        case Lines() | Bars():
+            return panel.metrics
+        case Scatter():
+            return (panel.x, panel.y)
+        case Parallel() | Importance():
+            return (panel.metric,)
+        case _:
+            return ()
 
 
 @pytest.fixture(scope="module")
