@@ -70,11 +70,6 @@ class Metric:
         """The first part of its name."""
         return self.name.partition("/")[0]
 
-    @property
-    def is_share(self) -> bool:
-        """Whether it is written in per cent."""
-        return self.unit == SHARE
-
 
 @dataclass(frozen=True)
 class Section:

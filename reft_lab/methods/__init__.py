@@ -8,6 +8,7 @@ REFT = StageKind("reft", "ReFT", "iterations", ("rollout", "ppo", "position", "a
 STAGES = {stage.name: stage for stage in (WARMUP, SFT, REFT)}
 
 METHODS = {method.name: method for method in (Method("reft", "ReFT", (WARMUP, REFT)), Method("sft", "SFT", (SFT,)))}
-RECORDS = tuple(dict.fromkeys(section for method in METHODS.values() for section in method.records))
+# Sections of metrics that only some stages record.
+RECORDS = tuple(dict.fromkeys(section for stage in STAGES.values() for section in stage.records))
 
 __all__ = ["METHODS", "RECORDS", "STAGES", "Method", "StageKind"]
