@@ -53,7 +53,7 @@ def area_chart(
         .mark_area(aria=False)
         .encode(x=x, y=y, color=alt.Color("part:N", legend=None, scale=colours), order=alt.Order("part:O"))
     )
-    layers = [areas, *([seam(axes.stretch[1])] if axes.stretch else []), pointer(axes, parts, x)]
+    layers = [areas, *([seam(axes.stretch)] if axes.stretch else []), pointer(axes, parts, x)]
     spec = layered(layers, joined(parts, fill=0), HEIGHT)
     legend = [(part.label, part.colour, "area") for part in parts]
     return Figure(

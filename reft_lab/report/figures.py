@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from reft_lab.report.curves import Points
 
@@ -36,6 +36,16 @@ class Line:
     band: Sequence[tuple[float, float, float]] = ()
 
 
+class Stretch(NamedTuple):
+    """An x axis whose part before the seam takes a third of the width, and what the two parts are called."""
+
+    start: float
+    seam: float
+    end: float
+    before: str
+    after: str
+
+
 @dataclass(frozen=True)
 class Axes:
     """How a chart is laid out.
@@ -43,8 +53,7 @@ class Axes:
     Attributes:
         x, y: titles of the axes.
         y_format: a d3 format of the numbers, `%` for shares; empty: as it suits them.
-        stretch: (start, seam, end) of an x axis whose part before the seam takes a third of the width; None: a plain
-            one.
+        stretch: how a stretched x axis is laid out; None: a plain one.
         span: (first, last) of a plain x axis; None: where the data is.
         limits: (value, label) of horizontal lines.
         zero: whether y begins at 0.
@@ -53,7 +62,7 @@ class Axes:
     x: str
     y: str
     y_format: str = ""
-    stretch: tuple[float, float, float] | None = None
+    stretch: Stretch | None = None
     span: tuple[float, float] | None = None
     limits: Sequence[tuple[float, str]] = ()
     zero: bool = True
@@ -138,7 +147,7 @@ def x_of(axes: Axes, lines: Sequence[Line]) -> Any:
     import altair as alt
 
     if axes.stretch:
-        start, seam, end = axes.stretch
+        start, seam, end = axes.stretch[:3]
         width = {"expr": "width"}
         scale = alt.Scale(domain=[start, seam, end], range=[0, {"expr": "width / 3"}, width], nice=False, zero=False)
         ticks = {start, round((start + seam) / 2), *(round(seam + (end - seam) * part / 4) for part in range(5))}
@@ -159,15 +168,15 @@ def y_axis_of(axes: Axes) -> Any:
     return alt.Axis(format=axes.y_format) if axes.y_format else alt.Axis()
 
 
-def seam(step: float) -> Any:
-    """A line where ReFT begins."""
+def seam(stretch: Stretch) -> Any:
+    """A line where the second part begins."""
     import altair as alt
 
-    base = alt.Chart(alt.InlineData(values=[{"x": step}])).encode(x="x:Q")
+    base = alt.Chart(alt.InlineData(values=[{"x": stretch.seam}])).encode(x="x:Q")
     rule = base.mark_rule(color=variable("muted"), aria=False)
     above = base.encode(y=alt.value(0))
-    left = above.mark_text(text="warm-up", align="right", dx=-6, dy=-8, color=variable("muted"), aria=False)
-    right = above.mark_text(text="ReFT", align="left", dx=6, dy=-8, color=variable("muted"), aria=False)
+    left = above.mark_text(text=stretch.before, align="right", dx=-6, dy=-8, color=variable("muted"), aria=False)
+    right = above.mark_text(text=stretch.after, align="left", dx=6, dy=-8, color=variable("muted"), aria=False)
     return rule + left + right
 
 

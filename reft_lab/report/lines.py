@@ -52,7 +52,7 @@ def line_chart(
             layers.append(base.mark_point(filled=True, color=variable(line.colour), size=22, opacity=1, aria=False))
     layers += [_limit(value, label) for value, label in axes.limits]
     if axes.stretch:
-        layers.append(seam(axes.stretch[1]))
+        layers.append(seam(axes.stretch))
     layers.append(pointer(axes, lines, x))
     spec = layered(layers, joined(lines), HEIGHT)
     legend = [(line.label, line.colour, line.style) for line in lines]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reft_lab.analysis import load
 from reft_lab.analysis.reading import read_object
+from reft_lab.methods import method_of
 from reft_lab.report.alarms import alarms_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.figures import unchecked
@@ -50,6 +51,7 @@ def run_report(directory: Path) -> Path:
         },
         title=str(run.config.get("name") or run.run),
         run=run,
+        method=method_of(run.result | run.config).label,
         facts=facts(run),
         rows=rows,
         overview=overview,

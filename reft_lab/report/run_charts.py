@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
+from reft_lab.methods import Method, method_of
+from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.report.areas import area_chart
 from reft_lab.report.bars import bar_chart
 from reft_lab.report.curves import Curves, Points
-from reft_lab.report.figures import Axes, Figure, Line
+from reft_lab.report.figures import Axes, Figure, Line, Stretch
 from reft_lab.report.lines import line_chart
 
 POSITIONS = 6  # curves along the response
 STEP = "step"
 PHASES = {"rollout": "sampling", "judge": "judging", "score": "scoring", "update": "update"}
-STAGES = {"warmup": "warm-up", "reft": "ReFT", "sft": "SFT"}
 WITHIN = {
     "evaluation": "of these: evaluation",
     "checkpoints": "of these: checkpoints",
@@ -50,10 +51,10 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
         curves: its curves.
         baseline: the curves of its SFT baseline; None where it has none.
     """
-    sft = run.config.get("method") == "sft"
-    ours = _Stages(curves, sft)
+    method = method_of(run.config)
+    ours = _Stages(curves, method)
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
-    no_reft = "There are no iterations of ReFT in this run." if not curves["rollout/reward"] else nothing
+    no_reft = "No responses were sampled in this run." if not curves["rollout/reward"] else nothing
     return [
         Section("learning", "Learning curves", _kept(_learning(run, ours, baseline)), nothing),
         Section("outcomes", "What became of the responses", _kept(_outcomes(run, ours)), nothing),
@@ -66,16 +67,19 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
 class _Stages:
     """The curves of a run with what its stages are: steps, seam, colours."""
 
-    def __init__(self, curves: Curves, sft: bool):
+    def __init__(self, curves: Curves, method: Method):
         self.curves = curves
-        self.supervised = "sft" if sft else "warmup"
+        self.method = method
+        self.label = method.label
+        self.supervised = method.stages[0].name
         first = curves.first("rollout/reward")
         self.seam = math.inf if first is None else first - 1
         self.has_both = first is not None and first > 1
 
     @property
-    def stretch(self) -> tuple[float, float, float] | None:
-        return (0.0, self.seam, float(self.curves.last_step)) if self.has_both else None
+    def stretch(self) -> Stretch | None:
+        before, after = self.method.stages[0].label, self.label
+        return Stretch(0.0, self.seam, float(self.curves.last_step), before, after) if self.has_both else None
 
     @property
     def span(self) -> tuple[float, float] | None:
@@ -97,25 +101,25 @@ def _kept(figures: Iterable[Figure | None]) -> list[Figure]:
 
 def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Figure | None]:
     split = str(run.config.get("selection") or "dev")
-    name = "SFT" if ours.supervised == "sft" else "warm-up"
+    name, reft = ours.method.stages[0].label, ours.label
     before, after = ours.split(ours.curves["eval/accuracy"])
     lines = [
-        Line("ReFT, sampled rollouts", ours.reft("rollout/accuracy"), "reft", "thin"),
+        Line(f"{reft}, sampled rollouts", ours.reft("rollout/accuracy"), "reft", "thin"),
         Line(f"{name}, {split}", before, ours.supervised, "dots"),
-        # ReFT begins with the policy that the warm-up ended with.
-        Line(f"ReFT, {split}", [*before[-1:], *after] if after else [], "reft", "dots"),
+        # It begins with the policy that the warm-up ended with.
+        Line(f"{reft}, {split}", [*before[-1:], *after] if after else [], "reft", "dots"),
     ]
     limits = []
     if baseline and baseline["eval/accuracy"]:
         best = max(value for _, value in baseline["eval/accuracy"])
-        limits = [(best, f"best of SFT on {split}")]
+        limits = [(best, f"best of {SFT.label} on {split}")]
     yield line_chart(
         "accuracy",
         "Accuracy",
         lines,
         Axes(STEP, "right answers", "%", ours.stretch, limits=limits),
-        about=f"Greedy on {split}, and of the responses that ReFT samples. "
-        + ("The warm-up takes a third of the axis, however many steps it had." if ours.stretch else ""),
+        about=f"Greedy on {split}, and of the responses that {reft} samples. "
+        + (f"The {name} takes a third of the axis, however many steps it had." if ours.stretch else ""),
         wide=True,
     )
     timed = ours.curves.by_time("eval/accuracy")
@@ -126,8 +130,8 @@ def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Fi
         f"Accuracy on {split} by time",
         [
             Line(name, [p for p in timed if p[0] < seam], ours.supervised, "dots"),
-            Line("SFT baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
-            Line("ReFT", [*[p for p in timed if p[0] < seam][-1:], *later] if later else [], "reft", "dots"),
+            Line(f"{SFT.label} baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
+            Line(reft, [*[p for p in timed if p[0] < seam][-1:], *later] if later else [], "reft", "dots"),
         ],
         Axes("seconds since the run began", "right answers", "%"),
         about="The baseline trains beside the run, in a process of its own." if baseline else "",
@@ -137,7 +141,7 @@ def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Fi
         "Supervised loss",
         [
             Line(name, ours.curves[f"{ours.supervised}/loss"], ours.supervised),
-            Line("SFT baseline", baseline["sft/loss"] if baseline else [], "sft"),
+            Line(f"{SFT.label} baseline", baseline["sft/loss"] if baseline else [], "sft"),
         ],
         Axes("optimiser step", "nats a token"),
         about="Cross-entropy of the gold reasoning.",
@@ -154,7 +158,7 @@ def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Fi
     )
     yield line_chart(
         "losses",
-        "Losses of ReFT",
+        f"Losses of {reft}",
         [
             Line("value loss", ours.reft("ppo/value_loss"), "reft"),
             Line("policy loss", ours.reft("ppo/policy_loss"), "muted", "dashed"),
@@ -168,7 +172,7 @@ def _outcomes(run: Found, ours: _Stages) -> Iterable[Figure | None]:
     split = str(run.config.get("selection") or "dev")
     shown = {kind: kind.replace("_", " ") for kind in KINDS}
     for key, prefix, title, stretch in (
-        ("outcomes-rollout", "rollout/outcome/", "Sampled responses of ReFT", None),
+        ("outcomes-rollout", "rollout/outcome/", f"Sampled responses of {ours.label}", None),
         ("outcomes-eval", "eval/outcome/", f"Greedy responses on {split}", ours.stretch),
     ):
         found = ours.curves.matching(prefix)
@@ -195,14 +199,21 @@ def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
         axes = Axes(STEP, y, fmt, span=ours.span, limits=limits)
         return line_chart(metric.replace("/", "-"), title, [Line(title, points, "reft")], axes, about=about)
 
-    yield one("ppo/kl_ref", "KL to the policy after warm-up", "nats a response", "", limit=("alarms.kl", "alarm"))
+    yield one(
+        "ppo/kl_ref", f"KL to the policy after {WARMUP.label}", "nats a response", "", limit=("alarms.kl", "alarm")
+    )
     yield line_chart(
         "length",
         "Length of a response",
         [
             Line("sampled", ours.reft("rollout/length"), "reft", "thin"),
-            Line("greedy, warm-up", ours.split(ours.curves["eval/length"])[0], ours.supervised, "dots"),
-            Line("greedy, ReFT", ours.reft("eval/length"), "reft", "dots"),
+            Line(
+                f"greedy, {ours.method.stages[0].label}",
+                ours.split(ours.curves["eval/length"])[0],
+                ours.supervised,
+                "dots",
+            ),
+            Line(f"greedy, {ours.label}", ours.reft("eval/length"), "reft", "dots"),
         ],
         Axes(STEP, "tokens", stretch=ours.stretch),
     )
@@ -228,7 +239,7 @@ def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
 
 def _positions(ours: _Stages) -> Iterable[Figure | None]:
     for key, title, y, about in (
-        ("kl", "KL by position", "nats a token", "To the policy after warm-up."),
+        ("kl", "KL by position", "nats a token", f"To the policy after {WARMUP.label}."),
         ("value", "Value by position", "expected reward", "What the value model expects, token by token."),
     ):
         tenths = ours.curves.matching(f"position/{key}/")
@@ -258,8 +269,8 @@ def _time(run: Found, ours: _Stages) -> Iterable[Figure | None]:
     seconds = run.result.get("seconds")
     if isinstance(seconds, dict):
         numbers = {key: float(value) for key, value in seconds.items() if isinstance(value, (int, float))}
-        stage_colours = {"warmup": "warmup", "reft": "reft", "sft": "sft"}
-        bars = [(STAGES[key], numbers[key], stage_colours[key]) for key in STAGES if key in numbers]
+        stages = [stage for stage in ours.method.stages if stage.name in numbers]
+        bars = [(stage.label, numbers[stage.name], stage.name) for stage in stages]
         known = sum(value for _, value, _ in bars) + numbers.get("waiting_for_baseline", 0)
         if "total" in numbers and bars:
             bars.append(("everything else", max(0.0, numbers["total"] - known), "other"))
@@ -267,7 +278,7 @@ def _time(run: Found, ours: _Stages) -> Iterable[Figure | None]:
         yield bar_chart("stages", "Stages", bars, unit="seconds", about="Everything else: loading, and the test split.")
     yield area_chart(
         "iterations",
-        "An iteration of ReFT",
+        f"An iteration of {ours.label}",
         [
             Line(label, ours.reft(f"time/{phase}_seconds"), f"phase-{number}")
             for number, (phase, label) in enumerate(PHASES.items(), start=1)

@@ -9,12 +9,13 @@ from typing import Any
 
 from reft_lab.analysis.found import Found
 from reft_lab.analysis.schema import row_of
+from reft_lab.methods import method_of, result_labels
+from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.report.bars import interval_chart
 from reft_lab.report.curves import Curves
 from reft_lab.report.figures import Figure
 from reft_lab.report.words import duration, points
 
-STAGES = (("warmup", "after warm-up", "warmup"), ("baseline_sft", "best SFT", "sft"), ("final", "after ReFT", "reft"))
 SPLITS = ("dev", "test")
 
 
@@ -50,13 +51,13 @@ class Row:
 
 def result_rows(run: Found, curves: Curves) -> list[Row]:
     """The result table; for a run without a result, the newest evaluation of each stage that it got to."""
-    row = row_of(run)
+    row, method = row_of(run), method_of(run.result | run.config)
+    colours = {"warmup": WARMUP.name, "baseline_sft": SFT.name, "final": method.last.name}
     rows = []
-    for stage, label, colour in STAGES:
+    for stage, label in result_labels(method).items():
         scores = {split: _score(row, f"{stage}_{split}") for split in SPLITS}
         if any(scores.values()):
-            sft = stage == "final" and row["method"] == "sft"
-            rows.append(Row("best SFT" if sft else label, "sft" if sft else colour, scores))
+            rows.append(Row(label, colours[stage], scores))
     return rows or _so_far(run, curves)
 
 
@@ -84,7 +85,7 @@ def score_chart(rows: Sequence[Row]) -> Figure | None:
 
 
 def change(run: Found) -> str | None:
-    """One sentence on what ReFT changed on the test problems, problem by problem; None where it cannot be told."""
+    """What the last stage changed on the test problems, problem by problem, in words; None where it cannot be told."""
     pairs = [
         (line["outcome"] == "correct", line["warmup_outcome"] == "correct")
         for line in run.predictions()
@@ -98,9 +99,9 @@ def change(run: Found) -> str | None:
     low, high = paired_bootstrap(gained, lost, len(pairs))
     verdict = "no change that counts" if low <= 0 <= high else "a change that the choice of problems does not explain"
     return (
-        f"Against the same policy after warm-up, {gained} of {len(pairs)} test problems became right and {lost} became "
-        f"wrong: {points((gained - lost) / len(pairs))} points (95 % interval {points(low)} to {points(high)}, paired "
-        f"bootstrap over problems), {verdict}. What another seed would give is not in this interval."
+        f"Against the same policy after {WARMUP.label}, {gained} of {len(pairs)} test problems became right and {lost} "
+        f"became wrong: {points((gained - lost) / len(pairs))} points (95 % interval {points(low)} to {points(high)}, "
+        f"paired bootstrap over problems), {verdict}. What another seed would give is not in this interval."
     )
 
 
@@ -114,21 +115,16 @@ def _score(row: Mapping[str, Any], name: str) -> Score | None:
 def _so_far(run: Found, curves: Curves) -> list[Row]:
     """The newest evaluations of a run that has no result."""
     split = str(run.config.get("selection") or "dev")
-    start = curves.first("rollout/reward") or math.inf
+    first, last = method_of(run.config).stages[0], method_of(run.config).last
+    start = (curves.first("rollout/reward") or math.inf) if first is not last else 0
     evaluated = curves["eval/accuracy"]
-    parts = {
-        "warm-up so far": [p for p in evaluated if p[0] < start],
-        "ReFT so far": [p for p in evaluated if p[0] >= start],
-    }
-    if run.config.get("method") == "sft":
-        parts = {"SFT so far": evaluated}
-    colours = {"warm-up so far": "warmup", "ReFT so far": "reft", "SFT so far": "sft"}
+    parts = {first: [p for p in evaluated if p[0] < start], last: [p for p in evaluated if p[0] >= start]}
     return [
         Row(
-            f"{label} (step {points[-1][0]:,.0f})",
-            colours[label],
+            f"{stage.label} so far (step {points[-1][0]:,.0f})",
+            stage.name,
             dict.fromkeys(SPLITS) | {split: Score(100 * points[-1][1], math.nan, math.nan, 0)},
         )
-        for label, points in parts.items()
+        for stage, points in parts.items()
         if points
     ]

@@ -21,6 +21,7 @@ from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
 from reft_lab.config.wording import unknown_option, wrong_value
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.run_dir.changes import flat
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.objective import objectives
@@ -61,7 +62,7 @@ def from_config(cfg: DictConfig, arguments: Sequence[str]) -> Definition:
         space=space,
         fixed=fixed,
         first=_first(sweeps, given, space),
-        objectives=objectives(sweeps, meant.method),
+        objectives=objectives(sweeps, meant.method, critic=METHODS[meant.method].has_critic(meant)),
         trials=_trials(sweeps, space),
         sampler=sweeps.sampler,
         pruner=sweeps.pruner,

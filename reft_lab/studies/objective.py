@@ -28,8 +28,13 @@ class Objective:
     direction: str
 
 
-def objectives(sweeps: SweepsConfig, method: str) -> tuple[Objective, ...]:
-    """The objectives of a study of runs of `method`.
+def objectives(sweeps: SweepsConfig, method: str, *, critic: bool) -> tuple[Objective, ...]:
+    """The objectives of a study.
+
+    Args:
+        sweeps: the study.
+        method: the method of its runs.
+        critic: whether they have a value model.
 
     Raises:
         BadInput: a name is no metric, a run has no value of it, or it is not clear which way is better.
@@ -40,7 +45,7 @@ def objectives(sweeps: SweepsConfig, method: str) -> tuple[Objective, ...]:
     if len(set(metrics)) < len(metrics):
         raise BadInput("sweeps.objective names a metric twice; name each once.")
     for metric in metrics:
-        _check_metric(metric, method)
+        _check_metric(metric, method, critic)
     if not directions:
         return tuple(Objective(metric, _better(metric)) for metric in metrics)
     if len(directions) != len(metrics):
@@ -64,10 +69,12 @@ def _better(metric: str) -> str:
     return DIRECTIONS[better]
 
 
-def _check_metric(name: str, method: str) -> None:
+def _check_metric(name: str, method: str, critic: bool) -> None:
     known = [ACCURACY, *recorded(RECORDS)]
     if name not in known:
         guess = did_you_mean(name, known) or "; it is accuracy or one of docs/metrics.md."
         raise BadInput(f"sweeps.objective has {name}, which is no metric{guess}")
-    if name not in (ACCURACY, *recorded(METHODS[method].records)):
+    if name not in (ACCURACY, *recorded(METHODS[method].records, critic=critic)):
+        if name in recorded(METHODS[method].records):
+            raise BadInput(f"sweeps.objective has {name}, and these runs have no value model; take another.")
         raise BadInput(f"sweeps.objective has {name}, which a run of method={method} does not record; take another.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-ROWS = (("warmup", "after warm-up"), ("baseline_sft", "best SFT"), ("final", "after ReFT"))
+from reft_lab.methods import method_of, result_labels
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -19,11 +19,10 @@ def result_table(result: Mapping[str, Any]) -> Table:
         table.add_column(f"{split} %", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
-    for key, label in ROWS:
+    for key, label in result_labels(method_of(result)).items():
         scores = result.get(key)
         if scores:
-            name = "best SFT" if key == "final" and result["method"] == "sft" else label
-            table.add_row(name, *_cells(scores["dev"]), *_cells(scores["test"]))
+            table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
     table.caption, table.caption_justify = overlap(result), "left"
     return table
 

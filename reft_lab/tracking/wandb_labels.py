@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from reft_lab.config.schema import Config
+from reft_lab.methods import METHODS
 from reft_lab.metrics import UP, headlines
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
@@ -16,12 +17,13 @@ STEP = "step"
 
 def tags(config: Config) -> list[str]:
     """The tags of a run, KIND:VALUE each as docs/wandb.md lists them, and the user's own behind them."""
-    stages = ["sft"] if config.method == "sft" else ["warmup", "reft"] if config.warmup.epochs else ["reft"]
+    method = METHODS[config.method]
     study = config.study.name or config.tracker.group
     labels = [f"study:{study}"] if study else []
-    labels += [f"stage:{stage}" for stage in stages]
+    labels += [f"method:{config.label}"] if config.label else []
+    labels += [f"stage:{stage.name}" for stage in method.stages_of(config)]
     labels += [f"model:{config.model.name}", f"data:{config.data.name}", f"cot:{config.cot.name}"]
-    labels += [f"reward:{config.reward.function}"] if config.method == "reft" else []
+    labels += [f"reward:{config.reward.function}"] if method.earns_reward else []
     labels += [CONFIRMS] if config.study.confirms else []
     return list(dict.fromkeys(shortened(tag) for tag in [*labels, *config.tracker.tags] if tag))
 

@@ -118,7 +118,7 @@ def test_a_run_that_recorded_nothing_has_a_page(tmp_path):
 
 def test_a_run_without_iterations_has_a_page(tmp_path):
     text = text_of(run_report(write_run(tmp_path / "run", iterations=0)))
-    assert "There are no iterations of ReFT in this run." in text
+    assert "No responses were sampled in this run." in text
     assert "after ReFT 50.0" in text
 
 
