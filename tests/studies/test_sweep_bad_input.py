@@ -104,7 +104,7 @@ def complaint(*words: str) -> str:
         ),
         (["-m", SEARCH, "sweeps.objective=[rollout/length]"], "rollout/length, which is not better one way or the"),
         (["-m", SEARCH, "method=sft", "sweeps.objective=[time/rollout_seconds]"], "method=sft does not record"),
-        (["-m", SEARCH, "method=grpo", "sweeps.objective=[ppo/value_loss]"], "and these runs have no value model"),
+        (["-m", "sweeps=seeds", "method=grpo", "sweeps.objective=[ppo/value_loss]"], "and these runs have no value model"),
         (["-m", "sweeps=accuracy_kl", "sweeps.objective=[accuracy,accuracy]"], "twice"),
         # samplers and pruners
         (
