@@ -88,6 +88,24 @@ class Section:
 
 # fmt: off
 SECTIONS = (
+    Section("eval/: greedy evaluation", """\
+Greedy decoding of the split that `selection` names (dev unless set otherwise), with the prompts of the stage that is
+evaluated.
+""", (
+        Metric("eval/accuracy", "Accuracy of the greedy policy", SHARE, "right answers",
+               "over the first `eval.dev_limit` problems, all if null",
+               "with 200 problems the standard error is about 3.5 points", group=LEARNING, better=UP, headline=True),
+        Metric("eval/best_accuracy", "Best accuracy so far", SHARE, "accuracy of the checkpoint in `checkpoints/best`",
+               "largest `eval/accuracy` so far; not recorded in the warm-up, which keeps its last weights",
+               "the largest of many noisy values is too high on dev: compare runs on test", group=LEARNING, better=UP),
+        Metric("eval/length", "Length of a greedy response", "tokens", "length of a response",
+               "mean, end-of-sequence included", group=ROLLOUTS),
+        Metric("eval/truncated_share", "Greedy responses cut at the length cap", SHARE,
+               "responses cut at the length cap, or without room for one", "responses without end-of-sequence",
+               "a greedy model that loops", group=ROLLOUTS, better=DOWN),
+        Metric("eval/outcome/KIND", "Outcomes of the greedy responses", SHARE, "what became of the responses",
+               "as `rollout/outcome/KIND`", group=LEARNING),
+    )),
     Section("warmup/ and sft/: supervised fine-tuning", """\
 One value an optimiser step. `warmup/` is stage 1 of `method=reft`; `sft/` is `method=sft` and the SFT baseline. They
 are the same stage with different settings.
@@ -223,24 +241,6 @@ that are turned off are not recorded. [alarms.md](alarms.md) says when each begi
             ("top_answer", "one answer for everything",
              "`rollout/top_answer_share` is above `alarms.top_answer`, and most of those answers are wrong"),
         )
-    )),
-    Section("eval/: greedy evaluation", """\
-Greedy decoding of the split that `selection` names (dev unless set otherwise), with the prompts of the stage that is
-evaluated.
-""", (
-        Metric("eval/accuracy", "Accuracy of the greedy policy", SHARE, "right answers",
-               "over the first `eval.dev_limit` problems, all if null",
-               "with 200 problems the standard error is about 3.5 points", group=LEARNING, better=UP, headline=True),
-        Metric("eval/best_accuracy", "Best accuracy so far", SHARE, "accuracy of the checkpoint in `checkpoints/best`",
-               "largest `eval/accuracy` so far; not recorded in the warm-up, which keeps its last weights",
-               "the largest of many noisy values is too high on dev: compare runs on test", group=LEARNING, better=UP),
-        Metric("eval/length", "Length of a greedy response", "tokens", "length of a response",
-               "mean, end-of-sequence included", group=ROLLOUTS),
-        Metric("eval/truncated_share", "Greedy responses cut at the length cap", SHARE,
-               "responses cut at the length cap, or without room for one", "responses without end-of-sequence",
-               "a greedy model that loops", group=ROLLOUTS, better=DOWN),
-        Metric("eval/outcome/KIND", "Outcomes of the greedy responses", SHARE, "what became of the responses",
-               "as `rollout/outcome/KIND`", group=LEARNING),
     )),
     Section("time/: where the time goes", """\
 Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of the seconds of an iteration;
