@@ -12,7 +12,7 @@ import pytest
 FLOORS = (
     {"errors", "randomness", "hub", "sealed", "text", "signals", "fields"},
     {"equations"},
-    {"answers", "programs", "data"},
+    {"answers", "programs", "data", "metrics"},
     {"cot"},
     {"rewards"},
     {"policy"},

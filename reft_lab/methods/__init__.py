@@ -14,6 +14,8 @@ from reft_lab.methods.sft import SFT, WARMUP
 
 METHODS = {method.name: method for method in (REFT, SFT)}
 STAGES = {stage.name: stage for method in METHODS.values() for stage in method.stages}
+# Sections of metrics that only some stages record.
+RECORDS = tuple(dict.fromkeys(section for stage in STAGES.values() for section in stage.records))
 
 
 def method_of(options: Mapping[str, Any]) -> Method:
@@ -35,4 +37,4 @@ def result_labels(method: Method | None = None) -> dict[str, str]:
     }
 
 
-__all__ = ["METHODS", "STAGES", "Method", "StageKind", "method_of", "result_labels"]
+__all__ = ["METHODS", "RECORDS", "STAGES", "Method", "StageKind", "method_of", "result_labels"]

@@ -187,10 +187,6 @@ class Stage(Protocol):
         """
         ...
 
-    def watch(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Of the metrics of a step, what is worth watching on the terminal, by short names."""
-        ...
-
     def counters(self) -> dict[str, Any]:
         """All there is to save beside the weights and the optimiser's tensors, as JSON."""
         ...

@@ -6,16 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reft_lab.metrics import find
+
 PREFIX = "alarm/"
-MEANING = {
-    "kl": "the policy had left the reference",
-    "negative_kl": "the KL to the reference was clearly below 0: responses were not drawn from what is scored",
-    "first_ratio": "log-probabilities of the rollouts were not those of the update",
-    "entropy": "the policy sampled nearly the same response each time",
-    "truncated": "many responses did not end before the length cap",
-    "reward_hacking": "reward rose while accuracy fell",
-    "top_answer": "one answer for everything",
-}
 
 
 @dataclass(frozen=True)
@@ -49,4 +42,4 @@ def alarms_of(history: Iterable[Mapping[str, Any]]) -> list[Alarm]:
             else:
                 spells.append((step, step))
         on = now
-    return [Alarm(name, MEANING.get(name, ""), spells) for name, spells in times.items()]
+    return [Alarm(name, find(PREFIX + name).meaning, spells) for name, spells in times.items()]

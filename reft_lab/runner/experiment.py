@@ -14,8 +14,8 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory
-from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.run_dir.files import CONFIG
+from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
 from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints

@@ -9,6 +9,7 @@ from reft_lab.config.alarms import AlarmsConfig
 from reft_lab.config.running import CheckpointConfig, parse_every
 from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RunFailed
 from reft_lab.methods.base import Stage
+from reft_lab.metrics import watched
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.checkpoint import Checkpoints
@@ -78,7 +79,7 @@ class Loop:
                     record = self._step(stage, took, is_last=is_last)
                     took = time.monotonic() - began
                     progress.add_seconds(kind.name, took)
-                    bar.update(stage.step, **stage.watch(record), **self.selection.shown())
+                    bar.update(stage.step, **watched(record), **self.selection.shown())
                     self.interruption.heed()
         except (Interrupted, OutOfMemory):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:

@@ -51,7 +51,7 @@ def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
 
 
 def test_alarms_stand_with_their_steps(page):
-    assert "alarm/kl : the policy had left the reference, in steps 12 to 13." in text_of(page)
+    assert "alarm/kl in steps 12 to 13: the policy is far from the reference." in text_of(page)
 
 
 def test_options_that_differ_from_the_default_are_marked(page):

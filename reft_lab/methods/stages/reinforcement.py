@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,14 +152,6 @@ class Reinforcement:
         """Go on from what `counters` gave."""
         self.step, self.rescore = counters["step"], counters["rescore"]
         self.optimizer.restore_counters(counters["optimizer"])
-
-    def watch(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Of the metrics of a step, what is worth watching."""
-        return {
-            "reward": metrics["rollout/reward"],
-            "kl": metrics["ppo/kl_ref"],
-            "length": metrics["rollout/length"],
-        }
 
     def advance(self) -> Step:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""

@@ -6,7 +6,7 @@ The same stage is the warm-up of ReFT and the SFT baseline; they differ in their
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,10 +122,6 @@ class SupervisedFineTuning:
         """Go on from what `counters` gave."""
         self.step = counters["step"]
         self.optimizer.restore_counters(counters["optimizer"])
-
-    def watch(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Of the metrics of a step, what is worth watching."""
-        return {name: metrics[f"{self.kind.name}/{name}"] for name in ("epoch", "loss")}
 
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first.
