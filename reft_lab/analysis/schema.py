@@ -90,6 +90,7 @@ def row_of(found: Found) -> dict[str, Any]:
         "chosen": as_text(result.get("chosen")),
     }
     row |= {key: as_text(config.get(key) or result.get(key)) for key in ("name", "method", "selection")}
+    row["method"] = as_text(config.get("label")) or row["method"]
     for stage in STAGES:
         for split in SPLITS:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.published import MAIN, NAMES, published
 from reft_lab.analysis.seeds import summarise
 from reft_lab.analysis.settings import finished
+from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.numbers import interval, p_value, per_cent, points
 
 if TYPE_CHECKING:
@@ -16,28 +17,25 @@ if TYPE_CHECKING:
 
 WHAT = ["data", "cot", "model", "method"]  # what one accuracy is of
 FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share")
-# Where the accuracies of a run stand, by its method, and what each is an accuracy of.
-_PLACES = {
-    "reft": {"warmup_test_accuracy": "warmup", "baseline_sft_test_accuracy": "sft", "final_test_accuracy": "reft"},
-    "sft": {"final_test_accuracy": "sft"},
-}
+# Where the accuracies of a run stand, and the method of each; the final one is of the run's own.
+_PLACES = {"warmup_test_accuracy": WARMUP.name, "baseline_sft_test_accuracy": SFT.name, "final_test_accuracy": None}
 
 
 def our_accuracies(table: DataFrame) -> DataFrame:
     """Test accuracies of all methods that finished runs hold, the policy after warm-up and the SFT baseline included.
 
     Returns:
-        One row each: run, seed, data, cot, model, method (`warmup`, `sft` or `reft`), value (a fraction).
+        One row each: run, seed, data, cot, model, method (`warmup`, `sft` or the method of the run), value (a
+        fraction).
     """
     import pandas
 
     done = finished(table)
     parts = [
-        done.loc[done["method"] == by, ["run", "seed", "data", "cot", "model"]].assign(
-            method=method, value=done.loc[done["method"] == by, column]
+        done[["run", "seed", "data", "cot", "model"]].assign(
+            method=done["method"] if method is None else method, value=done[column]
         )
-        for by, columns in _PLACES.items()
-        for column, method in columns.items()
+        for column, method in _PLACES.items()
     ]
     return pandas.concat(parts, ignore_index=True).dropna(subset=["value"]).reset_index(drop=True)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reft_lab.charts.chart import MUTED, Chart, coloured, layered, number_axis, tooltip, written
-from reft_lab.charts.labels import POINTS, SHARE
+from reft_lab.charts.chart import MUTED, POINTS, Chart, coloured, layered, number_axis, tooltip, written
 from reft_lab.charts.palette import variable
+from reft_lab.metrics import SHARE
 from reft_lab.numbers import plain
 
 ROW = 26  # height of a line, in CSS pixels

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reft_lab.charts.labels import POINTS, SHARE, STEP
+from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.palette import variable
+from reft_lab.metrics import SHARE
 from reft_lab.numbers import per_cent, points
 
+OUTCOMES = {kind: kind.replace("_", " ") for kind in KINDS}
+POINTS = "points"  # the unit of differences of shares
 HEIGHT = 210  # of the plot, in CSS pixels
 FEW = 6  # an axis as short as this has a tick at each whole number; Vega would put some between and round them
 MUTED: dict[str, Any] = {"color": variable("muted"), "aria": False}
@@ -56,7 +59,7 @@ class Axes:
     """
 
     y: str
-    x: str = STEP
+    x: str = "step"
     stretch: tuple[float, float, float] | None = None
     parts: tuple[str, str] = ("", "")
     span: tuple[float, float] | None = None

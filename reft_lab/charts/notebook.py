@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.published import NAMES
 from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.bars import Interval, heat_map, interval_chart, scatter_chart, stacked_bar_chart
-from reft_lab.charts.chart import Axes, Chart, Line
+from reft_lab.charts.chart import OUTCOMES, POINTS, Axes, Chart, Line
 from reft_lab.charts.curves import area_chart, line_chart, mean_line
-from reft_lab.charts.labels import OUTCOMES, POINTS, SHARE, metric
 from reft_lab.charts.palette import COLOURS, LOOK, painted, setting_colours, stage_colour
+from reft_lab.metrics import SHARE, find
 from reft_lab.numbers import per_cent
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def accuracy_map(frame: DataFrame, rows: str, columns: str, *, title: str, missi
 
 
 def _of_metric(name: str, lines: Sequence[Line], axis: str) -> Chart | None:
-    found = metric(name)
+    found = find(name)
     axes = Axes(found.unit, axis, zero=False)
     return line_chart(name, found.label, lines, axes, about="" if name == found.label else name)
 

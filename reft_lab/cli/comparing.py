@@ -8,14 +8,13 @@ from reft_lab.cli.finding import find_run
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.methods import result_labels
 from reft_lab.numbers import interval, interval_in_points, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import Series
 
     from reft_lab.analysis import Runs
-
-STAGES = {"warmup": "after warm-up", "baseline_sft": "best SFT", "final": "chosen checkpoint"}
 
 
 def compare(first: str, second: str) -> None:
@@ -76,7 +75,7 @@ def _settings(runs: Runs) -> list[tuple[str, str, str]]:
 
 def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
     rows = [("state", _state(a), _state(b))]
-    for stage, words in STAGES.items():
+    for stage, words in result_labels().items():
         for split in ("test", "dev"):
             rows.append((f"{words}, {split}", _score(a, f"{stage}_{split}"), _score(b, f"{stage}_{split}")))
     rows += [(name, _text(a[name]), _text(b[name])) for name in ("chosen", "selection")]

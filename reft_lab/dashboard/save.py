@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.analysis import Runs, load
-from reft_lab.dashboard.build import NAME, workspace
+from reft_lab.dashboard.panels import NAME, workspace
 from reft_lab.dashboard.report import study_report
 from reft_lab.dashboard.sections import SECTIONS
 from reft_lab.dashboard.server import (

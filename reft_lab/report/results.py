@@ -1,4 +1,4 @@
-"""What came of a run: its accuracies, what ReFT changed, and its alarms."""
+"""What came of a run: its accuracies, what its last stage changed, and its alarms."""
 
 from __future__ import annotations
 
@@ -12,24 +12,15 @@ from reft_lab.analysis.schema import row_of
 from reft_lab.charts.bars import Interval, interval_chart
 from reft_lab.charts.chart import Chart
 from reft_lab.charts.palette import stage_colour
-from reft_lab.methods import STAGES
+from reft_lab.methods import method_of, result_labels
+from reft_lab.methods.sft import SFT, WARMUP
+from reft_lab.metrics import find
 from reft_lab.numbers import interval_in_points, points
 from reft_lab.report.curves import Curves
-from reft_lab.report.run_charts import method_of
 from reft_lab.run_dir.files import BASELINE
-from reft_lab.tracking.result_table import result_labels
 
 SPLITS = ("dev", "test")
 ALARM = "alarm/"
-MEANING = {
-    "kl": "the policy had left the reference",
-    "negative_kl": "the KL to the reference was clearly below 0: responses were not drawn from what is scored",
-    "first_ratio": "log-probabilities of the rollouts were not those of the update",
-    "entropy": "the policy sampled nearly the same response each time",
-    "truncated": "many responses did not end before the length cap",
-    "reward_hacking": "reward rose while accuracy fell",
-    "top_answer": "one answer for everything",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ class Alarm:
 
     Attributes:
         name: as in docs/alarms.md.
-        meaning: what it says, empty for one we do not know.
+        meaning: what it says; empty for one that is not known.
         times: (first step, last step) of each time.
     """
 
@@ -79,13 +70,13 @@ class Alarm:
 
 def result_rows(run: Found, curves: Curves) -> list[Row]:
     """The result table; for a run without a result, the newest evaluation of each stage that it got to."""
-    row, method = row_of(run), method_of(run.config)
-    stages = {BASELINE: "sft", "final": method.stages[-1].name}
+    row, method = row_of(run), method_of({**run.result, **run.config})
+    stages = {"warmup": WARMUP.name, BASELINE: SFT.name, "final": method.last.name}
     rows = []
     for part, label in result_labels(method).items():
         scores = {split: _score(row, f"{part}_{split}") for split in SPLITS}
         if any(scores.values()):
-            rows.append(Row(label, stage_colour(stages.get(part, part)), scores))
+            rows.append(Row(label, stage_colour(stages[part]), scores))
     return rows or _so_far(run, curves)
 
 
@@ -101,7 +92,7 @@ def score_chart(rows: Sequence[Row]) -> Chart | None:
 
 
 def change(run: Found) -> str | None:
-    """One sentence on what ReFT changed on the test problems, problem by problem; None where it cannot be told."""
+    """What the last stage changed on the test problems, problem by problem, in words; None where it cannot be told."""
     pairs = [
         (line["outcome"] == "correct", line["warmup_outcome"] == "correct")
         for line in run.predictions()
@@ -115,7 +106,7 @@ def change(run: Found) -> str | None:
     low, high = paired_bootstrap(gained, lost, len(pairs))
     verdict = "no change that counts" if low <= 0 <= high else "a change that the choice of problems does not explain"
     return (
-        f"Against the same policy after {STAGES['warmup'].label}, {gained} of {len(pairs)} test problems became right "
+        f"Against the same policy after {WARMUP.label}, {gained} of {len(pairs)} test problems became right "
         f"and {lost} became wrong: {points((gained - lost) / len(pairs))} points (95 % interval "
         f"{interval_in_points(low, high)}, paired bootstrap over problems), {verdict}. What another seed would give is "
         "not in this interval."
@@ -138,7 +129,7 @@ def alarms_of(history: Iterable[Mapping[str, Any]]) -> list[Alarm]:
             else:
                 spells.append((step, step))
         on = now
-    return [Alarm(name, MEANING.get(name, ""), spells) for name, spells in times.items()]
+    return [Alarm(name, find(ALARM + name).meaning, spells) for name, spells in times.items()]
 
 
 def _score(row: Mapping[str, Any], name: str) -> Score | None:

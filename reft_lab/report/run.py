@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from reft_lab.analysis import load
-from reft_lab.charts.labels import OUTCOMES
+from reft_lab.charts.chart import OUTCOMES
+from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.facts import config_sections, facts, passport_groups
 from reft_lab.report.page import chart_data, read, vega_script, write_page
@@ -43,6 +44,7 @@ def run_report(directory: Path) -> Path:
         {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},
         title=str(run.config.get("name") or run.run),
         run=run,
+        method=method_of({**run.result, **run.config}).label,
         facts=facts(run),
         rows=rows,
         overview=overview,

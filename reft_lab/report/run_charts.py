@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ from reft_lab.analysis.dynamics import PHASES, TIMES
 from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.bars import bar_chart
-from reft_lab.charts.chart import Axes, Chart, Curve, Line
+from reft_lab.charts.chart import OUTCOMES, Axes, Chart, Curve, Line
 from reft_lab.charts.curves import area_chart, line_chart
-from reft_lab.charts.labels import OUTCOMES, SHARE, metric
 from reft_lab.charts.palette import SHADES, shades, stage_colour
-from reft_lab.methods import METHODS, STAGES, Method
+from reft_lab.methods import method_of
+from reft_lab.methods.sft import SFT, WARMUP
+from reft_lab.metrics import SHARE, TENTH, find
 from reft_lab.report.curves import Curves
 
 WITHIN = {
@@ -29,10 +30,10 @@ POLICY = {
     "ppo/entropy_response": ("Near 0, it explores no more.", "entropy"),
     "rollout/truncated_share": ("", ""),
     "rollout/unique_answers": ("", ""),
-    "ppo/explained_variance": ("0: no better than a constant.", ""),
+    "ppo/explained_variance": ("1 is perfect, 0 no better than a constant.", ""),
     "ppo/clip_share": ("Above 20 to 30 %, the steps are too large.", ""),
     "ppo/kl_old": ("To the policy that sampled.", ""),
-    "ppo/grad_norm": ("", ""),
+    "ppo/grad_norm": ("Before clipping.", ""),
 }
 
 
@@ -53,11 +54,6 @@ class Section:
     missing: str
 
 
-def method_of(config: Mapping[str, Any]) -> Method:
-    """The method of a run; one that is not known is taken for the first."""
-    return METHODS.get(str(config.get("method")), next(iter(METHODS.values())))
-
-
 def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[Section]:
     """All sections with charts.
 
@@ -68,7 +64,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     """
     ours = _Course(run, curves)
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
-    no_reft = nothing if curves["rollout/reward"] else "There are no iterations of ReFT in this run."
+    no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
         Section(key, title, [chart for chart in charts if chart], missing)
         for key, title, charts, missing in (
@@ -86,7 +82,7 @@ class _Course:
 
     def __init__(self, run: Found, curves: Curves):
         self.run, self.curves = run, curves
-        stages = method_of(run.config).stages
+        self.stages = stages = method_of(run.config).stages
         self.supervised, self.reinforced = stages[0], stages[-1]
         self.colours = stage_colour(self.supervised.name), stage_colour(self.reinforced.name)
         self.split = str(run.config.get("selection") or "dev")
@@ -108,7 +104,7 @@ class _Course:
 
     def chart(self, name: str, lines: Sequence[Line], *, about: str = "", **more: Any) -> Chart | None:
         """A chart that is called after a metric, over the steps of the stage that samples."""
-        found = metric(name)
+        found = find(name)
         axes = Axes(found.unit, **{"span": self.span} | more)
         return line_chart(name.replace("/", "-"), found.label, lines, axes, about=about)
 
@@ -124,10 +120,10 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         [
             Line(f"{second}, sampled rollouts", ours.after("rollout/accuracy"), other, "thin"),
             Line(f"{first}, {ours.split}", before, colour, "dots"),
-            # ReFT begins with the policy that the warm-up ended with.
+            # It begins with the policy that the warm-up ended with.
             Line(f"{second}, {ours.split}", [*before[-1:], *after] if after else [], other, "dots"),
         ],
-        Axes(SHARE, limits=[] if best is None else [(best, f"best of SFT on {ours.split}")], **ours.both),
+        Axes(SHARE, limits=[] if best is None else [(best, f"best of {SFT.label} on {ours.split}")], **ours.both),
         about=f"Greedy on {ours.split}, and of the responses that {second} samples. "
         + (f"The {first} takes a third of the axis, however many steps it had." if ours.both["stretch"] else ""),
         wide=True,
@@ -140,7 +136,7 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         f"Accuracy on {ours.split} by time",
         [
             Line(first, before, colour, "dots"),
-            Line("SFT baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
+            Line(f"{SFT.label} baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
             Line(second, [*before[-1:], *after] if after else [], other, "dots"),
         ],
         Axes(SHARE, "seconds since the run began"),
@@ -149,7 +145,7 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
     loss = f"{ours.supervised.name}/loss"
     lines = [
         Line(first, ours.curves[loss], colour),
-        Line("SFT baseline", baseline["sft/loss"] if baseline else [], "sft"),
+        Line(f"{SFT.label} baseline", baseline["sft/loss"] if baseline else [], "sft"),
     ]
     yield ours.chart(loss, lines, about="Cross-entropy of the gold reasoning.", x="optimiser step", span=None)
     lines = [
@@ -191,7 +187,7 @@ def _policy(ours: _Course) -> Iterable[Chart | None]:
         # A limit far away would flatten the curve.
         near = isinstance(limit, (int, float)) and points and limit <= 3 * max(abs(y) for _, y in points)
         limits = [(float(limit), "alarm")] if near and limit is not None else []
-        yield ours.chart(name, [Line(metric(name).label, points, other)], about=about, limits=limits)
+        yield ours.chart(name, [Line(find(name).label, points, other)], about=about, limits=limits)
         if name == "ppo/kl_ref":
             lines = [
                 Line("sampled", ours.after("rollout/length"), other, "thin"),
@@ -203,7 +199,7 @@ def _policy(ours: _Course) -> Iterable[Chart | None]:
 
 def _positions(ours: _Course) -> Iterable[Chart | None]:
     for name, about in (
-        ("position/kl", "To the policy after warm-up."),
+        ("position/kl", f"To the policy after {WARMUP.label}."),
         ("position/value", "What the value model expects, token by token."),
     ):
         tenths = {
@@ -217,7 +213,7 @@ def _positions(ours: _Course) -> Iterable[Chart | None]:
             for step, shade in zip(chosen, shades(len(chosen)), strict=True)
         ]
         about = f"{about} Means over tenths of all responses."
-        yield ours.chart(name, lines, about=about, x="position in the response, %", span=(0, 100))
+        yield ours.chart(f"{name}/{TENTH}", lines, about=about, x="position in the response, %", span=(0, 100))
 
 
 def spread(items: list[float], most: int) -> list[float]:
@@ -231,7 +227,8 @@ def _time(ours: _Course) -> Iterable[Chart | None]:
     seconds = ours.run.result.get("seconds")
     if isinstance(seconds, dict):
         numbers = {key: float(value) for key, value in seconds.items() if isinstance(value, (int, float))}
-        bars = [(kind.label, numbers[key], stage_colour(key)) for key, kind in STAGES.items() if key in numbers]
+        stages = [stage for stage in ours.stages if stage.name in numbers]
+        bars = [(stage.label, numbers[stage.name], stage_colour(stage.name)) for stage in stages]
         known = sum(value for _, value, _ in bars) + numbers.get("waiting_for_baseline", 0)
         if "total" in numbers and bars:
             bars.append(("everything else", max(0.0, numbers["total"] - known), "other"))

@@ -10,9 +10,9 @@ from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.runs import Runs
 from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.bars import Interval, interval_chart, stacked_bar_chart
-from reft_lab.charts.chart import Axes, Chart, Line
+from reft_lab.charts.chart import OUTCOMES, POINTS, Axes, Chart, Line
 from reft_lab.charts.curves import line_chart, mean_line
-from reft_lab.charts.labels import OUTCOMES, POINTS, metric
+from reft_lab.metrics import find
 from reft_lab.report.comparison import Compared, Group
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def curve_charts(
                 rows = singles[(singles["run"] == group.rows[0]["run"]) & (singles["metric"] == name)]
                 points = sorted(zip(rows[axis].astype(float), rows["value"], strict=True))
                 lines.append(Line(f"{group.label} (not finished)", points, colour, "dashed"))
-        found, main = metric(name), name == METRICS[0]
+        found, main = find(name), name == METRICS[0]
         about = "Iteration 0 is the end of the warm-up." if axis == "iteration" and main else ""
         key = f"study-{name.replace('/', '-')}"
         yield line_chart(key, found.label, lines, Axes(found.unit, axis, zero=not main), about=about, wide=main)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reft_lab.config.sweeps import StudyConfig
+from reft_lab.config.schema import Config
+from reft_lab.methods import METHODS
 from reft_lab.studies.samplers import make_pruner
 from reft_lab.studies.storage import DEFINITION, open_storage
 from reft_lab.text import one_line
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class Report:
     """Reports of one run to its trial. What goes wrong with the study never ends the run."""
 
-    def __init__(self, config: StudyConfig, say: Callable[[str], None]):
+    def __init__(self, config: Config, say: Callable[[str], None]):
         """Args:
-        config: the trial; without a storage nothing is reported.
+        config: the run; if its study has no storage, nothing is reported.
         say: told once when the study cannot be reached.
         """
-        self._config, self._say = config, say
-        self._is_off = config.storage is None
+        self._config, self._say = config.study, say
+        objective = config.study.objective
+        self._metric = METHODS[config.method].objective if objective == "accuracy" else objective
+        self._is_off = config.study.storage is None
         self._trial: Trial | None = None
 
     def __call__(self, step: int, metrics: dict[str, float]) -> bool:
@@ -36,11 +39,10 @@ class Report:
         Returns:
             Whether the run should stop here.
         """
-        name = "eval/accuracy" if self._config.objective == "accuracy" else self._config.objective
-        if self._is_off or name not in metrics:
+        if self._is_off or self._metric not in metrics:
             return False
         try:
-            return self._report(self._config.first_step + step, metrics[name])
+            return self._report(self._config.first_step + step, metrics[self._metric])
         except Exception as error:  # no trouble with the study may end the run
             self._is_off = True
             self._say(f"the study cannot be reached ({one_line(error)}); the run goes on without it.")

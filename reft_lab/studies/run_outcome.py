@@ -10,8 +10,7 @@ from typing import Any
 
 from reft_lab.run_dir.files import CONFIG, METRICS, RESULT
 from reft_lab.run_dir.reading import read_lines, read_object
-from reft_lab.studies.definition import Objective
-from reft_lab.studies.metrics import ACCURACY
+from reft_lab.studies.objective import ACCURACY, Objective
 
 HELD = "held"  # another process works in the run directory
 

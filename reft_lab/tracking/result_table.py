@@ -7,19 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from reft_lab.methods import METHODS, STAGES, Method
+from reft_lab.methods import method_of, result_labels
 from reft_lab.numbers import interval, per_cent
-from reft_lab.run_dir.files import BASELINE
-
-
-def result_labels(method: Method) -> dict[str, str]:
-    """What the accuracies of a result.json belong to, by their keys there."""
-    *before, last = method.stages
-    return {
-        "warmup": f"after {STAGES['warmup'].label}",
-        BASELINE: f"best {STAGES['sft'].label}",
-        "final": f"{'after' if before else 'best'} {last.label}",
-    }
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -31,7 +20,7 @@ def result_table(result: Mapping[str, Any]) -> Table:
         table.add_column(f"{split} %", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
-    for key, label in result_labels(METHODS[result["method"]]).items():
+    for key, label in result_labels(method_of(result)).items():
         if scores := result.get(key):
             table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
     table.caption, table.caption_justify = overlap(result), "left"

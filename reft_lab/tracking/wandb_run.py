@@ -153,7 +153,7 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
         entity=config.tracker.entity,
         group=config.tracker.group,
         name=config.name,
-        job_type=config.method,
+        job_type=config.label or config.method,
         tags=tags(config),
         config=asdict(config),
         dir=str(directory),

@@ -7,8 +7,9 @@ import pytest
 from reft_lab.analysis import dynamics
 from reft_lab.analysis.dynamics import PARTS, REST, TIMES, seconds_by_part
 from reft_lab.analysis.reward_audit import METRICS
+from reft_lab.methods import RECORDS
+from reft_lab.metrics import recorded
 from tests.analysis.frames import found, history, runs_of
-from tests.docs.pages import REPO, code_spans, text_of
 
 ROWS = [
     ("a", 1, "time/step_seconds", 2.0),
@@ -22,20 +23,18 @@ ROWS = [
 def test_clocks_are_summed_and_the_rest_is_named():
     frame = seconds_by_part(history(ROWS), runs_of(found("a", seconds=10.0), found("b")).table)
     ours = frame[frame["run"] == "a"]
-    assert list(ours["part"]) == ["supervised steps", "update", REST]
+    assert list(ours["part"]) == ["supervised steps", "updates", REST]
     assert list(ours["seconds"]) == [5.0, 4.0, 1.0]
     assert list(ours["share"]) == pytest.approx([0.5, 0.4, 0.1])
     unknown = frame[frame["run"] == "b"]
-    assert list(zip(unknown["part"], unknown["share"], strict=True)) == [("update", 1.0)]
+    assert list(zip(unknown["part"], unknown["share"], strict=True)) == [("updates", 1.0)]
 
 
 def test_no_clocks_make_an_empty_frame():
     assert seconds_by_part(history([]), runs_of(found("a", seconds=10.0)).table).empty
 
 
-def test_metrics_that_are_drawn_are_documented():
+def test_metrics_that_are_drawn_are_recorded():
     drawn = {*dynamics.SUPERVISED, *dynamics.LEARNING, *dynamics.ROLLOUTS, *dynamics.POLICY, *dynamics.VALUE}
-    assert drawn | set(TIMES) | set(METRICS) <= set(code_spans(text_of(REPO / "docs" / "metrics.md"))) | {
-        "sft/grad_norm",  # one line describes it together with that of the warm-up
-    }
+    assert drawn | set(TIMES) | set(METRICS) <= set(recorded(RECORDS))
     assert len(PARTS) == len(set(PARTS))

@@ -127,7 +127,7 @@ def test_parts_are_stacked_in_their_order():
     rows = [("a", 1, "time/update_seconds", 1.0), ("a", 1, "time/rollout_seconds", 3.0)]
     frame = seconds_by_part(history(rows), runs_of(found("a", seconds=8.0)).table)
     texts = drawn(charts.part_bars(frame, "run", "part", PARTS, title="share"))
-    assert [text for text in texts if text in PARTS] == ["sampling", "update", "everything else"]
+    assert [text for text in texts if text in PARTS] == ["sampling", "updates", "everything else"]
 
 
 @pytest.mark.parametrize("name", DRAWN)

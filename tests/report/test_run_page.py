@@ -51,7 +51,7 @@ def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
 
 
 def test_alarms_stand_with_their_steps(page):
-    assert "alarm/kl : the policy had left the reference, in steps 12 to 13." in text_of(page)
+    assert "alarm/kl in steps 12 to 13: the policy is far from the reference." in text_of(page)
 
 
 def test_options_that_differ_from_the_default_are_marked(page):
@@ -118,7 +118,7 @@ def test_a_run_that_recorded_nothing_has_a_page(tmp_path):
 
 def test_a_run_without_iterations_has_a_page(tmp_path):
     text = text_of(run_report(write_run(tmp_path / "run", iterations=0)))
-    assert "There are no iterations of ReFT in this run." in text
+    assert "No responses were sampled in this run." in text
     assert "after ReFT 50.0" in text
 
 

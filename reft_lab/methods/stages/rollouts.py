@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reft_lab.answers.outcome import KINDS, Outcome
-from reft_lab.equations.credit import gae, kl_estimate, returns, rewards, td_errors, whiten
+from reft_lab.equations.credit import CREDITS, Experience, kl_estimate, returns, rewards, whiten
 from reft_lab.equations.positions import position_means
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.policy.sampling import Responses
@@ -31,10 +31,10 @@ class Rollouts:
         logprobs: under the policy that sampled (B, T).
         ref_logprobs: under the reference (B, T).
         entropies: of the distributions sampled from, in nats (B, T).
-        values: V(s_t) at rollout time (B, T).
+        values: V(s_t) at rollout time (B, T); None without a critic.
         kl: per-token KL estimates to the reference (B, T).
         advantages: what the policy loss uses, whitened if so configured (B, T).
-        returns: what the value loss aims at (B, T).
+        returns: what the value loss aims at (B, T); None without a critic.
     """
 
     prompts: list[list[int]]
@@ -46,10 +46,10 @@ class Rollouts:
     logprobs: Tensor
     ref_logprobs: Tensor
     entropies: Tensor
-    values: Tensor
+    values: Tensor | None
     kl: Tensor
     advantages: Tensor
-    returns: Tensor
+    returns: Tensor | None
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -65,6 +65,14 @@ def assemble(
 ) -> Rollouts:
     """Rewards, advantages and returns of a batch of judged responses (paper, section 3.2).
 
+    Args:
+        prompts: ids of the prompts; those of one question stand side by side, `config.samples_per_problem` times.
+        sampled: the responses; with values where `config.credit` needs a critic.
+        ref_logprobs: log-probabilities under the reference (B, T).
+        outcomes: how each response was judged.
+        scores: the terminal reward of each.
+        config: credit, gamma, lam, kl_coef, kl_estimator, whiten.
+
     Raises:
         FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
     """
@@ -73,7 +81,8 @@ def assemble(
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
     total = rewards(score, kl, mask, config.kl_coef)
-    advantages = gae(td_errors(total, sampled.values, mask, config.gamma), mask, config.gamma, config.lam)
+    batch = Experience(total, mask, sampled.values, config.samples_per_problem, config.gamma, config.lam)
+    advantages = CREDITS[config.credit].advantages(batch)
     return Rollouts(
         prompts=prompts,
         responses=sampled.lists(),
@@ -87,7 +96,7 @@ def assemble(
         values=sampled.values,
         kl=kl,
         advantages=whiten(advantages, mask) if config.whiten else advantages,
-        returns=returns(advantages, sampled.values, mask),
+        returns=None if sampled.values is None else returns(advantages, sampled.values, mask),
     )
 
 
@@ -106,7 +115,7 @@ def _check_finite(
         "log-probabilities of the reference": ref_logprobs,
     }
     for name, tensor in computed.items():
-        if not tensor[sampled.mask].isfinite().all():
+        if tensor is not None and not tensor[sampled.mask].isfinite().all():
             raise FloatingPointError(f"the {name} of sampled responses are not finite; lower the learning rate")
 
 
@@ -123,20 +132,28 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         "rollout/truncated_share": 1 - rollouts.finished.float().mean().item(),
         "rollout/unique_answers": len(answers) / n,
         "rollout/top_answer_share": max(answers.values(), default=0) / n,
-        "rollout/value": rollouts.values[rollouts.mask].mean().item(),
     }
     metrics |= {f"rollout/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
     k1 = ((rollouts.logprobs - rollouts.ref_logprobs) * rollouts.mask).sum(1)
-    unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
-    spread = rollouts.returns[rollouts.mask].var().item()
     metrics |= {
         "ppo/kl_ref": k1.mean().item(),
         "ppo/kl_ref_token": (k1.sum() / lengths.sum()).item(),
         "ppo/entropy": rollouts.entropies[rollouts.mask].mean().item(),
         "ppo/entropy_response": (rollouts.entropies * rollouts.mask).sum().item() / n,
+    }
+    return metrics | _critic_metrics(rollouts)
+
+
+def _critic_metrics(rollouts: Rollouts) -> dict[str, float]:
+    """How well the critic knew the returns; nothing without one."""
+    if rollouts.values is None or rollouts.returns is None:
+        return {}
+    unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
+    spread = rollouts.returns[rollouts.mask].var().item()
+    return {
+        "rollout/value": rollouts.values[rollouts.mask].mean().item(),
         "ppo/explained_variance": 1 - unexplained / spread if spread > 0 else 0.0,
     }
-    return metrics
 
 
 def position_metrics(rollouts: Rollouts) -> dict[str, float]:
@@ -145,6 +162,7 @@ def position_metrics(rollouts: Rollouts) -> dict[str, float]:
     return {
         f"position/{name}/{part:02d}": mean
         for name, x in (("kl", k1), ("value", rollouts.values))
+        if x is not None
         for part, mean in enumerate(position_means(x, rollouts.mask), start=1)
         if mean is not None
     }

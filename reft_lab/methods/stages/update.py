@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from reft_lab.equations.losses import policy_loss, token_weights, value_loss
-from reft_lab.methods.optimizer import Optimizer
-from reft_lab.methods.rollouts import Rollouts
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.optimizer import Optimizer
+from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Packed, Sequences, micro_batches
 from reft_lab.policy.scoring import score_packed
@@ -43,9 +43,13 @@ def update(
     """
     policy.eval()
     sequences = Sequences(rollouts.prompts, rollouts.responses, pad_id)
-    stay = (rollouts.logprobs, rollouts.values, rollouts.advantages, rollouts.returns)
-    fixed = _Fixed(*(x.to(policy.device) for x in stay))
-    tally = _Tally()
+    fixed = _Fixed(
+        rollouts.logprobs.to(policy.device),
+        rollouts.advantages.to(policy.device),
+        None if rollouts.values is None else rollouts.values.to(policy.device),
+        None if rollouts.returns is None else rollouts.returns.to(policy.device),
+    )
+    tally = _Tally(has_critic=rollouts.values is not None)
     for permutation in order:
         for start in range(0, len(permutation), config.mini_batch):
             chosen = permutation[start : start + config.mini_batch]
@@ -61,12 +65,12 @@ def update(
 
 @dataclass(frozen=True)
 class _Fixed:
-    """What stays fixed of the rollouts, on the policy's device (B, T)."""
+    """What stays fixed of the rollouts, on the policy's device (B, T); without a critic, no values and no returns."""
 
     logprobs: Tensor
-    values: Tensor
     advantages: Tensor
-    returns: Tensor
+    values: Tensor | None
+    returns: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,16 @@ class _Pass:
 
 def _accumulate(policy: Policy, batch: Packed, fixed: _Fixed, weights: Tensor, config: PPOConfig) -> _Pass:
     """Add the gradients of one micro-batch; a token of a response weighs `weights` (B,) in the whole mini-batch."""
-    old_logprobs, old_values, advantages, targets = (
-        x[batch.index, batch.step] for x in (fixed.logprobs, fixed.values, fixed.advantages, fixed.returns)
-    )
-    token_weight = weights[batch.index]
+    where = batch.index, batch.step
+    old_logprobs, token_weight = fixed.logprobs[where], weights[batch.index]
     scores = score_packed(policy, batch)
-    pg = (token_weight * policy_loss(scores.logprobs, old_logprobs, advantages, config.clip)).sum()
-    vf = (token_weight * value_loss(scores.values, old_values, targets, config.value_clip)).sum()
-    (pg + config.value_coef * vf).backward()
+    pg = (token_weight * policy_loss(scores.logprobs, old_logprobs, fixed.advantages[where], config.clip)).sum()
+    loss, vf = pg, torch.zeros_like(pg)
+    if scores.values is not None and fixed.values is not None and fixed.returns is not None:
+        off_target = value_loss(scores.values, fixed.values[where], fixed.returns[where], config.value_clip)
+        vf = (token_weight * off_target).sum()
+        loss = pg + config.value_coef * vf
+    loss.backward()
 
     with torch.no_grad():
         log_ratio = scores.logprobs - old_logprobs
@@ -101,7 +107,8 @@ def _accumulate(policy: Policy, batch: Packed, fixed: _Fixed, weights: Tensor, c
 class _Tally:
     """What the optimiser steps of one update came to; token means weigh all tokens of all passes the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_critic: bool) -> None:
+        self.has_critic = has_critic
         self.passes: list[_Pass] = []
         self.first: list[_Pass] = []
         self.norms: list[float] = []
@@ -119,7 +126,7 @@ class _Tally:
         pg, vf, kl_old, clipped, ratio = torch.stack([one.sums for one in self.passes]).cpu().double().sum(0).tolist()
         return {
             "ppo/policy_loss": pg / steps,
-            "ppo/value_loss": vf / steps,
+            **({"ppo/value_loss": vf / steps} if self.has_critic else {}),
             "ppo/grad_norm": sum(self.norms) / steps,
             "ppo/lr": self.lr,
             "ppo/kl_old": kl_old / tokens,

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from reft_lab.data import Problem
-from reft_lab.methods.reft import Iteration, ReFT
+from reft_lab.methods.stages.reinforcement import Iteration, Reinforcement
 from reft_lab.policy.tokenizer import Codec
 
 
 def sample_records(
-    stage: ReFT, iteration: Iteration, problems: Sequence[Problem], codec: Codec, count: int
+    stage: Reinforcement, iteration: Iteration, *, problems: Sequence[Problem], codec: Codec, count: int
 ) -> list[dict[str, Any]]:
     """Records of the first `count` responses of an iteration, less the step; docs/run-directory.md describes them.
 
@@ -30,7 +30,7 @@ def sample_records(
     of_tokens = {
         "advantage": rollouts.advantages[:count],
         "kl": (rollouts.logprobs - rollouts.ref_logprobs)[:count],
-        "value": rollouts.values[:count],
+        **({} if rollouts.values is None else {"value": rollouts.values[:count]}),
         "ratio": stage.ratios(rollouts, count),
     }
     records: list[dict[str, Any]] = []
