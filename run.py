@@ -25,15 +25,21 @@ def experiment(cfg: DictConfig) -> float:
     """Run the experiment that Hydra composed. What it returns is what a search maximises."""
     with exits_with_a_sentence():
         from reft_lab.runner import run
+        from reft_lab.studies.reporting import Report
+        from reft_lab.tracking.display import Display
 
-        return run(check(cfg), Path(HydraConfig.get().runtime.output_dir))
+        config, display = check(cfg), Display()
+        return run(config, Path(HydraConfig.get().runtime.output_dir), display, Report(config, display.note))
 
 
 def resume(config: Config, directory: Path, changes: list[str]) -> float:
     """Go on with the run in `directory`."""
     from reft_lab.runner import resume
+    from reft_lab.studies.reporting import Report
+    from reft_lab.tracking.display import Display
 
-    return resume(config, directory, changes)
+    display = Display()
+    return resume(config, directory, changes, display, Report(config, display.note))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""One experiment, begun or gone on with: data -> policy -> warm-up -> ReFT -> evaluation -> result."""
+"""One experiment, begun or gone on with: data -> policy -> the stages of its method -> evaluation -> result."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,32 +14,36 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
-from reft_lab.runner.baseline import SFTBaseline
+from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
-from reft_lab.runner.method import train
 from reft_lab.runner.progress import Progress
+from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.space import check_space
-from reft_lab.runner.stages import Stages
-from reft_lab.studies.reporting import Report
-from reft_lab.tracking.display import Display
+from reft_lab.tracking.display import Display, Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 
+Report = Callable[[int, dict[str, float]], bool]
 
-def run(config: Config, directory: Path, display: Display | None = None) -> float:
+
+def run(config: Config, directory: Path, display: Display | None = None, report: Report | None = None) -> float:
     """Run `config` in `directory`, and leave everything of docs/run-directory.md there.
 
     Args:
         config: the experiment, checked.
         directory: the run directory; made if it does not exist.
         display: where progress is shown; the terminal if not given.
+        report: told the metrics of each evaluation of the stage that makes the final policy, and its steps so far;
+            the run stops where it says so. None: nobody is told.
 
     Returns:
         Accuracy of the chosen checkpoint on the selection split, which is what a search maximises; of a run that its
@@ -57,14 +61,24 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
         # Not before: what a signal raises while packages are imported, they catch and make something else of.
-        with Interruption(display.note) as interruption, closing(RunDirectory(directory)) as run_directory:
+        with (
+            Interruption(display.note) as interruption,
+            closing(RunDirectory(directory)) as run_directory,
+            display.kept_in(run_directory.log),
+        ):
             with interruption.unbroken():
                 run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
                 run_directory.write_config(config)
-            return _go(setup, programs, run_directory, display, interruption, _Start())
+            return _go(setup, programs, run_directory, display, interruption, _Start(), report)
 
 
-def resume(config: Config, directory: Path, changes: Sequence[str] = (), display: Display | None = None) -> float:
+def resume(
+    config: Config,
+    directory: Path,
+    changes: Sequence[str] = (),
+    display: Display | None = None,
+    report: Report | None = None,
+) -> float:
     """Go on with the run in `directory` where its last checkpoint stands, or from its start where there is none.
 
     Args:
@@ -72,6 +86,7 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
         directory: its run directory.
         changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
         display: where progress is shown; the terminal if not given.
+        report: as for `run`.
 
     Returns:
         As `run`.
@@ -85,6 +100,7 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
     check_settings(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
+        display.kept_in(run_directory.log),
         ProgramRunner(config.programs) as programs,
     ):
         began = run_directory.passport()
@@ -100,7 +116,12 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
             for note in notes:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
-            return _go(setup, programs, run_directory, display, interruption, start)
+            return _go(setup, programs, run_directory, display, interruption, start, report)
+
+
+def _beside(config: Config, directory: Path) -> float:
+    """What a baseline does in its own process."""
+    return (resume if (directory / CONFIG).exists() else run)(config, directory, display=Silence())
 
 
 @dataclass(frozen=True)
@@ -143,6 +164,7 @@ def _go(
     display: Display,
     interruption: Interruption,
     start: _Start,
+    report: Report | None,
 ) -> float:
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
@@ -150,7 +172,8 @@ def _go(
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
-    result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
+    result: dict[str, Any] = {"name": config.name, "method": config.method, "label": setup.method.label}
+    result["seed"] = config.seed
     result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
     try:
         interruption.heed()  # before there was anything to stop
@@ -158,20 +181,17 @@ def _go(
             display.note(line)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
-        if config.baseline == "sft":
-            baseline = SFTBaseline(config, directory)
+        if config.baseline:
+            baseline = Baseline(config, directory, _beside)
             baseline.start()
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
-        report = Report(config.study, display.note)
-        loop = Loop(
-            start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms, report
-        )
-        stages = Stages(setup, loop)
-        warmed_up = train(setup, stages, start.state)
+        selection = Selection(setup, start.progress, tracker)
+        loop = Loop(selection, checkpoints, interruption, programs, config.checkpoint, config.alarms, report)
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
         for note in setup.notes:
             display.note(note)
-        result |= conclude(setup, stages, warmed_up)
+        result |= conclude(selection, checkpoints, warmed_up)
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result["seconds"] = dict(start.progress.seconds)
@@ -219,12 +239,12 @@ def _go(
     return float(result["final"][config.selection]["accuracy"])
 
 
-def _wait_for(baseline: SFTBaseline, progress: Progress, display: Display) -> dict[str, Any] | None:
+def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:
     before = time.monotonic()
     other = baseline.wait()
     progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
     if other["status"] != "finished":
-        display.note(f"the SFT baseline did not finish: {other['reason']}")
+        display.note(f"the {baseline.method.label} baseline did not finish: {other['reason']}")
     scores: dict[str, Any] | None = other.get("final")
     return scores
 

@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import OutOfMemory, RunFailed, is_memory
+from reft_lab.errors import LOADING, OutOfMemory, RunFailed, is_memory
 from reft_lab.text import from_here, one_line
-
-LOADING = "loading the model"
 
 
 def resume_command(directory: Path, *overrides: str) -> str:

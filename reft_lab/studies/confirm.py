@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.compose.override_text import as_text
+from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.saved import RESULT
+from reft_lab.run_dir.files import RESULT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.run_outcome import RunOutcome
 from reft_lab.studies.terminal import best_of, setting
@@ -62,7 +64,7 @@ def confirm(
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
-        f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
+        f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "
         f"setting; {_in_words(difference)}"
     )
 
@@ -90,11 +92,11 @@ def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execut
 
 
 def _in_words(difference: Mean) -> str:
-    mean = 100 * difference.mean
+    mean = points(difference.mean)
     if not difference.known:
-        return f"a difference of {mean:+.1f} points on one seed, which says little."
-    shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
-    return f"a difference of {shown}." if difference.excludes_zero else f"no significant difference: {shown}."
+        return f"a difference of {mean} points on one seed, which says little."
+    shown = f"{mean} points (95 % interval {interval_in_points(difference.low, difference.high)})"
+    return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
 
 
 def _first_setting(definition: Definition) -> tuple[str, ...]:
@@ -106,5 +108,6 @@ def _first_setting(definition: Definition) -> tuple[str, ...]:
 
 
 def _test_accuracy(directory: Path) -> float:
-    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    result = read_object(directory / RESULT)
+    assert result is not None, "only runs that finished are compared"
     return float(result["final"]["test"]["accuracy"])

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from reft_lab.compose.override_text import as_text
 from reft_lab.compose.sweeps_folder import REPO
+from reft_lab.run_dir.files import RESULT
 from reft_lab.run_dir.lock import is_held
 from reft_lab.signals import PARENT, children_are_spared
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.run_outcome import HELD, RESULT, RunOutcome, can_go_on, read_outcome
+from reft_lab.studies.run_outcome import HELD, RunOutcome, can_go_on, read_outcome
 from reft_lab.studies.storage import STORAGE, has_password
 
 MAY_CHANGE = ("study.", "tracker.", "checkpoint.")

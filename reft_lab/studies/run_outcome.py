@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reft_lab.run_dir.saved import CONFIG, RESULT
-from reft_lab.studies.definition import Objective
-from reft_lab.studies.metrics import ACCURACY
+from reft_lab.run_dir.files import CONFIG, METRICS, RESULT
+from reft_lab.run_dir.reading import read_lines, read_object
+from reft_lab.studies.objective import ACCURACY, Objective
 
-METRICS = "metrics.jsonl"
 HELD = "held"  # another process works in the run directory
 
 
@@ -38,10 +36,10 @@ class RunOutcome:
 
 def read_outcome(directory: Path, objectives: Sequence[Objective]) -> RunOutcome:
     """How the run in `directory` ended, whatever state it is in."""
+    result = read_object(directory / RESULT) or {}
     try:
-        result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
         status, reason, seconds = result["status"], result["reason"], float(result["seconds"]["total"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return RunOutcome("crashed", "it left no result")
     if status != "finished":
         return RunOutcome(status, reason, seconds=seconds)
@@ -62,7 +60,6 @@ def _value(directory: Path, result: dict[str, Any], metric: str) -> float:
     if metric == ACCURACY:
         return float(result["final"][result["selection"]]["accuracy"])
     value = math.nan
-    with (directory / METRICS).open(encoding="utf-8") as file:
-        for line in file:
-            value = json.loads(line).get(metric, value)
+    for line in read_lines(directory / METRICS):
+        value = line.get(metric, value)
     return float(value)

@@ -22,7 +22,7 @@ from reft_lab.studies.confirm import confirm
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.results import leave_behind, write_report, write_table
 from reft_lab.studies.run_outcome import RunOutcome
-from reft_lab.studies.storage import open_study, shown
+from reft_lab.studies.storage import shown
 from reft_lab.studies.terminal import TrialLines
 from reft_lab.studies.trial_runs import Execute, GivenBack, log_of, work_on
 from reft_lab.studies.trials import Trials
@@ -51,7 +51,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
         RunFailed: too many trials failed.
         Interrupted: a signal stopped it; trials under way are taken up when the study is.
     """
-    trials = Trials(open_study(definition), definition)
+    trials = Trials(definition)
     lines = TrialLines(definition, say)
     stop = process.Stop()
     workers = [_worker(definition, stop, launcher, number) for number in range(definition.workers)]
@@ -99,7 +99,7 @@ def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequen
     """Run all trials, as many at a time as there are workers."""
     failure = threading.Event()
     with ThreadPoolExecutor(len(workers), "worker") as pool:
-        pending = {pool.submit(_work_on_trials, trials, lines, stop, failure, worker) for worker in workers}
+        pending = {pool.submit(_work_on_trials, trials, lines, stop, failure, execute) for execute in workers}
         try:
             while pending:  # in short steps, so that signal handlers get to run
                 done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
@@ -111,7 +111,7 @@ def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequen
 
 
 def _work_on_trials(
-    trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, worker: Execute
+    trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, execute: Execute
 ) -> None:
     """Work on one trial after another until none is left, not even one that another sweep might abandon."""
     while not stop.event.is_set() and not failure.is_set():
@@ -123,7 +123,7 @@ def _work_on_trials(
             continue
         lines.started(trial.number)
         try:
-            work_on(trial, trials, worker)
+            work_on(trial, trials, execute)
         except GivenBack:
             continue
         with trials.alone():
@@ -141,10 +141,10 @@ def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | Non
         return by_launcher(launcher, definition, stop)
     gpu = None if definition.gpus is None else definition.gpus[number % len(definition.gpus)]
 
-    def run(directory: Path, words: tuple[str, ...]) -> RunOutcome:
+    def execute(directory: Path, words: tuple[str, ...]) -> RunOutcome:
         return process.execute(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
 
-    return run
+    return execute
 
 
 @contextmanager

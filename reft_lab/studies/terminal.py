@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from reft_lab.config.wording import shown
-from reft_lab.studies.definition import Definition, Objective
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.objective import Objective
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

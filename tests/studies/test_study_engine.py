@@ -16,8 +16,9 @@ import yaml
 
 from reft_lab.config.sweeps import PrunerConfig, SamplerConfig
 from reft_lab.errors import BadInput, Interrupted, RunFailed
-from reft_lab.studies.definition import Definition, Objective
+from reft_lab.studies.definition import Definition
 from reft_lab.studies.liveness import OWNER
+from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
 from reft_lab.studies.storage import open_storage, open_study
 from reft_lab.studies.study import run_study
@@ -249,7 +250,7 @@ def _run_quietly(definition: Definition) -> None:
     from reft_lab.studies.trials import Trials
 
     stop = Stop()
-    trials = Trials(open_study(definition), definition)
+    trials = Trials(definition)
     _work(trials, TrialLines(definition, print), stop, [_worker(definition, stop, None, 0)])
 
 
