@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import optuna
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from reft_lab.charts.palette import COLOURS
 from reft_lab.studies.pictures import PAGE, write_pictures
@@ -32,10 +33,10 @@ def test_pictures_are_drawn_in_our_colours_and_follow_the_theme(browser, page):
     set_theme(browser, "light")
     browser.get(page.as_uri())
     assert len(browser.find_elements("css selector", "figure .main-svg")) >= 4
-    light = [int(COLOURS["paper"][False][place : place + 2], 16) for place in (1, 3, 5)]
-    assert numbers(browser.execute_script(PAPER)) == light
-    set_theme(browser, "dark")
-    dark = [int(COLOURS["paper"][True][place : place + 2], 16) for place in (1, 3, 5)]
-    assert numbers(browser.execute_script(PAPER)) == dark
+    for theme, is_dark in (("light", False), ("dark", True)):
+        set_theme(browser, theme)
+        paper = [int(COLOURS["paper"][is_dark][place : place + 2], 16) for place in (1, 3, 5)]
+        # Pictures are drawn anew, which takes a moment.
+        WebDriverWait(browser, 30).until(lambda b, paper=paper: numbers(b.execute_script(PAPER)) == paper)
     assert browser.get_log("browser") == []
     assert [url for url in requests(browser) if not url.startswith("data:")] == [page.as_uri()]
