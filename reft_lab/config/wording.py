@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from reft_lab.config.options import Option, options, sections, study_options, study_sections
@@ -48,6 +49,28 @@ def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
     names = sorted(choices)
     has = f"there is {', '.join(names)}" if len(names) <= 12 else "`python run.py --help` lists what there is"
     return f"{group}={shown(value)} is not a choice: {has}{did_you_mean(str(value), names) or '.'}"
+
+
+def given_twice(key: str, first: str, second: str) -> str:
+    """The same option in two words of a command line."""
+    return f"{key} is given twice ({first} and {second}); give it once."
+
+
+def which_study(word: str) -> str:
+    """A word about a study where none is named."""
+    return f"{word} is about a study; say which, as in -m sweeps=optuna."
+
+
+def wrong_folder_name(key: str, value: str) -> str | None:
+    """The sentence on a name that no folder should have; None where it will do."""
+    if re.fullmatch(r"[\w.+=-]+", value):
+        return None
+    return f"{key}={value} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
+
+
+def not_there(key: str, path: object) -> str:
+    """A file or folder that does not exist."""
+    return f"{key}={path} does not exist (seen from {Path.cwd()})."
 
 
 def shown(value: Any) -> str:

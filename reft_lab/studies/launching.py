@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.outcome import Outcome, read_outcome
 from reft_lab.studies.process import Run, Stop, do
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
 
-def through(launcher: Launcher, definition: Definition, stop: Stop) -> Doer:
-    """What does a run by a job of `launcher`; each job is one run, and slots wait for theirs side by side."""
+def by_launcher(launcher: Launcher, definition: Definition, stop: Stop) -> Doer:
+    """What does each run as a job of `launcher`; slots wait for theirs side by side."""
     launcher.task_function = partial(_in_a_job, definition)  # type: ignore[attr-defined]
 
     def launch(directory: Path, words: tuple[str, ...]) -> Outcome:

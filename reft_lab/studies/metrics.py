@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from reft_lab.answers.outcome import KINDS
-from reft_lab.compose.sweeps_folder import REPO
+from reft_lab.compose.search_path import REPO
 from reft_lab.errors import BadInput
 from reft_lab.text import did_you_mean
 

@@ -133,9 +133,9 @@ def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: thread
 def _doer(definition: Definition, stop: process.Stop, launcher: Launcher | None, slot: int) -> Doer:
     """What does the runs of a slot."""
     if launcher is not None:
-        from reft_lab.studies.launching import through
+        from reft_lab.studies.launching import by_launcher
 
-        return through(launcher, definition, stop)
+        return by_launcher(launcher, definition, stop)
     gpu = None if definition.gpus is None else definition.gpus[slot % len(definition.gpus)]
 
     def do(directory: Path, words: tuple[str, ...]) -> Outcome:

@@ -33,14 +33,10 @@ class Shell:
     def launch(self, body: str, *words: str, resumed: str = "pass") -> subprocess.CompletedProcess[str]:
         """A stand-in for run.py whose experiment is `body`, and which goes on with a run by `resumed`."""
         (self.folder / "experiment.py").write_text(
-            "import hydra\n"
-            "from reft_lab.command.exits import exits_with_a_sentence\n"
             "from reft_lab.command.launch import launch\n"
             "from reft_lab.errors import BadInput, Interrupted, RunFailed\n"
-            f"@hydra.main(version_base='1.3', config_path={str(self.repo / 'conf')!r}, config_name='config')\n"
-            "def experiment(cfg):\n"
-            "    with exits_with_a_sentence():\n"
-            f"        {body}\n"
+            "def experiment(cfg, directory):\n"
+            f"    {body}\n"
             "def resume(config, directory, changes):\n"
             f"    {resumed}\n"
             "launch(experiment, resume)\n"
@@ -196,9 +192,8 @@ def _hears_sigterm(pid: int) -> bool:
 # Going on with a run. Which one, and with which config, is in test_resume.py.
 
 BEGIN = (
-    "from pathlib import Path; from reft_lab.config.check import check; "
-    "from hydra.core.hydra_config import HydraConfig; from reft_lab.run_dir.directory import RunDirectory; "
-    "run = RunDirectory(Path(HydraConfig.get().runtime.output_dir)); run.write_config(check(cfg)); "
+    "from pathlib import Path; from reft_lab.run_dir.directory import RunDirectory; "
+    "run = RunDirectory(directory); run.write_config(cfg); "
     "run.write_passport({'folder': str(Path.cwd())}); print('new', cfg.seed)"
 )
 GO_ON = "print(directory, config.seed, config.ppo.iterations, config.tracker.wandb, changes)"
