@@ -68,6 +68,7 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
         _go_on(continued(Path(asked).expanduser(), words), flags, resume)
     elif flags.help:
         print(help_text(read(words).conf))
+        sys.exit(0)
     elif flags.hydra_help or flags.shell_completion or flags.info or flags.experimental_rerun:
         _leave_to_hydra(words, run)
     else:

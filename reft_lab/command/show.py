@@ -18,7 +18,9 @@ def show(composed: Composed) -> None:
     """
     flags, node = composed.typed.flags, composed.node
     HydraConfig.instance().set_config(node)  # for ${hydra:...}
-    hidden = {"job": lambda key: key == "hydra", "hydra": lambda key: key != "hydra", "all": lambda key: False}[flags.cfg]
+    hidden = {"job": lambda key: key == "hydra", "hydra": lambda key: key != "hydra", "all": lambda key: False}[
+        flags.cfg
+    ]
     shown = OmegaConf.masked_copy(node, [str(key) for key in node if not hidden(key)])
     if "hydra" in shown:
         OmegaConf.set_readonly(shown.hydra, False)

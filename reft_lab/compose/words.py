@@ -56,7 +56,7 @@ def parse_flags(words: Sequence[str]) -> Namespace:
     """
     parser = FlagParser()
     parser.words = words
-    flags = parser.parse_args(list(words))
+    flags = parser.parse_intermixed_args(list(words))
     if sum(map(bool, (flags.run, flags.multirun, flags.cfg, flags.info, flags.shell_completion))) > 1:
         parser.error("only one of --run, --multirun, --cfg, --info and --shell-completion can be given")
     if flags.resolve and not flags.cfg:

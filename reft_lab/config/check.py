@@ -51,7 +51,7 @@ def typed(schema: type[T], plain: Any, section: str = "") -> T:
         BadInput: naming the option, the value and what is allowed.
     """
     try:
-        checked: T = _validator(schema).validate_python(plain)
+        checked: T = _validator(schema).validate_python(plain)  # type: ignore[arg-type]
         return checked
     except pydantic.ValidationError as error:
         first = error.errors()[0]

@@ -36,8 +36,11 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
         check(conf.compose([*searchpath, *words]))
 
     check_run(*definition.fixed)
-    for setting in _settings(definition):
-        words = [parameter.override(setting[parameter.key]) for parameter in definition.space]
+    corners = [
+        tuple(parameter.override(setting[parameter.key]) for parameter in definition.space)
+        for setting in _settings(definition)
+    ]
+    for words in dict.fromkeys(corners):
         try:
             check_run(*definition.fixed, *words)
         except BadInput as error:

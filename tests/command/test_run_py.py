@@ -120,6 +120,73 @@ def test_a_multirun_gets_a_folder_a_run(shell: Shell) -> None:
     assert sorted(path.name for path in shell.folder.glob("multirun/*/*/[0-9]")) == ["0", "1"]
 
 
+def test_a_launcher_of_hydra_starts_the_runs_of_a_multirun(shell: Shell) -> None:
+    ended = shell.launch(
+        "(directory / 'seed.txt').write_text(str(cfg.seed))", "-m", "seed=5,6", "hydra/launcher=joblib"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert {path.read_text() for path in shell.folder.glob("multirun/*/*/[01]/seed.txt")} == {"5", "6"}
+
+
+CALLBACK = """
+class Told:
+    def __getattr__(self, event):
+        if not event.startswith("on_"):
+            raise AttributeError(event)
+        return lambda **facts: print(event, *sorted(facts))
+class Broken:
+    def on_job_start(self, **facts):
+        raise ValueError("a bug of the callback")
+"""
+
+
+def test_callbacks_of_hydra_are_called(shell: Shell) -> None:
+    (shell.folder / "callbacks.py").write_text(CALLBACK)
+    words = ("+hydra.callbacks.told._target_=callbacks.Told", "+hydra.callbacks.broken._target_=callbacks.Broken")
+    job = ["on_job_start config task_function", "work", "on_job_end config job_return"]
+    ended = shell.launch("print('work')", *words)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [
+        "on_run_start config config_name",
+        *job,
+        "on_run_end config config_name job_return",
+    ]
+    assert "a bug of the callback" in ended.stderr
+    ended = shell.launch("print('work')", "-m", "seed=0,1", *words)
+    assert [line for line in ended.stdout.splitlines() if line.startswith(("on_", "work"))] == [
+        "on_multirun_start config config_name",
+        *job,
+        *job,
+        "on_multirun_end config config_name",
+    ]
+
+
+def test_hydra_keeps_what_was_composed(shell: Shell) -> None:
+    from omegaconf import OmegaConf
+
+    ended = shell.launch("pass", "seed=5", "ppo.lam=0.9", "+hydra.job.env_set.A=1", "hydra.run.dir=mine")
+    assert ended.returncode == 0, ended.stderr
+    kept = shell.folder / "mine" / ".hydra"
+    assert sorted(file.name for file in kept.iterdir()) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
+    assert OmegaConf.load(kept / "overrides.yaml") == ["seed=5", "ppo.lam=0.9"]
+    hydra = OmegaConf.load(kept / "hydra.yaml").hydra
+    assert hydra.overrides.hydra == ["+hydra.job.env_set.A=1", "hydra.run.dir=mine", "hydra.mode=RUN"]
+    assert (hydra.job.name, hydra.job.config_name, hydra.mode) == ("run", "config", "RUN")
+    assert (hydra.runtime.output_dir, hydra.runtime.cwd) == (str(shell.folder / "mine"), str(shell.folder))
+    assert OmegaConf.load(kept / "config.yaml").ppo.lam == 0.9
+
+
+def test_a_main_file_of_ones_own(shell: Shell) -> None:
+    (shell.folder / "own" / "experiment").mkdir(parents=True)
+    (shell.folder / "own" / "mine.yaml").write_text("defaults: [config, _self_]\nseed: 7\n")
+    (shell.folder / "own" / "experiment" / "low.yaml").write_text("# @package _global_\nppo:\n  lam: 0.9\n")
+    words = ("--config-dir=own", "--config-name=mine", "experiment=low")
+    ended = shell.launch("print(cfg.seed, cfg.ppo.lam)", *words)
+    assert (ended.returncode, ended.stdout) == (0, "7 0.9\n"), ended.stderr
+    ended = shell.launch("print('got', cfg.seed, cfg.ppo.lam)", "-m", "ppo.gamma=0.9,1", *words)
+    assert ended.stdout.count("got 7 0.9\n") == 2, ended.stderr
+
+
 def test_bad_input_in_the_middle_of_a_run_is_one_sentence(shell: Shell) -> None:
     ended = shell.launch("raise BadInput('the file is empty.')")
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "error: the file is empty.\n")
