@@ -35,15 +35,21 @@ GoOn = Callable[[Config, Path, list[str]], float]
 def run_experiment(config: Config, directory: Path) -> float:
     """A new run in `directory`. What it returns is what a search maximises."""
     from reft_lab.runner import run
+    from reft_lab.studies.reporting import Report
+    from reft_lab.tracking.display import Display
 
-    return run(config, directory)
+    display = Display()
+    return run(config, directory, display, Report(config.study, display.note))
 
 
 def go_on(config: Config, directory: Path, changes: list[str]) -> float:
     """On with the run in `directory`."""
     from reft_lab.runner import resume
+    from reft_lab.studies.reporting import Report
+    from reft_lab.tracking.display import Display
 
-    return resume(config, directory, changes)
+    display = Display()
+    return resume(config, directory, changes, display, Report(config.study, display.note))
 
 
 def launch(run: Run = run_experiment, resume: GoOn = go_on) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,20 +26,23 @@ from reft_lab.runner.progress import Progress
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.space import check_space
 from reft_lab.runner.stages import Stages
-from reft_lab.studies.reporting import Report
 from reft_lab.tracking.display import Display
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 
+# Told the metrics of an evaluation of the final policy and its steps so far; says whether to stop there.
+Report = Callable[[int, dict[str, float]], bool]
 
-def run(config: Config, directory: Path, display: Display | None = None) -> float:
+
+def run(config: Config, directory: Path, display: Display | None = None, report: Report | None = None) -> float:
     """Run `config` in `directory`, and leave everything of docs/run-directory.md there.
 
     Args:
         config: the experiment, checked.
         directory: the run directory; made if it does not exist.
         display: where progress is shown; the terminal if not given.
+        report: how a trial tells its study; None: it is no trial.
 
     Returns:
         Accuracy of the chosen checkpoint on the selection split, which is what a search maximises; of a run that its
@@ -61,10 +64,16 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
             with interruption.unbroken():
                 run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
                 run_directory.write_config(config)
-            return _go(setup, programs, run_directory, display, interruption, _Start())
+            return _go(setup, programs, run_directory, display, interruption, _Start(), report)
 
 
-def resume(config: Config, directory: Path, changes: Sequence[str] = (), display: Display | None = None) -> float:
+def resume(
+    config: Config,
+    directory: Path,
+    changes: Sequence[str] = (),
+    display: Display | None = None,
+    report: Report | None = None,
+) -> float:
     """Go on with the run in `directory` where its last checkpoint stands, or from its start where there is none.
 
     Args:
@@ -72,6 +81,7 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
         directory: its run directory.
         changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
         display: where progress is shown; the terminal if not given.
+        report: how a trial tells its study; None: it is no trial.
 
     Returns:
         As `run`.
@@ -100,7 +110,7 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
             for note in notes:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
-            return _go(setup, programs, run_directory, display, interruption, start)
+            return _go(setup, programs, run_directory, display, interruption, start, report)
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,7 @@ def _go(
     display: Display,
     interruption: Interruption,
     start: _Start,
+    report: Report | None,
 ) -> float:
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
@@ -163,7 +174,6 @@ def _go(
             baseline.start()
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
-        report = Report(config.study, display.note)
         loop = Loop(
             start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms, report
         )

@@ -59,7 +59,7 @@ class Loop:
         programs: ProgramRunner,
         saving: CheckpointConfig,
         alarms: AlarmsConfig,
-        report: Callable[[int, dict[str, float]], bool],
+        report: Callable[[int, dict[str, float]], bool] | None,
     ):
         """`report` is told of evaluations by steps of the stage that makes the final policy; whether to stop there."""
         self.progress = progress
@@ -134,7 +134,13 @@ class Loop:
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
-        if evaluation is not None and course.is_last and self.report(stage.step, record) and not stage.done:
+        if (
+            evaluation is not None
+            and course.is_last
+            and self.report is not None
+            and self.report(stage.step, record)
+            and not stage.done
+        ):
             if not self._is_saved:
                 self._save(stage)
             accuracy = 100 * evaluation.score.accuracy
