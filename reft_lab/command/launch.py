@@ -19,8 +19,8 @@ from reft_lab.command.run_folder import claim, remove_if_unused
 from reft_lab.command.show import show
 from reft_lab.command.unfinished import unfinished
 from reft_lab.command.work import Run, Work, job, work_of
-from reft_lab.compose.composed import composed, read
-from reft_lab.compose.conf import register_schema
+from reft_lab.compose.composed import compose_command
+from reft_lab.compose.conf import Conf, register_schema
 from reft_lab.compose.experiment_file import with_files_read
 from reft_lab.compose.search_path import FOLDER, VERSION
 from reft_lab.compose.words import as_words, parse_flags
@@ -73,7 +73,7 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
     if asked not in (None, AUTO):
         _go_on(continued(Path(asked).expanduser(), words), flags, resume)
     elif flags.help:
-        print(help_text(read(words).conf))
+        print(help_text(Conf(flags.config_dir, flags.config_name, flags.config_path)))
         sys.exit(0)
     elif flags.hydra_help or flags.shell_completion or flags.info or flags.experimental_rerun:
         _leave_to_hydra(words, run)
@@ -96,14 +96,14 @@ def check_command(words: Sequence[str]) -> Work:
     Raises:
         BadInput: something in it cannot be.
     """
-    return work_of(composed(read(words)))
+    return work_of(compose_command(words))
 
 
 def _start(work: Work, run: Run) -> None:
     """A new run, multirun or study."""
-    folder, told = claim(work.composed.node, as_words(work.composed.typed.overrides))
+    folder, told = claim(work.composed.node, as_words(work.composed.overrides))
     for word in told:
-        work.put_in(folder, word)
+        work.put_in(str(folder), word)
     exit_on_signals(lambda: remove_if_unused(folder, claimed=bool(told)))
     work.do(run)
 
@@ -131,8 +131,6 @@ def _leave_to_hydra(words: Sequence[str], run: Run) -> None:
     import hydra
 
     register_schema()
-    if parse_flags(words).info:
-        read(words)  # its overrides are checked as ever
     sys.argv[1:] = words
     os.environ[FULL_ERROR] = "1"  # Hydra then raises an error, where it would print it its own way and exit with 1
     hydra.main(version_base=VERSION, config_path=str(FOLDER), config_name="config")(lambda cfg: job(run, cfg))()

@@ -16,7 +16,7 @@ def show(composed: Composed) -> None:
     Raises:
         BadInput: there is no such --package, or something in it has no value.
     """
-    flags, node = composed.typed.flags, composed.node
+    flags, node = composed.flags, composed.node
     HydraConfig.instance().set_config(node)  # for ${hydra:...}
     hidden = {"job": lambda key: key == "hydra", "hydra": lambda key: key != "hydra", "all": lambda key: False}[
         flags.cfg

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -28,20 +28,32 @@ from reft_lab.errors import BadInput
 Run = Callable[[Config, Path], float]
 
 
-class Work(Protocol):
+class Work:
     """What a command line asks for, checked.
 
     Attributes:
         composed: what the command line came to.
     """
 
-    composed: Composed
+    def __init__(self, composed: Composed):
+        self.composed = composed
 
-    def put_in(self, folder: Path, word: str) -> None:
+    def put_in(self, folder: str, word: str) -> None:
         """Use `folder` in place of the one that was composed; `word` is the override that says so."""
+        hydra = self.composed.node.hydra
+        (hydra.sweep if self.composed.is_multirun else hydra.run).dir = folder
+        hydra.overrides.hydra.append(word)
 
     def do(self, run: Run) -> None:
-        """Do it."""
+        """Do it, each run by `run`."""
+        raise NotImplementedError
+
+    def _prepare(self, loader: Any) -> tuple[HydraContext, Any, dict[str, Any]]:
+        """Hydra's logging as configured; what its plugins work with; its callbacks, and what all of them get."""
+        node = self.composed.node
+        configure_log(node.hydra.hydra_logging, node.hydra.verbose)
+        callbacks: Any = Callbacks(node)
+        return HydraContext(loader, callbacks), callbacks, {"config": node, "config_name": node.hydra.job.config_name}
 
 
 def work_of(composed: Composed) -> Work:
@@ -50,14 +62,14 @@ def work_of(composed: Composed) -> Work:
     Raises:
         BadInput: something in it cannot be.
     """
-    if not composed.typed.is_multirun:
+    if not composed.is_multirun:
         return SingleRun(composed)
     if composed.choice("hydra/sweeper") == "study":
         return Study(composed)
     return Multirun(composed)
 
 
-class SingleRun:
+class SingleRun(Work):
     """One run.
 
     Attributes:
@@ -65,16 +77,11 @@ class SingleRun:
     """
 
     def __init__(self, composed: Composed):
-        self.composed = composed
-        if composed.has_study and not composed.typed.flags.cfg:
+        super().__init__(composed)
+        if composed.has_study and not composed.flags.cfg:
             name = composed.choice("sweeps")
             raise BadInput(f"sweeps={name} is a study of many runs; add -m, as in python run.py -m sweeps={name}.")
         self.config = check_experiment(composed.node)
-
-    def put_in(self, folder: Path, word: str) -> None:
-        """Use `folder` in place of the one that was composed; `word` is the override that says so."""
-        self.composed.node.hydra.run.dir = str(folder)
-        self.composed.node.hydra.overrides.hydra.append(word)
 
     def do(self, run: Run) -> None:
         """Run it as Hydra runs a job, with the same files in .hydra/ and the same callbacks.
@@ -82,7 +89,6 @@ class SingleRun:
         Raises:
             Exception: what the run raised, without the line that Hydra prints about it.
         """
-        context, name = _prepare(self.composed, self.composed.typed.conf.loader)
         failures: list[Exception] = []
 
         def task(_: DictConfig) -> float:
@@ -92,49 +98,48 @@ class SingleRun:
                 failures.append(error)
                 raise
 
-        node = self.composed.node
-        context.callbacks.on_run_start(config=node, config_name=name)
-        ended = run_job(task, node, "hydra.run.dir", None, context)
-        context.callbacks.on_run_end(config=node, config_name=name, job_return=ended)
+        context, callbacks, facts = self._prepare(self.composed.conf.loader)
+        callbacks.on_run_start(**facts)
+        ended = run_job(task, self.composed.node, "hydra.run.dir", None, context)
+        callbacks.on_run_end(**facts, job_return=ended)
         for error in failures:
             raise error
 
 
-class Multirun:
+class Multirun(Work):
     """Several runs, by Hydra's own sweeper or one that was installed."""
 
     def __init__(self, composed: Composed):
-        self.composed = composed
+        super().__init__(composed)
         if composed.has_study:
             raise BadInput(
                 "sweeps= has a sweeper of its own; leave hydra/sweeper= out, and in a file of sweeps/ end the defaults "
                 "with `- override /hydra/sweeper@_global_.hydra.sweeper: study`."
             )
-        self._jobs = Jobs(composed.typed.conf.loader)
+        self._jobs = Jobs(composed.conf.loader)
         if composed.choice("hydra/sweeper") == "basic":  # what others try, only they know
             for node in compose_jobs(composed, self._jobs):
                 check_experiment(node)
 
-    def put_in(self, folder: Path, word: str) -> None:
+    def put_in(self, folder: str, word: str) -> None:
         """Use `folder` in place of the one that was composed; `word` is the override that says so."""
-        self.composed.node.hydra.sweep.dir = str(folder)
-        self.composed.node.hydra.overrides.hydra.append(word)
-        self._jobs.put_in(str(folder), word)
+        super().put_in(folder, word)
+        self._jobs.put_in(folder, word)
 
     def do(self, run: Run) -> None:
         """Run them all."""
-        context, name = _prepare(self.composed, self._jobs)
+        context, callbacks, facts = self._prepare(self._jobs)
+        callbacks.on_multirun_start(**facts)
         node = self.composed.node
-        context.callbacks.on_multirun_start(config=node, config_name=name)
         sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=context, task_function=partial(job, run), config=node
         )
         sweeper.sweep(list(node.hydra.overrides.task))
-        context.callbacks.on_multirun_end(config=node, config_name=name)
+        callbacks.on_multirun_end(**facts)
 
 
-class Study:
-    """A study.
+class Study(Work):
+    """A study, whose folder is always the one that was composed: it goes on there.
 
     Attributes:
         definition: what it is.
@@ -144,15 +149,11 @@ class Study:
         from reft_lab.studies.corners import check_corners
         from reft_lab.studies.from_config import from_config
 
-        self.composed = composed
+        super().__init__(composed)
         if not composed.has_study:
             raise BadInput(which_study("hydra/sweeper=study"))
         self.definition = from_config(composed)
-        check_corners(self.definition, composed.typed.conf, check_experiment)
-
-    def put_in(self, folder: Path, word: str) -> None:
-        """Never called: a study goes on where it was, so its folder is the one that was composed."""
-        raise NotImplementedError
+        check_corners(self.definition, composed.conf, check_experiment)
 
     def do(self, run: Run) -> None:
         """Run it, or go on with it. Its trials are processes of their own, by Hydra's launcher if one is asked for."""
@@ -162,14 +163,12 @@ class Study:
         node, launcher = self.composed.node, None
         if is_wanted(str(node.tracker.wandb)):  # else each trial would say the same
             check_environment()
-        context, name = _prepare(self.composed, self.composed.typed.conf.loader)
-        context.callbacks.on_multirun_start(config=node, config_name=name)
+        context, callbacks, facts = self._prepare(self.composed.conf.loader)
+        callbacks.on_multirun_start(**facts)
         if self.composed.choice("hydra/launcher") != "basic":
-            launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=context, task_function=partial(job, run), config=node
-            )
+            launcher = Plugins.instance().instantiate_launcher(context, partial(job, run), node)
         run_study(self.definition, partial(print, flush=True), launcher)
-        context.callbacks.on_multirun_end(config=node, config_name=name)
+        callbacks.on_multirun_end(**facts)
 
 
 def job(run: Run, cfg: DictConfig) -> float:
@@ -195,14 +194,6 @@ def _run_in_folder(run: Run, config: Config) -> float:
     except BaseException:
         remove_if_unused(directory)
         raise
-
-
-def _prepare(composed: Composed, loader: Any) -> tuple[HydraContext, str]:
-    """Hydra's logging as configured; what its plugins work with; the name of the main file, which callbacks get."""
-    hydra = composed.node.hydra
-    configure_log(hydra.hydra_logging, hydra.verbose)
-    callbacks: Any = Callbacks(composed.node)
-    return HydraContext(config_loader=loader, callbacks=callbacks), composed.typed.conf.config_name
 
 
 class Callbacks:

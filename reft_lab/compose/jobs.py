@@ -58,8 +58,9 @@ def compose_jobs(composed: Composed, jobs: Jobs) -> Iterator[DictConfig]:
         BadInput: one cannot be composed, or a range has no values to go through.
     """
     params = composed.node.hydra.sweeper.params or {}
-    listed = parse([f"{key}={value}" for key, value in params.items()], composed.typed.conf)
-    for words in _combinations([*listed, *composed.typed.task_overrides]):
+    listed = parse([f"{key}={value}" for key, value in params.items()], composed.conf)
+    given = [override for override in composed.overrides if not override.is_hydra_override()]
+    for words in _combinations([*listed, *given]):
         with composing():
             job = jobs.load_sweep_config(composed.node, words)
         yield job

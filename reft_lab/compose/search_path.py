@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,9 +10,9 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
 
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / "conf"
@@ -21,8 +20,6 @@ GROUP = "sweeps"
 # Groups within it; a sub-folder of another group holds more choices of that group.
 PARTS = (f"{GROUP}/sampler", f"{GROUP}/pruner")
 VERSION = "1.3"  # of the behaviour that Hydra is asked for
-FROM_FLAG = "command-line"  # Hydra's name for the folder of --config-dir
-PACKAGE = re.compile(r"\s*#\s*@package\s+(\S+)")
 
 
 def config_loader(folder: Path = FOLDER, config_dir: Path | None = None) -> ConfigLoader:
@@ -52,11 +49,17 @@ class SearchPath(SearchPathPlugin):
         """Put sweeps/ behind conf/, and the folder of --config-dir behind everything, as Hydra does."""
         search_path.append("reft_lab", f"{SweepsSource.scheme()}://{REPO}", anchor=SearchPathQuery("main"))
         if self.config_dir is not None:
-            search_path.append(FROM_FLAG, f"file://{self.config_dir}")
+            search_path.append("command-line", f"file://{self.config_dir}")
 
 
 class SweepsSource(ConfigSource):
     """The repository's top folder, of which only sweeps/ is seen: the other folders hold no choices."""
+
+    def __init__(self, provider: str, path: str):
+        super().__init__(provider, path)
+        sources = Plugins.instance().discover(ConfigSource)
+        (files,) = (source for source in sources if source.scheme() == "file")  # type: ignore[attr-defined]
+        self._files: ConfigSource = files(provider, f"file://{self.path}")  # type: ignore[call-arg, assignment]
 
     @staticmethod
     def scheme() -> str:
@@ -64,40 +67,26 @@ class SweepsSource(ConfigSource):
         return "sweeps"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """The content of a file, and the package that its first line names."""
-        file = self._file(config_path)
-        if not self.is_config(config_path):
-            raise ConfigLoadError(f"there is no file {file}")
-        package = PACKAGE.match(file.read_text(encoding="utf-8"))
-        header = {"package": package[1] if package else None}
-        return ConfigResult(self.provider, self.full_path(), OmegaConf.load(file), header)
+        """The content of a file."""
+        return self._files.load_config(config_path)
 
     def is_group(self, config_path: str) -> bool:
         """Whether it is a folder that is seen."""
-        return self._is_seen(config_path) and (Path(self.path) / config_path).is_dir()
+        return _is_seen(config_path) and self._files.is_group(config_path)
 
     def is_config(self, config_path: str) -> bool:
         """Whether it is a file that is seen."""
-        return self._is_seen(config_path) and self._file(config_path).is_file()
+        return _is_seen(config_path) and self._files.is_config(config_path)
 
     def available(self) -> bool:
         """Whether the folder is there."""
-        return self.is_group("")
+        return self._files.available()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Names of the groups and choices in a group."""
-        found = set()
-        for entry in (Path(self.path) / config_path).iterdir():
-            inside = f"{config_path}/{entry.name}".strip("/")
-            if results_filter != ObjectType.CONFIG and self.is_group(inside):
-                found.add(entry.name)
-            if results_filter != ObjectType.GROUP and entry.suffix == ".yaml" and self.is_config(inside):
-                found.add(entry.stem)
-        return sorted(found)
+        names = self._files.list(config_path, results_filter)
+        return [name for name in names if _is_seen(f"{config_path}/{name}".strip("/"))]
 
-    def _file(self, config_path: str) -> Path:
-        return Path(self.path) / (config_path if config_path.endswith(".yaml") else f"{config_path}.yaml")
 
-    @staticmethod
-    def _is_seen(path: str) -> bool:
-        return path.strip("/") in ("", GROUP) or path.startswith(f"{GROUP}/")
+def _is_seen(path: str) -> bool:
+    return path.strip("/") in ("", GROUP) or path.startswith(f"{GROUP}/")

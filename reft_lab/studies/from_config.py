@@ -42,8 +42,8 @@ def from_config(composed: Composed) -> Definition:
     Raises:
         BadInput: anything in it cannot be.
     """
-    cfg, conf = composed.node, composed.typed.conf
-    given = [override for override in composed.typed.overrides if not _is_about_the_sweep(override)]
+    cfg, conf = composed.node, composed.conf
+    given = [override for override in composed.overrides if not _is_about_the_sweep(override)]
     from_file = _overrides_of_the_file(cfg, given, conf)
     meant = _with_overrides_of_the_file(composed, from_file)
     sweeps = typed(SweepsConfig, _plain(meant.sweeps), "sweeps")
@@ -88,14 +88,14 @@ def _is_about_the_sweep(override: Override) -> bool:
 
 def _flags(composed: Composed) -> tuple[str, ...]:
     """What Hydra needs on the command line of each run to compose as it did here."""
-    flags = composed.typed.flags
+    flags = composed.flags
     folder = None if flags.config_dir is None else Path(flags.config_dir).absolute()
     kept = {"--config-path": flags.config_path, "--config-dir": folder, "--config-name": flags.config_name}
     return (*(f"{flag}={value}" for flag, value in kept.items() if value is not None), *_searchpath(composed))
 
 
 def _searchpath(composed: Composed) -> list[str]:
-    return as_words([override for override in composed.typed.overrides if override.key_or_group == "hydra.searchpath"])
+    return as_words([override for override in composed.overrides if override.key_or_group == "hydra.searchpath"])
 
 
 def _space(sweeps: SweepsConfig, cfg: DictConfig, given: Sequence[Override], conf: Conf) -> tuple[Parameter, ...]:
@@ -126,11 +126,11 @@ def _overrides_of_the_file(cfg: DictConfig, given: Sequence[Override], conf: Con
 
 def _with_overrides_of_the_file(composed: Composed, from_file: Sequence[Override]) -> DictConfig:
     """The study as it looks beside the experiment that its trials run, to which it may refer (${ppo.lam})."""
-    cfg, conf = composed.node, composed.typed.conf
+    cfg, conf = composed.node, composed.conf
     refers = "${" in OmegaConf.to_yaml(cfg.sweeps)
     if not from_file or not (refers or any(override.key_or_group in conf.groups for override in from_file)):
         return cfg
-    return conf.compose(as_words([*composed.typed.overrides, *from_file]), RunMode.MULTIRUN)
+    return conf.compose(as_words([*composed.overrides, *from_file]), RunMode.MULTIRUN)
 
 
 def _fixed(
@@ -147,7 +147,7 @@ def _fixed(
 
 def _beside(composed: Composed, words: Sequence[str], searched: set[str]) -> list[str]:
     """Options of the experiment that the file of a study sets itself, which only one of `@package _global_` can."""
-    conf = composed.typed.conf
+    conf = composed.conf
     if conf.package("sweeps", composed.choice("sweeps")) != "_global_":
         return []
     before = flat(experiment_of(conf.compose([*_searchpath(composed), *words])))

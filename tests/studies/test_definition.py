@@ -10,7 +10,7 @@ import pytest
 
 from reft_lab.command.launch import check_command
 from reft_lab.command.work import Study
-from reft_lab.compose.composed import composed, read
+from reft_lab.compose.composed import compose_command
 from reft_lab.studies.definition import Definition, Objective
 from reft_lab.studies.from_config import from_config
 from reft_lab.studies.metrics import known_metrics
@@ -21,7 +21,7 @@ from reft_lab.studies.slot import words_of
 def define(*words: str, config_dir: Path | None = None) -> Definition:
     """The definition as the front door makes it."""
     flags = [f"--config-dir={config_dir}"] if config_dir else []
-    return from_config(composed(read(["-m", *flags, *words])))
+    return from_config(compose_command(["-m", *flags, *words]))
 
 
 def keys(definition: Definition) -> list[str]:
