@@ -73,6 +73,9 @@ def foreign_errors(sentence: Callable[[BaseException], str]) -> Iterator[None]:
         raise BadInput(sentence(error)) from error
 
 
+LOADING = "loading the model"  # the phase in which nothing but a smaller model helps
+
+
 @contextmanager
 def phase(name: str) -> Iterator[None]:
     """Inside, running out of memory raises OutOfMemory with `name`."""

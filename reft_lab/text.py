@@ -1,9 +1,10 @@
-"""What somebody probably meant."""
+"""Words for people: what somebody probably meant, an error on one line, options by their dotted names."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -38,3 +39,19 @@ def in_words(names: Iterable[str]) -> str:
     """`a`, `a or b`, `a, b or c`."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def one_line(error: object) -> str:
+    """What an error says, on one line of at most 160 characters; its class where it says nothing."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A config by dotted names. Lists become text, so that every value can be compared, grouped and exported."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return flat

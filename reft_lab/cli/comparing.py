@@ -8,13 +8,13 @@ from reft_lab.cli.finding import find_run
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.methods import result_labels
+from reft_lab.numbers import interval, interval_in_points, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import Series
 
     from reft_lab.analysis import Runs
-
-STAGES = {"warmup": "after warm-up", "baseline_sft": "best SFT", "final": "chosen checkpoint"}
 
 
 def compare(first: str, second: str) -> None:
@@ -52,8 +52,8 @@ def problem_by_problem(runs: Runs) -> str:
     except BadInput as error:
         return f"Not compared problem by problem: {error}"
     return (
-        f"Problem by problem, B - A: {100 * found.difference:+.1f} points on {found.n} test problems "
-        f"(95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}, McNemar p = {found.p:.2g}).\n"
+        f"Problem by problem, B - A: {points(found.difference)} points on {found.n} test problems "
+        f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p = {found.p:.2g}).\n"
         f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
         f"{found.neither}."
     )
@@ -75,7 +75,7 @@ def _settings(runs: Runs) -> list[tuple[str, str, str]]:
 
 def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
     rows = [("state", _state(a), _state(b))]
-    for stage, words in STAGES.items():
+    for stage, words in result_labels().items():
         for split in ("test", "dev"):
             rows.append((f"{words}, {split}", _score(a, f"{stage}_{split}"), _score(b, f"{stage}_{split}")))
     rows += [(name, _text(a[name]), _text(b[name])) for name in ("chosen", "selection")]
@@ -89,10 +89,7 @@ def _state(row: Series) -> str:
 
 def _score(row: Series, name: str) -> str:
     accuracy, low, high, n = (row[f"{name}_{part}"] for part in ("accuracy", "low", "high", "n"))
-    if accuracy != accuracy:
-        return ""
-    interval = f" ({100 * low:.1f} - {100 * high:.1f}, n={n:.0f})" if low == low and n == n else ""
-    return f"{100 * accuracy:.1f}{interval}"
+    return per_cent(accuracy) + (f" ({interval(low, high)}, n={n:.0f})" if low == low and n == n else "")
 
 
 def _minutes(seconds: float) -> str:

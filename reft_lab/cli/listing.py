@@ -12,6 +12,7 @@ from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.cli.where import narrowed, ordered
 from reft_lab.config.wording import shown
+from reft_lab.numbers import per_cent
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -69,7 +70,7 @@ def _print(table: DataFrame) -> None:
         ),
         Column("settings", settings, folds=True),
         *(
-            Column(f"{split} %", [_per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
+            Column(f"{split} %", [per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
             for split in ("dev", "test")
         ),
         Column("age", [age(started) for started in table["started"]], right=True),
@@ -107,10 +108,6 @@ def _text(value: Any) -> str:
     import pandas
 
     return "" if pandas.isna(value) else shown(value)
-
-
-def _per_cent(value: float) -> str:
-    return "" if value != value else f"{100 * value:.1f}"
 
 
 def age(started: Any, now: datetime | None = None) -> str:

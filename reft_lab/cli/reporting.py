@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reft_lab.cli.finding import STUDIES, find_run
 from reft_lab.errors import BadInput
+from reft_lab.run_dir.files import looks_like_a_run
 
 
 def report(name: str, *, show: bool) -> None:
@@ -14,12 +15,11 @@ def report(name: str, *, show: bool) -> None:
     Raises:
         BadInput: there is no such run or folder, no run in it, or the report cannot be written.
     """
-    from reft_lab.analysis.directory import is_run
     from reft_lab.report import run_report, study_report
 
     folders = (Path(name).expanduser(), STUDIES / name)
     directory = next((folder for folder in folders if folder.is_dir()), None) or Path(str(find_run(name).directory))
-    write = run_report if is_run({entry.name for entry in directory.iterdir()}) else study_report
+    write = run_report if looks_like_a_run({entry.name for entry in directory.iterdir()}) else study_report
     try:
         page = write(directory)
     except OSError as error:

@@ -39,7 +39,7 @@ def run_experiment(config: Config, directory: Path) -> float:
     from reft_lab.tracking.display import Display
 
     display = Display()
-    return run(config, directory, display, Report(config.study, display.note))
+    return run(config, directory, display, Report(config, display.note))
 
 
 def go_on(config: Config, directory: Path, changes: list[str]) -> float:
@@ -49,7 +49,7 @@ def go_on(config: Config, directory: Path, changes: list[str]) -> float:
     from reft_lab.tracking.display import Display
 
     display = Display()
-    return resume(config, directory, changes, display, Report(config.study, display.note))
+    return resume(config, directory, changes, display, Report(config, display.note))
 
 
 def launch(run: Run = run_experiment, resume: GoOn = go_on) -> None:

@@ -19,6 +19,7 @@ from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import given_twice
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.run_dir.changes import changes, flat, is_longer, refuse_others
 from reft_lab.run_dir.saved import SavedRun, fix_paths, read
 
@@ -182,8 +183,8 @@ def _summary(saved: SavedRun) -> str:
     """What came of a finished run, in one line."""
     scores = saved.result.get("final") or {}
     known = [f"{split} {100 * scores[split]['accuracy']:.1f} %" for split in ("dev", "test") if scores.get(split)]
-    option = "sft.epochs" if saved.experiment.method == "sft" else "ppo.iterations"
+    last = METHODS[saved.experiment.method].last
     return (
         f"the run in {saved.directory} is finished ({', '.join(known)}; {saved.directory / 'result.json'}); "
-        f"a larger {option} makes it longer."
+        f"a larger {last.section}.{last.length} makes it longer."
     )

@@ -13,8 +13,10 @@ from reft_lab.command.resume import AlreadyFinished, Resumption, with_changes
 from reft_lab.compose.conf import experiment_of
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import changes, flat, surely_another
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.lock import is_held
-from reft_lab.run_dir.saved import CONFIG, fix_paths, is_finished, read, stored_config
+from reft_lab.run_dir.reading import is_finished, read_yaml
+from reft_lab.run_dir.saved import fix_paths, read
 
 
 def unfinished(composed: DictConfig) -> Resumption | AlreadyFinished | None:
@@ -75,7 +77,7 @@ def _mentions(directory: Path, lines: list[str]) -> bool:
 def _is_same_experiment(directory: Path, options: dict[str, Any]) -> bool:
     """Whether the run is the same experiment, up to what may change, and free."""
     try:
-        if surely_another(stored_config(directory), options):
+        if surely_another(read_yaml(directory / CONFIG), options):
             return False
         saved = read(directory)
         if saved.experiment.study.storage is not None:  # its study goes on with it

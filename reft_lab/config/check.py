@@ -15,6 +15,7 @@ from reft_lab.config.running import parse_every
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import not_there, shown, unknown_option, wrong_folder_name, wrong_value
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.methods.settings import SFTConfig
 
 T = TypeVar("T")
@@ -77,15 +78,15 @@ def _check_together(config: Config) -> None:
     _check_reasoning(config)
     if config.model.path is None:
         _check_scratch(config)
-    if config.method == "sft":
-        if config.baseline == "sft":
-            raise BadInput("baseline=sft goes with method=reft; method=sft is that baseline itself, leave it out.")
-        _check_stage("sft", config.sft)
-        return
-    _check_ppo(config)
-    _check_stage("warmup", config.warmup)
-    if config.baseline == "sft":
-        _check_stage("sft", config.sft)
+    if config.baseline == config.method:
+        others = " or ".join(name for name in METHODS if name != config.method)
+        raise BadInput(
+            f"baseline={config.baseline} goes with method={others}; method={config.method} is that baseline itself, "
+            "leave it out."
+        )
+    for name in (config.method, config.baseline):
+        for stage in METHODS[name].stages if name else ():
+            getattr(config, stage.section).check(stage.section)
 
 
 def _check_data(config: Config) -> None:
@@ -136,8 +137,10 @@ def _check_scratch(config: Config) -> None:
             f"model.scratch.hidden_size={scratch.hidden_size} into even parts"
             + (f" ({', '.join(map(str, possible))} do)." if possible else ", and nothing does; take an even size.")
         )
-    stages = {"sft": config.sft} if config.method == "sft" else {"warmup": config.warmup}
+    stages = {kind.section: getattr(config, kind.section) for kind in METHODS[config.method].stages}
     for name, stage in stages.items():
+        if not isinstance(stage, SFTConfig):
+            continue
         if stage.max_tokens > scratch.max_positions:
             raise BadInput(
                 f"{name}.max_tokens={stage.max_tokens} is more than model.scratch.max_positions="
@@ -154,27 +157,4 @@ def _check_scratch(config: Config) -> None:
         raise BadInput(
             f"ppo.max_prompt_tokens={config.ppo.max_prompt_tokens} and {response} new tokens are more than "
             f"model.scratch.max_positions={scratch.max_positions}; lower them or raise it."
-        )
-
-
-def _check_ppo(config: Config) -> None:
-    ppo = config.ppo
-    if ppo.mini_batch > ppo.rollouts:
-        raise BadInput(f"ppo.mini_batch={ppo.mini_batch} is more than ppo.rollouts={ppo.rollouts}; lower it.")
-    if ppo.total_tokens is not None and ppo.total_tokens <= ppo.max_prompt_tokens:
-        raise BadInput(
-            f"ppo.total_tokens={ppo.total_tokens} leaves no room for an answer after a prompt of "
-            f"ppo.max_prompt_tokens={ppo.max_prompt_tokens}; raise the one or lower the other."
-        )
-    if ppo.rollouts % ppo.samples_per_problem:
-        raise BadInput(
-            f"ppo.rollouts={ppo.rollouts} must be a multiple of ppo.samples_per_problem={ppo.samples_per_problem}."
-        )
-
-
-def _check_stage(name: str, stage: SFTConfig) -> None:
-    if stage.schedule_epochs is not None and stage.schedule_epochs < stage.epochs:
-        raise BadInput(
-            f"{name}.schedule_epochs={stage.schedule_epochs} is less than {name}.epochs={stage.epochs}, so the "
-            "learning rate would end too early; raise it, or leave it null."
         )

@@ -96,9 +96,10 @@ class SweepsConfig:
             "docs/metrics.md, its last value; several make a Pareto set"
         ),
     ] = field(default_factory=lambda: ["accuracy"])
-    direction: Annotated[list[str], doc("maximize or minimize, one for each objective")] = field(
-        default_factory=lambda: ["maximize"]
-    )
+    direction: Annotated[
+        list[str],
+        doc("maximize or minimize, one for each objective; empty: the way that is better by docs/metrics.md"),
+    ] = field(default_factory=list)
     trials: Annotated[
         Optional[int], doc("trials in the end; null: every point of a grid, 20 otherwise", unit="trials", ge=1)
     ] = None

@@ -1,14 +1,14 @@
 """Chain of thought: how reasoning is written and read back."""
 
 from reft_lab.answers.settings import AnswersConfig
-from reft_lab.cot.format import CotFormat, Stage
+from reft_lab.cot.format import CotFormat, Prompts
 from reft_lab.cot.natural import NaturalFormat
 from reft_lab.cot.program import ProgramFormat
 from reft_lab.cot.settings import CotConfig
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramRunner
 
-__all__ = ["CotFormat", "NaturalFormat", "ProgramFormat", "Stage", "make_format"]
+__all__ = ["CotFormat", "NaturalFormat", "ProgramFormat", "Prompts", "make_format"]
 
 
 def make_format(cot: CotConfig, answers: AnswersConfig, runner: ProgramRunner, slots: bool) -> CotFormat:

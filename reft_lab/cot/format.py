@@ -10,7 +10,7 @@ from reft_lab.answers.outcome import Outcome
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
 
-Stage = Literal["sft", "rl"]
+Prompts = Literal["sft", "rl"]
 
 _REASONING = "\nAnswer reasoning:\n"
 _NEXT_QUESTION = re.compile(r"(?<=\S)\s*\n[ \t#*]*Question(?:[ \t]*\d+)?[ \t]*:")
@@ -19,10 +19,10 @@ _NEXT_QUESTION = re.compile(r"(?<=\S)\s*\n[ \t#*]*Question(?:[ \t]*\d+)?[ \t]*:"
 class CotFormat(Protocol):
     """How a problem is put to the policy, and how its response is read back."""
 
-    def prompt(self, problem: Problem, stage: Stage) -> str:
+    def prompt(self, problem: Problem, stage: Prompts) -> str:
         """What the policy is given."""
 
-    def completion(self, problem: Problem, stage: Stage) -> str:
+    def completion(self, problem: Problem, stage: Prompts) -> str:
         """The gold reasoning that follows `prompt`: both together are the whole example, but for the eos token.
 
         Raises:

@@ -12,7 +12,7 @@ from reft_lab.answers.numbers import read_number
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.answers.typography import last_box
-from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
+from reft_lab.cot.format import Prompts, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.data.problem import Problem
 
 _ANSWER_LINE = re.compile(r"therefore,? the (?:(?:final|correct) )?answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
@@ -25,10 +25,10 @@ class NaturalFormat:
 
     answers: AnswersConfig
 
-    def prompt(self, problem: Problem, stage: Stage) -> str:
+    def prompt(self, problem: Problem, stage: Prompts) -> str:
         return question_prompt(problem.question)
 
-    def completion(self, problem: Problem, stage: Stage) -> str:
+    def completion(self, problem: Problem, stage: Prompts) -> str:
         return gold_reasoning(problem)
 
     def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:

@@ -11,7 +11,7 @@ from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by
 from reft_lab.answers.letters import option_letters
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
-from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
+from reft_lab.cot.format import Prompts, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.cot.program_text import HEADER, body, with_docstring
 from reft_lab.cot.settings import CotConfig
 from reft_lab.cot.slots import signature, slot_program, slot_question
@@ -46,14 +46,14 @@ class ProgramFormat:
     runner: ProgramRunner
     slots: bool = False
 
-    def prompt(self, problem: Problem, stage: Stage) -> str:
+    def prompt(self, problem: Problem, stage: Prompts) -> str:
         if self.slots:
             slotted = slot_question(problem.question)
             return question_prompt(slotted.text) + signature(slotted.numbers) + "\n"
         trigger = with_docstring(HEADER, problem.question) if self._has_trigger(stage) else ""
         return question_prompt(problem.question) + trigger
 
-    def completion(self, problem: Problem, stage: Stage) -> str:
+    def completion(self, problem: Problem, stage: Prompts) -> str:
         program = gold_reasoning(problem)
         if not self._has_trigger(stage):
             return program
@@ -81,8 +81,8 @@ class ProgramFormat:
         header = signature(slot_question(problem.question).numbers) if self.slots else HEADER
         return extract(f"{header}\n{response}", self.cot.cut_at_blank_line)
 
-    def _has_trigger(self, stage: Stage) -> bool:
-        return self.slots or (self.cot.sft_trigger if stage == "sft" else self.cot.rl_trigger)
+    def _has_trigger(self, stage: Prompts) -> bool:
+        return self.slots or (self.cot.rl_trigger if stage == "rl" else self.cot.sft_trigger)
 
     def _outcome(self, problem: Problem, result: ProgramResult) -> Outcome:
         gold = None if problem.is_choice else float(problem.answer)

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reft_lab.dashboard.build import grid, runs_of_study
-from reft_lab.dashboard.panels import Differences, Importance, Lines, Panel, Parallel, tenths
-from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY
+from reft_lab.dashboard.panels import Differences, Importance, Lines, Panel, Parallel, grid, runs_of_study
+from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY, curve
 from reft_lab.dashboard.study import ablation_table, varied
+from reft_lab.metrics import TENTHS, find, headlines, members
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import Report
 
     from reft_lab.analysis import Runs
 
+BY_POSITION = find("position/kl/TENTH")
 CURVES: tuple[Panel, ...] = (
-    Lines("Greedy accuracy on dev", ("eval/accuracy",), "share right"),
-    Lines("Reward of the rollouts", ("rollout/reward",), "reward", smoothing=0.8),
-    Lines("KL to the warm-up policy", ("ppo/kl_ref",), "nats a response"),
-    Lines("Entropy of the policy", ("ppo/entropy_response",), "nats a response"),
-    Lines("Length of a sampled response", ("rollout/length",), "tokens"),
-    Lines("Explained variance of the value model", ("ppo/explained_variance",)),
+    *(curve(metric) for metric in headlines()),
     Lines(
-        "KL in the first and last tenth of a response", tenths("position/kl")[:: len(tenths("")) - 1], "nats a token"
+        f"{BY_POSITION.label}: the first and the last tenth of a response",
+        members(BY_POSITION.name)[:: len(TENTHS) - 1],
+        BY_POSITION.unit,
     ),
-    Lines("Loss of the warm-up", ("warmup/loss",), "nats a token", smoothing=0.6),
 )
 
 

@@ -1,4 +1,9 @@
-"""The W&B server: whether one can talk to it, and what a project has already."""
+"""The W&B server: whether one can talk to it, and what a project has already.
+
+The only place that reaches into private parts of wandb_workspaces, whose public interface makes a new workspace with
+every save, unless it is given the address of the one that is there: which workspaces a project has is asked by the
+library's own GraphQL helper, and the library's objects are told which view they are. pyproject.toml pins its version.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import is_logged_in, one_line, server_url, why_unreachable
+from reft_lab.text import one_line
+from reft_lab.tracking.wandb_settings import is_logged_in, server_url, why_unreachable
 
 WORKSPACES, REPORTS = "project-view", "runs"  # kinds of views, as W&B calls them
 TIMEOUT = 20  # seconds that the server may take for an answer
@@ -69,7 +75,7 @@ def asking(what: str) -> Iterator[None]:
     except BadInput:
         raise
     except Exception as error:  # of many kinds, none of which is ours
-        reason = one_line(error).rstrip(".") or type(error).__name__
+        reason = one_line(error).rstrip(".")
         raise BadInput(f"{what}: the W&B server {url} refuses: {reason}.") from error
 
 
@@ -80,6 +86,17 @@ def find_view(entity: str, project: str, kind: str, title: str) -> View | None:
         BadInput: there is no such project.
     """
     return next((view for view in _views(entity, project, kind) if view.title == title), None)
+
+
+def replaces(workspace: Any, view: View) -> None:
+    """Have `workspace.save()` change a workspace that is there, where it would make another one."""
+    workspace._internal_id, workspace._internal_name = view.id, view.name
+
+
+def specification(made: Any) -> dict[str, Any]:
+    """What a workspace or report would send to the server."""
+    dumped: dict[str, Any] = made._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
+    return dumped
 
 
 def _views(entity: str, project: str, kind: str) -> Iterator[View]:

@@ -17,7 +17,7 @@ from reft_lab.data.problem import Problem
 from reft_lab.data.records import Record, Unusable
 from reft_lab.data.report import DataReport, Splits
 from reft_lab.data.settings import DataConfig
-from reft_lab.data.sources import Found, read_sources
+from reft_lab.data.sources import RawSplits, read_sources
 from reft_lab.data.splits import carve, subset, without
 from reft_lab.errors import BadInput
 
@@ -80,7 +80,7 @@ def _arithmetic(config: DataConfig, cot: str) -> Splits:
     return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)))
 
 
-def _numeric(found: Found, name: str, notes: list[str]) -> dict[str, list[Record]]:
+def _numeric(found: RawSplits, name: str, notes: list[str]) -> dict[str, list[Record]]:
     """The records of each split whose right option is a number."""
     splits: dict[str, list[Record]] = {}
     for split, records in found.by_split.items():

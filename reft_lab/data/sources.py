@@ -16,7 +16,7 @@ _OWN_FORMAT = {"gsm8k": "gsm8k", "svamp": "svamp", "mathqa": "mathqa", "mathqa_n
 
 
 @dataclass(frozen=True)
-class Found:
+class RawSplits:
     """What the sources hold.
 
     Attributes:
@@ -32,7 +32,7 @@ class Found:
     keys: tuple[str, ...] = ()
 
 
-def read_sources(config: DataConfig, cot: str) -> Found:
+def read_sources(config: DataConfig, cot: str) -> RawSplits:
     """Read what `config` names: its files and, where they hold no training split, what `config.source` says.
 
     Raises:
@@ -55,7 +55,7 @@ def read_sources(config: DataConfig, cot: str) -> Found:
     broken = [line for batch in batches.values() for line in batch.broken]
     read = [note for batch in batches.values() for note in batch.notes]
     keys = next((batches[split].keys for split in ("train", "dev") if split in batches), ())
-    return Found(by_split, broken, notes + read + _foreign(by_split, config.name), keys)
+    return RawSplits(by_split, broken, notes + read + _foreign(by_split, config.name), keys)
 
 
 def _foreign(by_split: dict[str, list[Record]], name: str) -> list[str]:

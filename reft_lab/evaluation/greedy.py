@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.cot.format import CotFormat, Stage
+from reft_lab.cot.format import CotFormat, Prompts
 from reft_lab.data.problem import Problem
 from reft_lab.evaluation.judging import Judging
 from reft_lab.evaluation.score import Score, score
@@ -52,7 +52,7 @@ def evaluate(
     form: CotFormat,
     codec: Codec,
     *,
-    stage: Stage = "rl",
+    stage: Prompts = "rl",
     max_new_tokens: int,
     total_tokens: int | None = None,
     cut_prompts_at: int | None = None,

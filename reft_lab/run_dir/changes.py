@@ -11,17 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from reft_lab.config.options import options
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS, STAGES
+from reft_lab.methods.sft import WARMUP
 
 # Options, and sections as a whole: how long, how often one looks, what is recorded, how the arithmetic is done.
 MAY_CHANGE = (
-    "ppo.iterations",
-    "ppo.data_epochs",
-    "ppo.eval_every",
-    "ppo.eval_every_epochs",
-    "warmup.epochs",
-    "warmup.eval_every",
-    "sft.epochs",
-    "sft.eval_every",
+    *(f"{stage.section}.{option}" for stage in STAGES.values() for option in stage.may_change),
     "alarms",
     "study",
     "checkpoint",
@@ -122,28 +117,22 @@ def refuse_others(found: Iterable[Change], directory: object) -> None:
 
 def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether `wanted` may train on after `saved` is done."""
-    supervised = wanted["method"] == "sft" or wanted["baseline"] == "sft"
-    if supervised and wanted["sft.epochs"] > saved["sft.epochs"]:
-        return True
-    if wanted["method"] == "sft":
-        return False
-    before, after = saved["ppo.iterations"], wanted["ppo.iterations"]
-    if before is None and after is None:
-        return bool(wanted["ppo.data_epochs"] > saved["ppo.data_epochs"])
-    # How many iterations `data_epochs` comes to depends on the data, so the run finds out itself.
-    return before is None or after is None or after > before
+    last = [METHODS[wanted[key]].last for key in ("method", "baseline") if wanted[key] is not None]
+    return any(stage.is_longer(_section(saved, stage.section), _section(wanted, stage.section)) for stage in last)
 
 
 def _judged(key: str, saved: Mapping[str, Any], new: Any, warmup_is_over: bool) -> Change:
     reason = ""
-    if key in ("warmup.epochs", "sft.epochs"):
-        stage = key.partition(".")[0]
-        flexible = saved[f"{stage}.schedule"] == "constant" and saved[f"{stage}.lr_warmup_fraction"] == 0
-        if key == "warmup.epochs" and warmup_is_over:
-            reason = "the warm-up is over"
-        elif saved[f"{stage}.schedule_epochs"] is None and not flexible:
-            reason = f"the learning rate is laid out for {saved[key]} epochs"
+    for stage in STAGES.values():
+        if key == f"{stage.section}.{stage.length}":
+            is_over = stage.name == WARMUP.name and warmup_is_over
+            reason = f"the {stage.label} is over" if is_over else stage.why_fixed(_section(saved, stage.section))
     return Change(key, saved[key], new, _may_change(key) and not reason, reason)
+
+
+def _section(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options of a section, by their names in it."""
+    return {key.partition(".")[2]: value for key, value in options.items() if key.partition(".")[0] == name}
 
 
 def _may_change(key: str) -> bool:

@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from reft_lab.errors import RunFailed
+from reft_lab.run_dir.files import RESERVE
 from reft_lab.sealed import sync_folder
 
 ADVICE = {
@@ -19,7 +21,6 @@ ADVICE = {
     errno.EROFS: "make its file system writable again",
     errno.EIO: "see to its disk",
 }
-RESERVE = ".reserve"
 RESERVED_BYTES = 64 * 1024
 
 
@@ -63,6 +64,33 @@ class Reserve:
         """Make the space free."""
         with suppress(OSError):
             self._file.unlink()
+
+
+def append(path: Path, data: bytes) -> None:
+    """Write at the end of a file, which is made where it is missing: all of `data`, or nothing.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    with path.open("ab", buffering=0) as file:
+        write_whole(file, data)
+
+
+def write_whole(file: FileIO, data: bytes) -> None:
+    """Write to a file that is open for appending without a buffer: all of `data`, or nothing.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    left = memoryview(data)
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        with suppress(OSError):
+            file.truncate(size)
+        raise
 
 
 def replace(path: Path, text: str) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.methods.reft import ReFT
-from reft_lab.methods.sft import SFT
+from reft_lab.methods import METHODS
+from reft_lab.methods.base import Stage
 from reft_lab.policy import saving
 from reft_lab.sealed import damage, link, recover, sealed
 
 LAST, BEST, WARMUP = "last", "best", "warmup"
 TENSORS, FACTS = "state.safetensors", "state.json"
+AFTER_WARMUP = {stage.name for method in METHODS.values() for stage in method.stages[1:]}
 
 
 class Checkpoints:
@@ -28,7 +29,7 @@ class Checkpoints:
     Attributes:
         folder: its place.
         best: the best policy so far by the selection split, a plain transformers folder.
-        warmup: the policy after warm-up, which is ReFT's reference.
+        warmup: the policy after warm-up, which reinforcement takes for its reference.
     """
 
     def __init__(self, folder: Path, keep: int):
@@ -38,7 +39,7 @@ class Checkpoints:
         self.best = folder / BEST
         self.warmup = folder / WARMUP
 
-    def save(self, stage: SFT | ReFT, facts: dict[str, Any]) -> None:
+    def save(self, stage: Stage, facts: dict[str, Any]) -> None:
         """Write the full state: weights, optimiser state and counters of `stage`, the best policy so far, and `facts`.
 
         The best policy is a second name for the same files, so it takes no room; with it the state stays whole when a
@@ -73,14 +74,14 @@ class Checkpoints:
         recover(self.folder / LAST)
         for folder in self._states():
             problem = damage(folder)
-            if problem is None and self.facts(folder)["stage"] == "reft" and damage(self.warmup):
+            if problem is None and self.facts(folder)["stage"] in AFTER_WARMUP and damage(self.warmup):
                 problem = f"it needs {self.warmup}, and there {damage(self.warmup)}"
             if problem is None:
                 return folder, notes
             notes.append(f"the checkpoint {folder} cannot be used: {problem}.")
         return None, notes
 
-    def load(self, folder: Path, stage: SFT | ReFT) -> None:
+    def load(self, folder: Path, stage: Stage) -> None:
         """Put the state in `folder` into a stage made from the same config."""
         from safetensors.torch import load_file
 
@@ -140,7 +141,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _weights(stage: SFT | ReFT) -> dict[str, Tensor]:
+def _weights(stage: Stage) -> dict[str, Tensor]:
     """The policy's weights, a tensor that is shared under several names once."""
     seen: set[int] = set()
     return {

@@ -1,4 +1,4 @@
-"""One experiment, begun or gone on with: data -> policy -> warm-up -> ReFT -> evaluation -> result."""
+"""One experiment, begun or gone on with: data -> policy -> the stages of its method -> evaluation -> result."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
-from reft_lab.runner.baseline import SFTBaseline
+from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
-from reft_lab.runner.method import train
 from reft_lab.runner.progress import Progress
+from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.space import check_space
-from reft_lab.runner.stages import Stages
-from reft_lab.tracking.display import Display
+from reft_lab.tracking.display import Display, Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 
-# Told the metrics of an evaluation of the final policy and its steps so far; says whether to stop there.
 Report = Callable[[int, dict[str, float]], bool]
 
 
@@ -42,7 +42,8 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         config: the experiment, checked.
         directory: the run directory; made if it does not exist.
         display: where progress is shown; the terminal if not given.
-        report: how a trial tells its study; None: it is no trial.
+        report: told the metrics of each evaluation of the stage that makes the final policy, and its steps so far;
+            the run stops where it says so. None: nobody is told.
 
     Returns:
         Accuracy of the chosen checkpoint on the selection split, which is what a search maximises; of a run that its
@@ -60,7 +61,11 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
         # Not before: what a signal raises while packages are imported, they catch and make something else of.
-        with Interruption(display.note) as interruption, closing(RunDirectory(directory)) as run_directory:
+        with (
+            Interruption(display.note) as interruption,
+            closing(RunDirectory(directory)) as run_directory,
+            display.kept_in(run_directory.log),
+        ):
             with interruption.unbroken():
                 run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
                 run_directory.write_config(config)
@@ -81,7 +86,7 @@ def resume(
         directory: its run directory.
         changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
         display: where progress is shown; the terminal if not given.
-        report: how a trial tells its study; None: it is no trial.
+        report: as for `run`.
 
     Returns:
         As `run`.
@@ -95,6 +100,7 @@ def resume(
     check_settings(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
+        display.kept_in(run_directory.log),
         ProgramRunner(config.programs) as programs,
     ):
         began = run_directory.passport()
@@ -111,6 +117,11 @@ def resume(
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
             return _go(setup, programs, run_directory, display, interruption, start, report)
+
+
+def _beside(config: Config, directory: Path) -> float:
+    """What a baseline does in its own process."""
+    return (resume if (directory / CONFIG).exists() else run)(config, directory, display=Silence())
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,8 @@ def _go(
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
-    result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
+    result: dict[str, Any] = {"name": config.name, "method": config.method, "label": setup.method.label}
+    result["seed"] = config.seed
     result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
     try:
         interruption.heed()  # before there was anything to stop
@@ -169,19 +181,17 @@ def _go(
             display.note(line)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
-        if config.baseline == "sft":
-            baseline = SFTBaseline(config, directory)
+        if config.baseline:
+            baseline = Baseline(config, directory, _beside)
             baseline.start()
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
-        loop = Loop(
-            start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms, report
-        )
-        stages = Stages(setup, loop)
-        warmed_up = train(setup, stages, start.state)
+        selection = Selection(setup, start.progress, tracker)
+        loop = Loop(selection, checkpoints, interruption, programs, config.checkpoint, config.alarms, report)
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
         for note in setup.notes:
             display.note(note)
-        result |= conclude(setup, stages, warmed_up)
+        result |= conclude(selection, checkpoints, warmed_up)
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result["seconds"] = dict(start.progress.seconds)
@@ -229,12 +239,12 @@ def _go(
     return float(result["final"][config.selection]["accuracy"])
 
 
-def _wait_for(baseline: SFTBaseline, progress: Progress, display: Display) -> dict[str, Any] | None:
+def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:
     before = time.monotonic()
     other = baseline.wait()
     progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
     if other["status"] != "finished":
-        display.note(f"the SFT baseline did not finish: {other['reason']}")
+        display.note(f"the {baseline.method.label} baseline did not finish: {other['reason']}")
     scores: dict[str, Any] | None = other.get("final")
     return scores
 

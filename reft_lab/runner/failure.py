@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import OutOfMemory, RunFailed, is_memory
-
-LOADING = "loading the model"
+from reft_lab.errors import LOADING, OutOfMemory, RunFailed, is_memory
 
 
 def resume_command(directory: Path, *overrides: str) -> str:

@@ -6,28 +6,28 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reft_lab.cot import Stage
+from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.data.families import Seen
-from reft_lab.errors import phase
+from reft_lab.errors import LOADING, phase
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.score import Score, score
+from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
-from reft_lab.runner.failure import LOADING
-from reft_lab.runner.setup import Setup
-from reft_lab.runner.stages import Stages
+from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.selection import Selection
 
 
-def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str, Any]:
+def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy | None) -> dict[str, Any]:
     """Evaluate the chosen checkpoint and the policy after warm-up; writes predictions.jsonl, returns what was found."""
-    progress, tracker = stages.progress, stages.tracker
+    setup, progress, tracker = selection.setup, selection.progress, selection.tracker
     with phase(LOADING):
-        saving.load_weights(setup.policy, stages.loop.checkpoints.best)
-    final, final_scores = _read_test(stages, setup.policy, progress.best.stage, progress.best.score)
+        saving.load_weights(setup.policy, checkpoints.best)
+    final, final_scores = _read_test(selection, setup.policy, progress.best.stage, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
-        warmup, warmup_scores = _read_test(stages, warmed_up, "sft", progress.warmup)
+        warmup, warmup_scores = _read_test(selection, warmed_up, WARMUP.prompts, progress.warmup)
     in_train = _in_train(setup.splits.train, final.problems)
     tracker.directory.write_predictions(_predictions(final, warmup, in_train))
     return {
@@ -46,17 +46,17 @@ def conclude(setup: Setup, stages: Stages, warmed_up: Policy | None) -> dict[str
 
 
 def _read_test(
-    stages: Stages, policy: Policy, stage: Stage, selection: Score | None
+    selection: Selection, policy: Policy, prompts: Prompts, known: Score | None
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """The test set under `policy`, which `stage` trained, and the scores on dev and test.
+    """The test set under `policy`, which was trained on such `prompts` last, and the scores on dev and test.
 
-    Those on the selection split are known already, as `selection`.
+    Those on the selection split are `known` already.
     """
-    config, splits = stages.setup.config, stages.setup.splits
-    dev = selection if config.selection == "dev" else None
+    config, splits = selection.setup.config, selection.setup.splits
+    dev = known if config.selection == "dev" else None
     if dev is None:
-        dev = stages.evaluate(policy, splits.dev[: config.eval.dev_limit], stage, title="dev").score
-    test = stages.evaluate(policy, splits.test[: config.eval.test_limit], stage, title="test")
+        dev = selection.evaluate(policy, splits.dev[: config.eval.dev_limit], prompts, title="dev").score
+    test = selection.evaluate(policy, splits.test[: config.eval.test_limit], prompts, title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 

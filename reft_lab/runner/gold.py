@@ -13,7 +13,7 @@ from reft_lab.cot import CotFormat
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
-from reft_lab.methods.examples import Example
+from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.tokenizer import Codec
 
 SHOWN = 30

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
-from reft_lab.cot import CotFormat, Stage, make_format
+from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
-from reft_lab.errors import BadInput, OutOfMemory, phase
-from reft_lab.methods.examples import Example
+from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
+from reft_lab.methods import method_of
+from reft_lab.methods.base import Method
+from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
 from reft_lab.rewards import resolve
-from reft_lab.runner.failure import LOADING, too_large
+from reft_lab.runner.failure import too_large
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
@@ -53,6 +55,11 @@ class Setup:
     policy: Policy
     reward: Callable[[Outcome], float]
     notes: list[str]
+
+    @property
+    def method(self) -> Method:
+        """What trains the policy, under the run's own label."""
+        return method_of(vars(self.config))
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids.
@@ -100,11 +107,12 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
-    def longest_prompt(self, stage: Stage) -> int:
-        """Tokens after which a prompt is cut in the evaluation of a stage, with cot.too_long=cut."""
-        if stage == "rl":
+    def longest_prompt(self, prompts: Prompts) -> int:
+        """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
+        if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        return (self.config.sft if self.config.method == "sft" else self.config.warmup).max_tokens
+        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
+        return int(getattr(self.config, first.section).max_tokens)
 
     @property
     def _cuts(self) -> bool:
@@ -153,6 +161,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
             lm = loading.load_model(config.model, tokenizer, config.seed)
             policy = Policy(
                 lm,
+                critic=method_of(vars(config)).has_critic(config),
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
                 value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
                 precision=config.trainer.precision,

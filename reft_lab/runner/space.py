@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.policy.model import Policy
 
 # Records, predictions, tokenizers and W&B's files.
@@ -32,16 +33,16 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     """The most that the checkpoints of a run take, one that is being written included.
 
     A full state holds the weights and AdamW's two moments in fp32; an exported policy holds the weights. Each kept
-    state may hold another best policy. A separate value model is another trunk, in ReFT's states and policies only.
+    state may hold another best policy, and what a warm-up led to is kept once more. A separate value model is another
+    trunk, in the states and policies of a method with a critic only.
     """
     weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
-    reft = weights
-    if config.model.value == "separate":
-        reft += sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
-    states = 4 * config.checkpoint.keep + 5
-    supervised = states * weights if config.method == "sft" or config.baseline else 0
-    reinforced = states * reft + weights if config.method == "reft" else 0
-    return supervised + reinforced + SMALL_FILES
+    trunk = sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
+    states, total = 4 * config.checkpoint.keep + 5, SMALL_FILES
+    for method in (METHODS[name] for name in (config.method, config.baseline) if name):
+        separate = config.model.value == "separate" and method.has_critic(config)
+        total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
+    return total
 
 
 def in_words(size: float) -> str:

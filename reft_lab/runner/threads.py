@@ -69,7 +69,7 @@ def _time(policy: Policy, parameters: list[torch.nn.Parameter], tokens: int, can
     def one_pass(rows: int) -> float:
         started = time.perf_counter()
         scores = score(policy, [prompt] * rows, [response] * rows, pad_id=0)
-        loss = scores.values.sum() - scores.logprobs.sum()
+        loss = -scores.logprobs.sum() if scores.values is None else scores.values.sum() - scores.logprobs.sum()
         torch.autograd.grad(loss, parameters, allow_unused=True)  # unlike backward(), leaves .grad alone
         return time.perf_counter() - started
 

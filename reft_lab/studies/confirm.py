@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
 from reft_lab.compose.words import as_text
+from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.saved import RESULT
+from reft_lab.run_dir.files import RESULT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import best_of, setting
-from reft_lab.studies.outcome import Outcome
-from reft_lab.studies.slot import Doer, words_of
+from reft_lab.studies.run_outcome import RunOutcome
+from reft_lab.studies.terminal import best_of, setting
+from reft_lab.studies.trial_runs import Execute, words_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -27,11 +29,11 @@ FRESH = 1000  # the first of the fresh seeds
 
 
 def confirm(
-    trials: Sequence[FrozenTrial], definition: Definition, doers: Sequence[Doer], say: Callable[[str], None]
+    trials: Sequence[FrozenTrial], definition: Definition, workers: Sequence[Execute], say: Callable[[str], None]
 ) -> None:
     """Run both on the same fresh seeds and compare them on the test set, which the search never read.
 
-    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `doers`.
+    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `workers`.
     """
     from optuna.trial import TrialState
 
@@ -50,7 +52,7 @@ def confirm(
         for name, words in sides.items()
         for seed in seeds
     ]
-    for outcome in _done(jobs, doers):
+    for outcome in _done(jobs, workers):
         if outcome.status != "finished":
             say(f"not confirmed: {outcome.reason}")
             return
@@ -62,7 +64,7 @@ def confirm(
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
-        f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
+        f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "
         f"setting; {_in_words(difference)}"
     )
 
@@ -72,28 +74,28 @@ def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: s
     return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
-def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execute]) -> list[RunOutcome]:
     """What became of the runs, in order."""
-    free: SimpleQueue[Doer] = SimpleQueue()
-    for do in doers:
-        free.put(do)
+    free: SimpleQueue[Execute] = SimpleQueue()
+    for execute in workers:
+        free.put(execute)
 
-    def one(job: tuple[Path, tuple[str, ...]]) -> Outcome:
-        do = free.get()
+    def one(job: tuple[Path, tuple[str, ...]]) -> RunOutcome:
+        execute = free.get()
         try:
-            return do(*job)
+            return execute(*job)
         finally:
-            free.put(do)
+            free.put(execute)
 
-    with ThreadPoolExecutor(len(doers), "confirm") as pool:
+    with ThreadPoolExecutor(len(workers), "confirm") as pool:
         return list(pool.map(one, jobs))
 
 
 def _in_words(difference: Mean) -> str:
-    mean = 100 * difference.mean
+    mean = points(difference.mean)
     if not difference.known:
-        return f"a difference of {mean:+.1f} points on one seed, which says little."
-    shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+        return f"a difference of {mean} points on one seed, which says little."
+    shown = f"{mean} points (95 % interval {interval_in_points(difference.low, difference.high)})"
     return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
 
 
@@ -106,5 +108,6 @@ def _first_words(definition: Definition) -> tuple[str, ...]:
 
 
 def _test_accuracy(directory: Path) -> float:
-    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    result = read_object(directory / RESULT)
+    assert result is not None, "only runs that finished are compared"
     return float(result["final"]["test"]["accuracy"])

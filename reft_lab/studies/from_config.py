@@ -21,9 +21,10 @@ from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
 from reft_lab.config.wording import wrong_folder_name
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.run_dir.changes import flat
-from reft_lab.studies.definition import Definition, Objective
-from reft_lab.studies.metrics import check_metric
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.objective import objectives
 from reft_lab.studies.parameter import Parameter
 from reft_lab.studies.sense import check_sampler, check_storage
 from reft_lab.studies.space import check_values, from_entry, from_override
@@ -57,7 +58,7 @@ def from_config(composed: Composed) -> Definition:
         space=space,
         fixed=fixed,
         first=_first(sweeps, given, space),
-        objectives=_objectives(sweeps, meant.method),
+        objectives=objectives(sweeps, meant.method, critic=METHODS[meant.method].has_critic(meant)),
         trials=_trials(sweeps, space),
         sampler=sweeps.sampler,
         pruner=sweeps.pruner,
@@ -163,25 +164,6 @@ def _first(sweeps: SweepsConfig, given: Sequence[Override], space: Sequence[Para
         searched = {key: value for key, value in values.items() if key not in fixed}
         settings.append(check_values(searched, space, f"sweeps.first, entry {number},"))
     return tuple(settings)
-
-
-def _objectives(sweeps: SweepsConfig, method: str) -> tuple[Objective, ...]:
-    metrics, directions = sweeps.objective, sweeps.direction
-    if not metrics:
-        raise BadInput("sweeps.objective is empty; give at least one, as in sweeps.objective=[accuracy].")
-    if len(directions) != len(metrics):
-        raise BadInput(
-            f"sweeps.objective has {len(metrics)} and sweeps.direction {len(directions)} entries; "
-            "give one direction for each objective."
-        )
-    for direction in directions:
-        if direction not in ("maximize", "minimize"):
-            raise BadInput(f"sweeps.direction has {direction}; it takes maximize and minimize.")
-    if len(set(metrics)) < len(metrics):
-        raise BadInput("sweeps.objective names a metric twice; name each once.")
-    for metric in metrics:
-        check_metric(metric, method)
-    return tuple(Objective(metric, direction) for metric, direction in zip(metrics, directions, strict=True))
 
 
 def _trials(sweeps: SweepsConfig, space: Sequence[Parameter]) -> int:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.compose.experiment_file import as_file
 from reft_lab.run_dir import disk
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import best_of, setting, told
 from reft_lab.studies.pictures import PAGE, write_pictures
+from reft_lab.studies.terminal import best_of, setting, told
+from reft_lab.text import one_line
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -50,9 +51,8 @@ def write_report(definition: Definition, say: Callable[[str], None]) -> None:
 
     try:
         say(f"report: {_from_here(study_report(definition.folder))}")
-    except Exception as error:  # whatever it is, the study is worth more
-        first = " ".join(str(error).split())[:160] or type(error).__name__
-        say(f"no report was written ({first}); try `reft report {_from_here(definition.folder)}`.")
+    except Exception as error:  # no trouble with a page may end a study
+        say(f"no report was written ({one_line(error)}); try `reft report {_from_here(definition.folder)}`.")
 
 
 def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:

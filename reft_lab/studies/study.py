@@ -20,12 +20,13 @@ from reft_lab.signals import heard_stops, let_go_of_lost_terminal
 from reft_lab.studies import process
 from reft_lab.studies.confirm import confirm
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import TrialLines
-from reft_lab.studies.outcome import Outcome
 from reft_lab.studies.results import leave_behind, write_report, write_table
-from reft_lab.studies.slot import Doer, GivenBack, log_of, work_on
-from reft_lab.studies.storage import open_study, shown
+from reft_lab.studies.run_outcome import RunOutcome
+from reft_lab.studies.storage import shown
+from reft_lab.studies.terminal import TrialLines
+from reft_lab.studies.trial_runs import Execute, GivenBack, log_of, work_on
 from reft_lab.studies.trials import Trials
+from reft_lab.text import one_line
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -50,18 +51,18 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
         RunFailed: too many trials failed.
         Interrupted: a signal stopped it; the trials under way go on when it does.
     """
-    trials = Trials(open_study(definition), definition)
+    trials = Trials(definition)
     lines = TrialLines(definition, say)
     stop = process.Stop()
-    doers = [_doer(definition, stop, launcher, slot) for slot in range(definition.workers)]
+    workers = [_worker(definition, stop, launcher, number) for number in range(definition.workers)]
     try:
         lines.begin(trials.all())
-        with _heard(stop, jobs=launcher is not None), _reached(definition):
-            _work(trials, lines, stop, doers)
+        with _stopped_by_signals(stop, jobs=launcher is not None), _storage_errors_explained(definition):
+            _work(trials, lines, stop, workers)
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
-                confirm(trials.all(), definition, doers, say)
+                confirm(trials.all(), definition, workers, say)
             if stop.number is None:
                 write_report(definition, say)
     finally:
@@ -94,22 +95,24 @@ def failures(trials: Trials) -> str | None:
     )
 
 
-def _work(trials: Trials, lines: TrialLines, stop: process.Stop, doers: Sequence[Doer]) -> None:
-    """All trials, one slot for each of `doers`."""
+def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequence[Execute]) -> None:
+    """All trials, shared out among `workers`."""
     failure = threading.Event()
-    with ThreadPoolExecutor(len(doers), "slot") as pool:
-        pending = {pool.submit(_slot, trials, lines, stop, failure, do) for do in doers}
+    with ThreadPoolExecutor(len(workers), "worker") as pool:
+        pending = {pool.submit(_work_on_trials, trials, lines, stop, failure, execute) for execute in workers}
         try:
             while pending:  # in steps, so that signals are heard
                 done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
-                for slot in done:
-                    slot.result()
+                for worker in done:
+                    worker.result()
         except BaseException:
             stop.ask(stop.number or signal.SIGTERM)
             raise
 
 
-def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, do: Doer) -> None:
+def _work_on_trials(
+    trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, execute: Execute
+) -> None:
     """Work on one trial after the other until there is none left, also none that another sweep might leave."""
     while not stop.event.is_set() and not failure.is_set():
         trial = trials.take()
@@ -120,7 +123,7 @@ def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: thread
             continue
         lines.started(trial.number)
         try:
-            work_on(trial, trials, do)
+            work_on(trial, trials, execute)
         except GivenBack:
             continue
         with trials.alone():
@@ -130,22 +133,22 @@ def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: thread
             failure.set()
 
 
-def _doer(definition: Definition, stop: process.Stop, launcher: Launcher | None, slot: int) -> Doer:
-    """What does the runs of a slot."""
+def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | None, number: int) -> Execute:
+    """What executes the runs of a worker, one after the other."""
     if launcher is not None:
         from reft_lab.studies.launching import by_launcher
 
         return by_launcher(launcher, definition, stop)
-    gpu = None if definition.gpus is None else definition.gpus[slot % len(definition.gpus)]
+    gpu = None if definition.gpus is None else definition.gpus[number % len(definition.gpus)]
 
-    def do(directory: Path, words: tuple[str, ...]) -> Outcome:
-        return process.do(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
+    def execute(directory: Path, words: tuple[str, ...]) -> RunOutcome:
+        return process.execute(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
 
-    return do
+    return execute
 
 
 @contextmanager
-def _reached(definition: Definition) -> Iterator[None]:
+def _storage_errors_explained(definition: Definition) -> Iterator[None]:
     """Inside, a storage that is gone ends the study with one sentence."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
@@ -153,15 +156,14 @@ def _reached(definition: Definition) -> Iterator[None]:
     try:
         yield
     except (OptunaError, SQLAlchemyError, OSError) as error:
-        first = " ".join(str(error).split())[:160] or type(error).__name__
         raise RunFailed(
-            f"the study in {shown(definition.storage)} cannot be reached any more ({first}); the runs are kept, and "
-            "the same command goes on with them."
+            f"the study in {shown(definition.storage)} cannot be reached any more ({one_line(error)}); the runs are "
+            "kept, and the same command goes on with them."
         ) from error
 
 
 @contextmanager
-def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
+def _stopped_by_signals(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
     """Inside, a signal that stops a run asks all runs to stop, and the second one ends them at once.
 
     Jobs of a launcher may be on other machines, where no signal of ours reaches them: they are waited for, and with

@@ -11,9 +11,9 @@ from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.text import one_line
 from reft_lab.tracking import wandb_run
 from reft_lab.tracking.display import Display
-from reft_lab.tracking.wandb_mode import one_line
 
 
 class Tracker:
@@ -91,6 +91,6 @@ class Tracker:
     def _wandb_may_fail(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # whatever it is, the run is worth more
+        except Exception as error:  # no trouble with it may end a run
             self._wandb = None
-            self.display.note(f"W&B stopped ({one_line(error) or type(error).__name__}); metrics.jsonl has everything.")
+            self.display.note(f"W&B stopped ({one_line(error)}); metrics.jsonl has everything.")

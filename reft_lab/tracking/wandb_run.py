@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.errors import RunFailed
 from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.files import WANDB
 from reft_lab.signals import children_are_spared
-from reft_lab.tracking.wandb_artifact import log_checkpoint
-from reft_lab.tracking.wandb_folders import staged, supersede
+from reft_lab.text import one_line
+from reft_lab.tracking.wandb_artifacts import SAMPLES, log_checkpoint, table
 from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags
-from reft_lab.tracking.wandb_mode import choose_mode, one_line
-from reft_lab.tracking.wandb_replay import replay
-from reft_lab.tracking.wandb_tables import SAMPLES, by_step, table
+from reft_lab.tracking.wandb_settings import choose_mode
 
 START_TIMEOUT = 90.0  # seconds that W&B may take to begin offline, on a machine that is busy
 FINISH_TIMEOUT = 60.0  # seconds that the last uploads may take; what is left stays on disk, for `wandb sync`
+SUPERSEDED = "superseded"  # folder of sessions that a newer one replaces
 
 
 class WandbRun:
@@ -70,18 +72,8 @@ class WandbRun:
             seconds: the stopwatch of the run now. Lines are dated as if the run had never stopped.
         """
         began = time.time() - seconds
-        bare: list[tuple[int, Mapping[str, float]]] = []
-        for step, line, samples in by_step(directory.metrics(), directory.samples()):
-            if step < self.first:
-                continue
-            row = line | {"_timestamp": began + line["seconds"]}
-            if samples:
-                replay(self._run, bare)
-                bare = []
-                self.log(step, row, samples)
-            else:
-                bare.append((step, row))
-        replay(self._run, bare)
+        for step, line, samples in _by_step(directory.metrics(), directory.samples()):
+            self.log(step, line | {"_timestamp": began + line["seconds"]}, samples)
 
     def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
         """Close the run; a second run of the same process would otherwise join it.
@@ -114,13 +106,13 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
     mode, note = choose_mode(config)
     if mode == "disabled":
         return None, note
-    folder = directory.path / "wandb"
+    folder = directory.path / WANDB
     # W&B keeps caches and staging outside of `dir` unless told otherwise.
     for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR"):
         os.environ[name] = str(folder / name.split("_")[1].lower())
     import wandb
 
-    with directory.writing("wandb"):
+    with directory.writing(WANDB):
         folder.mkdir(exist_ok=True)
     passport = directory.passport()
     identity = {"id": secrets.token_hex(4)} | passport.get("wandb", {})
@@ -134,20 +126,20 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
             return begun, note
         except RunFailed:
             raise
-        except Exception as error:  # whatever it is, the run is worth more
+        except Exception as error:  # no trouble with W&B may end a run
             wandb.teardown()
             note = f"W&B: {one_line(error)}; the run goes on {'offline' if online else 'without it'}."
     return None, note
 
 
 def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: float, *, online: bool) -> WandbRun:
-    folder = directory.path / "wandb"
-    before = staged(folder)
+    folder = directory.path / WANDB
+    before = _staged(folder)
     run = _init(config, directory.path, identifier, online=online)
     define_metrics(run)
     begun = WandbRun(run, tags(config))
     begun.catch_up(directory, seconds)
-    supersede(folder, begun.folder.name, before)
+    _supersede(folder, begun.folder.name, before)
     return begun
 
 
@@ -161,7 +153,7 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
         entity=config.tracker.entity,
         group=config.tracker.group,
         name=config.name,
-        job_type=config.method,
+        job_type=config.label or config.method,
         tags=tags(config),
         config=asdict(config),
         dir=str(directory),
@@ -173,3 +165,51 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
             finish_timeout=FINISH_TIMEOUT,
         ),
     )
+
+
+def _by_step(
+    metrics: Iterator[dict[str, Any]], samples: Iterator[dict[str, Any]]
+) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
+    """The lines of metrics.jsonl, each with the records of samples.jsonl of its step; both files are in order of steps.
+
+    Yields:
+        The step, its numbers, its samples.
+    """
+    groups = groupby(samples, key=lambda record: record["step"])
+    step, group = next(groups, (None, iter(())))
+    for line in metrics:
+        while step is not None and step < line["step"]:
+            step, group = next(groups, (None, iter(())))
+        yield line["step"], line, list(group) if step == line["step"] else []
+
+
+def _staged(folder: Path) -> list[Path]:
+    """What W&B holds ready for uploads: tables of samples and lists of files, which a later `wandb sync` needs.
+
+    Args:
+        folder: the `wandb` folder of the run directory.
+    """
+    return list((folder / "data" / "artifacts" / "staging").glob("*"))
+
+
+def _supersede(folder: Path, current: str, staged_before: Iterable[Path] = ()) -> None:
+    """Put the folders of earlier sessions where `wandb sync` does not look, once the newest holds all they held.
+
+    The last ones put away before are deleted first, so a run that is resumed often does not fill the disk.
+
+    Args:
+        folder: the `wandb` folder of the run directory.
+        current: name of the folder of this session.
+        staged_before: what earlier sessions held ready, which nobody needs any more.
+    """
+    for path in staged_before:
+        path.unlink(missing_ok=True)
+    earlier = [path for path in folder.glob("*run-*") if path.is_dir() and not path.is_symlink()]
+    earlier = [path for path in earlier if path.name != current]
+    if not earlier:
+        return
+    away = folder / SUPERSEDED
+    shutil.rmtree(away, ignore_errors=True)
+    away.mkdir()
+    for path in earlier:
+        path.rename(away / path.name)

@@ -38,7 +38,7 @@ def test_answers_are_compared_problem_by_problem(reft: Reft) -> None:
     text = reft("compare", "multirun/kl/0", "multirun/kl/1").out
     assert f"B - A: +20.0 points on {PROBLEMS} test problems" in text
     assert f"McNemar p = {found.p:.2g})" in text
-    assert f"interval {100 * found.low:+.1f} to {100 * found.high:+.1f}" in text
+    assert f"interval {100 * found.low:+.1f} to {100 * found.high:+.1f}".replace("-", "−") in text
     assert "Right in both 2, only in A 2, only in B 4, in neither 2." in text
 
 

@@ -14,7 +14,8 @@ from reft_lab.compose.conf import register_schema
 from reft_lab.config.options import options, sections
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import MAY_CHANGE, STAYS
-from reft_lab.run_dir.saved import is_finished, read
+from reft_lab.run_dir.reading import is_finished
+from reft_lab.run_dir.saved import read
 from tests.command.begun import begun
 
 

@@ -15,8 +15,9 @@ from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
 from reft_lab.evaluation.greedy import evaluate
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import SFTConfig
-from reft_lab.methods.sft import SFT
+from reft_lab.methods.stages.supervised import SupervisedFineTuning
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
@@ -58,7 +59,9 @@ def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> flo
     )
     config = SFTConfig(epochs=150, batch_size=4, lr=8e-3, schedule="linear")
     policy = Policy(lm)
-    stage = SFT(policy, gold.examples, config, stage="sft", seed=0, pad_id=codec.pad_id, tokens_per_micro_batch=4096)
+    stage = SupervisedFineTuning(
+        policy, gold.examples, config, kind=STAGES["sft"], seed=0, pad_id=codec.pad_id, tokens_per_micro_batch=4096
+    )
     accuracy = 0.0
     while accuracy < 1 and not stage.done:
         for _ in range(6 * stage.steps_per_epoch):

@@ -11,11 +11,11 @@ import pytest
 from reft_lab.command.launch import check_command
 from reft_lab.command.work import Study
 from reft_lab.compose.composed import compose_command
-from reft_lab.studies.definition import Definition, Objective
+from reft_lab.studies.definition import Definition
 from reft_lab.studies.from_config import from_config
-from reft_lab.studies.metrics import known_metrics
+from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.slot import words_of
+from reft_lab.studies.trial_runs import words_of
 
 
 def define(*words: str, config_dir: Path | None = None) -> Definition:
@@ -87,14 +87,29 @@ def test_grids_have_as_many_trials_as_points():
     assert study.trials == 6
 
 
-def test_metrics_to_optimise_are_those_of_the_page():
-    assert {"ppo/kl_ref", "rollout/length", "eval/accuracy", "sft/loss", "eval/outcome/wrong"} <= set(known_metrics())
-    assert not [name for name in known_metrics() if name.endswith("KIND")]
-
-
 def test_several_objectives():
     study = define("sweeps=accuracy_kl")
     assert study.objectives == (Objective("accuracy", "maximize"), Objective("ppo/kl_ref", "minimize"))
+
+
+@pytest.mark.parametrize(
+    ("method", "metric", "direction"),
+    [
+        ("reft", "accuracy", "maximize"),
+        ("reft", "ppo/kl_ref", "minimize"),
+        ("reft", "time/rollout_tokens_per_second", "maximize"),
+        ("sft", "sft/loss", "minimize"),
+        ("sft", "time/step_seconds", "minimize"),
+    ],
+)
+def test_the_catalogue_knows_which_way_is_better(method, metric, direction):
+    study = define("sweeps=seeds", f"method={method}", f"sweeps.objective=[{metric}]")
+    assert study.objectives == (Objective(metric, direction),)
+
+
+def test_what_the_command_line_says_of_the_direction_counts():
+    words = ("sweeps=seeds", "sweeps.objective=[eval/outcome/wrong]", "sweeps.direction=[minimize]")
+    assert define(*words).objectives == (Objective("eval/outcome/wrong", "minimize"),)
 
 
 def test_what_is_set_for_a_study(tmp_path):

@@ -98,7 +98,16 @@ def complaint(*words: str) -> str:
         (["-m", SEARCH, "sweeps.objective=[sft/loss]"], "which a run of method=reft does not record"),
         (["-m", SEARCH, "method=sft", "sweeps.objective=[ppo/kl_ref]"], "which a run of method=sft does not record"),
         (["-m", SEARCH, "sweeps.direction=[up]"], "it takes maximize and minimize"),
-        (["-m", SEARCH, "sweeps.objective=[accuracy,ppo/kl_ref]"], "sweeps.objective has 2 and sweeps.direction 1"),
+        (
+            ["-m", SEARCH, "sweeps.objective=[accuracy,ppo/kl_ref]", "sweeps.direction=[maximize]"],
+            "sweeps.objective has 2 and sweeps.direction 1",
+        ),
+        (["-m", SEARCH, "sweeps.objective=[rollout/length]"], "rollout/length, which is not better one way or the"),
+        (["-m", SEARCH, "method=sft", "sweeps.objective=[time/rollout_seconds]"], "method=sft does not record"),
+        (
+            ["-m", "sweeps=seeds", "method=grpo", "sweeps.objective=[ppo/value_loss]"],
+            "and these runs have no value model",
+        ),
         (["-m", "sweeps=accuracy_kl", "sweeps.objective=[accuracy,accuracy]"], "twice"),
         # samplers and pruners
         (

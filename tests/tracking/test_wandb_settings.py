@@ -12,8 +12,7 @@ import pytest
 from reft_lab.config.running import TrackerConfig
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import choose_mode
-from reft_lab.tracking.wandb_settings import check_settings
+from reft_lab.tracking.wandb_settings import check_settings, choose_mode
 
 OFFLINE = Config(tracker=TrackerConfig(wandb="offline"))
 
