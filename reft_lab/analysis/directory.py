@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, STATUSES, Found, Line
-from reft_lab.analysis.place import place_of
+from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, STATUSES, Found, Line, place_of
 from reft_lab.run_dir.files import BASELINE, CONFIG, METRICS, PASSPORT, PREDICTIONS, RESULT, SAMPLES, looks_like_a_run
 from reft_lab.run_dir.lock import is_held
 from reft_lab.run_dir.reading import Say, last_line, read_config, read_lines, read_object
@@ -32,6 +31,7 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
     config = read_config(directory, problems.append if os.path.lexists(directory / CONFIG) else missing.append)
     passport = read_object(directory / PASSPORT, problems.append, needed=not held) or {}
     last, problem = last_line(directory / METRICS)
+    step = (last or {}).get("step")
     if problem and not (result is None and problem == "ends in a torn line"):
         missing.append(f"{METRICS} {problem}")
     state, reason = _state(result, held, problems)
@@ -43,7 +43,7 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
         config=config,
         result=result or {},
         started=_started(passport, problems),
-        step=_whole(last, "step"),
+        step=step if type(step) is int else None,
         seconds=(last or {}).get("seconds"),
         directory=directory,
         place=place_of(directory),
@@ -84,11 +84,6 @@ def _started(passport: dict[str, Any], problems: list[str]) -> datetime | None:
     except (KeyError, TypeError, ValueError, OverflowError):
         problems.append(f"{PASSPORT} names no time of start")
         return None
-
-
-def _whole(line: Line | None, key: str) -> int | None:
-    value = (line or {}).get(key)
-    return value if type(value) is int else None
 
 
 def _predictions(file: Path, say: Say) -> Iterator[Line]:

@@ -58,5 +58,5 @@ def seconds_by_part(history: DataFrame, table: DataFrame) -> DataFrame:
     others = pandas.DataFrame({"run": rest.index, "part": REST, "seconds": rest.to_numpy()})
     frame = pandas.concat([parts, others], ignore_index=True)[["run", "part", "seconds"]]
     frame["share"] = frame["seconds"] / frame.groupby("run")["seconds"].transform("sum")
-    place = frame["part"].map({part: place for place, part in enumerate(PARTS)})
+    place = frame["part"].map(PARTS.index)
     return frame.assign(place=place).sort_values(["run", "place"]).drop(columns="place").reset_index(drop=True)

@@ -1,26 +1,40 @@
-"""One run as a source tells of it, whatever the source; the frame is made of these."""
+"""One run as a source tells of it, and where it stands among others; the frame is made of these."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from reft_lab.analysis.place import Place
 
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 CRASHED, DAMAGED = "crashed", "damaged"
 STATUSES = (FINISHED, FAILED, INTERRUPTED, PRUNED)  # what a run says of itself, in result.json and in W&B's summary
 STATES = (RUNNING, *STATUSES, CRASHED, DAMAGED)
 
+CONFIRM = "confirm"
+OF_A_STUDY = (".sweep.lock", "study.csv", "journal.log")
+
 Line = Mapping[str, Any]
 
 
-def nothing() -> Iterator[Line]:
-    """No lines."""
-    return iter(())
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands among others.
+
+    Attributes:
+        folder: the folder of the study or of the runs of one `-m` command; None where it was run alone.
+        study: name of the study by its folder.
+        trial: number of the trial by its folder.
+        confirm: side of the comparison after a search that it belongs to: `trial-NUMBER` or `first`.
+    """
+
+    folder: Path | None = None
+    study: str | None = None
+    trial: int | None = None
+    confirm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,36 @@ class Found:
     seconds: float | None = None
     directory: Path | None = None
     place: Place = field(default_factory=Place)
-    history: Callable[[], Iterator[Line]] = nothing
-    samples: Callable[[], Iterator[Line]] = nothing
-    predictions: Callable[[], Iterator[Line]] = nothing
+    history: Callable[[], Iterable[Line]] = tuple
+    samples: Callable[[], Iterable[Line]] = tuple
+    predictions: Callable[[], Iterable[Line]] = tuple
 
     @property
     def confirm(self) -> str | None:
         """Side of the comparison after a search that it belongs to, as in Place; None for all other runs."""
         told = self.config.get("study.confirms")
         return self.place.confirm if told is None else str(told)
+
+
+def place_of(directory: Path) -> Place:
+    """The place of a run directory.
+
+    Runs of a study are `NAME/TRIAL`, `NAME/TRIAL/seed-SEED`, and `NAME/confirm/SIDE/seed-SEED` for the comparison
+    after a search. Runs of a plain `-m` command are `FOLDER/NUMBER`, beside a multirun.yaml.
+    """
+    directory = directory.absolute()
+    above = directory.parent
+    if re.fullmatch(r"seed-\d+", directory.name):
+        if above.parent.name == CONFIRM and _is_study(above.parent.parent):
+            folder = above.parent.parent
+            return Place(folder, folder.name, None, above.name)
+        directory, above = above, above.parent
+    if not directory.name.isdecimal():
+        return Place()
+    if _is_study(above):
+        return Place(above, above.name, int(directory.name))
+    return Place(above) if (above / "multirun.yaml").is_file() else Place()
+
+
+def _is_study(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in OF_A_STUDY)

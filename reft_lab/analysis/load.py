@@ -32,17 +32,15 @@ def load(source: str | Path, *, baselines: bool = False) -> Runs:
     if str(source).startswith(PREFIX):
         found = read_online(str(source), problems.append)
     else:
-        found = _in_folder(_existing(source), problems, baselines)
+        folder = Path(source).expanduser()
+        if not folder.exists():
+            raise BadInput(
+                f"{source} does not exist (seen from {Path.cwd()}); name a run directory or a folder of runs."
+            )
+        found = _in_folder(folder, problems, baselines)
     if not found:
         raise BadInput(f"there are no runs in {source}; name a run directory or a folder that holds some.")
     return Runs(found, problems)
-
-
-def _existing(source: str | Path) -> Path:
-    place = Path(source).expanduser()
-    if not place.exists():
-        raise BadInput(f"{source} does not exist (seen from {Path.cwd()}); name a run directory or a folder of runs.")
-    return place
 
 
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:

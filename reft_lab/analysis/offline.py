@@ -8,14 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line
-from reft_lab.analysis.place import Place, place_of
-from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
+from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line, Place, place_of
+from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of, time_of
 from reft_lab.run_dir.files import WANDB
 from reft_lab.run_dir.lock import is_held
 from reft_lab.run_dir.reading import Say, whole_line
@@ -79,7 +77,7 @@ def _run_in(file: Path, say: Say) -> Found:
         reason=told[1],
         config=flatten(config),
         result=result_of(summary),
-        started=_time(content["run"].get("start_time")),
+        started=time_of(content["run"].get("start_time")),
         step=step if type(step) is int else None,
         seconds=summary.get("seconds"),
         directory=file.parent,
@@ -121,10 +119,3 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in values.items() if not (isinstance(value, float) and not math.isfinite(value))
     }
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None

@@ -8,12 +8,11 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from reft_lab.analysis.found import Found, Line
-from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
+from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of, time_of
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.reading import Say
 from reft_lab.text import flatten, one_line
@@ -67,7 +66,8 @@ def _found(run: Any, config: dict[str, Any], say: Say) -> Found:
     summary = run.summaryMetrics
     state, reason = state_of(run.state, summary)
     if run.group:  # also where it was changed in W&B
-        config["tracker"] = {**_mapping(config.get("tracker")), "group": run.group}
+        tracker = config.get("tracker")
+        config["tracker"] = (tracker if isinstance(tracker, dict) else {}) | {"group": run.group}
     step = summary.get("_step")
     return Found(
         run=run.id,
@@ -76,7 +76,7 @@ def _found(run: Any, config: dict[str, Any], say: Say) -> Found:
         reason=reason,
         config=flatten(config),
         result=result_of(summary),
-        started=_time(summary.get("started")) or _time(run.created_at),
+        started=time_of(summary.get("started")) or time_of(run.created_at),
         step=step if type(step) is int else None,
         seconds=summary.get("seconds"),
         history=partial(_history, run, say),
@@ -117,9 +117,8 @@ def _explained(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Inside, W&B prints nothing, and the folder that its client makes for each run is one that goes again."""
-    changed = {"WANDB_SILENT": "true"}
     with tempfile.TemporaryDirectory() as folder:
-        changed["WANDB_DIR"] = folder
+        changed = {"WANDB_SILENT": "true", "WANDB_DIR": folder}
         before = {name: os.environ.get(name) for name in changed}
         os.environ.update(changed)
         try:
@@ -130,15 +129,3 @@ def _quiet() -> Iterator[None]:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

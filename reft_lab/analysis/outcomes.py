@@ -29,14 +29,15 @@ def final_outcomes(table: DataFrame, settings: Sequence[str]) -> DataFrame:
         BadInput: no run has one of the settings.
     """
     done = finished(table)
-    frame = done[[f"{PREFIX}{kind}" for kind in KINDS]].copy()
-    for setting in settings:
-        frame[setting] = done[column_of(table, setting)]
+    columns = {name: done[column_of(table, name)] for name in settings}
+    frame = done[[f"{PREFIX}{kind}" for kind in KINDS]].assign(**columns)
     long = frame.melt(id_vars=list(settings), var_name="outcome", value_name="problems").dropna(subset=["problems"])
     long["outcome"] = long["outcome"].str.removeprefix(PREFIX)
     sums = long.groupby([*settings, "outcome"], dropna=False)["problems"].sum().reset_index()
     sums["share"] = sums["problems"] / sums.groupby(list(settings), dropna=False)["problems"].transform("sum")
-    return _in_order(sums[sums["outcome"].isin(set(sums.loc[sums["problems"] > 0, "outcome"]))], settings)
+    there = sums[sums["outcome"].isin(set(sums.loc[sums["problems"] > 0, "outcome"]))]
+    place = there["outcome"].map(KINDS.index)  # from right answers to forbidden programs, as they are documented
+    return there.assign(place=place).sort_values([*settings, "place"]).drop(columns="place").reset_index(drop=True)
 
 
 def outcome_curves(bands: DataFrame, prefix: str = "rollout/outcome/") -> DataFrame:
@@ -49,9 +50,3 @@ def outcome_curves(bands: DataFrame, prefix: str = "rollout/outcome/") -> DataFr
     frame = bands[bands["metric"].str.startswith(prefix)].copy()
     frame["outcome"] = frame.pop("metric").str.removeprefix(prefix)
     return frame[frame["outcome"].isin(set(frame.loc[frame["mean"] > 0, "outcome"]))].reset_index(drop=True)
-
-
-def _in_order(frame: DataFrame, settings: Sequence[str]) -> DataFrame:
-    """Kinds in the order in which they are documented, from right answers to forbidden programs."""
-    place = frame["outcome"].map({kind: place for place, kind in enumerate(KINDS)})
-    return frame.assign(place=place).sort_values([*settings, "place"]).drop(columns="place").reset_index(drop=True)

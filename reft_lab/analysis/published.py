@@ -7,13 +7,9 @@ the test split (the best of 40 evaluations for SFT, of 300 for ReFT), from one s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from reft_lab.methods import METHODS, STAGES
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 MAIN, DECODING, ABLATION = "main results", "voting and reranking on GSM8K", "ablation on GSM8K"
 GREEDY, VOTE, RERANK = "greedy", "vote@100", "rerank@100"
@@ -80,13 +76,6 @@ _VARIANTS = {"exact reward": 74.40, "separate value model": 75.15}  # of ReFT, C
 def published() -> tuple[Published, ...]:
     """Every accuracy that we know of, the main results first."""
     return tuple(_rows())
-
-
-def published_table() -> DataFrame:
-    """`published()` as a frame, one row each, columns as the attributes of Published."""
-    import pandas
-
-    return pandas.DataFrame([asdict(each) for each in published()])
 
 
 def _rows() -> Iterator[Published]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ class Runs:
         """The predictions of run directories on the test split, as in predictions.jsonl, with a column `run`."""
         return self._lines(lambda found: found.predictions(), runs)
 
-    def _lines(self, read: Callable[[Found], Iterator[Line]], runs: Collection[str] | None) -> DataFrame:
+    def _lines(self, read: Callable[[Found], Iterable[Line]], runs: Collection[str] | None) -> DataFrame:
         import pandas
 
         rows: list[dict[str, Any]] = [

@@ -16,24 +16,6 @@ from reft_lab.run_dir.files import BASELINE
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TEXTS = (
-    "run",
-    "directory",
-    "folder",
-    "source",
-    "state",
-    "reason",
-    "name",
-    "study",
-    "confirm",
-    "method",
-    "model",
-    "data",
-    "cot",
-    "reward",
-    "selection",
-    "chosen",
-)
 COUNTS = ("trial", "seed", "step")
 STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
@@ -60,9 +42,9 @@ def table_of(runs: Iterable[Found]) -> DataFrame:
     known = [CONFIG + key for key in options()]
     config = [*(key for key in known if key in found), *(key for key in found if key not in known)]
     table = pandas.DataFrame(rows, columns=[*ORDER, *config])
-    types: dict[str, Any] = dict.fromkeys(TEXTS, "str")
-    types |= dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(NUMBERS, "float64")
-    table["started"] = pandas.to_datetime(table["started"], utc=True).astype("datetime64[us, UTC]")
+    table["started"] = pandas.to_datetime(table["started"], utc=True)
+    types: dict[str, Any] = dict.fromkeys(ORDER, "str") | dict.fromkeys(COUNTS, "Int64")
+    types |= dict.fromkeys(NUMBERS, "float64") | {"started": "datetime64[us, UTC]"}
     return table.astype(types)
 
 

@@ -52,10 +52,8 @@ def per_seed(table: DataFrame, settings: Sequence[str], value: str = ACCURACY) -
         BadInput: no run has one of the settings, or there is no column `value`.
     """
     done = finished(table)
-    frame = done[["run", "seed"]].copy()
-    for setting in settings:
-        frame[setting] = done[column_of(table, setting)]
-    frame["value"] = done[column_of(table, value)]
+    columns = {name: done[column_of(table, name)] for name in settings}
+    frame = done[["run", "seed"]].assign(**columns, value=done[column_of(table, value)])
     return frame.dropna(subset=["value"]).reset_index(drop=True)
 
 

@@ -54,9 +54,7 @@ def with_settings(frame: DataFrame, table: DataFrame, settings: Sequence[str], *
         BadInput: no run has one of the settings.
     """
     chosen = finished(table) if finished_only else table
-    facts = chosen[["run", "seed"]].copy()
-    for setting in settings:
-        facts[setting] = chosen[column_of(table, setting)]
+    facts = chosen[["run", "seed"]].assign(**{name: chosen[column_of(table, name)] for name in settings})
     added = facts.columns.difference(["run"])
     return frame.drop(columns=added, errors="ignore").merge(facts, on="run")
 
@@ -112,11 +110,13 @@ def describe(runs: Runs, settings: Sequence[str] = (), *, within: bool = False) 
     """
     table = runs.table
     done = finished(table)
-    lines = [f"**{_count(len(table), 'run')}**: {_states(table)}. {_seeds(done, settings)}"]
+    states = ", ".join(f"{count} {state}" for state, count in table["state"].value_counts().items())
+    lines = [f"**{_count(len(table), 'run')}**: {states}. {_seeds(done, settings)}"]
     left_out = table.drop(done.index)
     if len(left_out):
         lines.append("Runs that are not finished are left out of every mean:")
-        lines.append("\n".join(f"- `{run}`: {state}{_why(reason)}" for run, state, reason in _reasons(left_out)))
+        each = left_out[["run", "state", "reason"]].itertuples(index=False, name=None)
+        lines.append("\n".join(f"- `{run}`: {state}{_why(reason)}" for run, state, reason in each))
     if others := differing(done, settings, within=within):
         named = ", ".join(f"`{name}`" for name in (*settings, "seed"))
         differ = ", ".join(f"`{name}`" for name in others)
@@ -126,11 +126,6 @@ def describe(runs: Runs, settings: Sequence[str] = (), *, within: bool = False) 
     if runs.problems:
         lines.append("What could not be read:\n\n" + "\n".join(f"- {problem}" for problem in runs.problems))
     return "\n\n".join(lines)
-
-
-def _states(table: DataFrame) -> str:
-    counts = table["state"].value_counts()
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
 def _seeds(done: DataFrame, settings: Sequence[str]) -> str:
@@ -144,10 +139,6 @@ def _seeds(done: DataFrame, settings: Sequence[str]) -> str:
     if least > 1:
         return f"{held}. Intervals are 95 %, Student's t over seeds."
     return f"{held}. **One seed proves nothing**: without an interval, a difference may be chance."
-
-
-def _reasons(table: DataFrame) -> list[tuple[str, str, Any]]:
-    return list(table[["run", "state", "reason"]].itertuples(index=False, name=None))
 
 
 def _why(reason: Any) -> str:

@@ -71,14 +71,13 @@ def mean_over_seeds(values: Sequence[float]) -> Mean:
     Raises:
         ValueError: there is no value.
     """
-    numbers = [float(value) for value in values]
-    count = len(numbers)
+    count = len(values)
     if not count:
         raise ValueError("a mean needs at least one value")
-    mean = statistics.fmean(numbers)
+    mean = statistics.fmean(values)
     if count == 1:
         return Mean(mean, 1, NAN, NAN, NAN)
-    error = statistics.stdev(numbers) / math.sqrt(count)
+    error = statistics.stdev(map(float, values)) / math.sqrt(count)
     reach = float(t_reach(count - 1)) * error
     return Mean(mean, count, error, mean - reach, mean + reach)
 
@@ -203,12 +202,9 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     Problems that both or none got right say nothing about which is better and do not enter. 1 where there are no
     others.
     """
-    if only_ours + only_theirs == 0:
-        return 1.0
     from scipy.special import bdtr
 
-    fewer, discordant = min(only_ours, only_theirs), only_ours + only_theirs
-    return min(1.0, float(2 * bdtr(fewer, discordant, 0.5)))
+    return min(1.0, float(2 * bdtr(min(only_ours, only_theirs), only_ours + only_theirs, 0.5)))
 
 
 def paired_bootstrap(

@@ -56,12 +56,8 @@ def main_table(table: DataFrame, *, everything: bool = False) -> DataFrame:
     import pandas
 
     ours = summarise(our_accuracies(table), WHAT)
-    rows = [
-        {"data": each.data, "cot": each.cot, "model": each.model, "method": each.method, "paper": each.accuracy}
-        for each in published()
-        if each.table == MAIN or each.method == "warmup"
-    ]
-    theirs = pandas.DataFrame(rows)
+    theirs = pandas.DataFrame([each for each in published() if each.table == MAIN or each.method == "warmup"])
+    theirs = theirs.rename(columns={"accuracy": "paper"})[[*WHAT, "paper"]]
     if not everything:
         keys = WHAT[:-1]
         theirs = theirs.merge(ours[keys].drop_duplicates(), on=keys)
@@ -80,12 +76,10 @@ def as_text(main: DataFrame) -> DataFrame:
     """
     import pandas
 
+    titles = {"Data": "data", "Reasoning": "cot", "Model": "model", "Method": "method"}
     return pandas.DataFrame(
         {
-            "Data": main["data"].map(_name),
-            "Reasoning": main["cot"].map(_name),
-            "Model": main["model"].map(_name),
-            "Method": main["method"].map(_name),
+            **{title: main[column].map(lambda word: NAMES.get(word, word)) for title, column in titles.items()},
             "Paper": [per_cent(value, 2) for value in main["paper"]],
             "Ours": [per_cent(value) for value in main["mean"]],
             "95 % interval": list(map(interval, main["low"], main["high"])),
@@ -132,7 +126,3 @@ def _per_cent_cell(value: float) -> str:
 
 def _p_cell(value: float) -> str:
     return p_value(value).replace("<", "&lt;")
-
-
-def _name(word: str) -> str:
-    return NAMES.get(word, word)

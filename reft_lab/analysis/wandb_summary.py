@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from reft_lab.analysis.found import CRASHED, FAILED, FINISHED, INTERRUPTED, RUNNING, STATUSES
@@ -50,6 +51,15 @@ def metrics_of(row: Mapping[str, Any], step: int) -> dict[str, Any]:
     own = row.get("step")
     line = {name: value for name, value in row.items() if not name.startswith(INTERNAL) and "." not in name}
     return line | {"step": own if type(own) is int else step}
+
+
+def time_of(text: Any) -> datetime | None:
+    """A time as W&B writes it, which is UTC where it says nothing; None for what is no time."""
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _score(summary: Mapping[str, Any], name: str) -> dict[str, Any]:

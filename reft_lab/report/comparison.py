@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -59,6 +60,10 @@ class Group:
                 found.setdefault(row["seed"], []).append(float(row[column]))
         return {seed: sum(values) / len(values) for seed, values in found.items()}
 
+    def tested(self, seed: Any) -> Mapping[str, Any]:
+        """Its first run with this seed that has a test accuracy."""
+        return next(row for row in self.rows if row["seed"] in {seed} and not math.isnan(row[TEST]))
+
 
 def groups_of(table: DataFrame) -> list[Group]:
     """The settings of the runs in a table, in the order of their first runs.
@@ -108,19 +113,19 @@ class Change:
 
     Attributes:
         difference, low, high: fractions; low and high are the 95 % interval, nan where there is none.
-        p: two-sided; nan where it cannot be told.
-        p_holm: p, corrected for there being several settings.
         seeds: that both have.
         basis: what the interval is over, in words.
+        p: two-sided; nan where it cannot be told.
+        p_holm: p, corrected for there being several settings.
     """
 
     difference: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
     seeds: int
     basis: str
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    p_holm: float = math.nan
 
     @property
     def counts(self) -> bool:
@@ -159,23 +164,20 @@ def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared
         base: the one that others are compared with.
         right: reads which test questions a run answered right, by id of the run.
     """
-    rows = [_row(group, None if group is base else _change(group, base, right)) for group in groups]
-    adjusted = statistics.holm([row.change.p if row.change else math.nan for row in rows])
+    changes = [None if group is base else _change(group, base, right) for group in groups]
+    adjusted = statistics.holm([change.p if change else math.nan for change in changes])
     return [
-        replace(row, change=replace(row.change, p_holm=p)) if row.change else row
-        for row, p in zip(rows, adjusted, strict=True)
+        _row(group, change and replace(change, p_holm=p))
+        for group, change, p in zip(groups, changes, adjusted, strict=True)
     ]
 
 
 def _row(group: Group, change: Change | None) -> Compared:
-    states: dict[str, int] = {}
-    for row in group.rows:
-        states[row["state"]] = states.get(row["state"], 0) + 1
-    test = group.by_seed(TEST)
-    single = None
+    test, single = group.by_seed(TEST), None
     if len(test) == 1:
-        row = next(row for row in group.rows if row["seed"] in test and not math.isnan(row[TEST]))
-        single = (row["final_test_low"], row["final_test_high"])
+        run = group.tested(*test)
+        single = (run["final_test_low"], run["final_test_high"])
+    states = Counter(row["state"] for row in group.rows)
     return Compared(group, states, _mean(group.by_seed(DEV)), _mean(test), single, change)
 
 
@@ -184,25 +186,19 @@ def _mean(values: Mapping[Any, float]) -> Mean | None:
 
 
 def _change(group: Group, base: Group, right: Right) -> Change | None:
-    ours, theirs = statistics.common(group.by_seed(TEST), base.by_seed(TEST))
-    if len(ours) > 1:
-        found = statistics.paired_difference(ours, theirs)
-        p = statistics.p_of_mean(found)
-        return Change(found.mean, found.low, found.high, p, math.nan, found.n, f"{found.n} seeds")
+    our_seeds, their_seeds = group.by_seed(TEST), base.by_seed(TEST)
+    ours, theirs = statistics.common(our_seeds, their_seeds)
     if not ours:
         return None
-    (seed,) = [seed for seed in group.by_seed(TEST) if seed in base.by_seed(TEST)]
-    answers = [right(_run(each, seed)) for each in (group, base)]
-    basis = "other test questions" if all(each.right for each in answers) else "no predictions"
-    try:
+    if len(ours) > 1:
+        found = statistics.paired_difference(ours, theirs)
+        return Change(found.mean, found.n, f"{found.n} seeds", found.low, found.high, statistics.p_of_mean(found))
+    (seed,) = our_seeds.keys() & their_seeds.keys()
+    answers = [right(str(each.tested(seed)["run"])) for each in (group, base)]
+    with suppress(BadInput):
         mine, others = paired(*answers)
-    except BadInput:
-        mine, others = [], []
-    if not mine:
-        return Change(ours[0] - theirs[0], math.nan, math.nan, math.nan, math.nan, 1, basis)
-    each = statistics.compare_problems(mine, others)
-    return Change(each.difference, each.low, each.high, each.p, math.nan, 1, f"{each.n} problems")
-
-
-def _run(group: Group, seed: Any) -> str:
-    return next(str(row["run"]) for row in group.rows if row["seed"] == seed and not math.isnan(row[TEST]))
+        if mine:
+            each = statistics.compare_problems(mine, others)
+            return Change(each.difference, 1, f"{each.n} problems", each.low, each.high, each.p)
+    basis = "other test questions" if all(each.right for each in answers) else "no predictions"
+    return Change(ours[0] - theirs[0], 1, basis)

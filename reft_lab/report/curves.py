@@ -65,14 +65,11 @@ def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
                 pairs.setdefault(metric, []).append((step, value))
     seconds = dict(pairs.pop("seconds", []))
     every = max((-(-len(each) // POINTS) for each in pairs.values()), default=1)
-    return Curves({metric: thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every)
+    return Curves({metric: _thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every)
 
 
-def thinned(pairs: Iterable[tuple[float, float]], most: int = POINTS) -> Curve:
-    """At most `most` points: each is the mean of as many consecutive ones, and stands at the last of their steps."""
-    pairs = list(pairs)
-    size = -(-len(pairs) // most)
-    if size <= 1:
-        return [(float(x), short(y)) for x, y in pairs]
+def _thinned(pairs: Curve) -> Curve:
+    """At most `POINTS` points: each is the mean of as many consecutive ones, and stands at the last of their steps."""
+    size = max(1, -(-len(pairs) // POINTS))
     groups = (pairs[start : start + size] for start in range(0, len(pairs), size))
     return [(float(group[-1][0]), short(sum(y for _, y in group) / len(group))) for group in groups]

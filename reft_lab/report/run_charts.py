@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from reft_lab.analysis.dynamics import PHASES, TIMES
 from reft_lab.analysis.found import Found
@@ -19,6 +19,7 @@ from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import SHARE, TENTH, find
 from reft_lab.report.curves import Curves
 
+Item = TypeVar("Item")
 WITHIN = {
     "evaluation": "of these: evaluation",
     "checkpoints": "of these: checkpoints",
@@ -216,7 +217,7 @@ def _positions(ours: _Course) -> Iterable[Chart | None]:
         yield ours.chart(f"{name}/{TENTH}", lines, about=about, x="position in the response, %", span=(0, 100))
 
 
-def spread(items: list[float], most: int) -> list[float]:
+def spread(items: list[Item], most: int) -> list[Item]:
     """At most `most` of the items, evenly spread, first and last among them."""
     if len(items) <= most:
         return items

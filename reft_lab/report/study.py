@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reft_lab.analysis import load
-from reft_lab.analysis.problems import Answered, answered
-from reft_lab.analysis.runs import Runs
+from reft_lab.analysis.problems import answered
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
 from reft_lab.report.comparison import Compared, Group, base_of, compare, groups_of
@@ -44,9 +43,11 @@ def study_report(folder: Path) -> Path:
         table = runs.table
     groups = groups_of(table)
     base, why = base_of(groups, default_options())
-    compared = compare(groups, base, lambda run: _right(runs, run))
-    listed = _best_first(compared, base)[:ROWS] if len(compared) > ROWS else compared
-    drawn = _drawn(compared, base)
+    found = {run.run: run for run in runs.found}
+    compared = compare(groups, base, lambda run: answered(found[run].predictions()))
+    best_first = sorted(compared, key=lambda row: (row.group is not base, -_rank(row)))
+    listed = best_first[:ROWS] if len(compared) > ROWS else compared
+    drawn = sorted((row.group for row in best_first[:SETTINGS]), key=lambda group: group.number)
     own = zip(drawn, setting_colours([group.value for group in drawn]), strict=True)
     colours = dict.fromkeys(range(len(groups)), "other") | {group.number: colour for group, colour in own}
     results = [chart for chart in result_charts(listed, colours) if chart]
@@ -95,10 +96,6 @@ def _run(folder: Path, row: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _right(runs: Runs, run: str) -> Answered:
-    return answered(next(each for each in runs.found if each.run == run).predictions())
-
-
 def _rank(row: Compared) -> float:
     """How good a setting is by what it was selected on; the test split is only asked where nothing else is there."""
     mean = row.dev or row.test
@@ -109,16 +106,6 @@ def _best(compared: Sequence[Compared]) -> Group | None:
     """The best setting; None where there is no other, or another is as good."""
     able = sorted((row for row in compared if row.dev or row.test), key=_rank, reverse=True)
     return able[0].group if len(able) > 1 and _rank(able[0]) > _rank(able[1]) else None
-
-
-def _best_first(compared: Sequence[Compared], base: Group) -> list[Compared]:
-    return sorted(compared, key=lambda row: (row.group is not base, -_rank(row)))
-
-
-def _drawn(compared: Sequence[Compared], base: Group) -> list[Group]:
-    """The settings that get curves: the base and the best ones, in their own order."""
-    chosen = [row.group for row in _best_first(compared, base)[:SETTINGS]]
-    return sorted(chosen, key=lambda group: group.number)
 
 
 def _facts(table: Any, groups: Sequence[Group]) -> list[tuple[str, str]]:

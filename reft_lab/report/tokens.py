@@ -12,6 +12,7 @@ from reft_lab.report.run_charts import spread
 STEPS = 24  # at most so many evaluations are in the page
 TOKENS = 24_000  # and at most so many tokens, about 50 bytes each
 LONGEST = 2_000  # tokens of one response
+TEXTS = ("id", "question", "answer", "gold", "outcome")
 MEASURES = ("advantage", "kl", "value", "ratio")
 MISSING = (
     "The sampled responses of this run have no record of their tokens: it was made by an earlier version, which did "
@@ -53,9 +54,9 @@ def token_view(samples: Iterable[Mapping[str, Any]], warmup_steps: float = 0) ->
     if not by_step:
         return TokenView(None, [MISSING if seen else NONE])
     steps = sorted(by_step)
-    chosen = [int(step) for step in spread([float(step) for step in steps], STEPS)]
-    while len(chosen) > 2 and sum(_size(by_step[step]) for step in chosen) > TOKENS:
-        chosen = [int(step) for step in spread([float(step) for step in steps], len(chosen) - 1)]
+    chosen = spread(steps, STEPS)
+    while len(chosen) > 2 and sum(len(each["text"]) for step in chosen for each in by_step[step]) > TOKENS:
+        chosen = spread(steps, len(chosen) - 1)
     said = []
     if len(chosen) < len(steps):
         said.append(f"{len(chosen)} of {len(steps)} evaluations are shown, evenly spread.")
@@ -84,29 +85,19 @@ def _response(record: Mapping[str, Any]) -> dict[str, Any] | None:
     lists = [tokens.get(name) for name in ("text", *MEASURES)]
     if not all(isinstance(each, list) for each in lists) or len({len(each) for each in lists if each is not None}) != 1:
         return None
-    count = len(tokens["text"])
-    numbers = {measure: [_number(value) for value in tokens[measure][:LONGEST]] for measure in MEASURES}
     return {
-        **{name: _text(record.get(name)) for name in ("id", "question", "answer", "gold", "outcome")},
+        **{name: value if (value := record.get(name)) is None else str(value) for name in TEXTS},
         "reward": _number(record.get("reward")),
         "text": [str(text) for text in tokens["text"][:LONGEST]],
-        **numbers,
-        "cut": count > LONGEST,
+        **{measure: [_number(value) for value in tokens[measure][:LONGEST]] for measure in MEASURES},
+        "cut": len(tokens["text"]) > LONGEST,
     }
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _number(value: Any) -> float | None:
     if type(value) not in (int, float) or not math.isfinite(value):
         return None
     return float(f"{value:.3g}")
-
-
-def _size(responses: list[dict[str, Any]]) -> int:
-    return sum(len(response["text"]) for response in responses)
 
 
 def _fitting(responses: list[dict[str, Any]], tokens: int) -> list[dict[str, Any]]:
