@@ -25,11 +25,6 @@ CURVES: tuple[Panel, ...] = (
 )
 
 
-def title_of(study: str) -> str:
-    """What the report of a study is called; a save looks for it."""
-    return f"Study {study}"
-
-
 def study_panels(options: list[str]) -> tuple[Panel, ...]:
     """Panels on what mattered, over the options that a study varies."""
     return (
@@ -59,7 +54,7 @@ def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_serve
     return wr.Report(
         entity=entity,
         project=project,
-        title=title_of(study),
+        title=f"Study {study}",  # a save looks for it
         description=f"The study {study} varies {named.replace('`', '')}.",
         width="fluid",
         blocks=[

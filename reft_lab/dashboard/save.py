@@ -48,7 +48,7 @@ def save(project: str, study: str | None = None) -> list[str]:
         addresses = [made.save().url]
         if report is not None:
             known = find_view(entity, name, REPORTS, report.title)
-            report.id = "" if known is None else known.id
+            report.id = "" if known is None else known["id"]
             addresses.append(report.save().url)
     return addresses
 
@@ -71,12 +71,7 @@ def preview(project: str, study: str | None = None) -> str:
 
 
 def _runs(study: str, project: str | None) -> Runs:
-    """The runs of a study: of its folder where it is here, else of W&B.
-
-    Args:
-        study: the name of its folder in multirun/, and the W&B group of its runs.
-        project: where W&B has it; None: W&B is not to be asked.
-    """
+    """The runs of a study: of its folder in multirun/ where it is here, else of its group in a `project` of W&B."""
     if not study or re.search(r"[\"'\\<>=]", study):
         raise BadInput(f"{study!r} cannot be the name of a study in a W&B filter: it has one of \" ' \\ < > =.")
     folder = STUDIES / study

@@ -139,44 +139,35 @@ class Optimizes(Protocol):
 
 
 class Stage(Protocol):
-    """One stage of a run: what loop, checkpoints, alarms and studies speak to."""
+    """One stage of a run: what loop, checkpoints, alarms and studies speak to.
 
+    Attributes:
+        kind: what it is called, and what may change.
+        policy: what is trained, in place.
+        step: steps done, in `kind.unit`.
+        total_steps: steps of the whole stage.
+    """
+
+    kind: StageKind
+    policy: Policy
     step: int
-
-    @property
-    def kind(self) -> StageKind:
-        """What it is called, and what may change."""
-        ...
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole stage, in `kind.unit`."""
-        ...
+    total_steps: int
 
     @property
     def done(self) -> bool:
         """Whether all steps are done."""
-        ...
-
-    @property
-    def policy(self) -> Policy:
-        """What is trained, in place."""
-        ...
 
     @property
     def optimizer(self) -> Optimizes:
         """What trains it."""
-        ...
 
     @property
     def is_evaluated(self) -> bool:
         """Whether the step that was just done is followed by an evaluation."""
-        ...
 
     @property
     def moment(self) -> str:
         """How the policy of this moment is called: `epoch 3`, `iteration 40`."""
-        ...
 
     def advance(self) -> Step:
         """Do one step.
@@ -185,41 +176,28 @@ class Stage(Protocol):
             OutOfMemory: with the phase it happened in.
             FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
         """
-        ...
 
     def counters(self) -> dict[str, Any]:
         """All there is to save beside the weights and the optimiser's tensors, as JSON."""
-        ...
 
     def restore(self, counters: dict[str, Any]) -> None:
         """Go on from what `counters` gave."""
-        ...
 
 
 class Settings(Protocol):
     """What methods read of an experiment's config."""
 
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def model(self) -> ModelConfig: ...
-
-    @property
-    def warmup(self) -> SFTConfig: ...
-
-    @property
-    def sft(self) -> SFTConfig: ...
-
-    @property
-    def ppo(self) -> PPOConfig: ...
+    seed: int
+    model: ModelConfig
+    warmup: SFTConfig
+    sft: SFTConfig
+    ppo: PPOConfig
 
 
 class Lab(Protocol):
     """What a method trains with, and what takes its stages to their end; the runner is one.
 
     Attributes:
-        settings: of the experiment.
         policy: what is trained.
         codec: text to ids and back.
         reward: the terminal reward of an outcome.
@@ -228,9 +206,7 @@ class Lab(Protocol):
         samples: responses of an iteration that are recorded in full.
     """
 
-    @property
-    def settings(self) -> Settings: ...
-
+    settings: Settings
     policy: Policy
     codec: Codec
     reward: Callable[[Outcome], float]
@@ -240,28 +216,21 @@ class Lab(Protocol):
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids."""
-        ...
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
-        ...
 
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
         """What judges responses to these problems, which are named by their places."""
-        ...
 
     def is_past(self, kind: StageKind) -> bool:
         """Whether the run goes on from a state beyond this stage."""
-        ...
 
     def train(self, stage: Stage) -> None:
         """Take a stage to its end, from its beginning or from the state that the run goes on from."""
-        ...
 
     def keep_warmup(self) -> None:
         """Keep the policy as it is for the rest of the run: the warm-up is over, and it is the best so far."""
-        ...
 
     def warmed_up(self) -> Policy:
         """A frozen copy of the policy that `keep_warmup` kept, in this session of the run or an earlier one."""
-        ...

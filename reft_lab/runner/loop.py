@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from reft_lab.config.alarms import AlarmsConfig
 from reft_lab.config.running import CheckpointConfig, parse_every
@@ -30,15 +31,7 @@ class Loop:
         alarms: AlarmsConfig,
         report: Callable[[int, dict[str, float]], bool] | None,
     ):
-        """Args:
-        selection: evaluates and keeps the best policy.
-        checkpoints: the folder of full states.
-        interruption: hears signals.
-        programs: the sandbox, whose count of refused programs is saved.
-        saving: how often the state is saved.
-        alarms: their limits and actions.
-        report: told of evaluations by steps of the stage that makes the final policy; says whether to stop there.
-        """
+        """`report` is told of the evaluations of the stage that makes the final policy, and says whether to stop."""
         self.selection = selection
         self.progress, self.tracker = selection.progress, selection.tracker
         self.checkpoints = checkpoints
@@ -55,10 +48,10 @@ class Loop:
         self._is_saved = False
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
-        """Take a stage to its end.
+        """Take a stage to its end, from its beginning or from somewhere within.
 
         Args:
-            stage: the stage, at its beginning or somewhere within.
+            stage: the stage.
             label: what the run calls it.
             is_last: whether it makes the final policy, so that its best evaluation counts and a study may judge by it.
 
@@ -115,18 +108,14 @@ class Loop:
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
-        if evaluation is not None and is_last and self.report is not None and self.report(stage.step, record):
-            self._prune(stage, evaluation.score.accuracy)
+        if evaluation is not None and is_last and self.report is not None:
+            is_pruned = self.report(stage.step, record)
+            if is_pruned and not stage.done:
+                if not self._is_saved:
+                    self._save(stage)
+                done, accuracy = f"{stage.step} {stage.kind.unit}", f"{100 * evaluation.score.accuracy:.1f} %"
+                raise Pruned(f"stopped by its study after {done}, at an accuracy of {accuracy}")
         return record
-
-    def _prune(self, stage: Stage, accuracy: float) -> None:
-        """Stop here, where there is something left to do."""
-        if stage.done:
-            return
-        if not self._is_saved:
-            self._save(stage)
-        done = f"{stage.step} {stage.kind.unit}"
-        raise Pruned(f"stopped by its study after {done}, at an accuracy of {100 * accuracy:.1f} %")
 
     def _settle(self, stage: Stage) -> None:
         """Weights, progress and records belong together now."""
@@ -160,6 +149,6 @@ class Loop:
             self.tracker.directory.sync()
             where = {"tracker_step": self.tracker.step, "elapsed": self.tracker.elapsed}
             with self.tracker.directory.writing("checkpoints"):
-                self.checkpoints.save(stage, self.progress.as_json() | where)
+                self.checkpoints.save(stage, asdict(self.progress) | where)
         self._is_saved, self._saved_at = True, time.monotonic()
         self.progress.add_seconds("checkpoints", self._saved_at - started)

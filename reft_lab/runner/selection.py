@@ -32,9 +32,9 @@ class Selection:
         self.setup = setup
         self.progress = progress
         self.tracker = tracker
-        limit = setup.config.eval.dev_limit if setup.config.selection == "dev" else setup.config.eval.test_limit
-        problems = setup.splits.dev if setup.config.selection == "dev" else setup.splits.test
-        self.problems: Sequence[Problem] = problems[:limit]
+        splits, limits = setup.splits, setup.config.eval
+        on_dev = setup.config.selection == "dev"
+        self.problems = splits.dev[: limits.dev_limit] if on_dev else splits.test[: limits.test_limit]
         self._seconds = 0.0
 
     def evaluate(
@@ -42,11 +42,7 @@ class Selection:
     ) -> Evaluation:
         """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`.
 
-        Args:
-            policy: whom to ask.
-            problems: what to ask.
-            prompts: the kind of prompts that the policy was trained on last, whose lengths it knows.
-            title: what the bar says.
+        `prompts` is the kind of prompts that the policy was trained on last, whose lengths it knows.
         """
         started = time.monotonic()
         config = self.setup.config
@@ -96,9 +92,8 @@ class Selection:
     def settle(self, stage: Stage) -> None:
         """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
         if self.progress.best.score is None:
-            prompts = stage.kind.prompts
-            score = self.evaluate(stage.policy, self.problems, prompts).score
-            self.progress.best = Best(score, stage.moment, prompts)
+            score = self.evaluate(stage.policy, self.problems, stage.kind.prompts).score
+            self.progress.best = Best(score, stage.moment, stage.kind.prompts)
             self._export(BEST)
 
     def keep_warmup(self, label: str, prompts: Prompts) -> None:

@@ -87,8 +87,6 @@ class Reinforcement:
         judge: outcomes of responses, from indices into `prompts` and response ids.
         reward: terminal reward of an outcome.
         config: settings of the stage.
-        kind: what the stage is.
-        seed: seed of the run.
         eos_id: token that ends a response.
         pad_id: token that fills up rows.
         decode_batch: prompts decoded at once.
@@ -107,9 +105,10 @@ class Reinforcement:
         self.eos_id = eos_id
         self.pad_id = pad_id
         self.decode_batch = decode_batch
-        self.tokens_per_micro_batch = tokens_per_micro_batch
         self.records = records
         self.step = 0
+        self.tokens_per_micro_batch = tokens_per_micro_batch
+        self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
         self._orders: dict[int, list[int]] = {}
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
         self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
@@ -162,12 +161,7 @@ class Reinforcement:
         return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes)
 
     def iterate(self) -> Iteration:
-        """Do one iteration.
-
-        Raises:
-            OutOfMemory: with the phase it happened in.
-            FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
-        """
+        """Do one iteration; raises as `methods.base.Stage.advance` does."""
         started = time.perf_counter()
         questions = self._questions()
         prompts = [self.prompts[q] for q in questions]
@@ -227,17 +221,17 @@ class Reinforcement:
         for q in questions:
             keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
             earlier[q] += 1
+        config = self.config
+        limits = response_limits(prompts, config.max_new_tokens, config.total_tokens, self.policy.positions)
         return sample(
             self.policy,
             prompts,
             eos_id=self.eos_id,
             pad_id=self.pad_id,
-            max_new_tokens=self.config.max_new_tokens,
-            limits=response_limits(
-                prompts, self.config.max_new_tokens, self.config.total_tokens, self.policy.positions
-            ),
+            max_new_tokens=config.max_new_tokens,
+            limits=limits,
             batch_size=self.decode_batch,
-            uniforms=uniforms(keys, self.config.max_new_tokens),
+            uniforms=uniforms(keys, config.max_new_tokens),
             on_finished=judging.add,
         )
 
@@ -252,10 +246,6 @@ class Reinforcement:
         apart = float(((logprobs - sampled.logprobs).exp() - 1).abs().max())
         self.rescore = apart > RATIO_TOLERANCE
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
-
-    @property
-    def _budget(self) -> dict[str, int]:
-        return {"pad_id": self.pad_id, "tokens_per_micro_batch": self.tokens_per_micro_batch}
 
     def _questions(self) -> list[int]:
         """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""

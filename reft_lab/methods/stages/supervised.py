@@ -67,7 +67,6 @@ class SupervisedFineTuning:
         examples: the training examples, at least one.
         config: settings of the stage.
         kind: what the stage is; its name keys the randomness.
-        seed: seed of the run.
         pad_id: token that fills up rows.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         """
@@ -144,13 +143,13 @@ class SupervisedFineTuning:
         epoch, index = divmod(self.step, self.steps_per_epoch)
         chosen = self._order(epoch)[index * self.config.batch_size : (index + 1) * self.config.batch_size]
         lengths = self.sequences.lengths[chosen].tolist()
-        total = int(self.sequences.responses[chosen].sum())
+        completions = self.sequences.responses[chosen].tolist()
+        total = sum(completions)
 
         weights = None
         if self.config.loss_average == "group":
             weights = torch.zeros(len(self.examples))
-            lengths_of_loss = self.sequences.responses[chosen].tolist()
-            weights[chosen] = torch.tensor(group_weights(lengths_of_loss, self.config.loss_group))
+            weights[chosen] = torch.tensor(group_weights(completions, self.config.loss_group))
 
         self.policy.train()
         parts = []
