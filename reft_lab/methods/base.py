@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from reft_lab.answers.outcome import Outcome
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
+    from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
     from reft_lab.policy.settings import ModelConfig
@@ -95,11 +94,6 @@ class Method:
         """Sections of metrics that only some methods record, and this one does."""
         return {section for stage in self.stages for section in stage.records}
 
-    @property
-    def earns_reward(self) -> bool:
-        """Whether responses are sampled and rewarded."""
-        return "rollout" in self.records
-
     def called(self, label: str | None) -> Method:
         """The same method under a label of its own, which its last stage then has too; None leaves it as it is."""
         if not label:
@@ -127,39 +121,26 @@ class Step:
     notes: list[str] = field(default_factory=list)
 
 
-class Optimizes(Protocol):
-    """The optimiser of a stage, as far as loop and checkpoints know it; see stages/optimizer.py."""
-
-    steps: int
-    scale: float
-
-    def tensors(self) -> dict[str, Tensor]: ...
-
-    def restore(self, tensors: dict[str, Tensor]) -> None: ...
-
-
 class Stage(Protocol):
     """One stage of a run: what loop, checkpoints, alarms and studies speak to.
 
     Attributes:
         kind: what it is called, and what may change.
         policy: what is trained, in place.
+        optimizer: what trains it.
         step: steps done, in `kind.unit`.
         total_steps: steps of the whole stage.
     """
 
     kind: StageKind
     policy: Policy
+    optimizer: Optimizer
     step: int
     total_steps: int
 
     @property
     def done(self) -> bool:
         """Whether all steps are done."""
-
-    @property
-    def optimizer(self) -> Optimizes:
-        """What trains it."""
 
     @property
     def is_evaluated(self) -> bool:

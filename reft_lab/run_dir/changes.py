@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -53,14 +55,8 @@ class Change:
 
 def flat(cfg: DictConfig) -> dict[str, Any]:
     """Every option of an experiment by its dotted name, resolved."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    found: dict[str, Any] = {}
-    for key in options():
-        value: Any = plain
-        for part in key.split("."):
-            value = value[part]
-        found[key] = value
-    return found
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    return {key: reduce(getitem, key.split("."), plain) for key in options()}
 
 
 def surely_another(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -26,7 +26,7 @@ RESERVED_BYTES = 64 * 1024
 
 @contextmanager
 def explained(path: Path, run: Path) -> Iterator[None]:
-    """Inside, an error of the file system becomes one sentence on `path`, which is being written in the directory `run`.
+    """Inside, an error of the file system becomes one sentence on `path`, which the run in the directory `run` writes.
 
     Raises:
         RunFailed: `path` could not be written.

@@ -41,6 +41,7 @@ def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dic
     """
     import torch
 
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     return {
         "started": _now(),
         "command": [sys.executable, *sys.argv],
@@ -56,7 +57,7 @@ def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dic
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "device": device,
-            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+            "gpus": [torch.cuda.get_device_name(i) for i in gpus],
         },
     }
 

@@ -174,7 +174,7 @@ def _go(
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
-        loop = Loop(selection, checkpoints, interruption, programs, config.checkpoint, config.alarms, report)
+        loop = Loop(selection, checkpoints, interruption, programs, report)
         warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
         for note in setup.notes:
             display.note(note)

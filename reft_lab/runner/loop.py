@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
-from reft_lab.config.alarms import AlarmsConfig
-from reft_lab.config.running import CheckpointConfig, parse_every
+from reft_lab.config.running import parse_every
 from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
@@ -27,8 +26,6 @@ class Loop:
         checkpoints: Checkpoints,
         interruption: Interruption,
         programs: ProgramRunner,
-        saving: CheckpointConfig,
-        alarms: AlarmsConfig,
         report: Callable[[int, dict[str, float]], bool] | None,
     ):
         """`report` is told of the evaluations of the stage that makes the final policy, and says whether to stop."""
@@ -38,10 +35,11 @@ class Loop:
         self.interruption = interruption
         self.programs = programs
         self.report = report
-        self.alarms = Alarms(alarms)
+        config = selection.setup.config
+        self.alarms = Alarms(config.alarms)
         if self.progress.alarms:
             self.alarms.restore(self.progress.alarms)
-        self._every = parse_every(saving.every)
+        self._every = parse_every(config.checkpoint.every)
         self._saved_at = time.monotonic()
         # Optimiser steps at which weights, progress and records last belonged together; None while they are written.
         self._settled: int | None = None

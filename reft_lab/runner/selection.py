@@ -35,7 +35,7 @@ class Selection:
         splits, limits = setup.splits, setup.config.eval
         on_dev = setup.config.selection == "dev"
         self.problems = splits.dev[: limits.dev_limit] if on_dev else splits.test[: limits.test_limit]
-        self._seconds = 0.0
+        self._seconds = 0.0  # of the last evaluation
 
     def evaluate(
         self, policy: Policy, problems: Sequence[Problem], prompts: Prompts, title: str | None = None
@@ -60,15 +60,13 @@ class Selection:
                 batch_size=config.trainer.decode_batch,
                 on_progress=bar.update,
             )
-        self.progress.add_seconds("evaluation", time.monotonic() - started)
+        self._seconds = time.monotonic() - started
+        self.progress.add_seconds("evaluation", self._seconds)
         return evaluation
 
     def look(self, stage: Stage) -> Evaluation:
         """The policy of a stage on the problems of the selection split."""
-        started = time.perf_counter()
-        evaluation = self.evaluate(stage.policy, self.problems, stage.kind.prompts)
-        self._seconds = time.perf_counter() - started
-        return evaluation
+        return self.evaluate(stage.policy, self.problems, stage.kind.prompts)
 
     def take(self, evaluation: Evaluation, stage: Stage, *, picks_best: bool) -> dict[str, float]:
         """The metrics of what `look` saw; where the stage picks the best policy, this one is kept if it is."""
@@ -92,8 +90,7 @@ class Selection:
     def settle(self, stage: Stage) -> None:
         """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
         if self.progress.best.score is None:
-            score = self.evaluate(stage.policy, self.problems, stage.kind.prompts).score
-            self.progress.best = Best(score, stage.moment, stage.kind.prompts)
+            self.progress.best = Best(self.look(stage).score, stage.moment, stage.kind.prompts)
             self._export(BEST)
 
     def keep_warmup(self, label: str, prompts: Prompts) -> None:
