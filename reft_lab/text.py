@@ -62,3 +62,8 @@ def from_here(path: Path) -> Path:
     """A path as one would type it: relative if it is in the current folder, otherwise absolute."""
     here, absolute = Path.cwd(), path.absolute()
     return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+
+
+def not_there(key: str, path: object) -> str:
+    """A file or folder that does not exist."""
+    return f"{key}={path} does not exist (seen from {Path.cwd()})."

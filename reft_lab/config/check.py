@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
+from typing import Any, TypeVar
 
 import pydantic
 from omegaconf import DictConfig, OmegaConf
@@ -12,10 +12,12 @@ from omegaconf.errors import OmegaConfBaseException
 from reft_lab.config.explain import explain
 from reft_lab.config.running import parse_every
 from reft_lab.config.schema import Config
-from reft_lab.config.wording import shown, unknown_option, wrong_value
+from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wrong_value
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
 from reft_lab.methods.settings import SFTConfig
+
+T = TypeVar("T")
 
 
 def check(cfg: DictConfig) -> Config:
@@ -32,28 +34,42 @@ def check(cfg: DictConfig) -> Config:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise BadInput(explain(error)) from error
-    try:
-        config = _validator().validate_python(plain)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
-        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
+    config = typed(Config, plain)
     _check_together(config)
     return config
 
 
+def typed(schema: type[T], plain: Any, section: str = "") -> T:
+    """A section of a config as its dataclass, every option within its limits.
+
+    Args:
+        schema: the dataclass.
+        plain: the section's content, without interpolations.
+        section: its dotted name; empty for a whole experiment.
+
+    Raises:
+        BadInput: naming the option, the value and what is allowed.
+    """
+    try:
+        checked: T = _validator(schema).validate_python(plain)  # type: ignore[arg-type]
+        return checked
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        # An entry of a list is told by its option.
+        key = ".".join(filter(None, [section, *(part for part in first["loc"] if isinstance(part, str))]))
+        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
+
+
 @cache
-def _validator() -> pydantic.TypeAdapter[Config]:
-    return pydantic.TypeAdapter(Config)
+def _validator(schema: Any) -> pydantic.TypeAdapter[Any]:
+    return pydantic.TypeAdapter(schema)
 
 
 def _check_together(config: Config) -> None:
-    """Rules that concern several options."""
-    if not re.fullmatch(r"[\w.+=-]+", config.name):
-        raise BadInput(
-            f"name={config.name} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
-        )
+    """What no option can know alone."""
+    if wrong := wrong_folder_name("name", config.name):
+        raise BadInput(wrong)
     if config.resume is not None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)

@@ -72,7 +72,7 @@ class Config:
 
 
 @dataclass
-class Composed(Config):
+class BaseConfig(Config):
     """What conf/ and sweeps/ compose to: the experiment, and with -m sweeps=NAME the study that varies it."""
 
     sweeps: Optional[SweepsConfig] = None

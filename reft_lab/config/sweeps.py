@@ -151,7 +151,7 @@ class StudyConfig:
 
 @dataclass
 class StudySweeperConfig:
-    """`hydra/sweeper=study`, which every file of sweeps/ takes."""
+    """`hydra/sweeper=study`, which every file of sweeps/ takes. Its target is called by us, not by Hydra."""
 
-    _target_: str = "hydra_plugins.reft_lab.StudySweeper"
+    _target_: str = "reft_lab.studies.study.run_study"
     params: Optional[dict[str, str]] = None

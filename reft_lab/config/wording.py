@@ -50,6 +50,23 @@ def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
     return f"{group}={shown(value)} is not a choice: {has}{did_you_mean(str(value), names) or '.'}"
 
 
+def given_twice(key: str, first: str, second: str) -> str:
+    """The same option in two words of a command line."""
+    return f"{key} is given twice ({first} and {second}); give it once."
+
+
+def which_study(word: str) -> str:
+    """A word about a study where none is named."""
+    return f"{word} is about a study; say which, as in -m sweeps=optuna."
+
+
+def wrong_folder_name(key: str, value: str) -> str | None:
+    """The sentence on a name that no folder should have; None where it will do."""
+    if re.fullmatch(r"[\w.+=-]+", value):
+        return None
+    return f"{key}={value} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
+
+
 def shown(value: Any) -> str:
     """A value as one types it in YAML: null, true, 0.95, words, [a, b], {a: 1}."""
     if value is None or isinstance(value, bool):

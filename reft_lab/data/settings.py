@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 
 from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
+from reft_lab.text import not_there
 
 
 @dataclass
@@ -84,4 +85,4 @@ class DataConfig:
             )
         for key, path in given.items():
             if not Path(path).expanduser().exists():
-                raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")
+                raise BadInput(not_there(f"data.{key}", path))

@@ -102,11 +102,11 @@ class _Course:
         """A metric in the stage that samples."""
         return [point for point in self.curves[name] if point[0] > self.seam]
 
-    def chart(self, name: str, lines: Sequence[Line], *, about: str = "", **more: Any) -> Chart | None:
+    def chart(self, name: str, lines: Sequence[Line], *, title: str = "", about: str = "", **more: Any) -> Chart | None:
         """A chart that is called after a metric, over the steps of the stage that samples."""
         found = find(name)
         axes = Axes(found.unit, **{"span": self.span} | more)
-        return line_chart(name.replace("/", "-"), found.label, lines, axes, about=about)
+        return line_chart(name.replace("/", "-"), title or found.label, lines, axes, about=about)
 
 
 def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
@@ -194,7 +194,7 @@ def _policy(ours: _Course) -> Iterable[Chart | None]:
                 Line(f"greedy, {ours.supervised.label}", ours.before("eval/length"), colour, "dots"),
                 Line(f"greedy, {ours.reinforced.label}", ours.after("eval/length"), other, "dots"),
             ]
-            yield ours.chart("rollout/length", lines, **ours.both)
+            yield ours.chart("rollout/length", lines, title="Length of a response", **ours.both)
 
 
 def _positions(ours: _Course) -> Iterable[Chart | None]:

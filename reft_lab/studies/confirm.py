@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.files import RESULT

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.process import Run, Stop, execute
 from reft_lab.studies.run_outcome import RunOutcome, read_outcome

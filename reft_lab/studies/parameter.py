@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -12,8 +12,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reft_lab.compose.override_text import as_text
-from reft_lab.compose.sweeps_folder import REPO
+from reft_lab.compose.search_path import REPO
+from reft_lab.compose.words import as_text
 from reft_lab.run_dir.files import RESULT
 from reft_lab.run_dir.lock import is_held
 from reft_lab.signals import PARENT, children_are_spared

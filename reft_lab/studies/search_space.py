@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, QuotedString, RangeSweep
 
 from reft_lab.compose.conf import Conf
-from reft_lab.compose.overrides import parse
+from reft_lab.compose.words import parse
 from reft_lab.config.options import options, sections
 from reft_lab.config.wording import shown, unknown_choice, unknown_option
 from reft_lab.errors import BadInput

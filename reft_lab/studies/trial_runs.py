@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.run_outcome import HELD, RunOutcome
 from reft_lab.studies.storage import IN_ENVIRONMENT, has_password

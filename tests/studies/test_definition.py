@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra.types import RunMode
 
 from reft_lab.command.launch import check_command
-from reft_lab.compose.conf import Conf, register_schema
+from reft_lab.command.work import Study
+from reft_lab.compose.composed import compose_command
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.from_config import from_config
 from reft_lab.studies.objective import Objective
@@ -19,11 +19,9 @@ from reft_lab.studies.trial_runs import words_of
 
 
 def define(*words: str, config_dir: Path | None = None) -> Definition:
-    """The definition as the sweeper makes it."""
-    register_schema()
-    conf = Conf(str(config_dir) if config_dir else None)
-    composed = conf.compose(words, RunMode.MULTIRUN)
-    return from_config(composed, [word for word in words if not word.startswith("hydra")])
+    """The definition as the front door makes it."""
+    flags = [f"--config-dir={config_dir}"] if config_dir else []
+    return from_config(compose_command(["-m", *flags, *words]))
 
 
 def keys(definition: Definition) -> list[str]:
@@ -220,6 +218,6 @@ def test_a_run_on_another_seed_has_that_seed_only():
 def test_a_reward_of_ones_own_is_searched(tmp_path, monkeypatch):
     (tmp_path / "own_rewards_to_search.py").write_text("def strict(outcome):\n    return 0.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    register_schema()
-    composed = check_command(["-m", "sweeps=reward", "reward=exact,own_rewards_to_search.strict", "debug=quick"])
-    assert composed is not None
+    study = check_command(["-m", "sweeps=reward", "reward=exact,own_rewards_to_search.strict", "debug=quick"])
+    assert isinstance(study, Study)
+    assert study.definition.space[0].choices == ("exact", "own_rewards_to_search.strict")

@@ -9,8 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from reft_lab.compose.conf import Conf, register_schema
-from reft_lab.compose.override_text import as_text
-from reft_lab.compose.overrides import parse
+from reft_lab.compose.words import as_text, parse
 from reft_lab.errors import BadInput
 from reft_lab.studies.parameter import Parameter
 from reft_lab.studies.search_space import check_values, from_entry, from_override

@@ -1,12 +1,16 @@
-"""Whether the runs at the ends of a space can be: before trial 0, and not after a night."""
+"""Whether the runs at the corners of a space can be: before trial 0, and not after a night."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice, product
 from math import prod
 from typing import Any
 
+from omegaconf import DictConfig
+
+from reft_lab.compose.conf import Conf
+from reft_lab.compose.words import parse, register_rewards
 from reft_lab.errors import BadInput
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.parameter import Parameter
@@ -14,21 +18,31 @@ from reft_lab.studies.parameter import Parameter
 MOST = 64  # runs of a grid that are looked at, all of them
 
 
-def check_reach(definition: Definition, check: Callable[[Sequence[str]], None]) -> None:
-    """Check runs all over the space: its first settings, each end of each range, each choice.
+def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfig], object]) -> None:
+    """Compose and check runs all over the space: its first settings, each end of each range, each choice.
 
     Args:
         definition: the study.
-        check: checks the experiment that these overrides stand for, and raises BadInput.
+        conf: where its choices are found.
+        check: checks a composed experiment, and raises BadInput.
 
     Raises:
         BadInput: one of them cannot be; it says which.
     """
-    check(definition.fixed)
-    for setting in _settings(definition):
-        words = [parameter.override(setting[parameter.key]) for parameter in definition.space]
+    searchpath = [flag for flag in definition.flags if not flag.startswith("--")]
+
+    def check_run(*words: str) -> None:
+        register_rewards(parse(words, conf), conf)
+        check(conf.compose([*searchpath, *words]))
+
+    check_run(*definition.fixed)
+    corners = [
+        tuple(parameter.override(setting[parameter.key]) for parameter in definition.space)
+        for setting in _settings(definition)
+    ]
+    for words in dict.fromkeys(corners):
         try:
-            check([*definition.fixed, *words])
+            check_run(*definition.fixed, *words)
         except BadInput as error:
             raise BadInput(f"the space reaches {' '.join(words)}, which cannot be: {error}") from error
 
