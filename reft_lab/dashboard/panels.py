@@ -217,12 +217,9 @@ def grid(name: str, runset: Runset, panels: Sequence[Panel]) -> PanelGrid:
 
 
 def runs_of_study(study: str, options: Sequence[str], entity: str = "", project: str = "") -> Runset:
-    """The runs of a W&B group but those that confirm its result; those that differ in nothing but the seed together.
+    """The runs of a W&B group but those that confirm its result; those with the same values of `options` together.
 
-    Args:
-        study: the group.
-        options: what the study varies, by dotted names.
-        entity, project: where the runs are; left out, the library asks no server for the project's id.
+    Where entity and project are left out, the library asks no server for the project's id.
     """
     import wandb_workspaces.expr as expr
     import wandb_workspaces.reports.v2 as wr

@@ -35,14 +35,10 @@ def study_panels(options: list[str]) -> tuple[Panel, ...]:
 
 
 def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_server: bool) -> Report:
-    """The report, not saved yet.
+    """The report, not saved yet, for the project that has the runs, in the W&B group `study`.
 
-    Args:
-        entity, project: where it goes, and where the runs are.
-        study: the W&B group of its runs.
-        runs: those of the study.
-        ask_server: whether the run sets name their project by the id that only the server knows; without, they stand
-            for the project that the report is in.
+    With `ask_server` the run sets name their project by the id that only the server knows; without, they stand for the
+    project that the report is in.
     """
     import wandb_workspaces.reports.v2 as wr
 

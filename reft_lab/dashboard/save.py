@@ -11,15 +11,7 @@ from reft_lab.analysis import Runs, load
 from reft_lab.dashboard.panels import NAME, workspace
 from reft_lab.dashboard.report import study_report
 from reft_lab.dashboard.sections import SECTIONS
-from reft_lab.dashboard.server import (
-    REPORTS,
-    WORKSPACES,
-    asking,
-    find_view,
-    parse_project,
-    replaces,
-    specification,
-)
+from reft_lab.dashboard.server import REPORTS, WORKSPACES, asking, find_view, parse_project, replaces, specification
 from reft_lab.errors import BadInput
 
 STUDIES = Path("multirun")  # where studies are, below the folder one works in
@@ -56,12 +48,8 @@ def save(project: str, study: str | None = None) -> list[str]:
 def preview(project: str, study: str | None = None) -> str:
     """What `save` would send, as JSON; no login and no network are needed.
 
-    Args:
-        project: `ENTITY/PROJECT`; nobody looks whether it is there.
-        study: a study in multirun/.
-
     Raises:
-        BadInput: `project` has another form, or there is no such study in multirun/.
+        BadInput: `project` is not `ENTITY/PROJECT`, or there is no such study in multirun/.
     """
     entity, name = parse_project(project)
     content: dict[str, Any] = {"workspace": specification(workspace(entity, name, SECTIONS))}

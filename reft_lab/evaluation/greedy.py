@@ -60,10 +60,8 @@ def evaluate(
     model's positions or `total_tokens`, counts as no_answer.
 
     Args:
-        policy: who is asked.
         problems: at least one.
         form: how prompts are written and answers read.
-        codec: text to ids and back.
         stage: the stage whose prompts the policy knows.
         max_new_tokens: length cap of a response.
         total_tokens: length cap of prompt and response together; None: none.

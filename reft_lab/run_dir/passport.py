@@ -33,11 +33,7 @@ PACKAGES = (
 def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:
     """The passport of a run, to be made once torch has as many threads as the run will use.
 
-    Args:
-        seed: seed of the run.
-        device: what it trains on.
-        data_hash: `hash_problems` over its splits.
-        tokenizer_hash: `hash_text` of its tokenizer.
+    The hashes are `hash_problems` over its splits, and `hash_text` of its tokenizer.
     """
     import torch
 

@@ -22,13 +22,7 @@ SHOWN = 30  # characters of context on either side of a difference
 
 @dataclass(frozen=True)
 class Gold:
-    """The training problems that can be used, and what is trained on for each.
-
-    Attributes:
-        problems: the problems whose gold reasoning reads back well enough.
-        examples: prompt and gold reasoning of each.
-        left_out: how many problems were left out because theirs does not.
-    """
+    """The problems whose gold reasoning reads back well enough, what is trained on for each, and how many do not."""
 
     problems: list[Problem]
     examples: list[Example]

@@ -46,12 +46,9 @@ class Loop:
         self._is_saved = False
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
-        """Take a stage to its end, from its beginning or from somewhere within.
+        """Take a stage to its end, from its beginning or from somewhere within; `label` is what the run calls it.
 
-        Args:
-            stage: the stage.
-            label: what the run calls it.
-            is_last: whether it makes the final policy, so that its best evaluation counts and a study may judge by it.
+        The last stage makes the final policy, so its best evaluation counts and a study may judge by it.
 
         Raises:
             Interrupted: a signal was heard; where it could be, the state was saved.

@@ -67,10 +67,7 @@ class WandbRun:
     def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
         """Close the run; a second run of the same process would otherwise join it.
 
-        Args:
-            summary: what there is to say of the run as a whole, with its `status`.
-            exit_code: 0 if it went well.
-            checkpoint: a policy to upload.
+        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded.
         """
         self._run.summary.update(dict(summary))
         self._run.tags = (*self._tags, PRUNED) if summary.get("status") == PRUNED else self._tags
@@ -84,10 +81,7 @@ class WandbRun:
 def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
     """Begin a W&B run as config.tracker asks, or go on with the one of an earlier session.
 
-    Args:
-        config: the experiment.
-        directory: the run directory; its metrics.jsonl holds what W&B should know already.
-        seconds: the stopwatch of the run, for the dates of those lines.
+    The metrics.jsonl of the directory holds what W&B should know already, dated by `seconds`, the run's stopwatch.
 
     Returns:
         The run (None when disabled), and a sentence for the user where something was decided for them.

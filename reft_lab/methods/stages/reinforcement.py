@@ -33,14 +33,7 @@ RATIO_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Iteration:
-    """What one iteration did.
-
-    Attributes:
-        questions: index of each rollout's question in the stage's prompts.
-        rollouts: the experience.
-        metrics: rollout/..., ppo/... and time/... as docs/metrics.md describes them.
-        notes: sentences for people.
-    """
+    """What one iteration did; `questions` are the places of the rollouts' questions among the stage's prompts."""
 
     questions: list[int]
     rollouts: Rollouts
@@ -49,14 +42,12 @@ class Iteration:
 
 
 class Reinforcement:
-    """Reinforcement by PPO, one iteration at a time.
+    """Reinforcement by PPO, one iteration at a time; methods.base.Stage describes what is not said here.
 
     Nothing but `step`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
     by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
 
     Attributes:
-        step: iterations done.
-        total_steps: iterations of the whole stage.
         rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
             those kept from sampling do not agree with it; None until the first iteration has found out.
     """
@@ -86,9 +77,6 @@ class Reinforcement:
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
         reward: terminal reward of an outcome.
-        config: settings of the stage.
-        eos_id: token that ends a response.
-        pad_id: token that fills up rows.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
@@ -126,12 +114,10 @@ class Reinforcement:
 
     @property
     def done(self) -> bool:
-        """Whether all iterations are done."""
         return self.step >= self.total_steps
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the policy is to be evaluated after the iteration that was just done."""
         if self.config.eval_every_epochs is None:
             return self.step % self.config.eval_every == 0 or self.done
         every = self.config.eval_every_epochs * len(self.prompts)  # questions
@@ -140,15 +126,12 @@ class Reinforcement:
 
     @property
     def moment(self) -> str:
-        """How the policy of this moment is called."""
         return f"iteration {self.step}"
 
     def counters(self) -> dict[str, Any]:
-        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
         return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
-        """Go on from what `counters` gave."""
         self.step, self.rescore = counters["step"], counters["rescore"]
         self.optimizer.restore_counters(counters["optimizer"])
 

@@ -40,14 +40,12 @@ class Example:
 
 
 class SupervisedFineTuning:
-    """Supervised fine-tuning, one optimiser step at a time.
+    """Supervised fine-tuning, one optimiser step at a time; methods.base.Stage describes what is not said here.
 
     Nothing but `step`, the weights and the optimiser's state changes while it runs; the order of the examples and the
     dropout of a step are keyed by (seed, stage, epoch or step).
 
     Attributes:
-        step: optimiser steps done.
-        total_steps: optimiser steps of the whole stage.
         steps_per_epoch: optimiser steps of one pass over the examples; the last batch of an epoch may be smaller.
     """
 
@@ -65,9 +63,7 @@ class SupervisedFineTuning:
         """Args:
         policy: trained in place; its value model is left alone.
         examples: the training examples, at least one.
-        config: settings of the stage.
         kind: what the stage is; its name keys the randomness.
-        pad_id: token that fills up rows.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         """
         self.policy = policy
@@ -99,36 +95,26 @@ class SupervisedFineTuning:
 
     @property
     def done(self) -> bool:
-        """Whether all steps are done."""
         return self.step >= self.total_steps
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the policy is to be evaluated after the step that was just done."""
         ended = self.step % self.steps_per_epoch == 0
         return ended and (self.epoch % self.config.eval_every == 0 or self.done)
 
     @property
     def moment(self) -> str:
-        """How the policy of this moment is called."""
         return f"epoch {self.epoch}" if self.epoch else "the start"
 
     def counters(self) -> dict[str, Any]:
-        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
         return {"step": self.step, "optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
-        """Go on from what `counters` gave."""
         self.step = counters["step"]
         self.optimizer.restore_counters(counters["optimizer"])
 
     def advance(self) -> Step:
-        """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first.
-
-        Raises:
-            OutOfMemory: while training.
-            FloatingPointError: the gradient is not finite; the weights are left as they were.
-        """
+        """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""
         started = time.perf_counter()
         with phase("training"):
             loss, norm, rate, tokens = self._descend()

@@ -30,11 +30,8 @@ def update(
 
     Args:
         policy: updated in place.
-        rollouts: what it learns from.
-        optimizer: over the policy's parameters.
         config: clip, value_clip, value_coef, mini_batch, loss_average; `epochs` is the length of `order`.
         order: one permutation of range(len(rollouts)) for each pass.
-        pad_id: token that fills up rows.
         tokens_per_micro_batch: token budget of one forward and backward pass.
 
     Returns:
