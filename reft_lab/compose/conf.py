@@ -23,6 +23,7 @@ from reft_lab.config.explain import explain
 from reft_lab.config.schema import BaseConfig
 from reft_lab.config.sweeps import StudySweeperConfig
 from reft_lab.errors import BadInput
+from reft_lab.text import leaves
 
 
 @cache
@@ -114,7 +115,8 @@ class Conf:
         if found is None or not isinstance(found.config, DictConfig):
             return set()
         package = self.package(group, choice)
-        return set(_leaves(OmegaConf.to_container(found.config), "" if package == "_global_" else package))
+        content: Any = OmegaConf.to_container(found.config)
+        return {name for name, _ in leaves(content, "" if package == "_global_" else f"{package}.")}
 
     def package(self, group: str, choice: str) -> str:
         """Where the content of the file of a choice goes: `ppo`, or `_global_`."""
@@ -141,11 +143,3 @@ def _folder(flag: str, given: str, seen_from: Path) -> Path:
     if not (seen_from / given).is_dir():
         raise BadInput(f"{flag} {given} is not a folder (seen from {seen_from}).")
     return (seen_from / given).absolute()
-
-
-def _leaves(content: Any, name: str) -> Iterator[str]:
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name

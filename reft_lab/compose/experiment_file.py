@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 from reft_lab.compose.conf import Conf
 from reft_lab.compose.words import as_text, parse
 from reft_lab.errors import BadInput
-from reft_lab.text import not_there
+from reft_lab.text import leaves, not_there, one_line
 
 GROUP = "experiment="
 HEADER = "# @package _global_"
@@ -22,7 +22,7 @@ def with_files_read(words: Sequence[str]) -> list[str]:
     """A command line in which `experiment=FILE.yaml` is what the file says; what is given beside it comes first.
 
     Raises:
-        BadInput: there is no such file, or it is no experiment.
+        BadInput: there is no such file, or it is not an experiment.
     """
     asked = [word for word in words if word.startswith(GROUP) and word.endswith((".yaml", ".yml"))]
     if not asked:
@@ -65,20 +65,11 @@ def _read(file: Path) -> dict[str, str]:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         choices = content.pop("defaults", [])
         said = {key.removeprefix(CHOICE): value for entry in choices for key, value in entry.items()}
-        return {key: as_text(value) for key, value in [*said.items(), *_leaves(content, "")]}
+        return {key: as_text(value) for key, value in [*said.items(), *leaves(content)]}
     except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError) as error:
-        first = " ".join(str(error).split())[:120]
         raise BadInput(
-            f"experiment={file} is no experiment ({first}); see conf/experiment for how they look."
+            f"experiment={file} is not an experiment ({one_line(error)}); see conf/experiment for examples."
         ) from error
-
-
-def _leaves(content: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:

@@ -19,6 +19,7 @@ from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resump
 from reft_lab.runner import ending, failure
 from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints
+from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
@@ -26,7 +27,6 @@ from reft_lab.runner.loop import Loop
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
-from reft_lab.runner.space import check_space
 from reft_lab.tracking.display import Display, Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.tracker import Tracker
@@ -163,7 +163,7 @@ def _go(
     result |= {"seed": config.seed, "selection": config.selection}
     result |= {"warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
     try:
-        interruption.heed()  # before there was anything to stop
+        interruption.check()  # a signal may have come before there was anything to stop
         for line in setup.splits.report.lines():
             display.note(line)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)

@@ -18,14 +18,14 @@ PATIENCE = 30.0
 
 
 class Interruption:
-    """Hears the signals that stop a run (reft_lab/signals.py) while it is entered.
+    """Handles the signals that stop a run (reft_lab/signals.py) while it is entered.
 
     Outside of `step` and `unbroken` a signal raises Interrupted at once. Inside, the first one is kept in `asked`, for
-    the work to stop where it is in order.
+    the work to stop where that leaves everything in order.
 
     Attributes:
-        asked: the signal that was heard, None as long as there was none.
-        at_once: whether a second one was heard.
+        asked: the signal that came; None as long as there was none.
+        at_once: whether a second one came.
     """
 
     def __init__(self, say: Callable[[str], None]):
@@ -60,11 +60,11 @@ class Interruption:
         finally:
             self._kept = before
 
-    def heed(self) -> None:
-        """Stop here, if a signal was heard.
+    def check(self) -> None:
+        """Stop here if a signal came.
 
         Raises:
-            Interrupted: one was.
+            Interrupted: one came.
         """
         if self.asked:
             raise Interrupted(self.asked)

@@ -1,4 +1,4 @@
-"""The loop around a stage: advance, evaluate, record, heed alarms, save the state; a signal stops it in good order."""
+"""The loop around a stage: advance, evaluate, record, check alarms, save the state; a signal stops it in good order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Loop:
         The last stage makes the final policy, so its best evaluation counts and a study may judge by it.
 
         Raises:
-            Interrupted: a signal was heard; where it could be, the state was saved.
+            Interrupted: a signal came; the state was saved where possible.
             RunFailed: an alarm says stop; the state was saved.
             Pruned: the study says stop; the state was saved.
         """
@@ -68,7 +68,7 @@ class Loop:
                     took = time.monotonic() - began
                     progress.add_seconds(kind.name, took)
                     bar.update(stage.step, **watched(record), **self.selection.shown())
-                    self.interruption.heed()
+                    self.interruption.check()
         except (Interrupted, OutOfMemory):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)
@@ -94,7 +94,7 @@ class Loop:
             if evaluation is not None:
                 record |= self.selection.take(evaluation, stage, picks_best=is_last)
             if stage.kind.has_alarms:
-                why_stop = self._heed(stage, record)
+                why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
             self.tracker.log(step, record, progress.pending.samples)
             progress.pending = None
@@ -117,8 +117,8 @@ class Loop:
         self._settled = stage.optimizer.steps
         self.progress.refused = self.programs.refused
 
-    def _heed(self, stage: Stage, record: dict[str, float]) -> str | None:
-        """Say what alarms say and do what they ask for; returns why the run must stop, if it must."""
+    def _check_alarms(self, stage: Stage, record: dict[str, float]) -> str | None:
+        """Report alarms and do what they ask for; returns why the run must stop, if it must."""
         why_stop = None
         for alarm in self.alarms.check(stage.step, record):
             if alarm.began and alarm.action == "stop":

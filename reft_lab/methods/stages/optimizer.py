@@ -86,7 +86,7 @@ class Optimizer:
         rate = self.lr * self.scale * self.schedule(self.steps)
         for group in self.adamw.param_groups:
             group["lr"] = rate
-        self.steps += 1  # first, so that who is interrupted in between can tell that the weights have changed
+        self.steps += 1  # first, so that an interrupted caller can tell that the weights have changed
         self.adamw.step()
         self.adamw.zero_grad(set_to_none=True)
         return norm, rate
