@@ -142,7 +142,7 @@ class Policy(nn.Module):
     def _response_states(self, trunk: nn.Module, batch: Packed) -> Tensor:
         if self.is_packed:
             with self._autocast():
-                return packed_states(trunk, batch).index_select(0, batch.predicting)
+                return packed_states(trunk, batch)
         ids, positions = batch.padded()
         padded = self._run(trunk, ids, None, positions, None)
         return padded.flatten(0, 1).index_select(0, batch.rows.place[batch.predicting])

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
-# Attention takes rows of similar length at once: of so many places, one is real for certain. More and smaller groups
-# cost a CPU more in calls than they save it in padding; a GPU is faster with one.
+# On a CPU, attention takes rows together that have so many places for each token. With fewer, more and smaller groups
+# cost more calls than they save padding; a GPU, where calls cost most, takes all rows at once.
 PLACES_A_TOKEN = 1.15
 
 
@@ -148,13 +147,12 @@ def _laid_out(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _groups(lengths: np.ndarray) -> list[tuple[int, int]]:
     """Start and end of groups of sequences that follow each other, with PLACES_A_TOKEN places a token at most."""
-    groups, start, tokens = [], 0, 0
+    groups, start, tokens, longest = [], 0, 0, 0
     for number, length in enumerate(lengths.tolist()):
-        longest = max(length, longest) if number > start else length
-        if longest * (number + 1 - start) > PLACES_A_TOKEN * (tokens + length):
+        tokens, longest = tokens + length, max(longest, length)
+        if longest * (number + 1 - start) > PLACES_A_TOKEN * tokens:
             groups.append((start, number))
-            start, tokens, longest = number, 0, length
-        tokens += length
+            start, tokens, longest = number, length, length
     return [*groups, (start, len(lengths))]
 
 

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling.llama.cache import LlamaCache, RecordedLlamaCache
-from reft_lab.policy.sampling.llama.weights import Affine, arrange, norm_floor, norm_weight, unit_rows
 from reft_lab.policy.sampling.llama.recording import Recording
+from reft_lab.policy.sampling.llama.weights import Affine, arrange, norm_floor, norm_weight, unit_rows
 
 # Prompts are read in groups of at most so many tokens, padding included, so that what is in the works stays small.
 GROUP_TOKENS = 2048
