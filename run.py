@@ -1,40 +1,28 @@
 """Run one experiment, several with -m, or go on with one with resume=: `python run.py --help`."""
 
-from __future__ import annotations
+import os
+import sys
+from importlib.util import find_spec
 
-from reft_lab.command.quiet_start import end_with_sweep, exit_on_signals
+# Up to the first import of reft_lab, this file is written so that older Pythons read it too.
+if sys.version_info < (3, 11) or not all(map(find_spec, ("hydra", "pydantic", "torch", "transformers"))):
+    ready = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".venv", "bin", "python")
+    has = os.path.exists(ready) and ready != os.path.abspath(sys.executable)
+    print(
+        "error: " + sys.executable + " (Python " + ".".join(map(str, sys.version_info[:2])) + ") is not an interpreter",
+        "that reft_lab can use: it takes Python 3.11 to 3.13 with the packages of pyproject.toml;",
+        "use " + os.path.relpath(ready) + " in its place." if has else "`make demo` makes one, .venv/bin/python.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+from reft_lab.command.exits import end_with_sweep, exit_on_signals
 
 if __name__ == "__main__":
-    exit_on_signals()  # first of all: the imports below take a while
+    exit_on_signals()  # first of all: the import below takes a while
     end_with_sweep()
 
-from pathlib import Path
-
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from reft_lab.command.exits import exits_with_a_sentence
 from reft_lab.command.launch import launch
-from reft_lab.config.check import check
-from reft_lab.config.schema import Config
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def experiment(cfg: DictConfig) -> float:
-    """Run the experiment that Hydra composed. What it returns is what a search maximises."""
-    with exits_with_a_sentence():
-        from reft_lab.runner import run
-
-        return run(check(cfg), Path(HydraConfig.get().runtime.output_dir))
-
-
-def resume(config: Config, directory: Path, changes: list[str]) -> float:
-    """Go on with the run in `directory`."""
-    from reft_lab.runner import resume
-
-    return resume(config, directory, changes)
-
 
 if __name__ == "__main__":
-    launch(experiment, resume)
+    launch()

@@ -25,10 +25,11 @@ from figures import MARK, Spread
 from peak import useful_flops
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.methods.ppo import update
-from reft_lab.methods.reft import ReFT
-from reft_lab.methods.rollouts import Rollouts
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.reinforcement import Reinforcement
+from reft_lab.methods.stages.rollouts import Rollouts
+from reft_lab.methods.stages.update import update
 from reft_lab.policy.model import Policy, checkpoint_layers
 from reft_lab.policy.sampling import sample
 from reft_lab.randomness import generator, key, uniforms
@@ -174,9 +175,9 @@ def iterations(
     """Whole iterations of the paper's size: 32 rollouts, 2 passes. Four first, in which libraries meet new shapes."""
     stage = make_stage(policy, prompts)
     for _ in range(4):
-        stage.advance()
+        stage.iterate()
     torch.cuda.reset_peak_memory_stats()
-    taken = [stage.advance() for _ in range(5)]
+    taken = [stage.iterate() for _ in range(5)]
     memory = torch.cuda.max_memory_allocated() / GIB
     seconds = {part: [one.metrics[f"time/{part}_seconds"] for one in taken] for part in ("rollout", "score", "update")}
     parts = ", ".join(f"{part} {statistics.median(values):.2f}" for part, values in seconds.items())
@@ -198,7 +199,7 @@ def iterations(
     return found
 
 
-def update_seconds(stage: ReFT, rollouts: Rollouts) -> list[float]:
+def update_seconds(stage: Reinforcement, rollouts: Rollouts) -> list[float]:
     """What updates take on the same rollouts, after two that warm up."""
     order = [list(range(len(rollouts)))] * stage.config.epochs
     options = {"pad_id": PAD, "tokens_per_micro_batch": stage.tokens_per_micro_batch}
@@ -209,14 +210,14 @@ def update_seconds(stage: ReFT, rollouts: Rollouts) -> list[float]:
     return [timed(job)[0] for _ in range(7)][2:]
 
 
-def make_stage(policy: Policy, prompts: Sequence[list[int]]) -> ReFT:
+def make_stage(policy: Policy, prompts: Sequence[list[int]]) -> Reinforcement:
     """A ReFT stage that is right where the last token is even."""
 
     def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
         return [Outcome("wrong" if response[-1] % 2 else "correct") for response in responses]
 
     config = PPOConfig(iterations=100, rollouts=32, mini_batch=32, epochs=2, max_new_tokens=CAP)
-    return ReFT(
+    return Reinforcement(
         policy,
         policy.reference(),
         list(prompts),
@@ -224,6 +225,7 @@ def make_stage(policy: Policy, prompts: Sequence[list[int]]) -> ReFT:
         judge,
         exact,
         config,
+        kind=STAGES["reft"],
         seed=0,
         eos_id=EOS,
         pad_id=PAD,
@@ -232,7 +234,7 @@ def make_stage(policy: Policy, prompts: Sequence[list[int]]) -> ReFT:
     )
 
 
-def useful(stage: ReFT, rollouts: Rollouts) -> float:
+def useful(stage: Reinforcement, rollouts: Rollouts) -> float:
     """Operations that the result of an update needs."""
     return stage.config.epochs * useful_flops(stage.policy.lm.config, rollouts.prompts, rollouts.responses)
 

@@ -13,12 +13,13 @@ from turns import serve
 from workloads import config, setup
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.methods.reft import ReFT
+from reft_lab.methods import STAGES
+from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.setup import Setup
 
 
-def stage_of(made: Setup) -> ReFT:
+def stage_of(made: Setup) -> Reinforcement:
     """The ReFT stage as the runner makes it."""
     problems, prompts = made.questions()
 
@@ -26,7 +27,7 @@ def stage_of(made: Setup) -> ReFT:
         texts = made.codec.read([prompts[q] for q in questions], responses)
         return made.form.judge([problems[q] for q in questions], texts)
 
-    return ReFT(
+    return Reinforcement(
         made.policy,
         made.policy.reference(),
         prompts,
@@ -34,6 +35,7 @@ def stage_of(made: Setup) -> ReFT:
         judge,
         made.reward,
         made.config.ppo,
+        kind=STAGES["reft"],
         seed=made.config.seed,
         eos_id=made.codec.eos_id,
         pad_id=made.codec.pad_id,
@@ -46,7 +48,7 @@ def main() -> None:
     place = Path(sys.argv[1])
     with ProgramRunner(config(place).programs) as programs:
         stage = stage_of(setup(place, programs))
-        serve(lambda: len(stage.advance().rollouts))
+        serve(lambda: len(stage.iterate().rollouts))
 
 
 if __name__ == "__main__":

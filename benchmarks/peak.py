@@ -20,9 +20,9 @@ from figures import Figure, Spread
 from ours import stage_of
 from turns import alternate
 
-from reft_lab.methods.ppo import update
-from reft_lab.methods.reft import ReFT
-from reft_lab.methods.rollouts import Rollouts
+from reft_lab.methods.stages.reinforcement import Reinforcement
+from reft_lab.methods.stages.rollouts import Rollouts
+from reft_lab.methods.stages.update import update
 from reft_lab.programs import ProgramRunner
 
 # workload: turns, and turns in a hurry
@@ -40,7 +40,7 @@ def _measure(name: str, place: Path, quick: bool, say: Callable[[str], None]) ->
     say(f"{name}: one iteration")
     with ProgramRunner(workloads.config(place).programs) as programs:
         stage = stage_of(workloads.setup(place, programs))
-        rollouts = stage.advance().rollouts
+        rollouts = stage.iterate().rollouts
     turns = alternate({"matmul": matmul, "update": partial(updating, stage, rollouts)}, ROUNDS[name][quick], say)
     speeds = {side: [turn.work / turn.cpu / 1e9 for turn in taken] for side, taken in turns.items()}
     return Figure(
@@ -70,7 +70,7 @@ def matmul() -> Turn:
     return max(turns, key=lambda turn: turn.work / turn.cpu)
 
 
-def updating(stage: ReFT, rollouts: Rollouts) -> Turn:
+def updating(stage: Reinforcement, rollouts: Rollouts) -> Turn:
     """The PPO passes over one batch of rollouts."""
     order = [list(range(len(rollouts)))] * stage.config.epochs
 

@@ -19,7 +19,8 @@ from typing import Any
 from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
 from reft_lab.config.schema import Config
-from reft_lab.methods.sft import SFT
+from reft_lab.methods import STAGES
+from reft_lab.methods.stages.supervised import SupervisedFineTuning
 from reft_lab.policy.loading import make_llama
 from reft_lab.policy.model import Policy
 from reft_lab.programs import ProgramRunner
@@ -126,11 +127,11 @@ def _widen(made: Setup, vocabulary: int) -> Policy:
 def _warm_up(made: Setup, steps: int) -> None:
     if not steps:
         return
-    stage = SFT(
+    stage = SupervisedFineTuning(
         made.policy,
         made.examples(made.config.warmup.max_tokens),
         made.config.warmup,
-        stage="warmup",
+        kind=STAGES["warmup"],
         seed=made.config.seed,
         pad_id=made.codec.pad_id,
         tokens_per_micro_batch=made.config.trainer.tokens_per_micro_batch,

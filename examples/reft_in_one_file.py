@@ -252,7 +252,7 @@ class Experiment:
     def __init__(self, settings: Settings, runner: ProgramRunner):
         self.settings = settings
         self.train, self.dev, self.test = generate(settings.problems, 200, 500, 0, "mixed", "program")
-        self.form = ProgramFormat(CotConfig(name="program"), AnswersConfig(), runner, slots=True)  # numbers are x0, x1
+        self.form = ProgramFormat(CotConfig(number_slots=True), AnswersConfig(), runner)  # numbers are x0, x1, ...
         prompts = [self.form.prompt(problem, "rl") for problem in self.train]
         programs = [self.form.completion(problem, "rl") for problem in self.train]
         self.codec = Codec(train_tokenizer(prompts + programs, ScratchConfig()))

@@ -1,9 +1,11 @@
-"""How a run ends other than well: its user gave something unusable, it cannot go on, or it was told to stop."""
+"""Why a run ends early: its user gave something unusable, it cannot go on, or it was told to stop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from reft_lab.text import one_line
 
 
 class BadInput(Exception):
@@ -23,7 +25,7 @@ class RunFailed(Exception):
 
 
 class Pruned(Exception):
-    """A run is stopped by the study it is a trial of, because others do better; the message says where."""
+    """A run was stopped by its study, because other trials do better; the message says where."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -39,10 +41,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class OutOfMemory(Exception):
-    """There was not enough memory.
+    """Memory ran out.
 
     Attributes:
-        phase: what was going on, such as `sampling`.
+        phase: what the run was doing, such as `sampling`.
     """
 
     def __init__(self, phase: str, cause: BaseException):
@@ -52,10 +54,10 @@ class OutOfMemory(Exception):
 
 @contextmanager
 def foreign_errors(sentence: Callable[[BaseException], str]) -> Iterator[None]:
-    """Inside, whatever a library raises on the user's input becomes BadInput.
+    """Inside, any error that a library raises on the user's input becomes BadInput.
 
-    No list of classes would do: libraries raise what they like, down to panics of Rust, which are no Exception. What
-    stops a process, what this package raises and a lack of memory pass unchanged.
+    A list of classes would not do: libraries raise anything, even panics of Rust, which are not an Exception. Errors of
+    this package, those that stop a process and a lack of memory pass unchanged.
 
     Args:
         sentence: what to tell the user about an error.
@@ -71,6 +73,9 @@ def foreign_errors(sentence: Callable[[BaseException], str]) -> Iterator[None]:
         if is_memory(error):
             raise
         raise BadInput(sentence(error)) from error
+
+
+LOADING = "loading the model"  # the phase in which nothing but a smaller model helps
 
 
 @contextmanager
@@ -89,17 +94,17 @@ def is_memory(error: BaseException | None) -> bool:
     text = str(error)
     return (
         isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported for this
-        or "DefaultCPUAllocator" in text  # torch has no class of its own for it
-        or "out of memory" in text  # nor for what the CUDA driver says
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, without importing torch
+        or "DefaultCPUAllocator" in text  # torch has no class for this
+        or "out of memory" in text  # nor for errors of the CUDA driver
         or "not enough memory" in text
         or "Cannot allocate memory" in text  # a file could not be mapped
     )
 
 
 def first_sentence(error: BaseException) -> str:
-    """What an error says first, on one line and without a full stop; its class where it says nothing."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """The first sentence of an error, on one line and without its full stop; the class where there is no message."""
+    text = one_line(error)
     for end in (". ", " (Request ID"):
         text = text.split(end)[0]
-    return text[:160].rstrip(". ")
+    return text.rstrip(". ")

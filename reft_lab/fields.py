@@ -1,10 +1,10 @@
-"""How a config field is declared: a type, a default, and what a reader needs to know, in one place.
+"""How a config field is declared: its type, its default and its documentation in one place.
 
     lam: Annotated[float, doc("GAE lambda", ge=0, le=1)] = 0.95
     loss_average: Annotated[str, doc("..."), OneOf("sequence", "token")] = "sequence"
 
 The same dataclass serves OmegaConf (which reads the type), pydantic (which checks the range) and the configuration
-reference in docs/ (which prints the words).
+reference in docs/ (which prints the description).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the Hugging Face hub can be asked, found out in seconds rather than after its library's retries."""
+"""Whether the Hugging Face hub can be reached, found out in seconds rather than after the retries of its library."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 
 _REACH_TIMEOUT = 4.0
-"""Seconds to wait for the hub before only its cache on this machine is tried."""
+"""Seconds to wait for the hub before falling back to its cache on this machine."""
 
 
 def obstacle(kind: str, name: str) -> str | None:
-    """Why the hub cannot be asked for `name`, None if it answers. The user's proxies and mirrors are heeded.
+    """Why the hub cannot be asked for `name`; None if it answers. The user's proxies and mirrors are used.
 
     Args:
         kind: "models" or "datasets".
@@ -34,13 +34,13 @@ def obstacle(kind: str, name: str) -> str | None:
 
 
 def within(seconds: float, ask: Callable[[], str | None], otherwise: str) -> str | None:
-    """What `ask` finds out about a server, or `otherwise` where that takes longer than so many seconds."""
+    """What `ask` finds out about a server, or `otherwise` if that takes longer than `seconds`."""
     found: list[str | None] = [otherwise]
 
     def put() -> None:
         found[0] = ask()
 
-    # In a thread, because looking up a name may hang for longer than any timeout of the request.
+    # In a thread, because looking up a name may hang for longer than the timeout of the request.
     thread = threading.Thread(target=put, daemon=True)
     thread.start()
     thread.join(seconds)

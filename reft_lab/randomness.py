@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # imported where it is used: it takes as long as composing a config
 
 KeyPart = int | str
 
@@ -26,6 +28,8 @@ def key(*parts: KeyPart) -> int:
 
 def generator(*parts: KeyPart) -> np.random.Generator:
     """A fresh numpy generator (counter-based Philox) for the key `parts`."""
+    import numpy as np
+
     return np.random.Generator(np.random.Philox(key=key(*parts)))
 
 
@@ -40,10 +44,12 @@ def uniforms(keys: Sequence[int], length: int) -> np.ndarray:
     Returns:
         float64 array of shape (len(keys), length). Entry (i, t) depends on keys[i] and t alone.
     """
+    import numpy as np
+
     rows = [np.random.Generator(np.random.Philox(key=k)).random(length) for k in keys]
     return np.stack(rows) if rows else np.zeros((0, length))
 
 
 def torch_seed(*parts: KeyPart) -> int:
-    """A seed in the range torch.manual_seed takes, for the key `parts`."""
+    """A seed in the range of torch.manual_seed, for the key `parts`."""
     return key(*parts) % (2**63)

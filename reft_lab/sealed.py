@@ -1,7 +1,7 @@
-"""Folders that are written whole, and that can be checked before they are trusted.
+"""Folders that are written atomically and can be verified before they are trusted.
 
-A folder is written beside its place, every file with its size and hash in `manifest.json`, all of it brought to the
-disk, and then renamed. So a folder that is there was complete once; `damage` finds out whether it still is.
+A folder is written under another name, with size and hash of every file in `manifest.json`, flushed to the disk, and
+then renamed. So a folder that exists was complete once; `damage` tells whether it still is.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ CHUNK = 1 << 20
 
 @contextmanager
 def sealed(folder: Path) -> Iterator[Path]:
-    """A new folder to write to, which takes the place of `folder` when the block ends well.
+    """A new folder to write to, which replaces `folder` when the block ends without an error.
 
-    Sealed folders inside keep manifests of their own and are not part of this one.
+    Sealed folders inside keep their own manifests and are not part of this one.
     """
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # an earlier attempt may have been killed
@@ -36,7 +36,7 @@ def sealed(folder: Path) -> Iterator[Path]:
 
 
 def _seal(folder: Path) -> None:
-    """Write the manifest of a folder, and bring folder and manifest to the disk."""
+    """Write the manifest of a folder, and flush both to the disk."""
     files = {}
     for path in _own_files(folder):
         with path.open("rb") as file:
@@ -61,16 +61,16 @@ def _replace(part: Path, folder: Path) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Undo a replacement of `folder` that was killed halfway: between its two renames the name belongs to nobody."""
+    """Undo a replacement of `folder` that was killed between its two renames, when neither folder has the name."""
     old = folder.with_name(f".{folder.name}.old")
     if old.exists() and not folder.exists():
         old.rename(folder)
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a sealed folder, in a few words; None where every file is as it was written."""
+    """What is wrong with a sealed folder, in a few words; None if every file is as it was written."""
     if not folder.is_dir():
-        return "it is not there"
+        return "it does not exist"
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         for name, expected in files.items():
@@ -86,12 +86,12 @@ def damage(folder: Path) -> str | None:
     except OSError as error:
         return f"{Path(error.filename or folder).name} cannot be read ({error.strerror})"
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"its {MANIFEST} makes no sense"
+        return f"its {MANIFEST} is unreadable"
     return None
 
 
 def link(source: Path, target: Path) -> None:
-    """A second name for the files of a folder; a copy where the file system knows no second names."""
+    """Hard links to the files of a folder, or copies where the file system has no hard links."""
     target.mkdir(parents=True)
     for path in source.iterdir():
         try:
@@ -104,7 +104,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The signals that stop a run, and who must not hear them."""
+"""The signals that stop a run, and how child processes are kept from receiving them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Ctrl-C; a plain kill; a connection that was dropped; the warning that Slurm and its like send before time is up.
+# Ctrl-C; a plain kill; a dropped connection; the warning that schedulers such as Slurm send before time is up.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-# Names the process whose end must be the end of this one: a sweep that was killed leaves no runs behind.
+# Names the process that this one must not outlive, so that a killed sweep leaves no runs behind.
 PARENT = "REFT_LAB_PARENT"
 
 
-def heard_stops() -> list[signal.Signals]:
-    """Those that this process hears; one that it was started deaf to (nohup, a child beside its run) stays unheard."""
+def stop_signals() -> list[signal.Signals]:
+    """Those of STOPS that this process handles: all that it was not started to ignore (by nohup, say)."""
     return [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
 def children_are_spared(*more: signal.Signals) -> Iterator[None]:
-    """Processes started inside never hear of a dropped connection or a warning, which reach a whole group or step.
+    """Processes started inside ignore a dropped connection and a scheduler's warning, which reach whole process groups.
 
-    They are stopped by the one that started them, once it has saved its state. One of these signals that comes in the
-    meantime is heard afterwards.
+    Their parent stops them once it has saved its own state. It receives such a signal after the block, if one comes in
+    the meantime.
 
     Args:
-        more: other signals that they are to ignore; one that comes in the meantime is lost.
+        more: other signals for them to ignore; one that comes in the meantime is lost.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *more})
     # Ignored as well: multiprocessing unblocks SIGINT when it starts its own helper beside the first process. Only
@@ -45,9 +45,9 @@ def children_are_spared(*more: signal.Signals) -> Iterator[None]:
 
 
 def let_go_of_lost_terminal() -> None:
-    """Send what is still to be printed nowhere, if the terminal or pipe that it goes to is gone.
+    """Discard what is still to be printed, if the terminal or pipe that it goes to is gone.
 
-    Writing there would raise, and a run whose connection was dropped has a state to save.
+    Writing there would raise an error, and a run whose connection dropped must still save its state.
     """
     for descriptor in (1, 2):
         poll = select.poll()

@@ -1,9 +1,11 @@
-"""What somebody probably meant."""
+"""Words for people: what somebody probably meant, an error on one line, options by their dotted names."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -38,3 +40,30 @@ def in_words(names: Iterable[str]) -> str:
     """`a`, `a or b`, `a, b or c`."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def one_line(error: object) -> str:
+    """The message of an error on one line of at most 160 characters; its class where there is no message."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A config by dotted names. Lists become text, so that every value can be compared, grouped and exported."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return flat
+
+
+def from_here(path: Path) -> Path:
+    """A path as one would type it: relative if it is in the current folder, otherwise absolute."""
+    here, absolute = Path.cwd(), path.absolute()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+
+
+def not_there(key: str, path: object) -> str:
+    """A file or folder that does not exist."""
+    return f"{key}={path} does not exist (seen from {Path.cwd()})."

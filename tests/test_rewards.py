@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.answers import KINDS, Outcome, judge_letter, judge_number
+from reft_lab.answers.compare import judge_letter, judge_number
+from reft_lab.answers.outcome import KINDS, Outcome
 from reft_lab.errors import BadInput
 from reft_lab.rewards import REWARDS, exact, partial, proximity, released, resolve
 
@@ -87,8 +88,8 @@ def test_resolve_imports_a_function_of_ones_own(tmp_path: Path, monkeypatch: pyt
         ("no_such_module_here.reward", ["no_such_module_here", "cannot be imported"]),
         ("broken_rewards.reward", ["broken_rewards", "SyntaxError"]),
         ("bad_rewards.hafl", ["hafl", "did you mean half?"]),
-        ("bad_rewards.NUMBER", ["NUMBER", "not a function of one argument"]),
-        ("bad_rewards.two", ["two", "not a function of one argument"]),
+        ("bad_rewards.NUMBER", ["NUMBER", "must be a function of one argument"]),
+        ("bad_rewards.two", ["two", "must be a function of one argument"]),
         (".half", [".half"]),
         ("half.", ["half."]),
     ],

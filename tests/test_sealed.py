@@ -95,7 +95,7 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    assert damage(tmp_path / "none") == "it is not there"
+    assert damage(tmp_path / "none") == "it does not exist"
     write(tmp_path / "one", "first")
     (tmp_path / "one" / "b.bin").unlink()
     assert damage(tmp_path / "one") == "b.bin is missing"
@@ -103,7 +103,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert damage(tmp_path / "one") == f"{MANIFEST} cannot be read (No such file or directory)"
     for nonsense in ("", "[]", "{}", '{"files": 3}', '{"files": {"a.json": null}}', "\xff"):
         (tmp_path / "one" / MANIFEST).write_text(nonsense, encoding="latin-1")
-        assert damage(tmp_path / "one") == f"its {MANIFEST} makes no sense"
+        assert damage(tmp_path / "one") == f"its {MANIFEST} is unreadable"
 
 
 def test_a_sealed_folder_inside_answers_for_itself(tmp_path: Path) -> None:

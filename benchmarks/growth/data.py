@@ -127,16 +127,17 @@ def _hashes(setup: Any) -> tuple[str, str]:
 def _training(setup: Any) -> dict[str, float]:
     """CPU seconds of an iteration of ReFT and of a step of SFT."""
     from reft_lab.answers.outcome import Outcome
-    from reft_lab.methods.sft import SFT
+    from reft_lab.methods import STAGES
+    from reft_lab.methods.stages.supervised import SupervisedFineTuning
 
     stage = make_stage(setup, lambda questions, responses: [Outcome("wrong")] * len(questions), max_new_tokens=15)
     iterations = [cost_of_iteration(stage)["iteration"] for _ in range(ITERATIONS)]
     trainer = setup.config.trainer
-    sft = SFT(
+    sft = SupervisedFineTuning(
         setup.policy,
         setup.examples(1024),
         setup.config.warmup,
-        stage="warmup",
+        kind=STAGES["warmup"],
         seed=0,
         pad_id=setup.codec.pad_id,
         tokens_per_micro_batch=trainer.tokens_per_micro_batch,

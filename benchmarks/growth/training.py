@@ -34,7 +34,7 @@ def cost_of_iteration(stage: Any) -> dict[str, float]:
     """CPU seconds of the next iteration, in all and by part; the stage's own stopwatch, in CPU time."""
     before = time.process_time()
     with mock.patch("time.perf_counter", time.process_time):  # others on the machine do not count
-        metrics = stage.advance().metrics
+        metrics = stage.iterate().metrics
     parts = {"rollouts": "rollout", "scores": "score", "update": "update"}
     found = {name: metrics[f"time/{key}_seconds"] for name, key in parts.items()}
     return found | {"iteration": time.process_time() - before}
@@ -49,14 +49,15 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
         vocabulary: tokens that the model knows; None keeps those of the tokenizer.
         ppo: settings of config.ppo.
     """
-    from reft_lab.methods.reft import ReFT
+    from reft_lab.methods import STAGES
+    from reft_lab.methods.stages.reinforcement import Reinforcement
 
     config = setup.config
     policy = copy.deepcopy(setup.policy)
     if vocabulary is not None:
         policy.lm.resize_token_embeddings(vocabulary, mean_resizing=False)
     problems, prompts = setup.questions()
-    return ReFT(
+    return Reinforcement(
         policy,
         policy.reference(),
         prompts,
@@ -64,6 +65,7 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
         judge,
         setup.reward,
         replace(config.ppo, **ppo),
+        kind=STAGES["reft"],
         seed=config.seed,
         eos_id=NO_TOKEN,
         pad_id=setup.codec.pad_id,

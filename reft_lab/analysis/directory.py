@@ -11,17 +11,9 @@ from typing import Any
 
 from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, STATUSES, Found, Line
 from reft_lab.analysis.place import place_of
-from reft_lab.analysis.reading import Say, last_line, read_config, read_lines, read_object
+from reft_lab.run_dir.files import BASELINE, CONFIG, METRICS, PASSPORT, PREDICTIONS, RESULT, SAMPLES, looks_like_a_run
 from reft_lab.run_dir.lock import is_held
-from reft_lab.run_dir.saved import BASELINE, CONFIG, PASSPORT, RESULT
-
-METRICS, SAMPLES, PREDICTIONS = "metrics.jsonl", "samples.jsonl", "predictions.jsonl"
-FILES = {CONFIG, PASSPORT, RESULT, METRICS}
-
-
-def is_run(names: set[str]) -> bool:
-    """Whether a folder with these entries is a run directory, a damaged one included."""
-    return (CONFIG in names and ".hydra" in names) or len(names & FILES) > 1
+from reft_lab.run_dir.reading import Say, last_line, read_config, read_lines, read_object
 
 
 def read_directory(directory: Path, run: str, say: Say) -> Found:
@@ -33,7 +25,7 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
         say: told of damaged lines, when its history is read.
     """
     problems: list[str] = []
-    result = read_object(directory / RESULT, problems.append, needed=False)
+    result = read_object(directory / RESULT, problems.append)
     held = result is None and is_held(directory)
     # A process that has just begun has not written everything yet.
     missing = [] if held else problems
@@ -65,7 +57,7 @@ def baseline_of(directory: Path) -> Path | None:
     """The run directory of the SFT baseline inside a run directory, None where there is none."""
     baseline = directory / BASELINE
     try:
-        return baseline if is_run({entry.name for entry in baseline.iterdir()}) else None
+        return baseline if looks_like_a_run({entry.name for entry in baseline.iterdir()}) else None
     except OSError:
         return None
 

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reft_lab import metrics
+from reft_lab.methods import RECORDS
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# What is drawn side by side, by what it tells; docs/metrics.md says what each is and what to watch for.
-SUPERVISED = ("warmup/loss", "warmup/grad_norm", "warmup/lr", "sft/loss", "sft/grad_norm", "sft/lr")
-LEARNING = ("rollout/reward", "rollout/accuracy", "eval/accuracy")
-ROLLOUTS = ("rollout/length", "rollout/truncated_share", "rollout/unique_answers", "rollout/top_answer_share")
-POLICY = ("ppo/kl_ref", "ppo/entropy", "ppo/kl_old", "ppo/clip_share", "ppo/policy_loss", "ppo/grad_norm")
-VALUE = ("ppo/explained_variance", "ppo/value_loss", "rollout/value")
+
+def _together(*groups: str) -> tuple[str, ...]:
+    """The metrics of these groups that are one number each, families of numbers left out."""
+    entries = [entry for group in groups for entry in metrics.of_group(group)]
+    return tuple(
+        name
+        for entry in entries
+        if not entry.name.endswith((metrics.KIND, metrics.TENTH))
+        for name in metrics.members(entry.name, RECORDS)
+    )
+
+
+# What is drawn side by side, by what it tells.
+SUPERVISED = _together(metrics.SUPERVISED)
+LEARNING = _together(metrics.LEARNING)
+ROLLOUTS = _together(metrics.ROLLOUTS)
+POLICY = _together(metrics.KL, metrics.UPDATE)
+VALUE = _together(metrics.VALUE)
 # The parts of a run that have a clock of their own.
-TIMES = {
-    "time/step_seconds": "supervised steps",
-    "time/rollout_seconds": "sampling",
-    "time/judge_seconds": "judging",
-    "time/score_seconds": "scoring",
-    "time/update_seconds": "updates",
-    "time/eval_seconds": "evaluation",
-}
+TIMES = {entry.name: entry.label.lower() for entry in metrics.of_group(metrics.SPEED) if entry.unit == "s"}
+# Those of an iteration, in their order.
+PHASES = ("time/rollout_seconds", "time/judge_seconds", "time/score_seconds", "time/update_seconds")
 REST = "everything else"
 PARTS = (*TIMES.values(), REST)
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reft_lab.analysis.place import Place
+
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 CRASHED, DAMAGED = "crashed", "damaged"
 STATUSES = (FINISHED, FAILED, INTERRUPTED, PRUNED)  # what a run says of itself, in result.json and in W&B's summary
@@ -19,23 +21,6 @@ Line = Mapping[str, Any]
 def nothing() -> Iterator[Line]:
     """No lines."""
     return iter(())
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run stands among others.
-
-    Attributes:
-        folder: the folder of the study or of the runs of one `-m` command; None where it was run alone.
-        study: name of the study by its folder.
-        trial: number of the trial by its folder.
-        confirm: side of the comparison after a search that it belongs to: `trial-NUMBER` or `first`.
-    """
-
-    folder: Path | None = None
-    study: str | None = None
-    trial: int | None = None
-    confirm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +54,7 @@ class Found:
     step: int | None = None
     seconds: float | None = None
     directory: Path | None = None
-    place: Place = Place()
+    place: Place = field(default_factory=Place)
     history: Callable[[], Iterator[Line]] = nothing
     samples: Callable[[], Iterator[Line]] = nothing
     predictions: Callable[[], Iterator[Line]] = nothing

@@ -1,26 +1,41 @@
-"""W&B's own files of runs, read without W&B's server."""
+"""W&B's own files of runs, read without W&B's server by its own command, `wandb leet inspect --json`."""
 
 from __future__ import annotations
 
-import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line, Place
-from reft_lab.analysis.place import place_of
-from reft_lab.analysis.reading import Say
-from reft_lab.analysis.schema import flatten
-from reft_lab.analysis.wandb_records import read_records
+from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, Found, Line
+from reft_lab.analysis.place import Place, place_of
 from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
+from reft_lab.run_dir.files import WANDB
 from reft_lab.run_dir.lock import is_held
+from reft_lab.run_dir.reading import Say, whole_line
+from reft_lab.text import flatten
+
+SKIPPED = b"skipped corrupt data"  # what the command says of damage
 
 
-def newest_sessions(files: Iterable[Path]) -> list[Path]:
+def read_offline(files: Iterable[Path], say: Say) -> list[Found]:
+    """The runs in files of W&B's, one for each run.
+
+    Args:
+        files: `run-ID.wandb`, in any folders.
+        say: told of damage, when a history is read.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # half a second each, for the start of the command
+        return list(pool.map(partial(_run_in, say=say), _newest_sessions(files)))
+
+
+def _newest_sessions(files: Iterable[Path]) -> list[Path]:
     """One file for each run. A resumed run has one for each session, of which the newest holds all steps.
 
     Args:
@@ -34,28 +49,37 @@ def newest_sessions(files: Iterable[Path]) -> list[Path]:
     return list(newest.values())
 
 
-def read_offline(file: Path, say: Say) -> Found:
-    """The run in a file of W&B's.
-
-    Args:
-        file: `run-ID.wandb`.
-        say: told of damaged records, when its history is read.
-    """
+def _run_in(file: Path, say: Say) -> Found:
     problems: list[str] = []
-    content = _read(file, lambda problem: problems.append(f"{file.name} {problem}"))
+    content: dict[str, dict[str, Any]] = {"run": {}, "config": {}, "summary": {}, "exit": {}}
+    for kind, record in _records(file, lambda problem: problems.append(f"{file.name} {problem}")):
+        if kind == "run":
+            content["run"] = record
+            record = record.get("config", {})
+            kind = "config"
+        if kind in content:
+            content[kind] |= _finite(record.get("update", record))
+    config, summary = content["config"], content["summary"]
+    config.pop("_wandb", None)
     home = file.absolute().parents[2]  # RUN_DIRECTORY/wandb/offline-run-TIME-ID/run-ID.wandb
-    is_inside = file.absolute().parents[1].name == "wandb"
-    summary = content.summary
-    state, reason = _state(content, problems, held=is_inside and is_held(home))
+    is_inside = file.absolute().parents[1].name == WANDB
+    if problems:
+        told: tuple[str, str | None] = DAMAGED, f"{'; '.join(problems)}."
+    elif content["exit"]:
+        told = state_of("failed" if content["exit"].get("exit_code") else "finished", summary)
+    elif is_inside and is_held(home):
+        told = RUNNING, None
+    else:
+        told = CRASHED, "W&B's file has no end, and no process works on it."
     step = summary.get("_step")
     return Found(
-        run=content.id or file.stem.removeprefix("run-"),
+        run=content["run"].get("run_id") or file.stem.removeprefix("run-"),
         source="offline",
-        state=state,
-        reason=reason,
-        config=flatten(content.config),
+        state=told[0],
+        reason=told[1],
+        config=flatten(config),
         result=result_of(summary),
-        started=content.started,
+        started=_time(content["run"].get("start_time")),
         step=step if type(step) is int else None,
         seconds=summary.get("seconds"),
         directory=file.parent,
@@ -64,75 +88,43 @@ def read_offline(file: Path, say: Say) -> Found:
     )
 
 
-@dataclass
-class _Content:
-    """What a file says of its run, but for the history."""
-
-    id: str = ""
-    config: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
-    started: datetime | None = None
-    exit_code: int | None = None
-
-
-def _state(content: _Content, problems: list[str], *, held: bool) -> tuple[str, str | None]:
-    if problems:
-        return DAMAGED, f"{'; '.join(problems)}."
-    if content.exit_code is not None:
-        return state_of("failed" if content.exit_code else "finished", content.summary)
-    return (RUNNING, None) if held else (CRASHED, "W&B's file has no end, and no process works on it.")
-
-
-def _read(file: Path, say: Say) -> _Content:
-    content = _Content()
-    summary: dict[str, str] = {}
-    for record in read_records(file, say):
-        kind = record.WhichOneof("record_type")
-        if kind == "run":
-            run = record.run
-            content.id = run.run_id
-            content.config |= _values({item.key: item.value_json for item in run.config.update})
-            content.started = _time(run.start_time.seconds, run.start_time.nanos)
-        elif kind == "config":
-            content.config |= _values({item.key: item.value_json for item in record.config.update if item.key})
-        elif kind == "summary":
-            summary |= {_name(item): item.value_json for item in record.summary.update}
-            for item in record.summary.remove:
-                summary.pop(_name(item), None)
-        elif kind == "exit":
-            content.exit_code = record.exit.exit_code
-    content.config.pop("_wandb", None)
-    content.summary = _values(summary)
-    return content
-
-
 def _history(file: Path, say: Say) -> Iterator[Line]:
-    for record in read_records(file, lambda problem: say(f"{file} {problem}")):
-        if record.WhichOneof("record_type") == "history":
-            row = _values({_name(item): item.value_json for item in record.history.item})
-            yield metrics_of(row, record.history.step.num)
+    for kind, record in _records(file, lambda problem: say(f"{file} {problem}")):
+        if kind == "history":
+            yield metrics_of(_finite(record["item"]), record["step"]["num"])
 
 
-def _time(seconds: int, nanoseconds: int) -> datetime | None:
+def _records(file: Path, say: Say) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The records of a file with their kinds, as far as it goes.
+
+    A process that is writing, or that was killed, leaves a last record that is not whole; it is passed over.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file.absolute())],
+        env=os.environ | {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    if not file.stat().st_size:
+        say("is empty")
+    elif ended.returncode:
+        say("is not a file of W&B's")
+    elif SKIPPED in ended.stderr:
+        say("has damaged records")
+    for line in ended.stdout.splitlines(keepends=True):
+        record = whole_line(line) or {}
+        if isinstance(found := record.get(kind := str(record.get("type"))), dict):
+            yield kind, found
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in values.items() if not (isinstance(value, float) and not math.isfinite(value))
+    }
+
+
+def _time(text: Any) -> datetime | None:
     try:
-        return datetime.fromtimestamp(seconds + nanoseconds / 1e9, UTC) if seconds else None
-    except (OverflowError, ValueError, OSError):
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
         return None
-
-
-def _name(item: Any) -> str:
-    """The name of a value; nested ones are rare, and none of ours."""
-    return ".".join(item.nested_key) or str(item.key)
-
-
-def _values(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Values from their JSON; without those that are none, or not finite."""
-    values = {}
-    for name, text in texts.items():
-        try:
-            value = json.loads(text)
-        except ValueError:
-            continue
-        if not (isinstance(value, float) and not math.isfinite(value)):
-            values[name] = value
-    return values

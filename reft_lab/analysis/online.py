@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from reft_lab.analysis.found import Found, Line
-from reft_lab.analysis.reading import Say
-from reft_lab.analysis.schema import flatten
 from reft_lab.analysis.wandb_summary import metrics_of, result_of, state_of
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import is_logged_in, one_line, server_url
+from reft_lab.run_dir.reading import Say
+from reft_lab.text import flatten, one_line
+from reft_lab.tracking.wandb_settings import is_logged_in, server_url
 
 PREFIX = "wandb:"
 TIMEOUT = 20  # seconds that the server may take for an answer
@@ -111,7 +111,7 @@ def _explained(error: Exception) -> str:
         return "there is no such project, or it is not open to you."
     if "did not respond" in text or "timed out" in text.lower():
         return f"the server at {server_url()} does not answer."
-    return f"{text or type(error).__name__}."
+    return f"{text}."
 
 
 @contextmanager

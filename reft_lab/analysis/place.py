@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-
-from reft_lab.analysis.found import Place
 
 CONFIRM = "confirm"
 OF_A_STUDY = (".sweep.lock", "study.csv", "journal.log")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands among others.
+
+    Attributes:
+        folder: the folder of the study or of the runs of one `-m` command; None where it was run alone.
+        study: name of the study by its folder.
+        trial: number of the trial by its folder.
+        confirm: side of the comparison after a search that it belongs to: `trial-NUMBER` or `first`.
+    """
+
+    folder: Path | None = None
+    study: str | None = None
+    trial: int | None = None
+    confirm: str | None = None
 
 
 def place_of(directory: Path) -> Place:

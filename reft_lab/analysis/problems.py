@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.settings import finished
 from reft_lab.analysis.statistics import ProblemComparison, compare_problems, holm
 from reft_lab.errors import BadInput
-from reft_lab.run_dir.saved import BASELINE
+from reft_lab.run_dir.files import BASELINE
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from reft_lab.methods import METHODS, STAGES
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -23,11 +25,11 @@ NAMES = {
     "mathqa": "MathQA, multiple choice",
     "natural": "N-CoT",
     "program": "P-CoT",
-    "warmup": "warm-up",
-    "sft": "SFT",
+    "warmup": STAGES["warmup"].label,
+    "sft": METHODS["sft"].label,
     "offline_st": "Offline-ST",
     "online_st": "Online-ST",
-    "reft": "ReFT",
+    "reft": METHODS["reft"].label,
 }
 
 

@@ -11,6 +11,7 @@ from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
 from reft_lab.config.options import KINDS as OPTION_KINDS
 from reft_lab.config.options import options
+from reft_lab.run_dir.files import BASELINE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,7 +35,7 @@ TEXTS = (
     "chosen",
 )
 COUNTS = ("trial", "seed", "step")
-STAGES, SPLITS = ("warmup", "final", "baseline_sft"), ("dev", "test")
+STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
 NUMBERS = (
     "seconds",
@@ -89,6 +90,7 @@ def row_of(found: Found) -> dict[str, Any]:
         "chosen": as_text(result.get("chosen")),
     }
     row |= {key: as_text(config.get(key) or result.get(key)) for key in ("name", "method", "selection")}
+    row["method"] = as_text(config.get("label")) or row["method"]
     for stage in STAGES:
         for split in SPLITS:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))
@@ -109,17 +111,6 @@ def as_float(value: Any) -> float | None:
         return float(value) if type(value) in (int, float) else None
     except OverflowError:
         return None
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config by dotted names. Lists become text, so that every value can be compared, grouped and exported."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-    return flat
 
 
 @cache

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.published import MAIN, NAMES, published
 from reft_lab.analysis.seeds import summarise
 from reft_lab.analysis.settings import finished
+from reft_lab.methods.sft import SFT, WARMUP
+from reft_lab.numbers import interval, p_value, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,28 +17,25 @@ if TYPE_CHECKING:
 
 WHAT = ["data", "cot", "model", "method"]  # what one accuracy is of
 FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share")
-# Where the accuracies of a run stand, by its method, and what each is an accuracy of.
-_PLACES = {
-    "reft": {"warmup_test_accuracy": "warmup", "baseline_sft_test_accuracy": "sft", "final_test_accuracy": "reft"},
-    "sft": {"final_test_accuracy": "sft"},
-}
+# Where the accuracies of a run stand, and the method of each; the final one is of the run's own.
+_PLACES = {"warmup_test_accuracy": WARMUP.name, "baseline_sft_test_accuracy": SFT.name, "final_test_accuracy": None}
 
 
 def our_accuracies(table: DataFrame) -> DataFrame:
     """Test accuracies of all methods that finished runs hold, the policy after warm-up and the SFT baseline included.
 
     Returns:
-        One row each: run, seed, data, cot, model, method (`warmup`, `sft` or `reft`), value (a fraction).
+        One row each: run, seed, data, cot, model, method (`warmup`, `sft` or the method of the run), value (a
+        fraction).
     """
     import pandas
 
     done = finished(table)
     parts = [
-        done.loc[done["method"] == by, ["run", "seed", "data", "cot", "model"]].assign(
-            method=method, value=done.loc[done["method"] == by, column]
+        done[["run", "seed", "data", "cot", "model"]].assign(
+            method=done["method"] if method is None else method, value=done[column]
         )
-        for by, columns in _PLACES.items()
-        for column, method in columns.items()
+        for column, method in _PLACES.items()
     ]
     return pandas.concat(parts, ignore_index=True).dropna(subset=["value"]).reset_index(drop=True)
 
@@ -88,12 +86,9 @@ def as_text(main: DataFrame) -> DataFrame:
             "Reasoning": main["cot"].map(_name),
             "Model": main["model"].map(_name),
             "Method": main["method"].map(_name),
-            "Paper": [_per_cent(value, 2) for value in main["paper"]],
-            "Ours": [_per_cent(value) for value in main["mean"]],
-            "95 % interval": [
-                "" if math.isnan(low) else f"{_per_cent(max(low, 0.0))} to {_per_cent(min(high, 1.0))}"
-                for low, high in zip(main["low"], main["high"], strict=True)
-            ],
+            "Paper": [per_cent(value, 2) for value in main["paper"]],
+            "Ours": [per_cent(value) for value in main["mean"]],
+            "95 % interval": list(map(interval, main["low"], main["high"])),
             "Seeds": [str(n) if n else "" for n in main["n"]],
         }
     )
@@ -124,7 +119,7 @@ def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: st
         fractions: columns that hold fractions, where the frame has them.
         missing: what is said above a frame without rows.
     """
-    cell = _points_cell if "difference" in frame.columns else _per_cent_cell
+    cell = points if "difference" in frame.columns else _per_cent_cell
     style: dict[str, Any] = {name: cell for name in fractions if name in frame.columns}
     style |= {name: _p_cell for name in ("p", "p_holm") if name in frame.columns}
     styled = frame.style.format(style, precision=3, na_rep="").hide(axis="index")
@@ -132,19 +127,11 @@ def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: st
 
 
 def _per_cent_cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{_per_cent(value)} %"
-
-
-def _points_cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{100 * value:+.1f}"
+    return per_cent(value) and f"{per_cent(value)} %"
 
 
 def _p_cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
-
-
-def _per_cent(value: float, digits: int = 1) -> str:
-    return "" if math.isnan(value) else f"{100 * value:.{digits}f}"
+    return p_value(value).replace("<", "&lt;")
 
 
 def _name(word: str) -> str:

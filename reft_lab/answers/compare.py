@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 from reft_lab.answers.letters import option_letters
-from reft_lab.answers.numbers import number_text
+from reft_lab.answers.numbers import number_text, read_whole
 from reft_lab.answers.outcome import Outcome
-from reft_lab.answers.whole import read_whole
 
 TOLERANCE = 0.01
-"""The paper's |a - y| <= 0.01, and the share of |y| that is allowed where |y| < 1."""
+"""The paper's |a - y| <= 0.01; where |y| < 1, the allowed share of |y|."""
 
 
 def numbers_match(value: float, gold: float, paper_tolerance: bool = False) -> bool:
@@ -34,15 +33,15 @@ def judge_number(value: float, gold: float, paper_tolerance: bool) -> Outcome:
 
 
 def judge_letter(letter: str, gold: str) -> Outcome:
-    """`correct` or `wrong` for an option letter; upper and lower case are one."""
+    """`correct` or `wrong` for an option letter in upper or lower case."""
     return Outcome("correct" if letter.lower() == gold.strip().lower() else "wrong", answer=letter.lower())
 
 
 def judge_number_by_options(value: float, options: Sequence[str], gold: str) -> Outcome:
     """`correct` or `wrong` for a finite number that answers a multiple-choice question.
 
-    The letter of the option that it is counts (see `option_of`); a number that is no option is `wrong`.
-    Either way the number is kept as `value`: a numeric answer was extracted.
+    What counts is the letter of the option that the number belongs to (see `option_of`); a number that belongs to none
+    is `wrong`. Either way the number is kept as `value`: a numeric answer was extracted.
     """
     letter = option_of(value, options)
     if letter is None:
@@ -51,13 +50,13 @@ def judge_number_by_options(value: float, options: Sequence[str], gold: str) -> 
 
 
 def option_of(value: float, options: Sequence[str]) -> str | None:
-    """The letter of the option whose number is nearest to `value`, None where none is near.
+    """The letter of the option whose number is nearest to `value`; None where none is near.
 
-    An option that is no single number (`n + 3`, `3 : 5`, `2 hours 30 min`) has none.
+    Options that are not a single number (`n + 3`, `3 : 5`, `2 hours 30 min`) are passed over.
 
-    Near is as in `numbers_match`, or within 1 % of the option's number, since options are often rounded (27.7 for
-    27.675). An option `20 %` is 20, and 0.2 where no option is near as it is written. The first of equally near
-    options counts.
+    Near means equal by `numbers_match`, or within 1 % of the option's number, since options are often rounded (27.7 for
+    27.675). An option `20 %` means 20, or 0.2 where no option is near as written. Of equally near options the first
+    counts.
     """
     near: list[tuple[bool, float, str]] = []
     for letter, option in zip(option_letters(len(options)), options, strict=False):

@@ -23,13 +23,13 @@ _ANOTHER = re.compile(
     r"(?:(?:option|choice|answer)\b[\W_]*)?(?P<letter>[a-z])(?!\w|['’]\w)",
     re.IGNORECASE,
 )
-# Another option's mark before any reason is given: a ) 24 , b ) 120 is the list of options over again.
+# The mark of another option before any reason is given: a ) 24 , b ) 120 repeats the list of options.
 _NEXT_MARK = re.compile(
     r"(?:(?!\b(?:because|since|as|not|but)\b|[.;:]\s)[^\n])*?[\s,;(](?P<letter>[a-z])\s?\)", re.IGNORECASE
 )
 _GOES_ON = re.compile(r"is\s+(?:the\s+)?(?:correct|right|answer)\b|(?:because|since|as)\b", re.IGNORECASE)
 _LONGEST = 1000
-"""Characters of a text that are looked at; the answer to a multiple-choice question is a line at most."""
+"""Characters of a text that are read; the answer to a multiple-choice question is at most a line."""
 
 
 def option_letters(count: int) -> str:
@@ -38,11 +38,11 @@ def option_letters(count: int) -> str:
 
 
 def read_letter(text: str, options: Sequence[str]) -> str | None:
-    """The lower-case option letter that a short text states, None where it states none of these options, or several.
+    """The lower-case option letter that a short text states, None where it states none of the options, or several.
 
     `c`, `C`, `(c)`, `c )`, `c.`, `<c>`, `**C**`, `\\boxed{\\text{C}}`, `c ) 625`, `c 625` (where 625 is option c),
-    `option c`, `ans: c` and `the final answer is c` are c. A word is no letter, and neither is an article:
-    `a lot` is None; so are `b, c`, `a or b` and `both a and b`.
+    `option c`, `ans: c` and `the final answer is c` are c. Words and articles are not letters: `a lot` is None, and so
+    are `b, c`, `a or b` and `both a and b`.
     """
     match = _LETTER.match(plain(text[:_LONGEST]))
     if match is None:

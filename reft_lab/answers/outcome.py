@@ -1,4 +1,4 @@
-"""What a response came to."""
+"""The outcome of a response."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Outcome:
     """The typed result of judging one response; a reward is a pure function of it.
 
     Attributes:
-        kind: one of KINDS. `correct` and `wrong` mean that an answer was extracted; programs can fail in more ways.
+        kind: one of KINDS. `correct` and `wrong` mean that an answer was extracted; only programs end in the last five.
         answer: the extracted answer as text, for people and for counting distinct answers; None where there is none.
         value: the extracted answer as a finite number, None where it is not numeric.
-        gold: the gold answer as a number, None for a choice letter.
+        gold: the gold answer as a number; None for an option letter.
         detail: one line on why a program failed.
     """
 

@@ -1,4 +1,4 @@
-"""LaTeX, Markdown and the signs of other keyboards, written as plain text, so that one grammar reads them all."""
+"""Turns LaTeX, Markdown and typographic characters into plain text, so that one grammar reads them all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from unicodedata import category, decimal, normalize
 
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
-"""Stands for every blank that joins digits: LaTeX's `\\,`, thin and no-break spaces."""
+"""Stands for every blank that groups digits: LaTeX's `\\,`, thin and no-break spaces."""
 CURRENCY_SIGNS = "".join(sign for sign in map(chr, range(0x10000)) if category(sign) == "Sc")
 """Every currency sign of Unicode's basic plane."""
 
@@ -27,7 +27,7 @@ _SIGNS = str.maketrans(_BLANKS | _DASHES | _APOSTROPHES | _OTHERS)
 _VULGAR_FRACTION = re.compile("[¼½¾⅐-⅞]")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 
-# What a LaTeX command is as plain text; one that is not here stays as it is, and no number is read beside it.
+# LaTeX commands as plain text; a command that is not here is kept, and no number is read beside it.
 _COMMANDS = {
     "times": "×", "cdot": "·", "ast": "*", "div": "÷", "pm": "±", "mp": "±", "pi": "π", "infty": "∞", "sqrt": "√",
     "ne": "≠", "neq": "≠", "le": "≤", "leq": "≤", "leqslant": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "lt": "<",
@@ -45,7 +45,7 @@ _STYLE = re.compile(
 )
 _FRACTION = re.compile(r"\\(?:[dtcs]|nice)?frac(?![A-Za-z])\s*")
 _BOX = re.compile(r"\\f?boxed\s*(?=\{)|\\fbox\s*(?=\{)")
-# What belongs to a box: `\\boxed{5} dozen`, `\\boxed{5}^2`; a new clause does not.
+# What may follow a box and belong to it: `\\boxed{5} dozen`, `\\boxed{5}^2`; a new clause does not.
 _AFTER_BOX = re.compile(r"[^.,;:=<>\n]{0,40}")
 _JOINED_BOXES = re.compile(r"\}[\s$\\()\[\]]*(?:,|;|/|and|or)[\s$\\()\[\]]*(?:\\f?boxed|\\fbox)\s*\{[^{}]*\}[^{}]*$")
 _PLAIN_NUMBER = re.compile(r"\s*(?P<sign>[-+]?)\s*(?P<number>[0-9][0-9,.]*|\.[0-9]+)\s*")
@@ -53,12 +53,11 @@ _EMPHASIS = re.compile(r"(?<![\w)*])(?P<mark>\*{1,3}|`+|_{1,2})(?=\S)(?P<inner>[
 
 
 def plain(text: str) -> str:
-    """`text` without LaTeX, Markdown emphasis and typographer's signs.
+    """`text` without LaTeX, Markdown emphasis and typographic characters.
 
-    Where the text holds a `\\boxed{...}`, only the last one is kept, with the words that belong to it (`dozen`),
-    unless it ends a list of them.
-    Fractions of LaTeX become `3/4` (those of more than numbers `(a)/(b)`), a blank that joins digits THIN_SPACE; dashes
-    and digits of every script become ASCII, `½` becomes ` 1/2`.
+    Of several `\\boxed{...}` only the last one is kept, with the words that belong to it (`dozen`), unless it ends a
+    list of boxes. LaTeX fractions become `3/4` (or `(a)/(b)`, where they hold more than numbers), blanks that group
+    digits THIN_SPACE; dashes and digits of every script become ASCII, `½` becomes ` 1/2`.
     """
     text = plain_signs(text)
     if "\\" in text or "{" in text:
@@ -68,8 +67,8 @@ def plain(text: str) -> str:
 
 
 def plain_signs(text: str) -> str:
-    """`text` with dashes, apostrophes and digits of every script as ASCII, `½` as ` 1/2`, blanks that join digits as
-    THIN_SPACE."""
+    """`text` with dashes, apostrophes and digits of every script as ASCII, `½` as ` 1/2`, blanks that group digits
+    as THIN_SPACE."""
     if text.isascii():
         return text
     text = _VULGAR_FRACTION.sub(lambda sign: " " + normalize("NFKC", sign[0]), text)
@@ -78,7 +77,7 @@ def plain_signs(text: str) -> str:
 
 
 def last_box(text: str) -> str | None:
-    """What is in the last `\\boxed{...}` of a text, None where there is none; an unclosed one ends with the text."""
+    """The content of the last `\\boxed{...}` of a text, up to its end if unclosed; None where there is none."""
     boxes = list(_BOX.finditer(text))
     return _group(text, boxes[-1].end())[0] if boxes else None
 
@@ -119,7 +118,7 @@ def _fractions(text: str) -> str:
 
 
 def _argument(text: str, start: int) -> tuple[str, int]:
-    """The argument of a LaTeX command at `start` (a group, a command or one sign), and where it ends."""
+    """The argument of a LaTeX command at `start` (a group, a command or one character), and where it ends."""
     while text[start : start + 1].isspace():
         start += 1
     if text[start : start + 1] == "{":
@@ -130,7 +129,7 @@ def _argument(text: str, start: int) -> tuple[str, int]:
 
 
 def _group(text: str, start: int) -> tuple[str, int]:
-    """What the braces that open at `start` hold, and where they end."""
+    """The content of the braces that open at `start`, and where they end."""
     depth = 0
     for place in range(start, len(text)):
         if text[place] in "{}" and text[place - 1 : place] != "\\":

@@ -1,4 +1,4 @@
-"""`reft`, the console command for looking at runs. Making them stays with run.py."""
+"""`reft`, the console command for looking at runs. They are made by run.py."""
 
 from reft_lab.cli.entry import main
 

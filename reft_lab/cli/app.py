@@ -1,4 +1,4 @@
-"""The commands of `reft`, and their help. What they do is imported when they are called: `reft --help` is quick."""
+"""The commands of `reft` and their help. Their code is imported when they are called: `reft --help` is quick."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer(
 
 
 class Format(StrEnum):
-    """How rows are written."""
+    """How the list is printed."""
 
     table = "table"
     csv = "csv"
@@ -59,7 +59,7 @@ def list_runs(
     sort: Annotated[
         str,
         typer.Option(
-            metavar="KEY", help="age, dev, test, or an option or column. Newest, largest first; -KEY turns it round."
+            metavar="KEY", help="age, dev, test, or an option or column. Newest or largest first; -KEY reverses it."
         ),
     ] = "age",
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="List the first N.")] = 30,
@@ -70,8 +70,8 @@ def list_runs(
 ) -> None:
     """List runs, newest first.
 
-    A line has the state, what the run is, the settings in which it differs from the others listed, the greedy accuracy
-    of its chosen checkpoint in %, its age, and where it is.
+    A line shows the state, what was run, the settings in which it differs from the others listed, the greedy accuracy
+    of its chosen checkpoint in %, its age, and its path.
     """
     from reft_lab.cli.listing import Wanted, list_runs
 
@@ -85,12 +85,12 @@ def list_runs(
 @app.command("compare")
 def compare_runs(
     first: Annotated[str, typer.Argument(metavar="A", help="A run directory, or the beginning of its name.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The run that is held against it.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with.")],
 ) -> None:
     """Show what differs between two runs.
 
-    That is: settings, results, and the answers to the test problems one by one, with the difference, its interval and
-    the p of McNemar's test.
+    That is their settings, their results, and their answers to the test problems one by one, with the difference, its
+    interval and the p-value of McNemar's test.
     """
     from reft_lab.cli.comparing import compare
 
@@ -107,9 +107,9 @@ def write_report(
 ) -> None:
     """Write report.html of a run or study.
 
-    It is one page that opens without a network. The path is printed.
+    It is a single page that works without a network. The path is printed.
     """
-    from reft_lab.cli.reporting import report
+    from reft_lab.cli.pages import report
 
     report(directory, show=show)
 
@@ -118,18 +118,18 @@ def write_report(
 def make_dashboard(
     project: Annotated[str, typer.Argument(metavar="ENTITY/PROJECT", help="A project of W&B.")],
     study: Annotated[
-        Optional[str], typer.Option(metavar="NAME", help="Make the report of this study (W&B group) as well.")
+        Optional[str], typer.Option(metavar="NAME", help="Also make the report of this study (W&B group).")
     ] = None,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Print what would be sent, as JSON; no login, no network.")
+        bool, typer.Option("--preview", help="Print what would be sent, as JSON, without login or network.")
     ] = False,
     output: Annotated[Optional[Path], typer.Option(metavar="FILE", help="With --preview: write it to FILE.")] = None,
 ) -> None:
     """Make or update the dashboard in W&B.
 
-    That is the workspace of a project and, with --study, the report of a study. A second call changes what the first
-    one made. The addresses are printed.
+    That is the workspace of a project and, with --study, the report of a study. A second call updates them. The
+    addresses are printed.
     """
-    from reft_lab.cli.dashboards import dashboard
+    from reft_lab.cli.pages import dashboard
 
     dashboard(project, study, preview=preview, output=output)

@@ -8,41 +8,41 @@ from reft_lab.cli.finding import find_run
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.methods import result_labels
+from reft_lab.numbers import interval, interval_in_points, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import Series
 
     from reft_lab.analysis import Runs
 
-STAGES = {"warmup": "after warm-up", "baseline_sft": "best SFT", "final": "chosen checkpoint"}
-
 
 def compare(first: str, second: str) -> None:
-    """Print in what two runs differ: settings, results, and test answers problem by problem.
+    """Print how two runs differ: settings, results, and test answers problem by problem.
 
     Args:
-        first, second: run directories, or what `find_run` knows them by.
+        first, second: run directories, or other names that `find_run` takes.
 
     Raises:
-        BadInput: one of them is no run, or is several.
+        BadInput: one of them stands for no run, or for several.
     """
     from reft_lab.analysis import Runs
 
     ours, theirs = find_run(first), find_run(second)
     if ours.run == theirs.run:
-        raise BadInput(f"{first} and {second} are the same run, {ours.run}; name two.")
+        raise BadInput(f"{first} and {second} are the same run, {ours.run}; name two different ones.")
     runs = Runs([ours, theirs], [])
     a, b = (row for _, row in runs.table.iterrows())
     print(f"A: {a['run']}\nB: {b['run']}\n")
-    _print(_settings(runs), "Settings that differ", "they were run with the same settings")
+    _print(_settings(runs), "Settings that differ", "their settings are the same")
     _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
     print(problem_by_problem(runs))
 
 
 def problem_by_problem(runs: Runs) -> str:
-    """One sentence or two on the test problems that two runs answered, the second held against the first.
+    """A sentence or two that compare the answers of the second run to the test problems with those of the first.
 
-    Where they cannot be compared so, the sentence says why.
+    Where they cannot be compared, the sentence says why.
     """
     from reft_lab.analysis.problems import compare_runs
 
@@ -52,8 +52,8 @@ def problem_by_problem(runs: Runs) -> str:
     except BadInput as error:
         return f"Not compared problem by problem: {error}"
     return (
-        f"Problem by problem, B - A: {100 * found.difference:+.1f} points on {found.n} test problems "
-        f"(95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}, McNemar p = {found.p:.2g}).\n"
+        f"Problem by problem, B - A: {points(found.difference)} points on {found.n} test problems "
+        f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p = {found.p:.2g}).\n"
         f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
         f"{found.neither}."
     )
@@ -75,7 +75,7 @@ def _settings(runs: Runs) -> list[tuple[str, str, str]]:
 
 def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
     rows = [("state", _state(a), _state(b))]
-    for stage, words in STAGES.items():
+    for stage, words in result_labels().items():
         for split in ("test", "dev"):
             rows.append((f"{words}, {split}", _score(a, f"{stage}_{split}"), _score(b, f"{stage}_{split}")))
     rows += [(name, _text(a[name]), _text(b[name])) for name in ("chosen", "selection")]
@@ -89,10 +89,7 @@ def _state(row: Series) -> str:
 
 def _score(row: Series, name: str) -> str:
     accuracy, low, high, n = (row[f"{name}_{part}"] for part in ("accuracy", "low", "high", "n"))
-    if accuracy != accuracy:
-        return ""
-    interval = f" ({100 * low:.1f} - {100 * high:.1f}, n={n:.0f})" if low == low and n == n else ""
-    return f"{100 * accuracy:.1f}{interval}"
+    return per_cent(accuracy) + (f" ({interval(low, high)}, n={n:.0f})" if low == low and n == n else "")
 
 
 def _minutes(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How `reft` begins and ends: one sentence for what the user can mend, silence for a reader who had enough."""
+"""How `reft` starts and ends: one sentence for mistakes of the user, silence where the reader of a pipe has left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 130
     except BrokenPipeError:  # as with `| head`
         code = 0
-        # What is still buffered would be written, and complained of, at the end of the process.
+        # Otherwise Python would try to write what is still buffered at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -41,7 +41,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 2
     except typer.Abort:
         return 130
-    except SystemExit as end:  # typer's own end where a pipe was closed
+    except SystemExit as end:  # raised by typer where a pipe was closed
         if isinstance(end.__context__, BrokenPipeError):
             raise end.__context__ from None
         raise
@@ -53,7 +53,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """What is wrong, without the lists and line breaks of the library."""
+    """What is wrong, without the lists and line breaks that the library adds."""
     from reft_lab.text import did_you_mean
 
     if choices := getattr(error, "possibilities", None):

@@ -1,4 +1,4 @@
-"""Runs by what people call them: a folder, a path, or the beginning of a name."""
+"""Finds runs by what people type: a folder, a path, or the beginning of a name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.errors import BadInput
-from reft_lab.text import did_you_mean
+from reft_lab.text import did_you_mean, from_here
 
 if TYPE_CHECKING:
     from reft_lab.analysis import Runs
@@ -19,7 +19,7 @@ STUDIES = Path("multirun")
 
 
 def runs_in(folders: Sequence[str]) -> Runs:
-    """The runs of several folders, by their paths as seen from here; without folders, those that run.py made here.
+    """The runs in several folders, named by their paths relative to here; without folders, those that run.py made here.
 
     Raises:
         BadInput: there is no such folder, or no run in it.
@@ -39,7 +39,7 @@ def runs_in(folders: Sequence[str]) -> Runs:
         except BadInput:
             if folders:
                 raise
-            continue  # an empty outputs/ is nobody's mistake
+            continue  # an empty outputs/ is not a mistake
         found |= {run.run: run for run in map(_by_path, runs.found)}
         problems += runs.problems
     if not found:
@@ -55,7 +55,7 @@ def find_run(name: str) -> Found:
             runs that run.py made here.
 
     Raises:
-        BadInput: there is none, or there are several.
+        BadInput: there is no such run, or there are several.
     """
     from reft_lab.analysis import load
 
@@ -73,7 +73,7 @@ def find_run(name: str) -> Found:
     if near:
         some = ", ".join(run.run for run in near[:3])
         raise BadInput(
-            f"{name} may be {len(near)} runs: {some}{', ...' if len(near) > 3 else ''}; type more of its name."
+            f"{name} may mean {len(near)} runs: {some}{', ...' if len(near) > 3 else ''}; type more of its name."
         )
     guess = did_you_mean(wanted, (end for run in here for end in _ends(run.run)))
     raise BadInput(f"no run is called {name}{guess or '; `reft runs` lists those there are.'}")
@@ -86,8 +86,7 @@ def _ends(path: str) -> list[str]:
 
 
 def _by_path(run: Found) -> Found:
-    """The run, called by its path as seen from here; one that is in no directory keeps its id."""
+    """The run, named by its path relative to here; one without a directory keeps its id."""
     if run.directory is None:
         return run
-    path = run.directory.absolute()
-    return replace(run, run=str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+    return replace(run, run=str(from_here(run.directory)))

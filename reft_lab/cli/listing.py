@@ -12,17 +12,18 @@ from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.cli.where import narrowed, ordered
 from reft_lab.config.wording import shown
+from reft_lab.numbers import per_cent
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-MANY = 5  # settings that all runs show; with more of them, a run shows those that set it apart
+MANY = 5  # settings that every run shows; of more than these, a run shows those that are unusual
 IN_COLUMNS = ("model.name", "data.name", "method")  # options that have columns of their own
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs are listed, and in which order; `reft runs --help` has the words for it."""
+    """Which runs are listed and in which order, as `reft runs --help` explains."""
 
     states: Sequence[str] = ()
     where: Sequence[str] = ()
@@ -32,11 +33,11 @@ class Wanted:
 
 
 def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
-    """Print the runs that are wanted, newest first unless sorted otherwise.
+    """Print the chosen runs, newest first unless sorted otherwise.
 
     Args:
         folders: where to look; none: outputs/ and multirun/.
-        wanted: which ones.
+        wanted: which runs.
         form: "table", "csv" or "json".
 
     Raises:
@@ -52,7 +53,7 @@ def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
     elif form == "json":
         print(listed.to_json(orient="records", date_format="iso", indent=2))
     elif listed.empty:
-        print(f"none of the {len(runs)} runs is like that")
+        print(f"none of the {len(runs)} runs matches")
     else:
         _print(listed)
     if len(listed) < len(chosen):
@@ -69,7 +70,7 @@ def _print(table: DataFrame) -> None:
         ),
         Column("settings", settings, folds=True),
         *(
-            Column(f"{split} %", [_per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
+            Column(f"{split} %", [per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
             for split in ("dev", "test")
         ),
         Column("age", [age(started) for started in table["started"]], right=True),
@@ -79,7 +80,7 @@ def _print(table: DataFrame) -> None:
 
 
 def _settings(table: DataFrame) -> list[str]:
-    """What tells each run from the others listed, as it would be typed."""
+    """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.dashboard.study import varied
 
@@ -109,12 +110,8 @@ def _text(value: Any) -> str:
     return "" if pandas.isna(value) else shown(value)
 
 
-def _per_cent(value: float) -> str:
-    return "" if value != value else f"{100 * value:.1f}"
-
-
 def age(started: Any, now: datetime | None = None) -> str:
-    """How long ago it was, in its largest unit: 40 s, 12 min, 5 h, 3 d; empty where nobody knows."""
+    """How long ago a run started, in the largest unit: 40 s, 12 min, 5 h, 3 d; empty where it is not known."""
     import pandas
 
     if pandas.isna(started):

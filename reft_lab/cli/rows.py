@@ -1,4 +1,4 @@
-"""Tables on the terminal, and in a pipe."""
+"""Tables on the terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-IN_A_PIPE = 100_000  # characters a line may have there: nothing is cut or folded
+IN_A_PIPE = 100_000  # width of a pipe, where nothing is cut or folded
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Column:
 
     Attributes:
         name: its head.
-        cells: one a row.
-        right: set to the right, as numbers are.
-        folds: may be broken into lines where the terminal is narrow; others stay whole.
-        obvious: of no use on a terminal where all cells are the same.
+        cells: one for each row.
+        right: aligned to the right, as numbers are.
+        folds: may be wrapped where the terminal is narrow.
+        obvious: left out on a terminal where all its cells are the same.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], title: str | None = None) -> None:
-    """Print columns of the same length; as wide as the terminal, in a pipe as wide as they are."""
+    """Print columns of the same length, fitted to the terminal, or at full width in a pipe."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""Which runs are wanted: by state, by study, by what they were run with; and in which order."""
+"""Selects runs by state, study and settings, and sorts them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Condition:
 
 
 def narrowed(table: DataFrame, states: Sequence[str], study: str | None, where: Sequence[str]) -> DataFrame:
-    """The rows that are wanted.
+    """The rows that match.
 
     Args:
         table: `Runs.table`.
         states: a run is in one of them; none: any.
         study: the study it belongs to; None: any or none.
-        where: conditions that it fulfils, all of them.
+        where: conditions that it must all fulfil.
 
     Raises:
         BadInput: there is no such state, study, option or column, or a condition cannot be read.
@@ -67,10 +67,10 @@ def narrowed(table: DataFrame, states: Sequence[str], study: str | None, where: 
 
 
 def read(text: str) -> Condition:
-    """A condition as it is typed.
+    """A condition from what was typed.
 
     Raises:
-        BadInput: it is none.
+        BadInput: it cannot be read.
     """
     found = CONDITION.fullmatch(text.strip())
     if found is None:
@@ -79,10 +79,10 @@ def read(text: str) -> Condition:
 
 
 def fulfilled(table: DataFrame, condition: Condition) -> Series:
-    """Whether each row fulfils a condition. What a run does not have is unequal to everything, and null.
+    """Whether each row fulfils a condition. What a run does not have is null, and unequal to everything else.
 
     Raises:
-        BadInput: there is no such option or column, or words are to be ordered.
+        BadInput: there is no such option or column, or words are compared by order.
     """
     values = table[column(table, condition.key)]
     if condition.sign in ORDERS:
@@ -102,7 +102,7 @@ def column(table: DataFrame, key: str) -> str:
     """The column that a key stands for: `dev`, `test`, `age`, a column, or an option.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is no such column.
     """
     from reft_lab.analysis.settings import column_of
 
@@ -110,16 +110,16 @@ def column(table: DataFrame, key: str) -> str:
 
 
 def ordered(table: DataFrame, key: str) -> DataFrame:
-    """The rows with the newest or largest first, or last where the key begins with `-`; empty cells are last.
+    """The rows with the newest or largest first, or last if the key begins with `-`; empty cells come last.
 
-    Rows with the same value are in the order of their age, newest first.
+    Rows with the same value are sorted by age, newest first.
 
     Raises:
         BadInput: there is no such option or column.
     """
     name = column(table, key.removeprefix("-"))
     ascending = key.startswith("-")
-    table = table.sort_values(SHORT["age"], ascending=False, kind="stable")  # what is equal stays in that order
+    table = table.sort_values(SHORT["age"], ascending=False, kind="stable")  # equal rows keep this order
     if table[name].dtype == object:  # options may hold anything
         numbers = table[name].map(_number)
         text = numbers.isna() & table[name].notna()

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from omegaconf import OmegaConf
 
-from reft_lab.compose.conf import FOLDER, Conf
-from reft_lab.compose.sweeps_folder import GROUP, PARTS, REPO
+from reft_lab.compose.conf import Conf
+from reft_lab.compose.search_path import FOLDER, GROUP, PARTS, REPO
 from reft_lab.config.options import sections
 
 WIDTH = 118

@@ -12,13 +12,14 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from reft_lab.command.flags import parse_flags
 from reft_lab.compose.conf import Conf, experiment_of
-from reft_lab.compose.overrides import check_overrides, parse, register_rewards
+from reft_lab.compose.words import as_words, overrides_of, parse, parse_flags, register_rewards
 from reft_lab.config.check import check
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
+from reft_lab.config.wording import given_twice
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.run_dir.changes import changes, flat, is_longer, refuse_others
 from reft_lab.run_dir.saved import SavedRun, fix_paths, read
 
@@ -41,7 +42,7 @@ class Resumption:
 
 
 @dataclass(frozen=True)
-class Finished:
+class AlreadyFinished:
     """A run that has nothing left to do.
 
     Attributes:
@@ -63,7 +64,7 @@ def split_resume(words: Sequence[str]) -> tuple[str | None, list[str]]:
     if not asked or flags.help or flags.hydra_help or flags.shell_completion or asked == ["resume=null"]:
         return None, list(words)
     if len(asked) > 1:
-        raise BadInput(f"resume is given twice ({asked[0]} and {asked[1]}); give it once.")
+        raise BadInput(given_twice("resume", *asked[:2]))
     if flags.multirun:
         raise BadInput(f"{asked[0]} goes on with one run, and -m starts several; leave one of them out.")
     if flags.info is not None or flags.cfg not in (None, "job"):
@@ -76,7 +77,7 @@ def split_resume(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return value, others
 
 
-def continued(directory: Path, words: Sequence[str]) -> Resumption | Finished:
+def continued(directory: Path, words: Sequence[str]) -> Resumption | AlreadyFinished:
     """The run in `directory`, which is to go on with the overrides in `words`.
 
     Raises:
@@ -86,7 +87,7 @@ def continued(directory: Path, words: Sequence[str]) -> Resumption | Finished:
     return with_changes(saved, overridden(saved, parse_flags(words)))
 
 
-def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | Finished:
+def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | AlreadyFinished:
     """The saved run, which is to go on as `wanted`.
 
     Raises:
@@ -96,7 +97,7 @@ def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | Finished:
     found = changes(before, after, warmup_is_over=saved.warmup_is_over)
     refuse_others(found, saved.directory)
     if saved.finished and not is_longer(before, after):
-        return Finished(_summary(saved))
+        return AlreadyFinished(_summary(saved))
     return Resumption(check(wanted), saved.directory, [str(change) for change in found])
 
 
@@ -110,13 +111,11 @@ def overridden(saved: SavedRun, flags: Namespace) -> DictConfig:
     if not flags.overrides:
         return wanted
     conf = Conf(*_where_its_conf_is(saved, flags))
-    overrides = parse(flags.overrides, conf)
-    register_rewards(overrides, conf)
-    check_overrides(overrides, conf, multirun=False)
+    overrides = overrides_of(flags.overrides, conf)
     for override in overrides:
         if override.is_hydra_override() or override.key_or_group.partition(".")[0] == "hydra":
             raise BadInput(f"{override.input_line} does not go with resume=, which goes on in the run's own directory.")
-    for key, value in _composed_differences(saved, flags.overrides, overrides, conf).items():
+    for key, value in _composed_differences(saved, overrides, conf).items():
         OmegaConf.update(wanted, key, value)
     for override in overrides:  # also where conf/ says today what the saved run does not
         if not _is_choice(override, conf):
@@ -138,10 +137,8 @@ def _set(wanted: DictConfig, override: Override) -> None:
         raise BadInput(explain(error)) from error
 
 
-def _composed_differences(
-    saved: SavedRun, words: Sequence[str], overrides: Sequence[Override], conf: Conf
-) -> dict[str, Any]:
-    """Options that come out otherwise when `words` join the command line that the run was started with."""
+def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: Conf) -> dict[str, Any]:
+    """Options that come out otherwise when `overrides` join the command line that the run was started with."""
     choices = {override.key_or_group: str(override.value()) for override in overrides if _is_choice(override, conf)}
     try:
         task = saved.hydra["overrides"]["task"]
@@ -158,18 +155,14 @@ def _composed_differences(
             f"{first} cannot be combined with what the run in {saved.directory} was started with ({why}); set options "
             "one by one."
         ) from error
-    kept = [
-        word
-        for word, override in zip(own, parsed, strict=True)
-        if override.key_or_group not in choices or not _is_choice(override, conf)
-    ]
+    kept = [override for override in parsed if override.key_or_group not in choices or not _is_choice(override, conf)]
     try:
-        after = _flat(conf.compose([*kept, *words]))
+        after = _flat(conf.compose(as_words([*kept, *overrides])))
     except OmegaConfBaseException as error:
         raise BadInput(explain(error)) from error
     # What a choice says counts in any case: an earlier resumption may have changed it from what `before` says.
-    said = {key for group, choice in choices.items() for key in conf.said_by(group, choice)}
-    return {key: value for key, value in after.items() if value != before[key] or key in said}
+    chosen = {key for group, choice in choices.items() for key in conf.options_set_by(group, choice)}
+    return {key: value for key, value in after.items() if value != before[key] or key in chosen}
 
 
 def _flat(composed: DictConfig) -> dict[str, Any]:
@@ -190,8 +183,8 @@ def _summary(saved: SavedRun) -> str:
     """What came of a finished run, in one line."""
     scores = saved.result.get("final") or {}
     known = [f"{split} {100 * scores[split]['accuracy']:.1f} %" for split in ("dev", "test") if scores.get(split)]
-    option = "sft.epochs" if saved.experiment.method == "sft" else "ppo.iterations"
+    last = METHODS[saved.experiment.method].last
     return (
         f"the run in {saved.directory} is finished ({', '.join(known)}; {saved.directory / 'result.json'}); "
-        f"a larger {option} makes it longer."
+        f"a larger {last.section}.{last.length} makes it longer."
     )

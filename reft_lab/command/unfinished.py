@@ -9,15 +9,17 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from reft_lab.command.resume import Finished, Resumption, with_changes
+from reft_lab.command.resume import AlreadyFinished, Resumption, with_changes
 from reft_lab.compose.conf import experiment_of
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import changes, flat, surely_another
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.lock import is_held
-from reft_lab.run_dir.saved import CONFIG, fix_paths, is_finished, read, stored_config
+from reft_lab.run_dir.reading import is_finished, read_yaml
+from reft_lab.run_dir.saved import fix_paths, read
 
 
-def unfinished(composed: DictConfig) -> Resumption | Finished | None:
+def unfinished(composed: DictConfig) -> Resumption | AlreadyFinished | None:
     """The newest unfinished run of the same experiment that nobody is at work on; None where there is none.
 
     It is looked for where runs go: hydra.run.dir and hydra.sweep.dir, up to the parts that differ from run to run. A
@@ -38,7 +40,7 @@ def unfinished(composed: DictConfig) -> Resumption | Finished | None:
     options = flat(wanted)
     named = [OmegaConf.to_yaml(OmegaConf.create({key: options[key]})) for key in ("name", "seed")]
     for directory in newest_first(places):
-        if not is_finished(directory) and _says(directory, named) and _is(directory, options):
+        if not is_finished(directory) and _mentions(directory, named) and _is_same_experiment(directory, options):
             return with_changes(read(directory), wanted)
     return None
 
@@ -66,16 +68,16 @@ def _fixed_part(pattern: str) -> tuple[Path, int]:
     return Path(*parts[:fixed]), len(parts) - fixed
 
 
-def _says(directory: Path, lines: list[str]) -> bool:
+def _mentions(directory: Path, lines: list[str]) -> bool:
     """Whether these lines are in the saved config: looking at the text takes a hundredth of reading it."""
     text = "\n" + (directory / CONFIG).read_text(encoding="utf-8", errors="replace")
     return all(f"\n{line}" in text for line in lines)
 
 
-def _is(directory: Path, options: dict[str, Any]) -> bool:
+def _is_same_experiment(directory: Path, options: dict[str, Any]) -> bool:
     """Whether the run is the same experiment, up to what may change, and free."""
     try:
-        if surely_another(stored_config(directory), options):
+        if surely_another(read_yaml(directory / CONFIG), options):
             return False
         saved = read(directory)
         if saved.experiment.study.storage is not None:  # its study goes on with it

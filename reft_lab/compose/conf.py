@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import IConfigRepository
-from hydra._internal.sources_registry import SourcesRegistry
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
-from hydra.core.utils import setup_globals
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from reft_lab.compose.sweeps_folder import GROUP, PARTS, SweepsSearchPath, SweepsSource
+from reft_lab.compose.search_path import FOLDER, GROUP, PARTS, SearchPath, SweepsSource, config_loader
 from reft_lab.config.explain import explain
-from reft_lab.config.schema import Composed
+from reft_lab.config.schema import BaseConfig
 from reft_lab.config.sweeps import StudySweeperConfig
 from reft_lab.errors import BadInput
-
-FOLDER = Path(__file__).resolve().parents[2] / "conf"
 
 
 @cache
 def register_schema() -> None:
-    """Make the schema known to Hydra as `base_config`, the first entry of conf/config.yaml, and the sweeper `study`."""
+    """Tell Hydra of `base_config`, the first entry of conf/config.yaml, of the sweeper `study`, and of sweeps/."""
     store = ConfigStore.instance()
-    store.store(name="base_config", node=Composed, provider="reft_lab")
+    store.store(name="base_config", node=BaseConfig, provider="reft_lab")
     store.store(group="hydra/sweeper", name="study", node=StudySweeperConfig, provider="reft_lab")
+    for plugin in (SweepsSource, SearchPath):
+        Plugins.instance().register(plugin)
 
 
 def compose(*overrides: str) -> DictConfig:
@@ -43,9 +41,7 @@ def compose(*overrides: str) -> DictConfig:
     Raises:
         BadInput: it cannot be composed.
     """
-    register_schema()
-    composed = Conf().compose(overrides)
-    return experiment_of(composed)
+    return experiment_of(Conf().compose(overrides))
 
 
 def experiment_of(composed: DictConfig) -> DictConfig:
@@ -53,25 +49,34 @@ def experiment_of(composed: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(composed, [str(key) for key in composed if key not in ("hydra", "sweeps")])
 
 
+@contextmanager
+def composing() -> Iterator[None]:
+    """Inside, what Hydra and OmegaConf complain about becomes BadInput, in one sentence."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        raise BadInput(explain(error)) from error
+
+
 class Conf:
     """conf/ and sweeps/, and the folder of --config-dir where one is given.
 
-    It goes through Hydra's own loader and leaves Hydra's global state alone, so that hydra.main can follow.
+    Attributes:
+        loader: Hydra's, which composes.
+        config_name: the file that composing begins with.
     """
 
-    def __init__(self, config_dir: str | None = None, config_name: str = "config"):
-        setup_globals()
-        search_path = create_config_search_path(str(FOLDER))
-        # Hydra finds plugins beside run.py; a notebook elsewhere is to see the same.
-        SourcesRegistry.instance().register(SweepsSource)
-        SweepsSearchPath().manipulate_search_path(search_path)
-        if config_dir is not None:
-            if not Path(config_dir).is_dir():
-                raise BadInput(f"--config-dir {config_dir} is not a folder (seen from {Path.cwd()}).")
-            search_path.prepend(provider="command-line", path=f"file://{Path(config_dir).absolute()}")
-        self.loader = ConfigLoaderImpl(config_search_path=search_path)
-        self.config_name = config_name
-        self._repositories: dict[tuple[str, ...], IConfigRepository] = {}
+    def __init__(self, config_dir: str | None = None, config_name: str | None = None, config_path: str | None = None):
+        """Args:
+        config_dir: a folder with more choices.
+        config_name: the file to begin with; None: config.yaml.
+        config_path: a folder in place of conf/, as seen from run.py.
+        """
+        register_schema()
+        self.config_name = config_name or "config"
+        main = FOLDER if config_path is None else _folder("--config-path", config_path, FOLDER.parent)
+        more = None if config_dir is None else _folder("--config-dir", config_dir, Path.cwd())
+        self.loader = config_loader(main, more)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -85,29 +90,27 @@ class Conf:
             group: `model`, `experiment`, ...
             searchpath: overrides that add to the search path.
         """
-        there = self._repository(tuple(searchpath))
-        found = there.get_group_options(group, ObjectType.CONFIG)
-        for folder in there.get_group_options(group, ObjectType.GROUP):
-            if group == GROUP:
-                continue
+        main = self.config_name if searchpath or self._main_adds_folders else None
+        found = self.loader.get_group_options(group, ObjectType.CONFIG, main, list(searchpath))
+        if group == GROUP:  # its folders are groups
+            return found
+        for folder in self.loader.get_group_options(group, ObjectType.GROUP, main, list(searchpath)):
             found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
         return found
+
+    @cached_property
+    def _main_adds_folders(self) -> bool:
+        """Whether the main file has a hydra.searchpath. Hydra would read the file anew for every group."""
+        main = self._file("", self.config_name)
+        return main is not None and OmegaConf.select(main.config, "hydra.searchpath") is not None
 
     def add_choice(self, group: str, name: str, content: dict[str, Any]) -> None:
         """Make `name` a choice of a group, as if there were a file for it."""
         ConfigStore.instance().store(group=group, name=name, node=content, provider="reft_lab")
-        self._repositories.clear()  # they are copies
 
-    def _repository(self, searchpath: tuple[str, ...]) -> IConfigRepository:
-        """Where choices are looked up. Hydra's own way there reads the main config anew for each group."""
-        if searchpath not in self._repositories:
-            _, made = self.loader._parse_overrides_and_create_caching_repo(self.config_name, list(searchpath))
-            self._repositories[searchpath] = made
-        return self._repositories[searchpath]
-
-    def said_by(self, group: str, choice: str) -> set[str]:
+    def options_set_by(self, group: str, choice: str) -> set[str]:
         """Dotted names of the options that the file of a choice sets."""
-        found = self.loader.repository.load_config(f"{group}/{choice}")
+        found = self._file(group, choice)
         if found is None or not isinstance(found.config, DictConfig):
             return set()
         package = self.package(group, choice)
@@ -115,8 +118,14 @@ class Conf:
 
     def package(self, group: str, choice: str) -> str:
         """Where the content of the file of a choice goes: `ppo`, or `_global_`."""
-        found = self.loader.repository.load_config(f"{group}/{choice}")
+        found = self._file(group, choice)
         return (found.header.get("package") if found else None) or group.replace("/", ".")
+
+    def _file(self, group: str, choice: str) -> ConfigResult | None:
+        """The first file of this name on the search path."""
+        path = f"{group}/{choice}".strip("/")
+        sources = self.loader.get_sources()
+        return next((source.load_config(path) for source in sources if source.is_config(path)), None)
 
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """The composed config, Hydra's node included.
@@ -124,12 +133,14 @@ class Conf:
         Raises:
             BadInput: it cannot be composed.
         """
-        try:
-            composed = self.loader.load_configuration(self.config_name, list(overrides), mode)
-        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-            raise BadInput(explain(error)) from error
-        composed.hydra.mode = mode  # hydra.main does so too
-        return composed
+        with composing():
+            return self.loader.load_configuration(self.config_name, [*overrides, f"hydra.mode={mode.name}"], mode)
+
+
+def _folder(flag: str, given: str, seen_from: Path) -> Path:
+    if not (seen_from / given).is_dir():
+        raise BadInput(f"{flag} {given} is not a folder (seen from {seen_from}).")
+    return (seen_from / given).absolute()
 
 
 def _leaves(content: Any, name: str) -> Iterator[str]:

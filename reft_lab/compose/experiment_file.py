@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from reft_lab.compose.conf import Conf
-from reft_lab.compose.override_text import as_text
-from reft_lab.compose.overrides import parse
+from reft_lab.compose.words import as_text, parse
 from reft_lab.errors import BadInput
+from reft_lab.text import not_there
 
 GROUP = "experiment="
 HEADER = "# @package _global_"
@@ -60,7 +60,7 @@ def as_file(words: Sequence[str], about: Sequence[str]) -> str:
 def _read(file: Path) -> dict[str, str]:
     """What a file says, as option or choice and the right-hand side of its override."""
     if not file.is_file():
-        raise BadInput(f"experiment={file} does not exist (seen from {Path.cwd()}).")
+        raise BadInput(not_there("experiment", file))
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         choices = content.pop("defaults", [])

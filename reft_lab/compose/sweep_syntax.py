@@ -38,8 +38,11 @@ ELSEWHERE = {
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
-def spelled(word: str) -> str:
-    """`word` as Hydra reads it: its choice() takes no null, while the same values without it may have one."""
+def choice_with_null_as_list(word: str) -> str:
+    """`x=choice(a, null)` as `x=a,null`: Hydra's choice() takes no null, while the same values without it may have one.
+
+    Any other word comes back as it is.
+    """
     key, equals, value = word.partition("=")
     found = FUNCTION.fullmatch(value)
     if not equals or found is None or found[1] != "choice":

@@ -1,4 +1,4 @@
-"""When a run raises an alarm, and what it does then."""
+"""When a run raises an alarm, and what happens then."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WarnOrStop = Annotated[str, doc("warn, or stop the run"), OneOf("warn", "stop")]
 
 @dataclass
 class AlarmsConfig:
-    """Alarms of the ReFT stage; docs/alarms.md tells what each means. A limit of null turns its alarm off."""
+    """Alarms of the ReFT stage; docs/alarms.md explains each. A limit of null turns its alarm off."""
 
     __pydantic_config__ = STRICT
     patience: Annotated[

@@ -1,10 +1,9 @@
-"""From the composed config to a Config that is known to make sense."""
+"""From the composed config to a Config that is known to be consistent."""
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from pathlib import Path
+from typing import Any, TypeVar
 
 import pydantic
 from omegaconf import DictConfig, OmegaConf
@@ -13,9 +12,12 @@ from omegaconf.errors import OmegaConfBaseException
 from reft_lab.config.explain import explain
 from reft_lab.config.running import parse_every
 from reft_lab.config.schema import Config
-from reft_lab.config.wording import shown, unknown_option, wrong_value
+from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wrong_value
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.methods.settings import SFTConfig
+
+T = TypeVar("T")
 
 
 def check(cfg: DictConfig) -> Config:
@@ -32,82 +34,68 @@ def check(cfg: DictConfig) -> Config:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise BadInput(explain(error)) from error
-    try:
-        config = _validator().validate_python(plain)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
-        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
+    config = typed(Config, plain)
     _check_together(config)
     return config
 
 
+def typed(schema: type[T], plain: Any, section: str = "") -> T:
+    """A section of a config as its dataclass, every option within its limits.
+
+    Args:
+        schema: the dataclass.
+        plain: the section's content, without interpolations.
+        section: its dotted name; empty for a whole experiment.
+
+    Raises:
+        BadInput: naming the option, the value and what is allowed.
+    """
+    try:
+        checked: T = _validator(schema).validate_python(plain)  # type: ignore[arg-type]
+        return checked
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        # An entry of a list is told by its option.
+        key = ".".join(filter(None, [section, *(part for part in first["loc"] if isinstance(part, str))]))
+        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
+
+
 @cache
-def _validator() -> pydantic.TypeAdapter[Config]:
-    return pydantic.TypeAdapter(Config)
+def _validator(schema: Any) -> pydantic.TypeAdapter[Any]:
+    return pydantic.TypeAdapter(schema)
 
 
 def _check_together(config: Config) -> None:
     """What no option can know alone."""
-    if not re.fullmatch(r"[\w.+=-]+", config.name):
-        raise BadInput(
-            f"name={config.name} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
-        )
+    if wrong := wrong_folder_name("name", config.name):
+        raise BadInput(wrong)
     if config.resume is not None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)
-    _check_data(config)
+    config.data.check()
     _check_reasoning(config)
     if config.model.path is None:
         _check_scratch(config)
-    if config.method == "sft":
-        if config.baseline == "sft":
-            raise BadInput("baseline=sft goes with method=reft; method=sft is that baseline itself, leave it out.")
-        _check_stage("sft", config.sft)
-        return
-    _check_ppo(config)
-    _check_stage("warmup", config.warmup)
-    if config.baseline == "sft":
-        _check_stage("sft", config.sft)
-
-
-def _check_data(config: Config) -> None:
-    data = config.data
-    files = {"path": data.path, "train": data.train, "dev": data.dev, "test": data.test}
-    given = {key: path for key, path in files.items() if path is not None}
-    if data.name == "arithmetic" and given:
-        key, path = next(iter(given.items()))
+    if config.baseline == config.method:
+        others = " or ".join(name for name in METHODS if name != config.method)
         raise BadInput(
-            f"data.{key}={path} does not go with data=arithmetic, which is generated; "
-            "say what the file holds: data=gsm8k, svamp, mathqa or mathqa_numeric."
+            f"baseline={config.baseline} goes with method={others}; method={config.method} is that baseline itself, "
+            "leave it out."
         )
-    if data.source == "paper" and data.name == "arithmetic":
-        raise BadInput(
-            "data.source=paper does not go with data=arithmetic, which is generated; choose data=gsm8k, svamp, mathqa "
-            "or mathqa_numeric."
-        )
-    for key, path in given.items():
-        if not Path(path).expanduser().exists():
-            raise BadInput(f"data.{key}={path} does not exist (seen from {Path.cwd()}).")
-    if data.annotation != "mixed" and data.name != "arithmetic":
-        raise BadInput(f"data.annotation={data.annotation} goes with data=arithmetic only, and this is {data.name}.")
+    for name in (config.method, config.baseline):
+        for stage in METHODS[name].stages if name else ():
+            getattr(config, stage.section).check(stage.section)
 
 
 def _check_reasoning(config: Config) -> None:
     for name in config.programs.imports:
         if not name.isidentifier():
             raise BadInput(
-                f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is no name of a module; "
+                f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is not a module's name; "
                 "give names such as [math, sympy]."
             )
-    if config.cot.number_slots and config.cot.name != "program":
-        raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={config.cot.name}.")
-    if config.cot.round_trip == "blanks" and config.cot.name == "program":
-        raise BadInput(
-            "cot.round_trip=blanks goes with cot=natural only, since blanks have a meaning in programs; "
-            "cot.round_trip=drop leaves out what does not survive."
-        )
+    config.cot.check()
 
 
 def _check_scratch(config: Config) -> None:
@@ -120,8 +108,10 @@ def _check_scratch(config: Config) -> None:
             f"model.scratch.hidden_size={scratch.hidden_size} into even parts"
             + (f" ({', '.join(map(str, possible))} do)." if possible else ", and nothing does; take an even size.")
         )
-    stages = {"sft": config.sft} if config.method == "sft" else {"warmup": config.warmup}
+    stages = {kind.section: getattr(config, kind.section) for kind in METHODS[config.method].stages}
     for name, stage in stages.items():
+        if not isinstance(stage, SFTConfig):
+            continue
         if stage.max_tokens > scratch.max_positions:
             raise BadInput(
                 f"{name}.max_tokens={stage.max_tokens} is more than model.scratch.max_positions="
@@ -138,27 +128,4 @@ def _check_scratch(config: Config) -> None:
         raise BadInput(
             f"ppo.max_prompt_tokens={config.ppo.max_prompt_tokens} and {response} new tokens are more than "
             f"model.scratch.max_positions={scratch.max_positions}; lower them or raise it."
-        )
-
-
-def _check_ppo(config: Config) -> None:
-    ppo = config.ppo
-    if ppo.mini_batch > ppo.rollouts:
-        raise BadInput(f"ppo.mini_batch={ppo.mini_batch} is more than ppo.rollouts={ppo.rollouts}; lower it.")
-    if ppo.total_tokens is not None and ppo.total_tokens <= ppo.max_prompt_tokens:
-        raise BadInput(
-            f"ppo.total_tokens={ppo.total_tokens} leaves no room for an answer after a prompt of "
-            f"ppo.max_prompt_tokens={ppo.max_prompt_tokens}; raise the one or lower the other."
-        )
-    if ppo.rollouts % ppo.samples_per_problem:
-        raise BadInput(
-            f"ppo.rollouts={ppo.rollouts} must be a multiple of ppo.samples_per_problem={ppo.samples_per_problem}."
-        )
-
-
-def _check_stage(name: str, stage: SFTConfig) -> None:
-    if stage.schedule_epochs is not None and stage.schedule_epochs < stage.epochs:
-        raise BadInput(
-            f"{name}.schedule_epochs={stage.schedule_epochs} is less than {name}.epochs={stage.epochs}, so the "
-            "learning rate would end too early; raise it, or leave it null."
         )

@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf complain about, in one sentence."""
+"""Errors of Hydra and OmegaConf in one sentence."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from reft_lab.config.wording import unknown_option, wrong_value
 
 
 def explain(error: BaseException) -> str:
-    """One sentence on `error`, which came up while a config was read, composed or resolved."""
+    """One sentence on an error that was raised while a config was read, composed or resolved."""
     text = str(error)
-    # Hydra opens with the file at fault: In 'experiment/x': ...
+    # Hydra names the file at fault first: In 'experiment/x': ...
     file = text.split("'")[1] if text.startswith("In '") else ""
     where = f"in {'' if file.startswith('sweeps/') else 'conf/'}{file}.yaml: " if file else ""
     for cause in _chain(error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-            return where + _explain_option(cause, re.sub(r"\[\d+\]", "", cause.full_key))  # of a list the option
+            return where + _explain_option(cause, re.sub(r"\[\d+\]", "", cause.full_key))  # entries of lists
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    # YAML spreads a sentence over lines; of Hydra's lines the first is the sentence, then come search paths and links.
+    # YAML spreads a sentence over several lines; Hydra's first line is the sentence, search paths and links follow.
     if isinstance(error, MissingConfigException) and error.options:
         return f"{lines[0]}; there is {', '.join(error.options)}."
     return " ".join(lines) if type(error).__module__.startswith("yaml") else lines[0]

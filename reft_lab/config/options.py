@@ -1,4 +1,4 @@
-"""The schema as a flat table: one record an option, for messages and for the reference."""
+"""The schema as a flat table with one record per option, for messages and for the reference."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Option:
     Attributes:
         key: its dotted name, as on the command line (`ppo.lam`).
         kind: its type in words.
-        nullable: whether null is allowed.
-        default: its value where no file in conf/ sets one.
+        nullable: whether it may be null.
+        default: its value where no file in conf/ sets it.
         meaning: what it does.
-        unit: what it is counted in, empty for a plain number.
-        choices: the words it may be; empty where it is not one of a few words.
+        unit: its unit; empty for a plain number.
+        choices: the words that it may be; empty for other kinds.
         limits: its numeric limits, by pydantic's names (ge, gt, le, lt).
     """
 
@@ -52,7 +52,7 @@ class Option:
 
     @property
     def allowed(self) -> str:
-        """What it takes, in words: `a number from 0 to 1`."""
+        """The values that it takes, in words: `a number from 0 to 1`."""
         if self.choices:
             words = ", ".join(self.choices)
         elif self.range:
@@ -63,7 +63,7 @@ class Option:
 
     @property
     def range(self) -> str:
-        """Its numeric limits in words, empty where there are none."""
+        """Its numeric limits in words; empty where there are none."""
         low, high = self.limits.get("ge"), self.limits.get("le")
         if low is not None and high is not None:
             return f"from {low:g} to {high:g}"

@@ -1,16 +1,21 @@
-"""docs/configuration.md, written from the schema: `python -m reft_lab.config.reference`."""
+"""Pages that are written from code: `python -m reft_lab.config.reference`.
+
+docs/configuration.md is written from the schema, docs/metrics.md from the catalogue.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from reft_lab.config.options import Option, options, sections, study_options, study_sections
 from reft_lab.config.wording import shown
+from reft_lab.methods import RECORDS
+from reft_lab.metrics import DOWN, SECTIONS, STAGE, UP, Metric, members
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
-OPENING = """\
+CONFIGURATION = """\
 # Configuration
 
 Every option of an experiment, as `python run.py OPTION=VALUE` takes it, and of a study (`sweeps`). This page is
@@ -22,32 +27,84 @@ experiment comes to, and `python run.py --help` lists the choices (`model=`, `da
 """
 
 
-def reference() -> str:
-    """The text of the page."""
-    return "\n".join([OPENING, *_section("", "The experiment"), *_all_sections()])
+METRICS = """\
+# Metrics
+
+Every number that a run records, under the same name in `metrics.jsonl` and in Weights & Biases. A share is a fraction
+from 0 to 1. A number that is not finite is left out of its line. This page is written from the catalogue in
+`reft_lab/metrics.py` by `python -m reft_lab.config.reference`; change it there.
+
+## The step axis
+
+There is one step axis, and it never goes backwards. A step is one optimiser step of supervised fine-tuning, or one
+iteration of ReFT. ReFT goes on counting where the warm-up stopped: after a warm-up of 880 steps, iteration 1 is step
+881. The SFT baseline of `baseline=sft` is a run of its own in `baseline_sft/`, and its steps begin at 1.
+
+Each line of `metrics.jsonl` also has:
+
+| name | meaning |
+|---|---|
+| `step` | the step, from 1 |
+| `seconds` | wall time since the run began to record, in seconds |
+
+`eval/` metrics stand on the lines of steps after which the model was evaluated: every `warmup.eval_every` or
+`sft.eval_every` epochs, every `ppo.eval_every` iterations or `ppo.eval_every_epochs` passes over the training problems,
+and after the last step of a stage. The result table and `result.json` also hold evaluations on the test split, which
+are not metrics of a step.
+
+Where one direction is better, the tables say so, and a [sweep](sweeps.md) whose objective is that metric takes it.
+Metrics marked "critic" are recorded only where a value model is trained.
+"""
 
 
-def _all_sections() -> Iterator[str]:
-    for key, meaning in {**sections(), **study_sections()}.items():
-        yield from _section(key, f"{key}: {meaning}")
+def configuration() -> str:
+    """The text of docs/configuration.md."""
+    titles = {"": "The experiment"} | {
+        key: f"{key}: {what}" for key, what in {**sections(), **study_sections()}.items()
+    }
+    every = [*options().values(), *study_options().values()]
+    parts = [
+        f"## {title}\n\n"
+        + _table(
+            ("option", "default", "takes", "unit", "meaning"),
+            (_option(option) for option in every if option.key.rpartition(".")[0] == key),
+        )
+        for key, title in titles.items()
+    ]
+    return "\n".join([CONFIGURATION, *parts])
 
 
-def _section(key: str, title: str) -> Iterator[str]:
-    yield f"## {title}\n"
-    yield "| option | default | takes | unit | meaning |"
-    yield "|---|---|---|---|---|"
-    for option in (*options().values(), *study_options().values()):
-        if option.key.rpartition(".")[0] == key:
-            yield _row(option)
-    yield ""
+def metrics() -> str:
+    """The text of docs/metrics.md."""
+    head = ("name", "meaning", "unit, range", "better", "how it is computed", "watch for")
+    parts = [
+        f"## {section.title}\n\n{section.about}\n" + _table(head, map(_metric, section.metrics)) for section in SECTIONS
+    ]
+    return "\n".join([METRICS, *parts])
 
 
-def _row(option: Option) -> str:
-    cells = (f"`{option.key}`", f"`{shown(option.default)}`", option.allowed, option.unit, option.meaning)
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def _option(option: Option) -> tuple[str, ...]:
+    return f"`{option.key}`", f"`{shown(option.default)}`", option.allowed, option.unit, option.meaning
 
+
+def _metric(metric: Metric) -> tuple[str, ...]:
+    names = members(metric.name, RECORDS) if STAGE in metric.name else (metric.name,)
+    meaning = metric.meaning + (f" ({metric.needs})" if metric.needs else "")
+    values = ", ".join(filter(None, (metric.unit, metric.range)))
+    better = {UP: "higher", DOWN: "lower", None: ""}[metric.better]
+    return ", ".join(f"`{name}`" for name in names), meaning, values, better, metric.computed, metric.watch
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(line)} |" for line in (head, *cells)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:], ""])
+
+
+PAGES = {DOCS / "configuration.md": configuration, DOCS / "metrics.md": metrics}
 
 if __name__ == "__main__":
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(reference(), encoding="utf-8")
-    print(f"wrote {PAGE}")
+    for page, text in PAGES.items():
+        page.write_text(text(), encoding="utf-8")
+        print(f"wrote {page}")

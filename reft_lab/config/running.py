@@ -1,4 +1,4 @@
-"""How an experiment is run, watched and recorded."""
+"""How an experiment is run and recorded."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ class CheckpointConfig:
     every: Annotated[
         Optional[str],
         doc(
-            "save the full state every so many steps (50: optimiser steps of SFT, iterations of ReFT) or at intervals "
+            "save the full state every so many steps (50: optimiser steps of SFT, iterations of ReFT) or after a time "
             "(90s, 10min, 2h); null: at evaluations"
         ),
     ] = None
-    keep: Annotated[int, doc("full states kept; the older ones are for when the newest is damaged", ge=1)] = 2
+    keep: Annotated[int, doc("how many full states are kept; older ones serve where the newest is damaged", ge=1)] = 2
 
 
 @dataclass(frozen=True)
 class Every:
-    """How often: every so many steps, or every so many seconds; neither: at evaluations."""
+    """How often to save: every so many steps or seconds; with neither, at evaluations."""
 
     steps: int | None = None
     seconds: float | None = None
@@ -83,10 +83,10 @@ SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 
 def parse_every(text: str | None) -> Every:
-    """What a value of `checkpoint.every` stands for: `50`, `90s`, `10min`, `2h`, or None.
+    """The meaning of a value of `checkpoint.every`: `50`, `90s`, `10min`, `2h`, or None.
 
     Raises:
-        BadInput: it stands for nothing.
+        BadInput: it cannot be read.
     """
     if text is None:
         return Every()

@@ -1,4 +1,4 @@
-"""The whole experiment, typed. conf/ fills it in, `check` makes sure of it, the runner takes it as it is."""
+"""The whole experiment, typed. conf/ fills it in, `check` verifies it, and the runner uses it as it is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from reft_lab.cot.settings import CotConfig
 from reft_lab.data.settings import DataConfig
 from reft_lab.evaluation.settings import EvalConfig
 from reft_lab.fields import STRICT, OneOf, doc
+from reft_lab.methods import METHODS
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 from reft_lab.policy.settings import ModelConfig
 from reft_lab.programs.settings import ProgramsConfig
@@ -26,11 +27,18 @@ class Config:
     __pydantic_config__ = STRICT
     name: Annotated[str, doc("what the run is called, in its folder and in W&B", min_length=1)] = "run"
     seed: Annotated[int, doc("seed of everything random but the splits", ge=0)] = 0
-    method: Annotated[str, doc("reft: warm-up, then PPO. sft: supervised fine-tuning alone"), OneOf("reft", "sft")] = (
-        "reft"
-    )
+    method: Annotated[
+        str,
+        doc("reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone (docs/methods.md)"),
+        OneOf(*METHODS),
+    ] = "reft"
+    label: Annotated[
+        Optional[str], doc("what the method is called where people read of it; null: its own name", min_length=1)
+    ] = None
     baseline: Annotated[
-        Optional[str], doc("train this baseline beside the run and put it in the same table"), OneOf("sft")
+        Optional[str],
+        doc("train this baseline beside the run and put it in the same table"),
+        OneOf(*(method.name for method in METHODS.values() if method.is_baseline)),
     ] = None
     selection: Annotated[
         str,
@@ -52,7 +60,7 @@ class Config:
     programs: Annotated[ProgramsConfig, doc("the program sandbox")] = field(default_factory=ProgramsConfig)
     warmup: Annotated[SFTConfig, doc("stage 1 of method=reft")] = field(default_factory=SFTConfig)
     sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
-    ppo: Annotated[PPOConfig, doc("stage 2 of method=reft")] = field(default_factory=PPOConfig)
+    ppo: Annotated[PPOConfig, doc("stage 2 of method=reft: reinforcement")] = field(default_factory=PPOConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
     alarms: Annotated[AlarmsConfig, doc("alarms while ReFT trains (docs/alarms.md)")] = field(
         default_factory=AlarmsConfig
@@ -64,7 +72,7 @@ class Config:
 
 
 @dataclass
-class Composed(Config):
+class BaseConfig(Config):
     """What conf/ and sweeps/ compose to: the experiment, and with -m sweeps=NAME the study that varies it."""
 
     sweeps: Optional[SweepsConfig] = None

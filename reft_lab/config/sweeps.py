@@ -1,4 +1,4 @@
-"""A study, typed: what sweeps/ fills in and `sweeps.OPTION=` changes; and what one of its runs knows of it."""
+"""A study, typed: filled in by sweeps/ and changed by `sweeps.OPTION=`; and what a run knows of its study."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SamplerConfig:
     """How the values of a trial are chosen: sweeps/sampler=NAME."""
 
     __pydantic_config__ = STRICT
-    name: Annotated[str, doc("what draws; grid: every point once"), OneOf(*SAMPLERS)] = "tpe"
+    name: Annotated[str, doc("which sampler; grid: every point once"), OneOf(*SAMPLERS)] = "tpe"
     seed: Annotated[int, doc("seed of the draws; those of a trial are keyed by it and the trial's number", ge=0)] = 0
     startup_trials: Annotated[
         int, doc("tpe, gp, cmaes: trials drawn at random before the sampler learns from them", ge=0)
@@ -43,7 +43,7 @@ class PrunerConfig:
         int, doc("median, percentile: finished trials before the first is pruned", unit="trials", ge=0)
     ] = 5
     warmup_steps: Annotated[int, doc("median, percentile: no trial is pruned before this step", unit="steps", ge=0)] = 0
-    interval_steps: Annotated[int, doc("median, percentile: steps between two looks", unit="steps", ge=1)] = 1
+    interval_steps: Annotated[int, doc("median, percentile: steps between two checks", unit="steps", ge=1)] = 1
     min_trials: Annotated[
         int, doc("median, percentile: trials that must have reported at a step before one is pruned there", ge=1)
     ] = 1
@@ -54,7 +54,7 @@ class PrunerConfig:
         Optional[int],
         doc(
             "hyperband, successive_halving: first step at which a trial is judged; null: hyperband takes 1, "
-            "successive_halving finds it by the first trials",
+            "successive_halving derives it from the first trials",
             unit="steps",
             ge=1,
         ),
@@ -64,7 +64,7 @@ class PrunerConfig:
         doc("hyperband: the last step of a trial; null: that of the first finished trial", unit="steps", ge=1),
     ] = None
     reduction_factor: Annotated[
-        int, doc("hyperband, successive_halving: one of so many trials goes on at each judgement", ge=2)
+        int, doc("hyperband, successive_halving: one in this many trials goes on after each judgement", ge=2)
     ] = 3
 
 
@@ -79,14 +79,14 @@ class SweepsConfig:
     params: Annotated[
         dict[str, Any],
         doc(
-            "the space: an option or choice, and interval(), range(), choice() or a mapping (low, high, log, step; "
-            "choices; range); the same on the command line comes first"
+            "the space: options or choices with interval(), range(), choice() or a mapping (low, high, log, step; "
+            "choices; range); the command line takes precedence"
         ),
     ] = field(default_factory=dict)
     first: Annotated[
         list[dict[str, Any]], doc("settings to begin with, each a mapping of options of the space to values")
     ] = field(default_factory=list)
-    fixed: Annotated[list[str], doc("overrides that every run gets, as OPTION=VALUE; the command line comes first")] = (
+    fixed: Annotated[list[str], doc("overrides for every run, as OPTION=VALUE; the command line takes precedence")] = (
         field(default_factory=list)
     )
     objective: Annotated[
@@ -96,9 +96,10 @@ class SweepsConfig:
             "docs/metrics.md, its last value; several make a Pareto set"
         ),
     ] = field(default_factory=lambda: ["accuracy"])
-    direction: Annotated[list[str], doc("maximize or minimize, one for each objective")] = field(
-        default_factory=lambda: ["maximize"]
-    )
+    direction: Annotated[
+        list[str],
+        doc("maximize or minimize, one for each objective; empty: the way that is better by docs/metrics.md"),
+    ] = field(default_factory=list)
     trials: Annotated[
         Optional[int], doc("trials in the end; null: every point of a grid, 20 otherwise", unit="trials", ge=1)
     ] = None
@@ -117,7 +118,7 @@ class SweepsConfig:
         0.5
     )
     confirm: Annotated[
-        int, doc("after a search, run the winner and the first setting on so many fresh seeds; 0: do not", ge=0)
+        int, doc("after a search, run the winner and the first setting on this many fresh seeds; 0: do not", ge=0)
     ] = 0
     storage: Annotated[
         Optional[str],
@@ -129,10 +130,10 @@ class SweepsConfig:
 
 @dataclass
 class StudyConfig:
-    """What a run that is a trial of a study must know; the sweep sets it."""
+    """What a run must know if it is a trial of a study; the sweep sets it."""
 
     __pydantic_config__ = STRICT
-    storage: Annotated[Optional[str], doc("where the study is kept; null: the run is no trial")] = None
+    storage: Annotated[Optional[str], doc("where the study is kept; null: the run is not a trial")] = None
     name: Annotated[Optional[str], doc("the study")] = None
     trial: Annotated[Optional[int], doc("the number of the trial", ge=0)] = None
     first_step: Annotated[
@@ -141,13 +142,16 @@ class StudyConfig:
     objective: Annotated[str, doc("what is reported at evaluations", min_length=1)] = "accuracy"
     confirms: Annotated[
         Optional[str],
-        doc("of a run on a fresh seed after a search: the side it is on, `trial-NUMBER` or `first`; it is no trial"),
+        doc(
+            "for a run that confirms a search on a fresh seed: the setting that it runs, `trial-NUMBER` or `first`; it "
+            "is not a trial"
+        ),
     ] = None
 
 
 @dataclass
 class StudySweeperConfig:
-    """`hydra/sweeper=study`, which every file of sweeps/ takes."""
+    """`hydra/sweeper=study`, which every file of sweeps/ takes. Its target is called by us, not by Hydra."""
 
-    _target_: str = "hydra_plugins.reft_lab.StudySweeper"
+    _target_: str = "reft_lab.studies.study.run_study"
     params: Optional[dict[str, str]] = None

@@ -1,4 +1,4 @@
-"""One sentence for each way an option can be wrong."""
+"""One sentence for each way in which an option can be wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RANGE = re.compile(rf"\s*({NUMBER})\s*(?:\.\.\.?|:|-|to|–)\s*({NUMBER})\s*")
 
 
 def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
-    """An option, section or group that does not exist."""
+    """The sentence on an option, section or group that does not exist."""
     parent = key.rpartition(".")[0]
     known = {**options(), **study_options()}
     if parent in known:
@@ -25,7 +25,7 @@ def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
 
 
 def wrong_value(key: str, value: Any) -> str:
-    """A value that its option does not take."""
+    """The sentence on a value that its option does not take."""
     known = {**options(), **study_options()}
     if key in known:
         option = known[key]
@@ -44,10 +44,27 @@ def _ended(hint: str) -> str:
 
 
 def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
-    """A choice that its group does not have."""
+    """The sentence on a choice that its group does not have."""
     names = sorted(choices)
     has = f"there is {', '.join(names)}" if len(names) <= 12 else "`python run.py --help` lists what there is"
     return f"{group}={shown(value)} is not a choice: {has}{did_you_mean(str(value), names) or '.'}"
+
+
+def given_twice(key: str, first: str, second: str) -> str:
+    """The same option in two words of a command line."""
+    return f"{key} is given twice ({first} and {second}); give it once."
+
+
+def which_study(word: str) -> str:
+    """A word about a study where none is named."""
+    return f"{word} is about a study; say which, as in -m sweeps=optuna."
+
+
+def wrong_folder_name(key: str, value: str) -> str | None:
+    """The sentence on a name that no folder should have; None where it will do."""
+    if re.fullmatch(r"[\w.+=-]+", value):
+        return None
+    return f"{key}={value} is not possible: it names a folder, so it takes letters, digits and . _ + = - only."
 
 
 def shown(value: Any) -> str:
@@ -62,7 +79,7 @@ def shown(value: Any) -> str:
 
 
 def about_range(option: Option, value: object) -> str:
-    """What to write where one value is asked for, and several or a range are given; empty where they are not."""
+    """A hint where several values or a range are given for a single value; empty otherwise."""
     if option.kind not in ("a number", "a whole number"):
         return ""
     if isinstance(value, list) and len(value) > 1:
@@ -76,6 +93,6 @@ def about_range(option: Option, value: object) -> str:
 
 
 def about_null(option: Option, value: object) -> str:
-    """A hint for what other languages call null."""
+    """A hint where null is meant under the name that another language has for it."""
     is_meant = isinstance(value, str) and value.lower() in ("none", "nil", "~", "undefined", "na", "n/a")
     return "; did you mean null?" if is_meant and option.nullable else ""

@@ -1,4 +1,4 @@
-"""What every way of writing reasoning can do."""
+"""What every way of writing reasoning has in common."""
 
 from __future__ import annotations
 
@@ -10,42 +10,44 @@ from reft_lab.answers.outcome import Outcome
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
 
-Stage = Literal["sft", "rl"]
+Prompts = Literal["sft", "rl"]
 
 _REASONING = "\nAnswer reasoning:\n"
 _NEXT_QUESTION = re.compile(r"(?<=\S)\s*\n[ \t#*]*Question(?:[ \t]*\d+)?[ \t]*:")
 
 
 class CotFormat(Protocol):
-    """How a problem is put to the policy, and how its response is read back."""
+    """How a problem is put to the policy, and how the response is read."""
 
-    def prompt(self, problem: Problem, stage: Stage) -> str:
+    def prompt(self, problem: Problem, stage: Prompts) -> str:
         """What the policy is given."""
 
-    def completion(self, problem: Problem, stage: Stage) -> str:
-        """The gold reasoning that follows `prompt`: both together are the whole example, but for the eos token.
+    def completion(self, problem: Problem, stage: Prompts) -> str:
+        """The gold reasoning that follows `prompt`; together they are the whole example, except for the eos token.
 
         Raises:
             BadInput: the problem has no gold reasoning, or one that cannot be written in this format.
         """
 
     def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
-        """What each response (the text that the policy wrote after the prompt, of either stage) came to."""
+        """The outcome of each response: the text that the policy wrote after the prompt of either stage."""
 
 
 def question_prompt(question: str) -> str:
-    """The prompt of the paper's released scripts, up to where the reasoning starts."""
+    """The prompt of the paper's released scripts, up to the reasoning."""
     return f"Question:\n{question}{_REASONING}"
 
 
 def own_part(response: str) -> str:
-    """A response up to where it goes on into a made-up next question: a line that begins with `Question:`."""
+    """A response up to where it goes on with an invented question: a line that begins with `Question:`."""
     return _NEXT_QUESTION.split(response, maxsplit=1)[0]
 
 
 def last_part(response: str) -> str:
-    """What follows the last `Answer reasoning:` of a response that makes up further questions: what the released
-    code judges instead, as it looks for the last one in prompt and response together."""
+    """The text after the last `Answer reasoning:` of a response that invents further questions.
+
+    The released code judges this part, since it looks for the last one in prompt and response together.
+    """
     return response.rpartition(_REASONING)[2]
 
 

@@ -12,7 +12,7 @@ from reft_lab.answers.numbers import read_number
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.answers.typography import last_box
-from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
+from reft_lab.cot.format import Prompts, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.data.problem import Problem
 
 _ANSWER_LINE = re.compile(r"therefore,? the (?:(?:final|correct) )?answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
@@ -21,14 +21,14 @@ _FINAL_ANSWER = re.compile(r"\bthe final answer is:?[ \t]*([^\n]*)", re.IGNORECA
 
 @dataclass(frozen=True)
 class NaturalFormat:
-    """Prompt `Question:...Answer reasoning:`, completion the prose; see `CotFormat`. Both stages are alike."""
+    """Prompt `Question:...Answer reasoning:`, completion the prose, in both stages; see `CotFormat`."""
 
     answers: AnswersConfig
 
-    def prompt(self, problem: Problem, stage: Stage) -> str:
+    def prompt(self, problem: Problem, stage: Prompts) -> str:
         return question_prompt(problem.question)
 
-    def completion(self, problem: Problem, stage: Stage) -> str:
+    def completion(self, problem: Problem, stage: Prompts) -> str:
         return gold_reasoning(problem)
 
     def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
@@ -51,10 +51,10 @@ def stated_answer(response: str, statement: str = "first") -> str:
 
     Args:
         response: what the policy wrote.
-        statement: `first` takes the first statement of the response's own question (see `own_part`); where no such
-            sentence closes it, the first `the final answer is`, or else (also where nothing follows on the line) the
-            last `\\boxed{...}`. `last` takes the last
-            statement of the whole text, and nothing but this sentence, as the released code does.
+        statement: `first` takes the first statement about the question that was asked (see `own_part`); without that
+            sentence the first `the final answer is`, and without either (or with nothing after it on the line) the last
+            `\\boxed{...}`. `last` takes the last statement of the whole text and looks for this sentence only, as the
+            released code does.
     """
     if statement == "last":
         stated = _ANSWER_LINE.findall(last_part(response))

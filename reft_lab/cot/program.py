@@ -1,8 +1,10 @@
-"""Reasoning as a Python program (P-CoT): the answer is what its `solution()` returns."""
+"""Reasoning as a Python program (P-CoT): the answer is what its solution() returns."""
 
 from __future__ import annotations
 
+import ast
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,16 +13,69 @@ from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by
 from reft_lab.answers.letters import option_letters
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
-from reft_lab.cot.format import Stage, gold_reasoning, last_part, own_part, question_prompt
-from reft_lab.cot.program_text import HEADER, body, with_docstring
+from reft_lab.cot.format import Prompts, gold_reasoning, last_part, own_part, question_prompt
 from reft_lab.cot.settings import CotConfig
 from reft_lab.cot.slots import signature, slot_program, slot_question
 from reft_lab.data.problem import Problem
+from reft_lab.data.program_text import docstring
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramResult, extract
 
 if TYPE_CHECKING:
     from reft_lab.programs import ProgramRunner
+
+HEADER = "def solution():"
+INDENT = "    "
+
+
+def with_docstring(header: str, question: str) -> str:
+    """`header` and the question as the docstring below it, ending in a newline."""
+    return f'{header}\n{INDENT}"""{docstring(question)}"""\n'
+
+
+def body(program: str) -> str:
+    """The code below header and docstring of `solution` in `program`, indented by four spaces, with its formatting.
+
+    Code above `solution` (imports, constants, helpers) moves to the top of the body, and code below it is left out.
+    There is no newline at the end.
+
+    Raises:
+        ValueError: `program` is not Python, or does not define `solution` with a body and without parameters.
+    """
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"it is not a Python program ({error})") from error
+    places = [i for i, node in enumerate(tree.body) if isinstance(node, ast.FunctionDef) and node.name == "solution"]
+    if not places:
+        raise ValueError("it does not define solution()")
+    function = tree.body[places[0]]
+    assert isinstance(function, ast.FunctionDef)
+    if ast.unparse(function.args):
+        raise ValueError("its solution() takes parameters")
+    statements = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    if not statements:
+        raise ValueError("its solution() has no body")
+    lines = re.split(r"\r\n|\r|\n", program)  # as ast counts them; str.splitlines knows more line ends
+    above = [ast.unparse(node) for node in tree.body[: places[0]]]
+    return "\n".join([*(textwrap.indent(text, INDENT) for text in above), _source(function, statements, lines)])
+
+
+def _source(function: ast.FunctionDef, statements: list[ast.stmt], lines: list[str]) -> str:
+    """The lines of `statements`, with the comments above the first of them.
+
+    Where these lines do not fit below our own header (other indentation, or a line shared with header or docstring),
+    the code is written anew, without comments.
+    """
+    first = statements[0].lineno - 1
+    before = function.body[0].end_lineno if statements is not function.body else function.lineno
+    assert before is not None
+    if first < before or not lines[first].startswith(INDENT) or lines[first][len(INDENT)].isspace():
+        return textwrap.indent("\n".join(map(ast.unparse, statements)), INDENT)
+    while first > before and lines[first - 1].strip().startswith("#"):
+        first -= 1
+    return "\n".join(lines[first : function.end_lineno]).rstrip()
+
 
 _DEFINITION = re.compile(r"^def[ \t]+solution\b", re.MULTILINE)
 
@@ -29,36 +84,36 @@ _DEFINITION = re.compile(r"^def[ \t]+solution\b", re.MULTILINE)
 class ProgramFormat:
     """Programs; see `CotFormat`.
 
-    With a trigger the prompt goes on with `def solution():` and the question as its docstring, and the completion is
+    With a trigger the prompt continues with `def solution():` and the question as its docstring, and the completion is
     the body that follows; without one the completion is the whole program. With slots the numbers of the question
-    become x0, x1, ..., and the prompt always goes on with `def solution(x0=17, x1=2):`, which is the only place where
-    their values stand; there is no docstring, to keep the prompt short for a tiny model.
+    become x0, x1, ..., and the prompt always continues with `def solution(x0=17, x1=2):`, the only place that holds
+    their values; it has no docstring, to keep it short for a tiny model.
 
     Attributes:
-        cot: which stages have a trigger, and where programs are cut.
+        cot: which stages have a trigger, whether numbers become slots, and where programs are cut.
         answers: when an answer counts as right.
         runner: runs the programs.
-        slots: whether numbers become slots.
     """
 
     cot: CotConfig
     answers: AnswersConfig
     runner: ProgramRunner
-    slots: bool = False
 
-    def prompt(self, problem: Problem, stage: Stage) -> str:
-        if self.slots:
+    def prompt(self, problem: Problem, stage: Prompts) -> str:
+        if self.cot.number_slots:
             slotted = slot_question(problem.question)
             return question_prompt(slotted.text) + signature(slotted.numbers) + "\n"
         trigger = with_docstring(HEADER, problem.question) if self._has_trigger(stage) else ""
         return question_prompt(problem.question) + trigger
 
-    def completion(self, problem: Problem, stage: Stage) -> str:
+    def completion(self, problem: Problem, stage: Prompts) -> str:
         program = gold_reasoning(problem)
         if not self._has_trigger(stage):
             return program
         try:
-            return body(slot_program(program, slot_question(problem.question).numbers) if self.slots else program)
+            return body(
+                slot_program(program, slot_question(problem.question).numbers) if self.cot.number_slots else program
+            )
         except (ValueError, BadInput) as error:
             raise BadInput(f"{problem.source}: the gold program cannot be used: {error}; leave it out.") from error
 
@@ -68,21 +123,21 @@ class ProgramFormat:
         return [self._outcome(problem, result) for problem, result in zip(problems, results, strict=True)]
 
     def program(self, problem: Problem, response: str) -> str:
-        """The program that a response amounts to: the whole one that it holds, or else the body of the header.
+        """The program in a response: the whole one that it holds, otherwise the header with the response as its body.
 
-        The docstring stays out: it changes no answer, and equal bodies are one program to the runner. Where the
-        response makes up further questions, the program of its own question counts, or with `answers.statement=last`
-        that of the last one.
+        The docstring is left out: it changes no answer, and to the runner equal bodies are then the same program. Where
+        the response invents further questions, the program of the question that was asked counts, or that of the last
+        question with `answers.statement=last`.
         """
         if self.answers.statement == "last" and (last := last_part(response)) != response:
             return extract(last, self.cot.cut_at_blank_line)
         if _holds_whole_program(own_part(response)):
             return extract(response, self.cot.cut_at_blank_line)
-        header = signature(slot_question(problem.question).numbers) if self.slots else HEADER
+        header = signature(slot_question(problem.question).numbers) if self.cot.number_slots else HEADER
         return extract(f"{header}\n{response}", self.cot.cut_at_blank_line)
 
-    def _has_trigger(self, stage: Stage) -> bool:
-        return self.slots or (self.cot.sft_trigger if stage == "sft" else self.cot.rl_trigger)
+    def _has_trigger(self, stage: Prompts) -> bool:
+        return self.cot.number_slots or (self.cot.rl_trigger if stage == "rl" else self.cot.sft_trigger)
 
     def _outcome(self, problem: Problem, result: ProgramResult) -> Outcome:
         gold = None if problem.is_choice else float(problem.answer)
@@ -94,10 +149,10 @@ class ProgramFormat:
             return judge_number_by_options(result.value, problem.options, problem.answer)
         if result.letter is not None and result.letter in option_letters(len(problem.options)):
             return judge_letter(result.letter, problem.answer)
-        return Outcome("no_answer", gold=gold, detail=f"the program returned {result.letter!r}, which is no option")
+        return Outcome("no_answer", gold=gold, detail=f"the program returned {result.letter!r}, which is not an option")
 
 
 def _holds_whole_program(response: str) -> bool:
-    """Whether a response starts a program of its own instead of going on with the body of the prompt's header."""
+    """Whether a response starts a new program instead of continuing the one in the prompt."""
     goes_on = response.lstrip("\n").startswith((" ", "\t"))
     return not goes_on and _DEFINITION.search(response) is not None

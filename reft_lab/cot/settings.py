@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Optional
+from typing import Annotated
 
+from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
 
@@ -17,12 +18,9 @@ class CotConfig:
         "program"
     )
     number_slots: Annotated[
-        Optional[bool],
-        doc(
-            "programs: write the question's numbers as x0, x1, ... with their values in the program's signature; "
-            "null: for model.name=tiny only"
-        ),
-    ] = None
+        bool,
+        doc("programs: write the question's numbers as x0, x1, ... with their values in the program's signature"),
+    ] = False
     sft_trigger: Annotated[
         bool, doc("programs: the SFT prompt ends with `def solution():` and the question as its docstring")
     ] = True
@@ -36,8 +34,8 @@ class CotConfig:
     round_trip: Annotated[
         str,
         doc(
-            "gold reasoning that the tokenizer does not give back as it was written: exact stops the run, blanks lets "
-            "it pass where only blanks differ (natural language only), drop leaves the problem out"
+            "gold reasoning that the tokenizer does not reproduce exactly: exact stops the run, blanks accepts it if "
+            "only blanks differ (natural language only), drop leaves the problem out"
         ),
         OneOf("exact", "blanks", "drop"),
     ] = "exact"
@@ -49,3 +47,17 @@ class CotConfig:
         ),
         OneOf("leave_out", "cut"),
     ] = "leave_out"
+
+    def check(self) -> None:
+        """Check rules that concern several options.
+
+        Raises:
+            BadInput: two options do not go together.
+        """
+        if self.number_slots and self.name != "program":
+            raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={self.name}.")
+        if self.round_trip == "blanks" and self.name == "program":
+            raise BadInput(
+                "cot.round_trip=blanks goes with cot=natural only, since blanks have a meaning in programs; "
+                "cot.round_trip=drop leaves out what does not survive."
+            )

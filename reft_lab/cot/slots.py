@@ -1,7 +1,7 @@
 """Number slots: the numbers of a question as x0, x1, ..., for models too small to copy numbers.
 
 The question says x0 where it said 17, the program's signature says what x0 is, `def solution(x0=17):`, and the
-program computes with x0. A model then has to learn which number to use, not how to spell it.
+program computes with x0. So a model has to learn which number to use, not how to spell it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NUMBER = re.compile(
 _SLOT = re.compile(r"x[0-9]")
 _OPTIONS_LINE = re.compile(r"\na ?\) .*\Z")
 _LONGEST = 30
-"""Longest number that gets a slot, in characters; what is longer is a code, not a quantity."""
+"""Longest number that gets a slot, in characters; longer ones are codes, not quantities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class SlottedQuestion:
 
 
 def slot_question(question: str) -> SlottedQuestion:
-    """Put slots in place of the numbers of a question.
+    """Replace the numbers of a question by slots.
 
     Integers, decimals and thousands (`1,234`) count, also next to signs (`$80,000` -> `$x0`, `20%` -> `x0%`); digits
-    inside words (`3rd`, `B12`) and number words do not. A last line with multiple-choice options stays as it is.
+    inside words (`3rd`, `B12`) and number words do not. A last line of multiple-choice options is left as it is.
     """
     options = _OPTIONS_LINE.search(question)
     end = options.start() if options else len(question)
@@ -74,11 +74,11 @@ def signature(numbers: Sequence[Number]) -> str:
 
 
 def slot_program(program: str, numbers: Sequence[Number]) -> str:
-    """Put the slots in place of those literals in the body of `solution` that equal a number of the question.
+    """Replace those literals in the body of `solution` that equal a number of the question by slots.
 
-    Where a value occurs more than once in the question, its slots are handed out in order, the last one to all further
+    Where a value occurs more than once in the question, its slots are used in order, and the last one for all further
     literals. Docstrings, strings, comments and formatting stay, and so do literals that are not quantities: indices,
-    the digits of `round`, patterns of `match`. A name xN that the program uses itself is not taken for a slot.
+    the digits of `round`, patterns of `match`. A name xN that the program itself uses is never a slot.
 
     Args:
         program: a whole program with literal numbers; its `def solution():` line stays (see `signature`).
@@ -90,8 +90,8 @@ def slot_program(program: str, numbers: Sequence[Number]) -> str:
     try:
         tree = ast.parse(program)
     except (SyntaxError, ValueError) as error:
-        raise BadInput(f"A gold program cannot be given number slots because it is not Python ({error}).") from error
-    own_names = _names(tree) if _SLOT.search(program) or not program.isascii() else set()  # the walk takes long
+        raise BadInput(f"A gold program cannot get number slots because it is not Python ({error}).") from error
+    own_names = _names(tree) if _SLOT.search(program) or not program.isascii() else set()  # walking the tree is slow
     slots: defaultdict[Number, deque[str]] = defaultdict(deque)
     for i, number in enumerate(numbers):
         if f"x{i}" not in own_names:
@@ -119,7 +119,7 @@ def _names(tree: ast.AST) -> set[str]:
 
 
 def _quantities(tree: ast.AST) -> Iterator[tuple[ast.Constant, Number]]:
-    """The literals (with their values) in the body of `solution` that may stand for a number of the question."""
+    """The literals, with their values, in the body of `solution` that may be numbers of the question."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == "solution":
             for statement in node.body:
@@ -142,12 +142,12 @@ def _is_not_a_quantity(child: ast.AST, parent: ast.AST) -> bool:
         return child in parent.args[1:]
     if isinstance(parent, ast.Subscript):
         return child is parent.slice
-    # Python 3.11 gives no usable places inside an f-string.
+    # Python 3.11 gives no usable positions inside an f-string.
     return isinstance(child, ast.pattern | ast.JoinedStr)
 
 
 def _apart(slot: str, before: bytes, after: bytes) -> bytes:
-    """The slot with a space where it would melt into a word next to it, as in `return.5` or `2if ready else 3`."""
+    """The slot with a space where it would merge with a word next to it, as in `return.5` or `2if ready else 3`."""
     head = b" " if before and _is_word(before[-1]) else b""
     tail = b" " if after and _is_word(after[0]) else b""
     return head + slot.encode() + tail

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reft_lab.dashboard.build import grid, runs_of_study
-from reft_lab.dashboard.panels import Differences, Importance, Lines, Panel, Parallel, tenths
-from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY
+from reft_lab.dashboard.panels import Differences, Importance, Lines, Panel, Parallel, grid, runs_of_study
+from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY, curve
 from reft_lab.dashboard.study import ablation_table, varied
+from reft_lab.metrics import TENTHS, find, headlines, members
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import Report
 
     from reft_lab.analysis import Runs
 
+BY_POSITION = find("position/kl/TENTH")
 CURVES: tuple[Panel, ...] = (
-    Lines("Greedy accuracy on dev", ("eval/accuracy",), "share right"),
-    Lines("Reward of the rollouts", ("rollout/reward",), "reward", smoothing=0.8),
-    Lines("KL to the warm-up policy", ("ppo/kl_ref",), "nats a response"),
-    Lines("Entropy of the policy", ("ppo/entropy_response",), "nats a response"),
-    Lines("Length of a sampled response", ("rollout/length",), "tokens"),
-    Lines("Explained variance of the value model", ("ppo/explained_variance",)),
+    *(curve(metric) for metric in headlines()),
     Lines(
-        "KL in the first and last tenth of a response", tenths("position/kl")[:: len(tenths("")) - 1], "nats a token"
+        f"{BY_POSITION.label}: the first and the last tenth of a response",
+        members(BY_POSITION.name)[:: len(TENTHS) - 1],
+        BY_POSITION.unit,
     ),
-    Lines("Loss of the warm-up", ("warmup/loss",), "nats a token", smoothing=0.6),
 )
-
-
-def title_of(study: str) -> str:
-    """What the report of a study is called; a save looks for it."""
-    return f"Study {study}"
 
 
 def study_panels(options: list[str]) -> tuple[Panel, ...]:
@@ -43,14 +35,10 @@ def study_panels(options: list[str]) -> tuple[Panel, ...]:
 
 
 def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_server: bool) -> Report:
-    """The report, not saved yet.
+    """The report, not saved yet, for the project that has the runs, in the W&B group `study`.
 
-    Args:
-        entity, project: where it goes, and where the runs are.
-        study: the W&B group of its runs.
-        runs: those of the study.
-        ask_server: whether the run sets name their project by the id that only the server knows; without, they stand
-            for the project that the report is in.
+    With `ask_server` the run sets name their project by the id that only the server knows; without, they stand for the
+    project that the report is in.
     """
     import wandb_workspaces.reports.v2 as wr
 
@@ -62,7 +50,7 @@ def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_serve
     return wr.Report(
         entity=entity,
         project=project,
-        title=title_of(study),
+        title=f"Study {study}",  # a save looks for it
         description=f"The study {study} varies {named.replace('`', '')}.",
         width="fluid",
         blocks=[

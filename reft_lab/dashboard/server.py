@@ -1,15 +1,20 @@
-"""The W&B server: whether one can talk to it, and what a project has already."""
+"""The W&B server: whether one can talk to it, and what a project has already.
+
+The only place that reaches into private parts of wandb_workspaces, whose public interface makes a new workspace with
+every save, unless it is given the address of the one that is there: which workspaces a project has is asked by the
+library's own GraphQL helper, and the library's objects are told which view they are. pyproject.toml pins its version.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import is_logged_in, one_line, server_url, why_unreachable
+from reft_lab.text import one_line
+from reft_lab.tracking.wandb_settings import is_logged_in, server_url, why_unreachable
 
 WORKSPACES, REPORTS = "project-view", "runs"  # kinds of views, as W&B calls them
 TIMEOUT = 20  # seconds that the server may take for an answer
@@ -23,15 +28,6 @@ VIEWS = """
         }
     }
 """
-
-
-@dataclass(frozen=True)
-class View:
-    """A workspace or report that is there: `id` and `name` are W&B's, `title` is what people see."""
-
-    id: str
-    name: str
-    title: str
 
 
 def parse_project(text: str) -> tuple[str, str]:
@@ -48,10 +44,7 @@ def parse_project(text: str) -> tuple[str, str]:
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Inside, W&B's client prints nothing, never asks for a password, and what goes wrong is one sentence.
-
-    Args:
-        what: what is being done, to begin the sentence with: `ENTITY/PROJECT`.
+    """Inside, W&B's client never asks for a password, and what goes wrong is one sentence that begins with `what`.
 
     Raises:
         BadInput: there is no login, no server, or the server refuses.
@@ -69,20 +62,16 @@ def asking(what: str) -> Iterator[None]:
     except BadInput:
         raise
     except Exception as error:  # of many kinds, none of which is ours
-        reason = one_line(error).rstrip(".") or type(error).__name__
+        reason = one_line(error).rstrip(".")
         raise BadInput(f"{what}: the W&B server {url} refuses: {reason}.") from error
 
 
-def find_view(entity: str, project: str, kind: str, title: str) -> View | None:
-    """The workspace or report of a project that has `title`; the first of several, None where there is none.
+def find_view(entity: str, project: str, kind: str, title: str) -> dict[str, str] | None:
+    """W&B's `id` and `name` of the first workspace or report of a project that has `title`; None where there is none.
 
     Raises:
         BadInput: there is no such project.
     """
-    return next((view for view in _views(entity, project, kind) if view.title == title), None)
-
-
-def _views(entity: str, project: str, kind: str) -> Iterator[View]:
     import wandb
     from wandb_workspaces._graphql import execute_graphql
 
@@ -97,6 +86,19 @@ def _views(entity: str, project: str, kind: str) -> Iterator[View]:
             )
         page = answer["project"]["allViews"]
         for edge in page["edges"]:
-            node = edge["node"]
-            yield View(node["id"], node["name"], node["displayName"])
+            view: dict[str, str] = edge["node"]
+            if view["displayName"] == title:
+                return view
         cursor, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    return None
+
+
+def replaces(workspace: Any, view: dict[str, str]) -> None:
+    """Have `workspace.save()` change a workspace that is there, where it would make another one."""
+    workspace._internal_id, workspace._internal_name = view["id"], view["name"]
+
+
+def specification(made: Any) -> dict[str, Any]:
+    """What a workspace or report would send to the server."""
+    dumped: dict[str, Any] = made._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
+    return dumped

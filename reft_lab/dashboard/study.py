@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from reft_lab.analysis.seeds import against, by_setting
 from reft_lab.analysis.settings import describe, differing, finished
 from reft_lab.analysis.tables import as_markdown
 from reft_lab.config.wording import shown
+from reft_lab.numbers import interval, interval_in_points, p_value, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -22,10 +22,9 @@ CHOICES = ("model.name", "data.name", "cot.name", "reward.function")
 
 
 def varied(table: DataFrame) -> list[str]:
-    """The options that a study varies, by dotted names, choices first; those that only follow from a choice are not.
+    """The options that a study (its `Runs.table`) varies, by dotted names, choices first.
 
-    Args:
-        table: `Runs.table` of the study.
+    Those that only follow from a choice are not among them.
     """
     configs = table[[name for name in table.columns if name.startswith(CONFIG)]]
     table = table[configs.notna().any(axis="columns")]  # a damaged run without a config differs in everything
@@ -40,12 +39,7 @@ def varied(table: DataFrame) -> list[str]:
 
 
 def ablation_table(runs: Runs, options: list[str]) -> str:
-    """What was run, and a Markdown table of the test accuracy of each setting: its mean over seeds, in %.
-
-    Args:
-        runs: the runs of the study.
-        options: what it varies.
-    """
+    """What was run, and a Markdown table of the test accuracy of each setting: its mean over seeds, in %."""
     parts = [describe(runs, options)]
     if options and not finished(runs.table).empty:
         means = by_setting(runs.table, options).sort_values("mean", ascending=False)
@@ -58,8 +52,8 @@ def ablation_table(runs: Runs, options: list[str]) -> str:
 def _row(row: Series, options: list[str]) -> dict[str, str]:
     return {f"`{option}`": shown(row[option]) for option in options} | {
         "seeds": str(int(row["n"])),
-        "test accuracy, %": f"{100 * row['mean']:.1f}",
-        "95 % interval over seeds": _interval(row, least=0, most=1),
+        "test accuracy, %": per_cent(row["mean"]),
+        "95 % interval over seeds": interval(row["low"], row["high"]) or "one seed",
     }
 
 
@@ -71,25 +65,12 @@ def _differences(table: DataFrame, option: str) -> str:
             f"`{option}`": shown(row[option]),
             "against": shown(row["base"]),
             "seeds": str(int(row["n"])),
-            "difference, points": f"{100 * row['difference']:+.1f}",
-            "95 % interval": _interval(row),
-            "p (Holm)": _p(row["p_holm"]),
+            "difference, points": points(row["difference"]),
+            "95 % interval": interval_in_points(row["low"], row["high"]),
+            "p (Holm)": p_value(row["p_holm"]),
         }
         for _, row in found[found["n"] > 1].iterrows()
     )
-
-
-def _interval(row: Series, least: float = -1, most: float = 1) -> str:
-    """An interval in %, cut where the quantity ends."""
-    if row["n"] < 2:
-        return "one seed"
-    return f"{100 * max(row['low'], least):.1f} to {100 * min(row['high'], most):.1f}"
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return ""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _markdown(rows: Iterable[dict[str, str]]) -> str:

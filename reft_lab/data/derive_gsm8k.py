@@ -10,13 +10,21 @@ from decimal import Decimal
 from reft_lab.answers.compare import numbers_match
 from reft_lab.answers.grammar import CURRENCY, SIGN
 from reft_lab.answers.typography import THIN_SPACE, plain_signs
-from reft_lab.data import calculation
-from reft_lab.data.naming import name_of
-from reft_lab.data.program_text import Names, program
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data.problem import Record, Unusable
+from reft_lab.data.program_text import (
+    OPERATORS,
+    Names,
+    evaluate,
+    is_number,
+    literal,
+    name_of,
+    program,
+    spaced,
+    tokenize,
+)
 
 _PLAIN_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?|\.\d+"
-# An annotation <<48/2=24>>, or an equation that was written out only: 7 - 2 = 5 days.
+# An annotation <<48/2=24>>, or an equation without one: 7 - 2 = 5 days.
 _STATED = re.compile(
     rf"<<(?P<expression>[^<>=]*)=(?P<value>[^<>=]*)>>(?:\$?(?:{_PLAIN_NUMBER})%?)?"
     rf"|=\s*\$?(?P<plain>{_PLAIN_NUMBER})(?![\d,]*\d)%?"
@@ -50,7 +58,7 @@ class Step:
         written_out: whether it was found in the words, not in an annotation.
         before: the words that lead to it.
         after: the words that follow it.
-        links: place in `parts` -> index of the earlier step whose value stands there.
+        links: place in `parts` -> index of the earlier step whose result that number is.
     """
 
     parts: list[str]
@@ -64,11 +72,11 @@ class Step:
 def derive(record: Record) -> str:
     """The program that does the calculations of `record.reasoning` one by one.
 
-    A number in a calculation that an earlier one came to, and that is no number of the question, is written as that
-    earlier result; so is one that is both, where the earlier result would be used by nothing else.
+    A number in a calculation that is the result of an earlier one, and not a number of the question, is written as that
+    earlier result; so is a number that is both, where the earlier result would otherwise stay unused.
 
     Raises:
-        Unusable: the reasoning shows no calculation, or none that comes to the answer.
+        Unusable: the reasoning shows no calculation, or none that gives the answer.
     """
     steps = list(_steps(_plain(record.reasoning or "")))
     if not steps:
@@ -81,20 +89,16 @@ def derive(record: Record) -> str:
     for index in _needed(steps):
         step = steps[index]
         parts = [
-            named[step.links[place]]
-            if place in step.links
-            else calculation.literal(part)
-            if calculation.is_number(part)
-            else part
+            named[step.links[place]] if place in step.links else literal(part) if is_number(part) else part
             for place, part in enumerate(step.parts)
         ]
         named[index] = names.new(name_of(step.before, step.after) or f"step_{len(named) + 1}")
-        lines.append(f"{named[index]} = {calculation.spaced(parts)}")
+        lines.append(f"{named[index]} = {spaced(parts)}")
     return program(record.question, lines, named[len(steps) - 1])
 
 
 def _steps(reasoning: str) -> Iterator[Step]:
-    """The calculations of a text in order; a value that is only stated (`<<50=50>>`) is none."""
+    """The calculations of a text in order; a value that is merely stated (`<<50=50>>`) does not count."""
     matches = list(_STATED.finditer(reasoning))
     for number, match in enumerate(matches):
         start = matches[number - 1].end() if number else 0
@@ -103,7 +107,7 @@ def _steps(reasoning: str) -> Iterator[Step]:
         stated = _decimal(match["value"] if match["plain"] is None else match["plain"])
         if stated is None:
             continue
-        parts = calculation.tokens(_bare(match["expression"])) if match["plain"] is None else None
+        parts = tokenize(_bare(match["expression"])) if match["plain"] is None else None
         if not parts or len(parts) < 3:
             parts = _left_side(before.rstrip(" $=") if match["plain"] is None else before, stated)
         if parts:
@@ -111,7 +115,7 @@ def _steps(reasoning: str) -> Iterator[Step]:
 
 
 def _left_side(text: str, stated: Decimal) -> list[str] | None:
-    """The longest calculation at the end of `text` that comes to `stated`; words in it are units (`3 boxes * 4`)."""
+    """The longest calculation at the end of `text` that gives `stated`; words in it are units (`3 boxes * 4`)."""
     parts: list[str] = []
     position = text.rfind("\n") + 1
     while position < len(text):
@@ -127,15 +131,15 @@ def _left_side(text: str, stated: Decimal) -> list[str] | None:
             parts.append(_SIGNS.get(match["sign"], match["sign"]))
     for start in range(len(parts) - 2):
         suffix = parts[start:]
-        if suffix[0] not in "+*/" and any(part in calculation.OPERATORS for part in suffix[1:]):
-            value = calculation.value(suffix)
+        if suffix[0] not in "+*/" and any(part in OPERATORS for part in suffix[1:]):
+            value = evaluate(suffix)
             if value is not None and numbers_match(value, float(stated)):
                 return suffix
     return None
 
 
 def _last_to_give(answer: Decimal, steps: list[Step]) -> int:
-    """Index of the last step that comes to the answer, an annotated one if there is any."""
+    """Index of the last step that gives the answer, an annotated one if there is any."""
     for wanted in (False, True):
         for index in reversed(range(len(steps))):
             if steps[index].written_out == wanted and numbers_match(float(steps[index].stated), float(answer)):
@@ -144,9 +148,9 @@ def _last_to_give(answer: Decimal, steps: list[Step]) -> int:
 
 
 def _link(steps: list[Step], given: set[Decimal]) -> None:
-    """Let each number that is an earlier step's value refer to that step."""
-    values = [calculation.value(step.parts) for step in steps]
-    # A step that its author rounded or got wrong is no source: who reads its stated value would get another one.
+    """Link each number that is the result of an earlier step to that step."""
+    values = [evaluate(step.parts) for step in steps]
+    # Nothing is linked to a step that its author rounded or got wrong: the program would compute another value.
     sound = [
         value is not None and numbers_match(value, float(step.stated))
         for value, step in zip(values, steps, strict=True)
@@ -154,7 +158,7 @@ def _link(steps: list[Step], given: set[Decimal]) -> None:
     doubtful: dict[int, list[tuple[int, int]]] = {}
     for index, step in enumerate(steps):
         for place, part in enumerate(step.parts):
-            if not calculation.is_number(part):
+            if not is_number(part):
                 continue
             number = Decimal(part)
             source = next((j for j in reversed(range(index)) if sound[j] and steps[j].stated == number), None)
@@ -171,7 +175,7 @@ def _link(steps: list[Step], given: set[Decimal]) -> None:
 
 
 def _needed(steps: list[Step]) -> list[int]:
-    """All annotated steps, and those written out only that a later one builds on."""
+    """All annotated steps, and those others that a later step builds on."""
     needed = {len(steps) - 1}
     for index in reversed(range(len(steps))):
         if index in needed or not steps[index].written_out:
@@ -180,7 +184,7 @@ def _needed(steps: list[Step]) -> list[int]:
 
 
 def _numbers_of(question: str) -> set[Decimal]:
-    """The numbers a question gives, in figures, in words, and percentages as shares."""
+    """The numbers that a question gives, in figures and in words; percentages also as fractions."""
     found = {Decimal(number.replace(",", "")) for number in _NUMBER.findall(question)}
     words = {_NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", question.lower()) if word in _NUMBER_WORDS}
     return found | words | {number / 100 for number in found}
@@ -198,7 +202,7 @@ def _plain(text: str) -> str:
 
 
 def _bare(calculation: str) -> str:
-    """A calculation without currency and thousands, in Python's signs."""
+    """A calculation without currency signs and thousands separators, in Python's operators."""
     calculation = re.sub(r"\$|(?<=\d),(?=\d{3}(?!\d))", "", calculation)
     return re.sub(r"[\u00d7\u00f7]|\bx\b", lambda sign: _SIGNS[sign[0]], calculation)
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 
-from reft_lab.data import calculation
-from reft_lab.data.naming import name_of
-from reft_lab.data.program_text import Names, program
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data.problem import Record, Unusable
+from reft_lab.data.program_text import Names, evaluate, is_number, literal, name_of, program, spaced, tokenize
 
 _ASKED = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
 
 
 def derive(record: Record) -> str:
-    """The program that does one operation of `record.formula` a line; the last bears the name of what is asked for.
+    """The program that does one operation of `record.formula` per line; the last is named for what is asked.
 
     Raises:
-        Unusable: there is no equation, or it is no plain calculation.
+        Unusable: there is no equation, or it is not a plain calculation.
     """
     if record.formula is None:
         raise Unusable("without an equation")
@@ -31,7 +29,7 @@ def derive(record: Record) -> str:
             inner = stack.pop()
             stack[-1].append(_assign(inner, f"step_{len(lines) + 1}", names, lines))
         else:
-            stack[-1].append(calculation.literal(part) if calculation.is_number(part) else part)
+            stack[-1].append(literal(part) if is_number(part) else part)
     last = _assign(stack[0], f"step_{len(lines) + 1}", names, lines)
     if lines:
         asked = names.new(_asked_for(record.question))
@@ -41,28 +39,28 @@ def derive(record: Record) -> str:
 
 
 def _calculation(formula: str) -> list[str]:
-    """The tokens of a calculation, or of the side of an equation (`7+2=9`, `x = 7+2`) that calculates.
+    """The tokens of a calculation, or of that side of an equation (`7+2=9`, `x = 7+2`) that is one.
 
     Raises:
-        Unusable: there is none.
+        Unusable: there is no calculation.
     """
-    sides = [calculation.tokens(side) for side in formula.split("=")]
+    sides = [tokenize(side) for side in formula.split("=")]
     for parts in sides:
-        if parts and calculation.value(parts) is not None and (len(parts) > 1 or len(sides) == 1):
+        if parts and evaluate(parts) is not None and (len(parts) > 1 or len(sides) == 1):
             return parts
-    raise Unusable("whose equation is no plain calculation")
+    raise Unusable("whose equation is not a plain calculation")
 
 
 def _assign(parts: list[str], name: str, names: Names, lines: list[str]) -> str:
-    """The name that stands for a calculation from here on; a lone number stands for itself."""
+    """Assign a calculation to a new name and return the name; a single number stands for itself."""
     if len(parts) == 1:
         return parts[0]
     name = names.new(name)
-    lines.append(f"{name} = {calculation.spaced(parts)}")
+    lines.append(f"{name} = {spaced(parts)}")
     return name
 
 
 def _asked_for(question: str) -> str:
-    """What a question asks the number of ("How many pencils does ...": pencils)."""
+    """What a question asks about ("How many pencils does ...": pencils)."""
     asked = _ASKED.search(question)
     return (name_of("", question[asked.end() :]) if asked else None) or "answer"

@@ -1,4 +1,4 @@
-"""Which files hold train, dev and test. What their names and records do not tell is asked for, never guessed."""
+"""Which files hold train, dev and test. Where names and records do not tell, the user is asked; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reft_lab.data.file_names import SPLITS, data_set_of, ending, shard_of, split_of, stem
+from reft_lab.data.file_names import (
+    SPLITS,
+    Source,
+    data_set_of,
+    ending,
+    only_others,
+    shard_of,
+    sources_in,
+    split_of,
+    stem,
+)
 from reft_lab.data.formats import read_record, recognise
-from reft_lab.data.other_files import only_others
+from reft_lab.data.problem import Broken, Record
 from reft_lab.data.reading import first_row
-from reft_lab.data.records import Broken, Record
 from reft_lab.data.settings import DataConfig
-from reft_lab.data.shards import Source, sources_in
 from reft_lab.errors import BadInput
 
 
 @dataclass(frozen=True)
 class Files:
-    """The file of each split, or its shards in order, as far as there is one, and sentences on what was chosen."""
+    """The file of each split that has one, or its shards in order, and sentences on what was chosen."""
 
     by_split: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def find_files(config: DataConfig, cot: str) -> Files:
-    """The files that `config.path`, `config.train`, `config.dev` and `config.test` come to.
+    """The files that `config.path`, `config.train`, `config.dev` and `config.test` stand for.
 
     Args:
-        cot: `natural` or `program`; where several files could be the training file, the one that carries it is taken.
+        cot: `natural` or `program`; where several files could be the training file, the one with this kind is taken.
 
     Raises:
         BadInput: a file, folder or shard is missing, a folder holds nothing to train on, or several files could be
@@ -38,17 +46,17 @@ def find_files(config: DataConfig, cot: str) -> Files:
     given = {split: Path(name).expanduser() for split in SPLITS if (name := getattr(config, split)) is not None}
     for split, path in given.items():
         if not path.is_file():
-            raise BadInput(f"data.{split}={getattr(config, split)} is no file (looked in {Path.cwd()})")
+            raise BadInput(f"data.{split}={getattr(config, split)} is not a file (looked in {Path.cwd()})")
     if config.path is not None:
         path = Path(config.path).expanduser()
-        if not path.exists():
-            raise BadInput(f"data.path={config.path} does not exist (looked in {Path.cwd()})")
         if path.is_dir():
             files = _in_folder(path, config.name, cot, given)
         elif "train" not in given:
             given["train"] = path
             if split_of(stem(path)) not in (None, "train"):
-                files.notes.append(f"{path.name} is trained on, whatever its name, as data.path= is that file alone")
+                files.notes.append(
+                    f"{path.name} is trained on whatever its name, because data.path= names this one file"
+                )
     for split, path in given.items():
         files.by_split[split] = (path,)
         if (shard := shard_of(path)) and shard.count > 1:
@@ -63,10 +71,10 @@ def find_files(config: DataConfig, cot: str) -> Files:
 
 
 def _shared(by_split: dict[str, tuple[Path, ...]]) -> list[str]:
-    """A sentence where what is tested on was trained on, or chooses the checkpoint."""
+    """A sentence where the test file is also trained on, or chooses the checkpoint."""
     test = {path.resolve() for path in by_split.get("test", ())}
     means = {
-        "train": "test accuracy is what was learned by heart",
+        "train": "test accuracy measures memory only",
         "dev": "checkpoints are chosen on the test questions",
     }
     return [
@@ -85,7 +93,8 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
     named = {split: [each for each in sources if split_of(each.name) == split] for split in SPLITS}
     nameless = [each for each in sources if split_of(each.name) is None and not _is_given(each, given)]
     if not (len(nameless) == 1 and not named["dev"]):
-        nameless = [each for each in nameless if recognise(first_row(each.paths[0]))]  # not what describes the data
+        # Without files that only describe the data.
+        nameless = [each for each in nameless if recognise(first_row(each.paths[0]))]
     files = Files()
     unclear: dict[str, list[Source]] = {}
     for split in SPLITS:
@@ -108,7 +117,7 @@ def _in_folder(folder: Path, data_set: str, cot: str, given: dict[str, Path]) ->
 
 
 def _nothing_in(folder: Path) -> str:
-    """That a folder holds no file which is read, and what to do about that."""
+    """What to say of a folder without a file that can be read."""
     inside = sorted(
         path for path in folder.glob("*/*") if ending(path) and path.is_file() and "." not in path.parent.name
     )
@@ -137,21 +146,21 @@ def _is_given(source: Source, given: dict[str, Path]) -> bool:
 
 
 def _say(folder: Path, sources: Sequence[Source], files: Files) -> None:
-    """A sentence on which file was taken for which split, unless every one is called what it is."""
+    """A sentence on which file was taken for which split, unless every file is named for its split."""
     taken = [f"{split} is {Source.of(paths).shown}" for split, paths in files.by_split.items()]
     left = _names([each for each in sources if each.paths not in files.by_split.values()])
     if left or any(len(paths) > 1 or stem(paths[0]) != split for split, paths in files.by_split.items()):
-        said = [*([", ".join(taken)] if taken else []), *([f"not read: {left}"] if left else [])]
-        files.notes.append(f"in {folder}: {'; '.join(said)}")
+        said = [", ".join(taken), f"not read: {left}" if left else ""]
+        files.notes.append(f"in {folder}: {'; '.join(filter(None, said))}")
 
 
 def _of_data_set(candidates: list[Source], data_set: str) -> list[Source]:
-    """The candidates that are named for the data set, where one is; the authors keep all of theirs in one folder."""
+    """The candidates named for the data set, if any; the authors keep the files of all data sets in one folder."""
     return [each for each in candidates if data_set_of(each.name) == data_set] or candidates
 
 
 def _best(candidates: list[Source], split: str, cot: str, notes: list[str]) -> list[Source]:
-    """The candidates whose reasoning fits best; several where that does not tell them apart."""
+    """The candidates whose reasoning fits best; several where they fit equally well."""
     fit = {each: _fit(each.paths[0], cot) if split == "train" else 0 for each in candidates}
     best = [each for each in candidates if fit[each] == min(fit.values())]
     if len(best) == 1 < len(candidates):
@@ -164,8 +173,8 @@ def _best(candidates: list[Source], split: str, cot: str, notes: list[str]) -> l
 
 def _nameless(folder: Path, sources: Sequence[Source]) -> str:
     return (
-        f"the names of the files in {folder} do not say which split they are ({_names(sources)}); say it with "
-        "data.train= and data.test=, or put train, dev or test into their names"
+        f"the names of the files in {folder} do not say which split they are ({_names(sources)}); name them with "
+        "data.train= and data.test=, or put train, dev or test into the file names"
     )
 
 
@@ -174,7 +183,7 @@ def _names(sources: Sequence[Source]) -> str:
 
 
 def _fit(path: Path, cot: str) -> int:
-    """How well the reasoning of a file fits: 0 carried, 1 to be derived, 2 not at all, 3 unreadable."""
+    """How well the reasoning of a file fits: 0 it is there, 1 it can be derived, 2 not at all, 3 unreadable."""
     row = first_row(path)
     if recognise(row) is None:
         return 3

@@ -1,7 +1,7 @@
 """The formats that records come in: each is recognised by its keys and read into a Record.
 
-Three are the data sets' own (GSM8K, SVAMP, MathQA), as files or as rows from the hub; one is the format in which the
-paper's authors released theirs (item_id, question, answer_cot, answer_value).
+Three are the data sets' own (GSM8K, SVAMP, MathQA), as files or as rows from the hub; one is the format of the files
+that the paper's authors released (item_id, question, answer_cot, answer_value).
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from reft_lab.answers.whole import read_whole
-from reft_lab.data.options import letters, parse_options, split_question, with_options
-from reft_lab.data.records import Broken, Record
+from reft_lab.answers.numbers import read_whole
+from reft_lab.data.options import letters, option_number, parse_options, split_question, with_options
+from reft_lab.data.problem import Broken, Record, Unusable
 
 Row = Mapping[str, Any]
 
-_MOST_KEYS, _LONGEST_KEY = 5, 40  # that a message lists, and characters of one
+_MOST_KEYS, _LONGEST_KEY = 5, 40  # the most that a message lists, and the most characters of one
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is told from the others, and read. Capital letters in keys do not matter.
+    """How a format is recognised and read. The case of keys does not matter.
 
     Attributes:
         keys: keys that a record of this format has.
-        any_of: keys of which it has at least one, where there are any.
+        any_of: it has at least one of these keys, unless the set is empty.
         more: other keys that are read.
-        carriers: the keys that may carry reasoning, in words, as a program or as a formula.
+        carriers: keys that may hold reasoning, in words, as a program or as a formula.
         read: (row with keys as they are spelled here, id, source) -> Record; raises Broken.
         shown: the format in a few words, for messages.
     """
@@ -44,7 +44,7 @@ class Format:
 
 
 def recognise(row: object) -> str | None:
-    """The name of the format of a record, None where it is of none."""
+    """The name of the format of a record; None for an unknown one."""
     if not isinstance(row, Mapping):
         return None
     there = {key.lower(): value for key, value in row.items() if isinstance(key, str)}
@@ -59,13 +59,13 @@ def read_record(row: object, id: str, source: str) -> Record:
         Broken: it is of no known format, or lacks something, or its answer cannot be read.
     """
     if not isinstance(row, Mapping):
-        raise Broken("no JSON object")
+        raise Broken("not a JSON object")
     name = recognise(row)
     if name is None:
         raise Broken(f"keys of no known format ({listed(row)})")
     record = FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
     if (half := _HALF.search("\n".join(filter(None, _texts(record))))) is not None:
-        raise Broken(f"half a character (\\u{ord(half[0]):04x}), which is no text")
+        raise Broken(f"half a character (\\u{ord(half[0]):04x}), which is not text")
     return record
 
 
@@ -88,7 +88,7 @@ def _lower(keys: Iterable[str]) -> set[str]:
 
 
 def _is_told_apart(form: Format, there: Mapping[str, object]) -> bool:
-    """Whether a record with the keys of `form` is of it, although another format may share them."""
+    """Whether a record with the keys of `form` is of that format, which may share its keys with another."""
     if not form.any_of:
         return True
     return bool(_lower(form.any_of) & there.keys()) and "####" not in str(there.get("answer"))
@@ -98,7 +98,7 @@ def _spelled(row: Row, form: Format) -> Row:
     """`row` with the keys that are read as `form` spells them.
 
     Raises:
-        Broken: it has one of them twice, with and without capital letters.
+        Broken: it has a key twice, spelled with and without capital letters.
     """
     known = {key.lower(): key for key in form.keys | form.any_of | form.more}
     spelled: dict[str, Any] = {}
@@ -131,7 +131,7 @@ def _gsm8k(row: Row, id: str, source: str) -> Record:
         raise Broken("answer has no `####` line")
     answer = plain_number(final)
     if answer is None:
-        raise Broken(f"answer {final.strip()!r} is no single number")
+        raise Broken(f"answer {final.strip()!r} is not a single number")
     earlier = _ANSWER_LINE.search(reasoning)
     if earlier is not None and plain_number(earlier[1]) is not None:
         if plain_number(earlier[1]) != answer:
@@ -148,7 +148,7 @@ def _svamp(row: Row, id: str, source: str) -> Record:
     question = asked or _sentence(_text(row, "Body")) + " " + _text(row, "Question")
     answer = plain_number(row.get("Answer"))
     if answer is None:
-        raise Broken(f"Answer {row.get('Answer')!r} is no single number")
+        raise Broken(f"Answer {row.get('Answer')!r} is not a single number")
     equation = row.get("Equation")
     return Record(
         str(row.get("ID") or id),
@@ -163,7 +163,7 @@ def _svamp(row: Row, id: str, source: str) -> Record:
 def _mathqa(row: Row, id: str, source: str) -> Record:
     options = parse_options(_text(row, "options"))
     if not options:
-        raise Broken(f"options {row['options']!r} are no list of options")
+        raise Broken(f"options {row['options']!r} are not a list of options")
     rationale, formula = row.get("Rationale"), row.get("linear_formula")
     return Record(
         id,
@@ -187,7 +187,7 @@ def _authors(row: Row, id: str, source: str) -> Record:
         options = ()
         number = plain_number(value)
         if number is None:
-            raise Broken(f"answer_value {value!r} is no single number")
+            raise Broken(f"answer_value {value!r} is not a single number")
         answer = number
     cot = row.get("answer_cot")
     cot = cot if isinstance(cot, str) and cot.strip() else None
@@ -204,6 +204,24 @@ def _authors(row: Row, id: str, source: str) -> Record:
     )
 
 
+def as_numeric(record: Record) -> Record:
+    """For MathQA-numeric: `record` with the number of its right option as the answer and without its options.
+
+    One that is numeric already is returned as it is.
+
+    Raises:
+        Unusable: the right option is not a number.
+    """
+    if not record.options:
+        return record
+    number = option_number(record.options[letters(record.options).index(record.answer)])
+    answer = plain_number(number)
+    if answer is None:
+        raise Unusable("whose right option is not a number")
+    stem, _ = split_question(record.question)
+    return replace(record, question=stem, answer=answer, options=())
+
+
 _MARKED = re.compile(r"\W*[A-Ha-h]\s*\)")  # a ) 24: an option, not the number 24
 _SOLUTION = re.compile(r"^def \w+\(", re.MULTILINE)
 
@@ -213,7 +231,7 @@ def _text(row: Row, key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
         raise Broken(
-            f"{key} is missing" if value is None else f"{key} is empty" if value == "" else f"{key} is no text"
+            f"{key} is missing" if value is None else f"{key} is empty" if value == "" else f"{key} is not text"
         )
     return value.strip()
 
@@ -223,7 +241,7 @@ def _letter(row: Row, key: str, options: tuple[str, ...]) -> str:
     text = _text(row, key)
     letter = _bare_letter(text)
     if len(letter) != 1 or letter not in letters(options):
-        raise Broken(f"{key} {text!r} is the letter of no option")
+        raise Broken(f"{key} {text!r} is not the letter of an option")
     return letter
 
 
@@ -233,7 +251,7 @@ def _bare_letter(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """SVAMP's bodies come with and without their full stop."""
+    """SVAMP's bodies come with and without a full stop."""
     return text if text.endswith((".", "!", "?", ",", ";", ":")) else text + "."
 
 
@@ -262,4 +280,4 @@ FORMATS: dict[str, Format] = {
         more=frozenset({"Rationale", "linear_formula"}),
     ),
 }
-"""Told apart from first to last."""
+"""In the order in which they are tried."""

@@ -10,16 +10,16 @@ from typing import Any
 
 from reft_lab.data.file_names import SPLITS, split_of
 from reft_lab.data.reading import Batch, read_rows
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, first_sentence
 from reft_lab.hub import obstacle
 
 NOTES = {
     "ChilleD/SVAMP": (
-        "ChilleD/SVAMP splits SVAMP's challenge set itself into 700 problems to train on and 300 to test on: another "
-        "experiment than the paper's, which trains on other problems and tests on all 1,000 (docs/data.md)"
+        "ChilleD/SVAMP splits SVAMP's challenge set itself into 700 problems to train on and 300 to test on: not the "
+        "experiment of the paper, which trains on other problems and tests on all 1,000 (docs/data.md)"
     )
 }
-"""What to know of a data set of the hub before its accuracies are compared with the paper's."""
+"""What to know about a data set of the hub before comparing accuracies with the paper's."""
 
 
 def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
@@ -29,7 +29,7 @@ def read_hub(hub: str, hub_config: str | None, name: str) -> dict[str, Batch]:
         name: what ids of records without one of their own begin with.
 
     Raises:
-        BadInput: it cannot be had, or holds nothing that can be read; comes within seconds also without a network.
+        BadInput: it cannot be loaded, or holds nothing that can be read. Without a network this takes seconds.
     """
     found = _load(hub, hub_config)
     batches: dict[str, Batch] = {}
@@ -57,9 +57,10 @@ def _load(hub: str, hub_config: str | None) -> Any:
         try:
             return datasets.load_dataset(hub, hub_config)
         except Exception as error:
-            why = str(error).strip().split("\n")[0].rstrip(".")
             tried = (
-                f"{why_not}, and this machine's cache does not hold it" if why_not else f"{type(error).__name__}: {why}"
+                f"{why_not}, and this machine's cache does not hold it"
+                if why_not
+                else f"{type(error).__name__}: {first_sentence(error)}"
             )
             raise BadInput(
                 f"data set {shown} cannot be loaded from the hub ({tried}); check the id, the network and your login, "
@@ -69,7 +70,7 @@ def _load(hub: str, hub_config: str | None) -> Any:
 
 @contextmanager
 def _cache_only(datasets: Any, wanted: bool) -> Iterator[None]:
-    """Let `datasets` look in its cache only, where that is `wanted`; it would retry for half a minute otherwise."""
+    """Let `datasets` look only in its cache, where that is `wanted`; otherwise it would retry for half a minute."""
     from huggingface_hub import constants
 
     before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
@@ -83,7 +84,7 @@ def _cache_only(datasets: Any, wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """Without the library's warnings: what matters is in the sentence that is raised."""
+    """Silence the library's warnings: what matters is in the sentence that is raised."""
     level = datasets.logging.get_verbosity()
     datasets.logging.set_verbosity_error()
     try:

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reft_lab.data.families import duplicates, families
-from reft_lab.data.gold_programs import gold_programs
-from reft_lab.data.likeness import LIKENESS
-from reft_lab.data.natural import natural_cot
-from reft_lab.data.no_reasoning import no_reasoning
-from reft_lab.data.numeric import as_numeric
-from reft_lab.data.problem import Problem
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data.formats import as_numeric
+from reft_lab.data.likeness import LIKENESS, duplicates, families
+from reft_lab.data.problem import Problem, Record, Unusable
+from reft_lab.data.reasoning import gold_programs, natural_cot, no_reasoning
 from reft_lab.data.report import DataReport, Splits
 from reft_lab.data.settings import DataConfig
-from reft_lab.data.sources import Found, read_sources
+from reft_lab.data.sources import RawSplits, read_sources
 from reft_lab.data.splits import carve, subset, without
 from reft_lab.errors import BadInput
 
@@ -26,20 +22,21 @@ if TYPE_CHECKING:
 
 _GENERATED_TRAIN, _GENERATED_TEST = 700, 500
 _LARGEST_SHARE = 5
-"""At most one in so many training problems is carved off for dev, and for test."""
+"""At most one in this many training problems is carved off for dev, and for test."""
 _LARGEST_CUT = 20
-"""A family that is cut for dev or test, so that what is left of it is in neither, has at most one in so many."""
+"""A family that is cut for dev or test holds at most one in this many problems; the rest of it is in no split."""
 
 
 def load(config: DataConfig, cot: str, runner: ProgramRunner) -> Splits:
     """The train, dev and test problems of `config`; train with gold reasoning of the kind `cot` (natural, program).
 
     Dev is carved from train by `config.split_seed` before problems without usable reasoning are left out of train, so
-    that dev and test are drawn alike. Dev and test problems read from a source bear no reasoning.
+    that dev and test are drawn alike. Dev and test problems that are read from a source have no reasoning.
 
     Raises:
         BadInput: a source is missing, cannot be read or is mostly broken, or nothing is left to train on.
     """
+    config.check()
     if config.name == "arithmetic":
         return _arithmetic(config, cot)
     found = read_sources(config, cot)
@@ -63,12 +60,6 @@ def load(config: DataConfig, cot: str, runner: ProgramRunner) -> Splits:
 def _arithmetic(config: DataConfig, cot: str) -> Splits:
     from reft_lab.data.arithmetic import generate
 
-    given = next((key for key in ("path", "train", "dev", "test") if getattr(config, key) is not None), None)
-    if given is not None:
-        raise BadInput(
-            f"data=arithmetic generates its problems and reads no files, but data.{given}={getattr(config, given)} is "
-            "given; choose data=gsm8k, svamp, mathqa or mathqa_numeric to read a file"
-        )
     train, dev, test = generate(
         config.train_size or _GENERATED_TRAIN,
         config.dev_size,
@@ -80,7 +71,7 @@ def _arithmetic(config: DataConfig, cot: str) -> Splits:
     return _report(config, (train, dev, test), DataReport(config.name, {}, len(train)))
 
 
-def _numeric(found: Found, name: str, notes: list[str]) -> dict[str, list[Record]]:
+def _numeric(found: RawSplits, name: str, notes: list[str]) -> dict[str, list[Record]]:
     """The records of each split whose right option is a number."""
     splits: dict[str, list[Record]] = {}
     for split, records in found.by_split.items():
@@ -92,13 +83,13 @@ def _numeric(found: Found, name: str, notes: list[str]) -> dict[str, list[Record
                 continue
         if records and not kept and split != "test":
             raise BadInput(
-                f"none of the {len(records)} {split} problems has a number for its right option, which "
-                f"data={name} asks for; data=mathqa asks for letters"
+                f"none of the {len(records)} {split} problems has a number as its right option, which "
+                f"data={name} needs; data=mathqa asks for letters"
             )
         splits[split] = kept
         if len(kept) < len(records):
             left_out = f"{len(records) - len(kept)} of {len(records)} {split} problems are left out"
-            notes.append(f"{left_out}: their right option is no number")
+            notes.append(f"{left_out}: their right option is not a number")
     return splits
 
 
@@ -112,11 +103,11 @@ def _split(
         train, dev = dev or [], None
         notes.append("no train file: the dev file takes its place")
     if dev is not None:
-        # Before test is carved, so that no question of dev comes to test.
+        # Before test is carved, so that no question of dev ends up in test.
         count, train = len(train), without(train, dev, "exact" if likeness == "exact" else "normalised")
         if not train:
             raise BadInput(
-                f"every training question stands in dev; give data={config.name} another data.dev= or data.train="
+                f"every training question is also in dev; give data={config.name} another data.dev= or data.train="
             )
         if len(train) < count:
             notes.append(f"{count - len(train)} training problems left out: dev asks the same questions")
@@ -131,10 +122,10 @@ def _split(
 def _carve(
     train: list[Record], wanted: int, config: DataConfig, likeness: str, name: str, notes: list[str]
 ) -> tuple[list[Record], list[Record], str]:
-    """What stays in train, what was carved, and the likeness it was carved by.
+    """What stays in train, what was carved off, and the likeness by which it was carved.
 
-    That is a stricter one than `likeness` where its families are too large or too few to give half of what is wanted:
-    problems of one template cannot be kept apart by template.
+    A stricter likeness than `likeness` is used where its families are too large or too few to give half of what is
+    wanted: problems that share one template cannot be kept apart by template.
     """
     size = min(wanted, max(1, len(train) // _LARGEST_SHARE))
     rest: list[Record] = []
@@ -158,10 +149,10 @@ def _carve(
     if size < wanted:
         notes.append(f"{name} has {size} problems, not {wanted}: a fifth of the {len(train)} training problems at most")
     if len(carved) < size:
-        notes.append(f"{name} has {len(carved)} problems, not {size}: the families that are left would be too large")
+        notes.append(f"{name} has {len(carved)} problems, not {size}: the remaining families are too large")
     if left_out:
         notes.append(
-            f"{left_out} training problems left out: of a family of {name}, copies or more than it has room for"
+            f"{left_out} training problems left out: copies of problems in {name}, or of a family that was cut for it"
         )
     return rest, carved, likeness
 
@@ -194,7 +185,7 @@ def _problem(record: Record, cot: str | None = None) -> Problem:
 
 
 def _with_unique_ids(*splits: list[Problem]) -> tuple[list[Problem], ...]:
-    """Where a file gives an id twice, or two files give the same, the later ones get a suffix."""
+    """Give later problems a suffix where an id occurs twice, in one file or in two."""
     seen: Counter[str] = Counter()
     result: list[list[Problem]] = []
     for problems in splits:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from reft_lab.answers.whole import read_whole
+from reft_lab.answers.numbers import read_whole
 
 _LETTERS = "abcdefgh"
 _OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)", re.IGNORECASE)
@@ -15,7 +15,7 @@ _OPTION = re.compile(r"(?:^|,)\s*([a-h])\s*\)", re.IGNORECASE)
 def parse_options(text: str) -> tuple[str, ...]:
     """The texts of `a ) 24 , b ) 120 , ...`, `A)24,B)120` or `['a ) 24', 'b ) 120', ...]`, first to last.
 
-    Doubled letters (`a ) a ) 24`), which MathQA has, are read as one. Empty where `text` is no list of options.
+    Doubled letters (`a ) a ) 24`), which occur in MathQA, are read as one. Empty where `text` is not a list of options.
     """
     text = text.strip()
     if text.startswith("["):
@@ -39,19 +39,19 @@ def split_question(question: str) -> tuple[str, tuple[str, ...]]:
 
 
 def with_options(stem: str, options: Sequence[str]) -> str:
-    """The question as a reader gets it: its options on a last line of their own."""
+    """The question with its options on a last line of their own."""
     return stem + "\n" + " , ".join(f"{letter} ) {option}" for letter, option in zip(_LETTERS, options, strict=False))
 
 
 def letters(options: Sequence[str]) -> str:
-    """The letters that the options go by."""
+    """The letters of the options."""
     return _LETTERS[: len(options)]
 
 
 def option_number(option: str) -> float | None:
-    """The number that an option is, with or without a unit; None for `none of these`, `2 : 3`, `4 π`, `x + 1`.
+    """The number that an option states, with or without a unit; None for `none of these`, `2 : 3`, `4 π`, `x + 1`.
 
-    Stricter than `read_number`, which looks for a number within a sentence: here the whole option must be one.
+    Stricter than `read_number`, which looks for a number within a sentence: here the whole option must be the number.
     """
     number = read_whole(option)
     return number.value if number is not None else None

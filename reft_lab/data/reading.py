@@ -1,4 +1,4 @@
-"""Files and hub rows into records; what cannot be read is named by file and line."""
+"""Turns files and hub rows into records; what cannot be read is reported by file and line."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reft_lab.data.file_names import other_kind
 from reft_lab.data.formats import FORMATS, listed, read_record, recognise
-from reft_lab.data.other_files import other_kind
-from reft_lab.data.records import Broken, Record
+from reft_lab.data.problem import Broken, Record
 from reft_lab.errors import BadInput
 from reft_lab.text import did_you_mean, in_words
 
@@ -20,7 +20,7 @@ MOST_BROKEN = 0.01
 """Share of broken records above which a source is refused."""
 
 Row = tuple[int, str, object]
-"""A number that no other row of the source has, where the row stands (for people), and the row."""
+"""The number of a row, unique in its source; where the row stands, for people; and the row."""
 
 _SPACE = re.compile(r"\s*")
 
@@ -44,13 +44,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Unreadable:
-    """Stands for a line that is no JSON, or an object that says something twice."""
+    """Stands for a line that is not JSON, or for an object that has a key twice."""
 
     why: str
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object] | _Unreadable:
-    """A JSON object, whose last value of a key would otherwise silently replace the ones before it."""
+    """A JSON object; a repeated key, whose last value would silently win, makes it unreadable."""
     row = dict(pairs)
     if len(row) == len(pairs):
         return row
@@ -83,13 +83,13 @@ def read_files(paths: Sequence[Path], id_prefix: str) -> Batch:
 def read_file(path: Path, id_prefix: str) -> Batch:
     """All records of a JSON array, of an object whose values they are, or of a file with one JSON object a line.
 
-    Any known format will do, and the file may be compressed with gzip (`.gz`).
+    Every known format is read, and the file may be compressed with gzip (`.gz`).
 
     Args:
         id_prefix: what the ids of records without one of their own begin with.
 
     Raises:
-        BadInput: the file cannot be opened, is empty, is no JSON, has an unknown format, or more than 1 % of its
+        BadInput: the file cannot be opened, is empty, is not JSON, has an unknown format, or more than 1 % of its
             records are broken.
     """
     rows, note = _rows(_text(path), str(path))
@@ -128,13 +128,13 @@ def read_rows(rows: Iterable[Row], shown: str, id_prefix: str, short: str) -> Ba
     if share > MOST_BROKEN:
         raise BadInput(
             f"{len(broken)} of {len(records) + len(broken)} records are broken, more than {MOST_BROKEN:.0%}: "
-            f"{'; '.join(broken[:3])}{'; ...' if len(broken) > 3 else ''}; mend or remove them"
+            f"{'; '.join(broken[:3])}{'; ...' if len(broken) > 3 else ''}; fix or remove them"
         )
     return Batch(records, broken, tuple(map(str, first)) if isinstance(first, Mapping) else ())
 
 
 def first_row(path: Path) -> object:
-    """The first record of a file, None where there is none that can be read."""
+    """The first record of a file; None where no record can be read."""
     try:
         rows, _ = _rows(_text(path), str(path))
         return next((row for *_, row in rows if not isinstance(row, _Unreadable)), None)
@@ -152,10 +152,10 @@ def _text(path: Path) -> str:
         text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadInput(
-            f"{path} is no UTF-8 text (byte {error.start}); give a .json or .jsonl file, saved as UTF-8"
+            f"{path} is not UTF-8 text (byte {error.start}); give a .json or .jsonl file, saved as UTF-8"
         ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BadInput(f"{path} is no whole gzip file ({error}); fetch it again") from None
+        raise BadInput(f"{path} is not a complete gzip file ({error}); download it again") from None
     except OSError as error:
         raise BadInput(
             f"{path} cannot be read ({error.strerror}); check data.path, data.train, data.dev, data.test"
@@ -168,7 +168,7 @@ def _text(path: Path) -> str:
 
 
 def _rows(text: str, shown: str) -> tuple[Iterator[Row], str]:
-    """The rows of a file, and what there is to say on how it was read (empty: nothing)."""
+    """The rows of a file, and a note on how it was read (empty where there is nothing to say)."""
     start = text.lstrip()[:1]
     if start == "[":
         return _array(text, shown), ""
@@ -194,7 +194,7 @@ def _rows(text: str, shown: str) -> tuple[Iterator[Row], str]:
 
 
 def _single_object(text: str) -> dict[str, object] | _Unreadable | None:
-    """The one JSON object that a text is; None where it is several, or is damaged."""
+    """The single JSON object that a text consists of; None where it holds several or is damaged."""
     try:
         first, end = _DECODER.raw_decode(text, text.index("{"))
     except (ValueError, RecursionError):
@@ -223,21 +223,21 @@ def _array(text: str, shown: str) -> Iterator[Row]:
             return
         if expects_comma:
             if text[position : position + 1] != ",":
-                raise BadInput(f"{shown}:{line}: not valid JSON (a comma or ] is missing); mend the file there")
+                raise BadInput(f"{shown}:{line}: not valid JSON (a comma or ] is missing); fix the file there")
             position, expects_comma = position + 1, False
             continue
         try:
             row, position = _DECODER.raw_decode(text, position)
         except (ValueError, RecursionError) as error:
             place = error.lineno if isinstance(error, json.JSONDecodeError) else line
-            raise BadInput(f"{shown}:{place}: {_no_json(error)}; mend the file there") from None
+            raise BadInput(f"{shown}:{place}: {_no_json(error)}; fix the file there") from None
         number += 1
         yield number, f"{line} (record {number})", row
         expects_comma = True
 
 
 def _lines(text: str) -> Iterator[Row]:
-    """The records of a file with one a line; blank lines are none."""
+    """The records of a file with one record per line; blank lines are skipped."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
@@ -247,26 +247,26 @@ def _lines(text: str) -> Iterator[Row]:
 
 
 def _no_json(error: Exception) -> str:
-    """Why a text is no JSON that can be read."""
+    """Why a text cannot be read as JSON."""
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON ({error.msg})"
-    return "brackets too deep" if isinstance(error, RecursionError) else "a number with too many digits"
+    return "brackets nested too deep" if isinstance(error, RecursionError) else "a number with too many digits"
 
 
 def _unknown(shown: str, first: object) -> str:
     known = "; ".join(form.shown for form in FORMATS.values())
     if isinstance(first, _Unreadable) or not isinstance(first, Mapping):
-        why = first.why if isinstance(first, _Unreadable) else "its records are no JSON objects"
-        return f"{shown} has an unknown format ({why}); expected is one of: {known}"
+        why = first.why if isinstance(first, _Unreadable) else "its records are not JSON objects"
+        return f"{shown} has an unknown format ({why}); expected one of: {known}"
     inside = [str(key) for key, value in first.items() if isinstance(value, list) and any(map(recognise, value))]
     if inside:
         return f"{shown} holds its records under the key {in_words(inside)}; save each such array as a file of its own"
     why = f"its records have {listed(first)}"
-    return f"{shown} has an unknown format ({why}); expected is one of: {known}{_misspelt(first)}"
+    return f"{shown} has an unknown format ({why}); expected one of: {known}{_misspelt(first)}"
 
 
 def _misspelt(row: Mapping[str, object]) -> str:
-    """`; did you mean KEY?` where a format lacks one key, and the row has one that is nearly it."""
+    """`; did you mean KEY?` where a format lacks a single key, and the row has one with nearly that name."""
     there = {str(key).lower() for key in row}
     for form in FORMATS.values():
         missing = [key for key in form.keys if key.lower() not in there]

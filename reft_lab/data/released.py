@@ -1,4 +1,4 @@
-"""The files that the paper's authors released: fetched once, checked, and kept in the user's cache."""
+"""The files that the paper's authors released: downloaded once, verified, and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, first_sentence
 from reft_lab.hub import within
 
 ADDRESS = "https://raw.githubusercontent.com/lqtrung1998/mwp_ReFT/main/data"
@@ -26,7 +26,7 @@ _KINDS = {"natural": "nl", "program": "python_sdp"}
 
 @dataclass(frozen=True)
 class Released:
-    """What a released file is known by.
+    """How a released file is recognised.
 
     Attributes:
         records: how many problems it holds.
@@ -37,7 +37,7 @@ class Released:
     digest: str
 
 
-# Counts of the training files are those of the paper, too. Git's names come from the listing of the repository.
+# The counts of the training files agree with the paper. Git's names come from the listing of the repository.
 FILES = {
     "gsm8k_nl.json": Released(7465, "git:deb398325d6e8f1f984ad993dd5c4de7444c1e33"),
     "gsm8k_python_sdp.json": Released(7356, "git:f1b5c9bce340a249333831b7dc63a78b74a646a4"),
@@ -57,7 +57,7 @@ FILES = {
 
 
 class _Wrong(Exception):
-    """What the server sent is not the released file; the message says why."""
+    """The server sent something other than the released file; the message says what is wrong."""
 
 
 def names_of(data: str, cot: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def names_of(data: str, cot: str) -> dict[str, str]:
         cot: `natural` or `program`, which have training files of their own.
 
     Raises:
-        BadInput: the authors released none for this data set.
+        BadInput: the authors released no files of this data set.
     """
     if data not in _STEMS:
         raise BadInput(
@@ -79,20 +79,20 @@ def names_of(data: str, cot: str) -> dict[str, str]:
 
 
 def fetch(name: str) -> Path:
-    """The place of a released file on this machine, which it is fetched to where it is not there as it should be.
+    """The path of a released file on this machine; it is downloaded where it is missing or damaged.
 
     Args:
         name: one of FILES.
 
     Raises:
-        BadInput: it cannot be had, or is not what the authors released; comes within seconds also without a network.
+        BadInput: it cannot be downloaded, or is not what the authors released. Without a network this takes seconds.
     """
     import pooch
 
     address = os.environ.get(ADDRESS_VARIABLE, "").strip().rstrip("/") or ADDRESS
     instead = f"give the files as data.path=FOLDER, or the address of a mirror in {ADDRESS_VARIABLE}"
     if not address.startswith(("https://", "http://")):
-        raise BadInput(f"{ADDRESS_VARIABLE}={address} is no address that begins with https:// or http://; {instead}")
+        raise BadInput(f"{ADDRESS_VARIABLE}={address} must begin with https:// or http://; {instead}")
     folder = Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("reft_lab")).expanduser() / "paper"
     place, expected = folder / name, FILES[name]
     url = f"{address}/{name}"
@@ -103,7 +103,7 @@ def fetch(name: str) -> Path:
             place.unlink(missing_ok=True)
         if why_not := _obstacle(url):
             raise BadInput(f"{url}, a file of the paper's authors, cannot be fetched ({why_not}); {instead}")
-        pooch.get_logger().setLevel("WARNING")  # its "Downloading file" would say less than the bar and the run's note
+        pooch.get_logger().setLevel("WARNING")  # progress bar and note say more than its lines
         pooch.create(folder, f"{address}/", registry={name: None}).fetch(name, downloader=_download)
     except _Wrong as wrong:
         raise BadInput(f"{url} is not the file that the paper's authors released: it {wrong}; {instead}") from None
@@ -118,7 +118,7 @@ def fetch(name: str) -> Path:
 
 
 def _download(url: str, output: Any, registry: Any) -> None:
-    """One file, refused before it takes its place where it is another one than was released."""
+    """Download one file; a wrong one is refused before it is moved to its place."""
     import pooch
 
     pooch.HTTPDownloader(
@@ -130,7 +130,7 @@ def _download(url: str, output: Any, registry: Any) -> None:
 
 
 def _fault(file: Path, expected: Released) -> str | None:
-    """Why `file` is not what was released, None where it is."""
+    """Why `file` is not the released one; None where it is."""
     content = file.read_bytes()
     kind, _, wanted = expected.digest.partition(":")
     found = (
@@ -141,16 +141,16 @@ def _fault(file: Path, expected: Released) -> str | None:
     try:
         records = json.loads(content)
     except ValueError:
-        return f"is no JSON (it begins with {content[:20].decode(errors='replace')!r})"
+        return f"is not JSON (it begins with {content[:20].decode(errors='replace')!r})"
     if not isinstance(records, list):
-        return "is no list of problems"
+        return "is not a list of problems"
     if len(records) != expected.records:
         return f"holds {len(records):,} problems, not {expected.records:,}"
-    return f"has another content than the {kind} checksum says ({found[:12]}, not {wanted[:12]})"
+    return f"does not match the {kind} checksum ({found[:12]}, not {wanted[:12]})"
 
 
 def _obstacle(url: str) -> str | None:
-    """Why the server cannot be asked, None if it answers."""
+    """Why the server cannot be reached; None if it answers."""
     import requests
 
     def ask() -> str | None:
@@ -158,13 +158,13 @@ def _obstacle(url: str) -> str | None:
             status = requests.head(url, timeout=_CONNECT_SECONDS, allow_redirects=True).status_code
         except Exception as error:
             return _why(error)
-        return f"HTTP status {status}" if status >= 500 else None  # some do not care for HEAD, and answer GET
+        return f"HTTP status {status}" if status >= 500 else None  # some servers refuse HEAD and answer GET
 
     return within(_CONNECT_SECONDS, ask, f"there was no answer within {_CONNECT_SECONDS:g} s")
 
 
 def _why(error: Exception) -> str:
-    """What an error of `requests` comes to, in a few words."""
+    """An error of `requests` in a few words."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -172,5 +172,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "the server does not answer"
     if isinstance(error, requests.ConnectionError):
-        return "the server cannot be reached, or broke off"
-    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+        return "the server cannot be reached, or the connection broke off"
+    return first_sentence(error)

@@ -1,4 +1,4 @@
-"""What loading the data found, for people and for the run's record."""
+"""The problems of a run, and what loading them found, for people and for the run's record."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class DataReport:
 
     Attributes:
         name: the data set.
-        counts: problems per split (`train`, `dev`, `test`) as the run will use them.
+        counts: problems of each split (`train`, `dev`, `test`) that the run will use.
         kept: training problems whose gold reasoning is usable, before `train_size` takes its subset.
-        dropped: why the other training problems fell out: reason -> count.
+        dropped: why the other training problems were left out: reason -> count.
         broken: one `FILE:LINE: why` for each record that could not be read.
-        duplicates: questions that stand in the splits more than once, as `families.duplicates` counts them: by degree
-            of likeness, then by split or pair of splits. They are those of the run, after carving; none was taken out.
+        duplicates: questions that occur more than once, as `likeness.duplicates` counts them: by degree of likeness,
+            then by split or pair of splits. They are counted after carving, and none was removed.
         notes: sentences on choices that were made for the user.
     """
 
@@ -31,7 +31,7 @@ class DataReport:
     notes: list[str] = field(default_factory=list)
 
     def leaving_out(self, count: int, reason: str) -> DataReport:
-        """The report where `count` training problems more fell out, for `reason`."""
+        """The report with `count` more training problems left out, for `reason`."""
         counts = self.counts | {"train": self.counts["train"] - count}
         return replace(self, counts=counts, kept=self.kept - count, dropped=self.dropped | {reason: count})
 
@@ -70,9 +70,9 @@ class Splits:
 
     Attributes:
         train: problems to learn from, each with its gold reasoning.
-        dev: problems that select checkpoints; no question of theirs is in train.
+        dev: problems that select checkpoints; none of their questions is in train.
         test: problems that are read once, at the end.
-        report: how they came about.
+        report: how they were made.
     """
 
     train: list[Problem]

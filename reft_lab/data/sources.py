@@ -1,4 +1,4 @@
-"""Records of each split, from files, from the hub, or from what the paper's authors released."""
+"""Records of each split, from files, from the hub, or from the files that the paper's authors released."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from reft_lab.data.files import find_files
 from reft_lab.data.hub import read_hub
+from reft_lab.data.problem import Record
 from reft_lab.data.reading import Batch, read_files
-from reft_lab.data.records import Record
 from reft_lab.data.released import fetch, names_of
 from reft_lab.data.settings import DataConfig
 from reft_lab.errors import BadInput
@@ -16,13 +16,13 @@ _OWN_FORMAT = {"gsm8k": "gsm8k", "svamp": "svamp", "mathqa": "mathqa", "mathqa_n
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the sources hold.
+class RawSplits:
+    """The records of each split, as read.
 
     Attributes:
-        by_split: records under `train`, `dev`, `test`, as far as there are such.
+        by_split: records under `train`, `dev`, `test`; a split without a source is absent.
         broken: `SOURCE:LINE: why` for each record that could not be read.
-        notes: sentences on what was chosen, and how it was read.
+        notes: sentences on what was chosen and how it was read.
         keys: of the first training record, as its source has them.
     """
 
@@ -32,7 +32,7 @@ class Found:
     keys: tuple[str, ...] = ()
 
 
-def read_sources(config: DataConfig, cot: str) -> Found:
+def read_sources(config: DataConfig, cot: str) -> RawSplits:
     """Read what `config` names: its files and, where they hold no training split, what `config.source` says.
 
     Raises:
@@ -55,11 +55,11 @@ def read_sources(config: DataConfig, cot: str) -> Found:
     broken = [line for batch in batches.values() for line in batch.broken]
     read = [note for batch in batches.values() for note in batch.notes]
     keys = next((batches[split].keys for split in ("train", "dev") if split in batches), ())
-    return Found(by_split, broken, notes + read + _foreign(by_split, config.name), keys)
+    return RawSplits(by_split, broken, notes + read + _foreign(by_split, config.name), keys)
 
 
 def _foreign(by_split: dict[str, list[Record]], name: str) -> list[str]:
-    """A sentence for each split that is in another data set's own format: most likely a mistaken path."""
+    """A sentence for each split in another data set's own format: most likely the path is wrong."""
     if name not in _OWN_FORMAT:
         return []
     return [

@@ -1,26 +1,25 @@
-"""Carving and subsets: who is in which split depends on the questions' texts and the seed alone."""
+"""Carving and subsets: which split a problem is in depends on the questions' texts and the seed alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reft_lab.data.families import Asked, Seen, families
-from reft_lab.data.likeness import asked, likenesses
+from reft_lab.data.likeness import Asked, Seen, asked, families, likenesses
 from reft_lab.randomness import key
 
 
 def carve(
     items: Sequence[Asked], size: int, seed: int, name: str, likeness: str, *, cut: int = 0
 ) -> tuple[list[Asked], list[Asked], int]:
-    """Take up to `size` different questions out of `items`, and every family that they are of.
+    """Take up to `size` different questions out of `items`, together with their whole families.
 
-    Families are taken whole as long as they fit. Where those do not come to `size`, larger ones are cut to what is
-    missing, and the rest of them is in neither part. Which families is a matter of their text, `seed` and `name`, not
-    of the order of items, so that two files with much the same questions are split alike.
+    Families are taken whole as long as they fit. Where those do not add up to `size`, larger ones are cut to what is
+    missing, and the rest of them is in neither part. The choice depends on the texts of the families, `seed` and
+    `name`, not on the order of items, so two files with much the same questions are split alike.
 
     Args:
         likeness: what makes a family: `exact`, `normalised` or `masked`.
-        cut: the most items that a family may have to be cut.
+        cut: largest family that may be cut, in items.
 
     Returns:
         What stays, what was carved (both in their old order), and how many items are in neither: copies, and what was
@@ -47,7 +46,7 @@ def carve(
 
 
 def subset(items: Sequence[Asked], size: int | None, seed: int, name: str) -> list[Asked]:
-    """`size` of `items` by seed, in their old order; all where `size` is None. A smaller subset is part of a larger."""
+    """`size` of `items` by seed, in their old order; all where `size` is None. A larger subset holds the smaller."""
     if size is None or size >= len(items):
         return list(items)
     ranks = [key(seed, "subset", name, asked(item)) for item in items]
@@ -56,13 +55,13 @@ def subset(items: Sequence[Asked], size: int | None, seed: int, name: str) -> li
 
 
 def without(items: Sequence[Asked], others: Iterable[Asked], likeness: str) -> list[Asked]:
-    """`items` that are like none of `others`."""
+    """Those of `items` that are like none of `others`."""
     seen = Seen(others)
     return [item for item in items if not seen.holds(item, likeness)]
 
 
 def _different(items: Sequence[Asked], members: Sequence[int], likeness: str) -> list[int]:
-    """One of each of the members that are alike, in the order of their texts."""
+    """One of each group of members that are alike, in the order of their texts."""
     first: dict[str, int] = {}
     for index in sorted(members, key=lambda index: asked(items[index])):
         first.setdefault(likenesses(items[index])[likeness], index)

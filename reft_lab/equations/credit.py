@@ -3,12 +3,19 @@
 All functions take and return tensors of shape (B, T): one row a response, one column a token position, `mask` True (or
 1) where a token counts. Positions that count are contiguous in a row; they may start anywhere, so the functions work on
 response-aligned batches (column 0 predicts the first response token) and on prompt-aligned ones alike.
+
+CREDITS, at the end, names the ways to assign credit as `ppo.credit` chooses them. Configs list it, so this file does
+not import torch: it calls what tensors bring along.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: str = "k1") -> Tensor:
@@ -28,7 +35,7 @@ def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: str = "k1") -
     if estimator == "k2":
         return 0.5 * log_ratio**2
     if estimator == "k3":
-        return torch.expm1(-log_ratio) + log_ratio
+        return (-log_ratio).expm1() + log_ratio
     raise ValueError(f"unknown KL estimator {estimator!r}")
 
 
@@ -56,7 +63,8 @@ def td_errors(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float) -> Te
     """
     counts = mask.to(values.dtype)
     masked = values * counts
-    following = torch.cat([masked[:, 1:], torch.zeros_like(masked[:, :1])], dim=1)
+    following = masked.new_zeros(masked.shape)
+    following[:, :-1] = masked[:, 1:]
     return (rewards + gamma * following - values) * counts
 
 
@@ -66,8 +74,8 @@ def gae(deltas: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
     `gamma` discounts V(s_{t+1}) and `lam` is GAE's lambda; see docs/paper.md for the paper's use of the two names.
     """
     counts = mask.to(deltas.dtype)
-    advantages = torch.zeros_like(deltas)
-    running = torch.zeros_like(deltas[:, 0])
+    advantages = deltas.new_zeros(deltas.shape)
+    running = deltas.new_zeros(len(deltas))
     for t in reversed(range(deltas.shape[1])):
         running = (deltas[:, t] + gamma * lam * running) * counts[:, t]
         advantages[:, t] = running
@@ -88,4 +96,110 @@ def whiten(x: Tensor, mask: Tensor) -> Tensor:
     n = counts.sum()
     mean = (x * counts).sum() / n.clamp_min(1)
     variance = (((x - mean) * counts) ** 2).sum() / (n - 1).clamp_min(1)
-    return (x - mean) * torch.rsqrt(variance + 1e-8) * counts
+    return (x - mean) * (variance + 1e-8).rsqrt() * counts
+
+
+@dataclass(frozen=True)
+class Experience:
+    """What credit is assigned from: B judged responses of up to T tokens.
+
+    Attributes:
+        rewards: r_total of each token, 0 where none counts (B, T).
+        mask: positions that count (B, T).
+        values: V(s_t) (B, T); None without a critic.
+        group: how many responses there are to each question; they stand one after the other.
+        gamma: discount on V(s_{t+1}), for a critic.
+        lam: GAE's lambda, for a critic.
+    """
+
+    rewards: Tensor
+    mask: Tensor
+    values: Tensor | None = None
+    group: int = 1
+    gamma: float = 1.0
+    lam: float = 1.0
+
+
+def by_critic(batch: Experience) -> Tensor:
+    """GAE on the values of a critic (the paper; 1506.02438), (B, T)."""
+    assert batch.values is not None
+    deltas = td_errors(batch.rewards, batch.values, batch.mask, batch.gamma)
+    return gae(deltas, batch.mask, batch.gamma, batch.lam)
+
+
+def by_group(batch: Experience) -> Tensor:
+    """(R_i - mean_g R) / (std_g R + 1e-4), the same for all tokens of a response (GRPO, 2402.03300), (B, T).
+
+    The standard deviation has Bessel's correction. R_i is the response's whole reward, the KL penalty of its tokens
+    in it; the source has its KL in the loss. In a group that is all right or all wrong the division makes a penalty,
+    however small, as large as a right answer elsewhere.
+    """
+    totals = _totals(batch)
+    centred = _centred(totals)
+    return _on_tokens(centred / (totals.std(1, keepdim=True) + 1e-4), batch)
+
+
+def by_group_centred(batch: Experience) -> Tensor:
+    """R_i - mean_g R, the same for all tokens of a response (Dr. GRPO, 2503.20783), (B, T).
+
+    R_i is the response's whole reward, the KL penalty of its tokens in it; the source has none.
+    """
+    return _on_tokens(_centred(_totals(batch)), batch)
+
+
+def by_others(batch: Experience) -> Tensor:
+    """R_i - mean_{j != i} R_j within the group, the same for all tokens of a response (RLOO, 2402.14740), (B, T).
+
+    R_i is the response's whole reward, the KL penalty of its tokens in it, as in the source.
+    """
+    return _on_tokens(_centred(_totals(batch)) * batch.group / (batch.group - 1), batch)
+
+
+def by_batch(batch: Experience) -> Tensor:
+    """The reward from each token to the end of its response, whitened over all tokens of the batch (REINFORCE++,
+    2501.03262), (B, T).
+
+    With the KL penalty in the rewards, as in the source: R_i - beta sum_{l >= t} KL_l, then (x - mean) / std. No
+    discount.
+    """
+    return whiten(batch.rewards.flip(1).cumsum(1).flip(1), batch.mask)
+
+
+def _totals(batch: Experience) -> Tensor:
+    """The whole reward of each response, a row for each group (B / group, group)."""
+    return batch.rewards.sum(1).view(-1, batch.group)
+
+
+def _centred(totals: Tensor) -> Tensor:
+    """Less the mean of the row; exactly 0 where all are the same, since distances to the first are averaged."""
+    distances = totals - totals[:, :1]
+    return distances - distances.mean(1, keepdim=True)
+
+
+def _on_tokens(advantages: Tensor, batch: Experience) -> Tensor:
+    """One number a response, in the shape of `_totals`, on each of its tokens (B, T)."""
+    return advantages.reshape(-1, 1) * batch.mask.to(advantages.dtype)
+
+
+@dataclass(frozen=True)
+class Credit:
+    """A way to assign credit.
+
+    Attributes:
+        advantages: of each token (B, T), not whitened yet.
+        needs_critic: whether it takes values; without, no value model is trained, evaluated or saved.
+        needs_group: whether it compares responses to the same question, so that there must be two at least.
+    """
+
+    advantages: Callable[[Experience], Tensor]
+    needs_critic: bool = False
+    needs_group: bool = False
+
+
+CREDITS = {
+    "gae": Credit(by_critic, needs_critic=True),
+    "group": Credit(by_group, needs_group=True),
+    "group_centred": Credit(by_group_centred, needs_group=True),
+    "leave_one_out": Credit(by_others, needs_group=True),
+    "batch": Credit(by_batch),
+}

@@ -1,4 +1,4 @@
-"""Judging in a second thread, while later responses are still being sampled."""
+"""Judges finished responses in a second thread, while others are still being sampled."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ Judge = Callable[[Sequence[int], Sequence[Sequence[int]]], list[Outcome]]
 
 
 class Judging:
-    """Outcomes of one batch of responses that are finished a few at a time.
+    """The outcomes of a batch of responses that finish a few at a time.
 
-    Programs run in processes of their own, so the sampler hardly feels it.
+    Programs run in processes of their own, so sampling is hardly slowed down.
     """
 
     def __init__(self, judge: Judge, questions: Sequence[int]):
-        """Args:
-        judge: outcomes of responses, from question numbers and response ids.
-        questions: the question of each response of the batch.
-        """
+        """`judge` gives outcomes from question numbers and response ids; `questions` are those of the batch."""
         self._judge = judge
         self._questions = questions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
@@ -33,7 +30,7 @@ class Judging:
         self._outcomes: dict[int, Outcome] = {}
 
     def add(self, rows: list[int], responses: list[list[int]]) -> None:
-        """Responses of the batch that are finished, by their places in it."""
+        """Take finished responses of the batch, by their places in it."""
         with self._lock:
             self._waiting += zip(rows, responses, strict=True)
         self._work.append(self._thread.submit(self._judge_waiting))
@@ -45,7 +42,7 @@ class Judging:
         return [self._outcomes[row] for row in range(len(self._questions))]
 
     def _judge_waiting(self) -> None:
-        """Judge all that came in during the call before, at once, so that slow programs run side by side."""
+        """Judge together all that finished during the previous call, so that slow programs run side by side."""
         with self._lock:
             batch, self._waiting = self._waiting, []
         if batch:

@@ -29,11 +29,11 @@ class Score:
 def score(correct: int, n: int) -> Score:
     """The Score of `correct` right answers among `n` problems (n >= 1).
 
-    The interval is written out (Wilson, 1927): importing scipy for it would take longer than all else at a start.
+    The interval (Wilson, 1927) is written out, since importing scipy would take longer than the rest of a start.
     """
     z = NormalDist().inv_cdf(0.975)
     share, spread = correct / n, z * z / n
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
     low, high = middle - half, middle + half
-    return Score(share, n, (low if correct else 0.0, high if correct < n else 1.0))  # rounding aside, they are these
+    return Score(share, n, (low if correct else 0.0, high if correct < n else 1.0))  # exactly, whatever the rounding

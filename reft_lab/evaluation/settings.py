@@ -1,4 +1,4 @@
-"""Greedy evaluation."""
+"""Settings of the greedy evaluation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class EvalConfig:
     sft_total_tokens: Annotated[
         Optional[int],
         doc(
-            "longest prompt plus response when the warm-up or SFT is evaluated; null: no limit of this kind",
+            "longest prompt plus response when the warm-up or SFT is evaluated; null: no such limit",
             unit="tokens",
             ge=16,
         ),
     ] = None
     dev_limit: Annotated[
-        Optional[int], doc("evaluate on the first so many dev problems only", unit="problems", ge=1)
+        Optional[int], doc("evaluate on the first dev problems only, as many as this", unit="problems", ge=1)
     ] = None
     test_limit: Annotated[
-        Optional[int], doc("evaluate on the first so many test problems only", unit="problems", ge=1)
+        Optional[int], doc("evaluate on the first test problems only, as many as this", unit="problems", ge=1)
     ] = None

@@ -1,23 +1,59 @@
-"""What a method is made of, in words: its stages, and what they are called wherever people read about them."""
+"""What a method and a stage are. Light to import, since configs and the command line read the methods.
+
+A method composes stages; the runner takes each of them to its end, and knows none by name.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from reft_lab.methods.settings import PPOConfig, SFTConfig
+
+if TYPE_CHECKING:
+    from reft_lab.answers.outcome import Outcome
+    from reft_lab.cot import Prompts
+    from reft_lab.data import Problem
+    from reft_lab.evaluation.judging import Judge
+    from reft_lab.methods.stages.optimizer import Optimizer
+    from reft_lab.methods.stages.supervised import Example
+    from reft_lab.policy.model import Policy
+    from reft_lab.policy.settings import ModelConfig
+    from reft_lab.policy.tokenizer import Codec
+
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class StageKind:
-    """A kind of stage, as it is called on the terminal, in reports, in W&B and in the data frame.
+    """A kind of stage: what it is called wherever people read about it, and what may change while it goes on.
 
     Attributes:
         name: in checkpoints, result.json and the names of metrics: `warmup`.
         label: for people: `warm-up`.
         unit: what it counts, in the plural: steps, iterations.
+        prompts: how its policy is asked, `sft` or `rl`.
+        section: the section of the config that holds its settings.
+        length: the option of that section that makes it longer.
+        may_change: options of the section that may change in a run that goes on.
+        is_longer: whether the section's options, before and after a change, give it more to do.
+        why_fixed: why its length cannot change under the options that it was started with; empty where it can.
+        records: sections of metrics that are recorded in this kind of stage only.
+        has_alarms: whether alarms look at its metrics.
     """
 
     name: str
     label: str
     unit: str
+    prompts: Prompts
+    section: str
+    length: str
+    may_change: tuple[str, ...]
+    is_longer: Callable[[Options, Options], bool]
+    why_fixed: Callable[[Options], str]
+    records: tuple[str, ...]
+    has_alarms: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,8 +64,154 @@ class Method:
         name: the key of METHODS.
         label: for people: `ReFT`.
         stages: what it trains, in order; the last one makes the final policy.
+        train: trains the policy of a lab, stage by stage; returns the policy that it set out from after its warm-up,
+            to be evaluated at the end beside the final one, or None.
+        has_critic: whether a value model is trained under these settings.
+        objective: the metric of an evaluation that a search maximises.
+        is_baseline: whether it may train beside another run, as `baseline=NAME`.
     """
 
     name: str
     label: str
     stages: tuple[StageKind, ...]
+    train: Callable[[Lab], Policy | None]
+    has_critic: Callable[[Settings], bool]
+    objective: str = "eval/accuracy"
+    is_baseline: bool = False
+
+    @property
+    def last(self) -> StageKind:
+        """The stage that makes the final policy."""
+        return self.stages[-1]
+
+    @property
+    def final(self) -> str:
+        """What the final policy is called: `after ReFT`, or `best SFT` where nothing came before."""
+        return f"after {self.label}" if len(self.stages) > 1 else f"best {self.label}"
+
+    @property
+    def records(self) -> set[str]:
+        """Sections of metrics that only some methods record, and this one does."""
+        return {section for stage in self.stages for section in stage.records}
+
+    def called(self, label: str | None) -> Method:
+        """The same method under a label of its own, which its last stage then has too; None leaves it as it is."""
+        if not label:
+            return self
+        return replace(self, label=label, stages=(*self.stages[:-1], replace(self.last, label=label)))
+
+    def stages_of(self, settings: Settings) -> list[StageKind]:
+        """The stages that a run goes through: those before the last may be skipped by a length of 0."""
+        before = [stage for stage in self.stages[:-1] if getattr(getattr(settings, stage.section), stage.length) != 0]
+        return [*before, self.last]
+
+
+@dataclass
+class Step:
+    """What one step of a stage came to.
+
+    Attributes:
+        metrics: by the names of docs/metrics.md.
+        samples: records for samples.jsonl, less the step.
+        notes: sentences for people.
+    """
+
+    metrics: dict[str, float]
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Stage(Protocol):
+    """One stage of a run: what loop, checkpoints, alarms and studies speak to.
+
+    Attributes:
+        kind: what it is called, and what may change.
+        policy: what is trained, in place.
+        optimizer: what trains it.
+        step: steps done, in `kind.unit`.
+        total_steps: steps of the whole stage.
+    """
+
+    kind: StageKind
+    policy: Policy
+    optimizer: Optimizer
+    step: int
+    total_steps: int
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps are done."""
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the step that was just done is followed by an evaluation."""
+
+    @property
+    def moment(self) -> str:
+        """How the policy of this moment is called: `epoch 3`, `iteration 40`."""
+
+    def advance(self) -> Step:
+        """Do one step.
+
+        Raises:
+            OutOfMemory: with the phase it happened in.
+            FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
+        """
+
+    def counters(self) -> dict[str, Any]:
+        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
+
+    def restore(self, counters: dict[str, Any]) -> None:
+        """Go on from what `counters` gave."""
+
+
+class Settings(Protocol):
+    """What methods read of an experiment's config."""
+
+    seed: int
+    model: ModelConfig
+    warmup: SFTConfig
+    sft: SFTConfig
+    ppo: PPOConfig
+
+
+class Lab(Protocol):
+    """What a method trains with, and what takes its stages to their end; the runner is one.
+
+    Attributes:
+        policy: what is trained.
+        codec: text to ids and back.
+        reward: the terminal reward of an outcome.
+        decode_batch: prompts decoded at once.
+        tokens_per_micro_batch: token budget of one forward and backward pass.
+        samples: responses of an iteration that are recorded in full.
+    """
+
+    settings: Settings
+    policy: Policy
+    codec: Codec
+    reward: Callable[[Outcome], float]
+    decode_batch: int
+    tokens_per_micro_batch: int
+    samples: int
+
+    def examples(self, max_tokens: int) -> list[Example]:
+        """Prompt and gold reasoning of the training problems that fit, as ids."""
+
+    def questions(self) -> tuple[list[Problem], list[list[int]]]:
+        """The training problems whose prompt fits, and those prompts as ids."""
+
+    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
+        """What judges responses to these problems, which are named by their places."""
+
+    def is_past(self, kind: StageKind) -> bool:
+        """Whether the run goes on from a state beyond this stage."""
+
+    def train(self, stage: Stage) -> None:
+        """Take a stage to its end, from its beginning or from the state that the run goes on from."""
+
+    def keep_warmup(self) -> None:
+        """Keep the policy as it is for the rest of the run: the warm-up is over, and it is the best so far."""
+
+    def warmed_up(self) -> Policy:
+        """A frozen copy of the policy that `keep_warmup` kept, in this session of the run or an earlier one."""

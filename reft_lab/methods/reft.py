@@ -1,260 +1,82 @@
-"""Stage 2: reinforced fine-tuning, paper section 3.2 and algorithm 1.
+"""Reinforced fine-tuning: a warm-up on gold reasoning, then reinforcement by PPO (paper, section 3, algorithm 1).
 
-Each iteration samples responses to a batch of training questions, has them judged, and passes over them with PPO.
+What is learned from is a matter of switches: `ppo.credit` and the other settings of the second stage.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from reft_lab.equations.credit import CREDITS
+from reft_lab.errors import LOADING, phase
+from reft_lab.methods.base import Lab, Method, Options, StageKind
+from reft_lab.methods.sft import WARMUP, supervised_stage
 
-from reft_lab.answers.outcome import Outcome
-from reft_lab.errors import phase
-from reft_lab.evaluation.judging import Judge, Judging
-from reft_lab.methods.optimizer import Optimizer, constant
-from reft_lab.methods.ppo import update
-from reft_lab.methods.rollouts import Rollouts, assemble, rollout_metrics
-from reft_lab.methods.settings import PPOConfig
-from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import Responses, response_limits, sample
-from reft_lab.policy.scoring import score_all
-from reft_lab.randomness import key, permutation, uniforms
-
-# Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
-RATIO_TOLERANCE = 1e-4
+if TYPE_CHECKING:
+    from reft_lab.policy.model import Policy
 
 
-@dataclass(frozen=True)
-class Iteration:
-    """What one iteration did.
+def _train(lab: Lab) -> Policy:
+    from reft_lab.methods.stages.reinforcement import Reinforcement
+    from reft_lab.methods.stages.samples import sample_records
 
-    Attributes:
-        questions: index of each rollout's question in the stage's prompts.
-        rollouts: the experience.
-        metrics: rollout/..., ppo/... and time/... as docs/metrics.md describes them.
-        notes: sentences for people.
-    """
-
-    questions: list[int]
-    rollouts: Rollouts
-    metrics: dict[str, float]
-    notes: list[str]
-
-
-class ReFT:
-    """Reinforced fine-tuning, one iteration at a time.
-
-    Nothing but `step`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
-    by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
-
-    Attributes:
-        step: iterations done.
-        total_steps: iterations of the whole stage.
-        rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
-            those kept from sampling do not agree with it; None until the first iteration has found out.
-    """
-
-    def __init__(
-        self,
-        policy: Policy,
-        reference: Policy,
-        prompts: Sequence[list[int]],
-        question_ids: Sequence[str],
-        judge: Judge,
-        reward: Callable[[Outcome], float],
-        config: PPOConfig,
-        *,
-        seed: int,
-        eos_id: int,
-        pad_id: int,
-        decode_batch: int,
-        tokens_per_micro_batch: int,
-    ):
-        """Args:
-        policy: trained in place.
-        reference: pi_0, frozen.
-        prompts: ids of the training questions' prompts.
-        question_ids: a name for each, which keys its randomness.
-        judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal reward of an outcome.
-        config: settings of the stage.
-        seed: seed of the run.
-        eos_id: token that ends a response.
-        pad_id: token that fills up rows.
-        decode_batch: prompts decoded at once.
-        tokens_per_micro_batch: token budget of one forward and backward pass.
-        """
-        self.policy = policy
-        self.reference = reference
-        self.prompts = prompts
-        self.question_ids = question_ids
-        self.judge = judge
-        self.reward = reward
-        self.config = config
-        self.seed = seed
-        self.eos_id = eos_id
-        self.pad_id = pad_id
-        self.decode_batch = decode_batch
-        self.tokens_per_micro_batch = tokens_per_micro_batch
-        self.step = 0
-        self._orders: dict[int, list[int]] = {}
-        # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
-        self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
-        self.questions_per_iteration = config.rollouts // config.samples_per_problem
-        passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
-        self.total_steps = passes if config.iterations is None else config.iterations
-        self.optimizer = Optimizer(
-            [p for p in policy.parameters() if p.requires_grad],
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            undecayed=policy.undecayed(),
-            max_grad_norm=config.max_grad_norm,
-            schedule=constant(config.lr_warmup_steps),
-        )
-
-    @property
-    def done(self) -> bool:
-        """Whether all iterations are done."""
-        return self.step >= self.total_steps
-
-    @property
-    def is_evaluated(self) -> bool:
-        """Whether the policy is to be evaluated after the iteration that was just done."""
-        if self.config.eval_every_epochs is None:
-            return self.step % self.config.eval_every == 0 or self.done
-        every = self.config.eval_every_epochs * len(self.prompts)  # questions
-        seen = self.step * self.questions_per_iteration
-        return seen // every > (seen - self.questions_per_iteration) // every or self.done
-
-    def counters(self) -> dict[str, Any]:
-        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
-        return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
-
-    def restore(self, counters: dict[str, Any]) -> None:
-        """Go on from what `counters` gave."""
-        self.step, self.rescore = counters["step"], counters["rescore"]
-        self.optimizer.restore_counters(counters["optimizer"])
-
-    def advance(self) -> Iteration:
-        """Do one iteration.
-
-        Raises:
-            OutOfMemory: with the phase it happened in.
-            FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
-        """
-        started = time.perf_counter()
-        questions = self._questions()
-        prompts = [self.prompts[q] for q in questions]
-        with Judging(self.judge, questions) as judging:
-            with phase("sampling"):
-                sampled = self._sample(questions, prompts, judging)
-            sampling = time.perf_counter()
-            outcomes = judging.outcomes()
-        scores = [self.reward(outcome) for outcome in outcomes]
-        judged = time.perf_counter()
-
-        with phase("scoring"):
-            sampled, notes = self._rescore(prompts, sampled)
-            ref_logprobs, _ = score_all(self.reference, prompts, sampled.lists(), **self._budget)
-        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
-        metrics = rollout_metrics(rollouts)
-        scoring = time.perf_counter()
-
-        order = [
-            permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
-        ]
-        with phase("updating"):
-            metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **self._budget)
-        if not self.rescore and metrics["ppo/first_ratio_error"] > RATIO_TOLERANCE:
-            self.rescore = True
-            notes.append(_says_rescoring(metrics["ppo/first_ratio_error"]))
-        updating = time.perf_counter()
-
-        tokens = int(rollouts.mask.sum())
-        metrics |= {
-            "time/rollout_seconds": sampling - started,
-            "time/judge_seconds": judged - sampling,
-            "time/score_seconds": scoring - judged,
-            "time/update_seconds": updating - scoring,
-            "time/rollout_tokens_per_second": tokens / (sampling - started),
-            "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
-        }
-        self.step += 1
-        return Iteration(questions, rollouts, metrics, notes)
-
-    def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
-        """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
-
-        Costs one forward pass over them, and changes nothing.
-
-        Returns:
-            (count, T) in double precision, as wide as the longest of them; 1 beyond a response's end.
-        """
-        prompts, responses = rollouts.prompts[:count], rollouts.responses[:count]
-        with phase("scoring"):
-            logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
-        return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
-
-    def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
-        earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
-        keys = []
-        for q in questions:
-            keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
-            earlier[q] += 1
-        return sample(
-            self.policy,
+    settings = lab.settings
+    problems, prompts = lab.questions()
+    if not lab.is_past(WARMUP):
+        if settings.warmup.epochs:
+            lab.train(supervised_stage(lab, WARMUP))
+        lab.keep_warmup()
+    reference = lab.warmed_up()
+    if settings.model.value == "separate" and lab.policy.value_head is not None:
+        with phase(LOADING):
+            # Not before, so that it begins with what the warm-up has learned; a later state brings its own.
+            lab.policy.separate_values()
+    lab.train(
+        Reinforcement(
+            lab.policy,
+            reference,
             prompts,
-            eos_id=self.eos_id,
-            pad_id=self.pad_id,
-            max_new_tokens=self.config.max_new_tokens,
-            limits=response_limits(
-                prompts, self.config.max_new_tokens, self.config.total_tokens, self.policy.positions
-            ),
-            batch_size=self.decode_batch,
-            uniforms=uniforms(keys, self.config.max_new_tokens),
-            on_finished=judging.add,
+            [problem.id for problem in problems],
+            lab.judge(problems, prompts),
+            lab.reward,
+            settings.ppo,
+            kind=STAGE,
+            seed=settings.seed,
+            eos_id=lab.codec.eos_id,
+            pad_id=lab.codec.pad_id,
+            decode_batch=lab.decode_batch,
+            tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
-
-    def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
-        """The rollouts with log-probabilities and values that the update agrees with."""
-        if self.rescore is False:
-            return sampled, []
-        logprobs, values = score_all(self.policy, prompts, sampled.lists(), **self._budget)
-        anew = replace(sampled, logprobs=logprobs, values=values)
-        if self.rescore:
-            return anew, []
-        apart = float(((logprobs - sampled.logprobs).exp() - 1).abs().max())
-        self.rescore = apart > RATIO_TOLERANCE
-        return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
-
-    @property
-    def _budget(self) -> dict[str, int]:
-        return {"pad_id": self.pad_id, "tokens_per_micro_batch": self.tokens_per_micro_batch}
-
-    def _questions(self) -> list[int]:
-        """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
-        n, count = len(self.prompts), self.questions_per_iteration
-        start = self.step * count
-        last = (start + count - 1) // n
-        for epoch in range(start // n, last + 1):
-            if epoch not in self._orders:
-                self._orders[epoch] = permutation(n, self.seed, "question order", epoch)
-        chosen = []
-        for position in range(start, start + count):
-            epoch, index = divmod(position, n)
-            chosen += [self._orders[epoch][index]] * self.config.samples_per_problem
-        self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next iteration needs it
-        return chosen
-
-
-def _says_rescoring(apart: float) -> str:
-    return (
-        f"log-probabilities kept from sampling are off (a ratio differs from 1 by {apart:.1g}); from now on they are "
-        "computed anew before each update, which costs one forward pass."
     )
+    return reference
+
+
+def _is_longer(before: Options, after: Options) -> bool:
+    if before["iterations"] is None and after["iterations"] is None:
+        return bool(after["data_epochs"] > before["data_epochs"])
+    # How many iterations `data_epochs` comes to depends on the data, so the run finds out itself.
+    return None in (before["iterations"], after["iterations"]) or after["iterations"] > before["iterations"]
+
+
+STAGE = StageKind(
+    "reft",
+    "ReFT",
+    unit="iterations",
+    prompts="rl",
+    section="ppo",
+    length="iterations",
+    may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
+    is_longer=_is_longer,
+    why_fixed=lambda options: "",
+    records=("rollout", "ppo", "position", "alarm"),
+    has_alarms=True,
+)
+REFT = Method(
+    "reft",
+    STAGE.label,
+    (WARMUP, STAGE),
+    _train,
+    has_critic=lambda settings: CREDITS[settings.ppo.credit].needs_critic,
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Optional
 
+from reft_lab.equations.credit import CREDITS
+from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
 
@@ -40,6 +42,14 @@ class SFTConfig:
     ] = 1024
     eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
 
+    def check(self, section: str) -> None:
+        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
+        if self.schedule_epochs is not None and self.schedule_epochs < self.epochs:
+            raise BadInput(
+                f"{section}.schedule_epochs={self.schedule_epochs} is less than {section}.epochs={self.epochs}, so the "
+                "learning rate would end too early; raise it, or leave it null."
+            )
+
 
 @dataclass
 class PPOConfig:
@@ -58,8 +68,16 @@ class PPOConfig:
     lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
     weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
     max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
-    gamma: Annotated[float, doc("discount on V(s_{t+1})", ge=0, le=1)] = 1.0
-    lam: Annotated[float, doc("GAE lambda", ge=0, le=1)] = 0.95
+    credit: Annotated[
+        str,
+        doc(
+            "where the advantage of a token comes from (docs/methods.md): gae takes a critic; the others have no value "
+            "model and compare responses to the same question (group, group_centred, leave_one_out)"
+        ),
+        OneOf(*CREDITS),
+    ] = "gae"
+    gamma: Annotated[float, doc("discount on V(s_{t+1}), for credit=gae", ge=0, le=1)] = 1.0
+    lam: Annotated[float, doc("GAE lambda, for credit=gae", ge=0, le=1)] = 0.95
     kl_coef: Annotated[
         float, doc("beta: weight of the KL penalty in the reward (paper: 0.01 programs, 0.05 natural)", ge=0)
     ] = 0.01
@@ -105,3 +123,26 @@ class PPOConfig:
         Optional[float],
         doc("evaluate every so many passes over the training problems instead; null: as `eval_every` says", gt=0),
     ] = None
+
+    def check(self, section: str) -> None:
+        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
+        if self.mini_batch > self.rollouts:
+            raise BadInput(
+                f"{section}.mini_batch={self.mini_batch} is more than {section}.rollouts={self.rollouts}; lower it."
+            )
+        if self.total_tokens is not None and self.total_tokens <= self.max_prompt_tokens:
+            raise BadInput(
+                f"{section}.total_tokens={self.total_tokens} leaves no room for an answer after a prompt of "
+                f"{section}.max_prompt_tokens={self.max_prompt_tokens}; raise the one or lower the other."
+            )
+        if self.rollouts % self.samples_per_problem:
+            raise BadInput(
+                f"{section}.rollouts={self.rollouts} must be a multiple of "
+                f"{section}.samples_per_problem={self.samples_per_problem}."
+            )
+        if CREDITS[self.credit].needs_group and self.samples_per_problem < 2:
+            raise BadInput(
+                f"{section}.credit={self.credit} compares the responses to a question with each other, and "
+                f"{section}.samples_per_problem={self.samples_per_problem} leaves nothing to compare; raise it to 2 or "
+                "more."
+            )

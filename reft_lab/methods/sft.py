@@ -1,131 +1,57 @@
-"""Stage 1: supervised fine-tuning on (question, chain of thought), paper section 3.1.
-
-The same stage is the warm-up of ReFT and the SFT baseline; they differ in their settings.
-"""
+"""Supervised fine-tuning: a method by itself, and the warm-up of others (paper, section 3.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import torch
-
-from reft_lab.equations.losses import group_weights, sft_loss
-from reft_lab.methods.examples import Example
-from reft_lab.methods.optimizer import Optimizer, constant, linear_decay
-from reft_lab.methods.settings import SFTConfig
-from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import Sequences, micro_batches
-from reft_lab.policy.scoring import score_packed
-from reft_lab.randomness import permutation, torch_seed
+from reft_lab.methods.base import Lab, Method, Options, Stage, StageKind
 
 
-class SFT:
-    """Supervised fine-tuning, one optimiser step at a time.
+def _supervised(name: str, label: str) -> StageKind:
+    """A kind of supervised stage, whose settings are the SFTConfig in the section of its name."""
+    return StageKind(
+        name,
+        label,
+        unit="steps",
+        prompts="sft",
+        section=name,
+        length="epochs",
+        may_change=("epochs", "eval_every"),
+        is_longer=lambda before, after: bool(after["epochs"] > before["epochs"]),
+        why_fixed=_why_fixed,
+        records=(name,),
+    )
 
-    Nothing but `step`, the weights and the optimiser's state changes while it runs; the order of the examples and the
-    dropout of a step are keyed by (seed, stage, epoch or step).
 
-    Attributes:
-        step: optimiser steps done.
-        total_steps: optimiser steps of the whole stage.
-        steps_per_epoch: optimiser steps of one pass over the examples; the last batch of an epoch may be smaller.
+def _why_fixed(options: Options) -> str:
+    flexible = options["schedule"] == "constant" and options["lr_warmup_fraction"] == 0
+    if options["schedule_epochs"] is None and not flexible:
+        return f"the learning rate is laid out for {options['epochs']} epochs"
+    return ""
+
+
+def supervised_stage(lab: Lab, kind: StageKind) -> Stage:
+    """The stage on the gold reasoning of the training problems.
+
+    Raises:
+        BadInput: none of them fits.
     """
+    from reft_lab.methods.stages.supervised import SupervisedFineTuning
 
-    def __init__(
-        self,
-        policy: Policy,
-        examples: Sequence[Example],
-        config: SFTConfig,
-        *,
-        stage: str,
-        seed: int,
-        pad_id: int,
-        tokens_per_micro_batch: int,
-    ):
-        """Args:
-        policy: trained in place; its value model is left alone.
-        examples: the training examples, at least one.
-        config: settings of the stage.
-        stage: name that keys the randomness (warmup, sft).
-        seed: seed of the run.
-        pad_id: token that fills up rows.
-        tokens_per_micro_batch: token budget of one forward and backward pass.
-        """
-        self.policy = policy
-        self.examples = examples
-        self.config = config
-        self.stage = stage
-        self.seed = seed
-        self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
-        self.tokens_per_micro_batch = tokens_per_micro_batch
-        self.step = 0
-        self._epoch_order: tuple[int, list[int]] | None = None
-        self.steps_per_epoch = -(-len(examples) // config.batch_size)
-        self.total_steps = self.steps_per_epoch * config.epochs
-        laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
-        warmup = round(config.lr_warmup_fraction * laid_out)
-        self.optimizer = Optimizer(
-            list(policy.lm.parameters()),
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            undecayed=policy.undecayed(),
-            max_grad_norm=config.max_grad_norm,
-            schedule=linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup),
-        )
+    config = getattr(lab.settings, kind.section)
+    return SupervisedFineTuning(
+        lab.policy,
+        lab.examples(config.max_tokens),
+        config,
+        kind=kind,
+        seed=lab.settings.seed,
+        pad_id=lab.codec.pad_id,
+        tokens_per_micro_batch=lab.tokens_per_micro_batch,
+    )
 
-    @property
-    def epoch(self) -> int:
-        """Whole passes over the examples that are done."""
-        return self.step // self.steps_per_epoch
 
-    @property
-    def done(self) -> bool:
-        """Whether all steps are done."""
-        return self.step >= self.total_steps
+def _train(lab: Lab) -> None:
+    lab.train(supervised_stage(lab, STAGE))
 
-    def counters(self) -> dict[str, Any]:
-        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
-        return {"step": self.step, "optimizer": self.optimizer.counters()}
 
-    def restore(self, counters: dict[str, Any]) -> None:
-        """Go on from what `counters` gave."""
-        self.step = counters["step"]
-        self.optimizer.restore_counters(counters["optimizer"])
-
-    def advance(self) -> dict[str, float]:
-        """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first.
-
-        Returns:
-            loss (nats per token), grad_norm, lr and tokens (completion tokens of the batch).
-        """
-        epoch, index = divmod(self.step, self.steps_per_epoch)
-        chosen = self._order(epoch)[index * self.config.batch_size : (index + 1) * self.config.batch_size]
-        lengths = self.sequences.lengths[chosen].tolist()
-        total = int(self.sequences.responses[chosen].sum())
-
-        weights = None
-        if self.config.loss_average == "group":
-            weights = torch.zeros(len(self.examples))
-            lengths_of_loss = self.sequences.responses[chosen].tolist()
-            weights[chosen] = torch.tensor(group_weights(lengths_of_loss, self.config.loss_group))
-
-        self.policy.train()
-        parts = []
-        for number, group in enumerate(micro_batches(lengths, self.tokens_per_micro_batch)):
-            torch.manual_seed(torch_seed(self.seed, self.stage, "dropout", self.step, number))
-            batch = self.sequences.packed([chosen[i] for i in group], self.policy.device)
-            losses = sft_loss(score_packed(self.policy, batch).logprobs)
-            part = losses.sum() / total if weights is None else (weights.to(losses.device)[batch.index] * losses).sum()
-            part.backward()
-            parts.append(part.detach())
-        loss = torch.stack(parts).sum().item()
-        norm, rate = self.optimizer.step()
-        self.step += 1
-        return {"loss": loss, "grad_norm": norm, "lr": rate, "tokens": total}
-
-    def _order(self, epoch: int) -> list[int]:
-        """The order of the examples in an epoch, kept while the epoch lasts: making it takes as long as it is."""
-        if self._epoch_order is None or self._epoch_order[0] != epoch:
-            self._epoch_order = epoch, permutation(len(self.examples), self.seed, self.stage, "order", epoch)
-        return self._epoch_order[1]
+WARMUP = _supervised("warmup", "warm-up")
+STAGE = _supervised("sft", "SFT")
+SFT = Method("sft", STAGE.label, (STAGE,), _train, has_critic=lambda settings: False, is_baseline=True)

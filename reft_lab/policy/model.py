@@ -1,4 +1,4 @@
-"""The policy network: a causal language model from transformers with a value model beside its head."""
+"""The policy network: a causal language model from transformers, and where it has a critic a value model beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Policy(nn.Module):
-    """A causal language model and a value model.
+    """A causal language model, and a value model where there is a critic.
 
     The value head is a linear layer on the last hidden state. It reads the policy's own trunk (paper, section 3.2)
     or, after `separate_values`, that of a second copy of the model (paper's ablation). `value_grad_to_trunk` says
@@ -33,6 +33,7 @@ class Policy(nn.Module):
     Attributes:
         fast_path: whether what is faster than transformers' own forward on padded rows is used where it fits.
         is_packed: whether sequences are read as one row of packed tokens, see attention.py.
+        value_head: the critic's head; None without a critic, which then has no values anywhere.
         value_trunk: the second copy, None while the head reads the policy's own trunk.
     """
 
@@ -40,6 +41,7 @@ class Policy(nn.Module):
         self,
         lm: PreTrainedModel,
         *,
+        critic: bool = True,
         value_grad_to_trunk: bool = True,
         value_seed: int | None = None,
         precision: str = "fp32",
@@ -47,6 +49,7 @@ class Policy(nn.Module):
     ):
         """Args:
         lm: the language model, trained in place.
+        critic: whether there is a value head.
         value_grad_to_trunk: whether the value loss trains the trunk.
         value_seed: seed of a value head as torch initialises a linear layer, which is how TRL's starts; None makes
             it zero, so that every value is 0 before the first update.
@@ -58,7 +61,7 @@ class Policy(nn.Module):
         self.lm = lm
         self.precision = precision
         hidden_size = lm.get_output_embeddings().weight.shape[1]
-        self.value_head = _value_head(hidden_size, value_seed)
+        self.value_head = _value_head(hidden_size, value_seed) if critic else None
         self.value_trunk: nn.Module | None = None
         self.value_grad_to_trunk = value_grad_to_trunk
         self.fast_path = fast_path
@@ -72,7 +75,7 @@ class Policy(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.value_head.weight.device
+        return cast(Tensor, self.lm.get_output_embeddings().weight).device
 
     @property
     def positions(self) -> int | None:
@@ -117,7 +120,8 @@ class Policy(nn.Module):
             return cast(Tensor, self.lm.get_output_embeddings()(hidden)).float()
 
     def values(self, hidden: Tensor) -> Tensor:
-        """State values in fp32 from the states of `states_for_values`: (..., H) -> (...)."""
+        """State values in fp32 from the states of `states_for_values`: (..., H) -> (...). There must be a critic."""
+        assert self.value_head is not None
         return cast(Tensor, self.value_head(hidden.float())).squeeze(-1)
 
     def undecayed(self) -> list[nn.Parameter]:
@@ -129,7 +133,8 @@ class Policy(nn.Module):
 
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
-        frozen = Policy(copy.deepcopy(self.lm), precision=self.precision, fast_path=self.fast_path).to(self.device)
+        lm = copy.deepcopy(self.lm)
+        frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path).to(self.device)
         return frozen.requires_grad_(False).eval()
 
     @property

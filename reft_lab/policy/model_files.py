@@ -100,7 +100,7 @@ def _check_kind(folder: Path, whole: bool) -> None:
 
 
 def _no_model(folder: Path) -> str:
-    """The sentence on what is no model folder, with the folder nearby that is one."""
+    """The sentence on a path that is not a model folder, with a folder nearby that is one."""
     start = f"model.path={folder}"
     give = "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
     if folder.is_file():

@@ -30,7 +30,8 @@ def save(policy: Policy, tokenizer: PreTrainedTokenizerBase, folder: Path, facts
     with sealed(folder) as part:
         policy.lm.save_pretrained(part)
         tokenizer.save_pretrained(part)
-        save_file({name: tensor.contiguous() for name, tensor in value.items()}, part / VALUE_FILE)
+        if value:
+            save_file({name: tensor.contiguous() for name, tensor in value.items()}, part / VALUE_FILE)
         (part / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
@@ -46,6 +47,8 @@ def facts(folder: Path) -> dict[str, Any]:
 def load_weights(policy: Policy, folder: Path) -> None:
     """Put the weights of a folder that `save` wrote into `policy`, which has the same shape.
 
+    A policy without a critic leaves the value model in the folder aside.
+
     Raises:
         BadInput: they are not all there, or not all numbers.
     """
@@ -58,13 +61,13 @@ def load_weights(policy: Policy, folder: Path) -> None:
         options: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # told by check_loaded
         loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **options)
         stored, info = loaded
-        value = load_file(folder / VALUE_FILE)
+        value = {} if policy.value_head is None else load_file(folder / VALUE_FILE)
     check_loaded(str(folder), info)
     check_finite(str(folder), stored)
     with foreign_errors(lambda error: f"the policy in {folder} is another model ({first_sentence(error)})."):
         policy.lm.load_state_dict(stored.state_dict())
         rest = policy.load_state_dict(value, strict=False)
-    # A reference has no value trunk, and neither has what was saved before a separate value model was made.
+    # What was saved before a separate value model was made has no value trunk.
     expected = "value_" if any(name.startswith("value_trunk.") for name in value) else "value_head."
     missing = [name for name in rest.missing_keys if name.startswith(expected)]
     unknown = [name for name in rest.unexpected_keys if not name.startswith("value_")]

@@ -18,11 +18,11 @@ class Scores:
 
     Attributes:
         logprobs: log pi(a_t | s_t), (M,).
-        values: V(s_t), (M,).
+        values: V(s_t), (M,); None without a critic.
     """
 
     logprobs: Tensor
-    values: Tensor
+    values: Tensor | None
 
 
 def score(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], pad_id: int) -> Scores:
@@ -41,8 +41,10 @@ def score(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[
 def score_packed(policy: Policy, batch: Packed) -> Scores:
     """The same over a micro-batch that is on the policy's device."""
     states = policy.response_states(batch)
-    for_values = policy.states_for_values(states, batch)
-    return Scores(policy.target_logprobs(states, batch.targets), policy.values(for_values))
+    values = None
+    if policy.value_head is not None:
+        values = policy.values(policy.states_for_values(states, batch))
+    return Scores(policy.target_logprobs(states, batch.targets), values)
 
 
 @torch.no_grad()
@@ -53,19 +55,21 @@ def score_all(
     *,
     pad_id: int,
     tokens_per_micro_batch: int,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Log-probabilities and values of any number of responses, without gradients.
 
     Returns:
-        Two tensors (B, T) on the CPU, T the longest response, 0 beyond a response's end.
+        Two tensors (B, T) on the CPU, T the longest response, 0 beyond a response's end; no values without a critic.
     """
     policy.eval()
     sequences = Sequences(prompts, responses, pad_id)
     shape = (len(sequences), int(sequences.responses.max()))
-    logprobs, values = torch.zeros(shape, device=policy.device), torch.zeros(shape, device=policy.device)
+    logprobs = torch.zeros(shape, device=policy.device)
+    values = None if policy.value_head is None else torch.zeros_like(logprobs)
     for chosen in micro_batches(sequences.lengths.tolist(), tokens_per_micro_batch):
         batch = sequences.packed(chosen, policy.device)
         scores = score_packed(policy, batch)
         logprobs[batch.index, batch.step] = scores.logprobs
-        values[batch.index, batch.step] = scores.values
-    return logprobs.cpu(), values.cpu()
+        if values is not None and scores.values is not None:
+            values[batch.index, batch.step] = scores.values
+    return logprobs.cpu(), None if values is None else values.cpu()

@@ -1,4 +1,4 @@
-"""Programs that a model wrote: cut out of its text, run in a sandbox, judged there."""
+"""Programs that a model wrote: extracted from its text, run in a sandbox, and judged there."""
 
 from reft_lab.programs.extract import extract
 from reft_lab.programs.result import STATUSES, ProgramResult

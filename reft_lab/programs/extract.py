@@ -11,7 +11,7 @@ _FENCE = re.compile(r"[ \t]*(```|~~~)")
 _ABOVE = re.compile(r"(?:import|from|def|class)\b|@\w|[A-Za-z_]\w*[ \t]*(?::[^=]+)?=[^=]")
 _BLANK_LINE = re.compile(r"\n[ \t]*(?:\n|$)")
 _RETURN = re.compile(r"([ \t]+)(?:return|raise)\b")
-# What can open, close or hide a string, a comment or a bracket.
+# Whatever can open, close or hide a string, a comment or a bracket.
 _MARK = re.compile(r"\"\"\"|'''|\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|#.*|[()\[\]{}]|\\$")
 _TRIPLE_END = {quote: re.compile(rf"(?:[^\\]|\\.)*?{quote}", re.S) for quote in ('"""', "'''")}
 _MOST_TRIES = 40
@@ -22,7 +22,7 @@ def extract(text: str, cut_at_blank_line: bool = False) -> str:
 
     Prose, code fences, and whatever follows the body of the first top-level `def solution` (more prose, a second
     `solution`) are left out; blank lines inside the program stay. A text without `def solution` comes back as it is,
-    without its fences. Never raises; what comes back need not be valid Python.
+    without its fences. Never raises; the result need not be valid Python.
 
     Args:
         text: the response, with the `def solution():` line of the prompt where the prompt had one.
@@ -46,7 +46,7 @@ def _end_of_block(lines: list[str], header: int) -> int:
     """Index of the first line after the function that starts at line `header`."""
     index, code = _end_of_statement(lines, header)
     if not code.rstrip().endswith(":"):
-        return index  # the body stands on the header's own line
+        return index  # the body is on the line of the header
     end, indent, after_return = index, None, None
     while index < len(lines):
         line = lines[index]
@@ -64,14 +64,14 @@ def _end_of_block(lines: list[str], header: int) -> int:
         leaves = _RETURN.match(lines[start])
         if after_return is None and leaves and leaves.group(1) == indent:
             after_return = index
-    # Indented prose after the last return: dead code if it is code, but an error if it is not.
+    # Indented text after the last return is dead code if it parses; otherwise it is prose, and an error.
     if after_return is not None and after_return < end and not _parses(lines[header:end]):
         return after_return
     return end
 
 
 def _end_of_statement(lines: list[str], start: int) -> tuple[int, str]:
-    """Index of the line after the statement that starts at `start`, and its last line without comment and strings."""
+    """Index of the line after the statement at `start`, and the statement's last line without comments and strings."""
     depth, quote, index = 0, "", start
     while index < len(lines):
         line, position, code = lines[index], 0, []
@@ -103,7 +103,7 @@ def _end_of_statement(lines: list[str], start: int) -> tuple[int, str]:
 
 
 def _code_above(lines: list[str]) -> list[str]:
-    """`lines` without the prose they start with; nothing where no part of them is code down to the end."""
+    """`lines` without the prose at their start; nothing where no rest of them is code."""
     if not any(lines) or _parses(lines):
         return lines
     starts = [index for index, line in enumerate(lines) if index and _ABOVE.match(line)]

@@ -1,7 +1,7 @@
-"""What runs inside the sandbox around each program, and how its verdicts read on the way out.
+"""The code that runs around each program inside the sandbox, and how its verdicts are read outside.
 
 The harness runs every program of a batch in a namespace of its own, calls `solution()` and judges the value there.
-Only pairs (code, float) cross the boundary, never an object or a text of the program.
+Only pairs (code, float) leave the sandbox, never an object or a text of the program.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reft_lab.programs.reasons import missing_builtin, why_forbidden
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import ProgramResult, missing_builtin, why_forbidden
 
 OK, LETTER, NO_ANSWER, NO_SOLUTION, SYNTAX, MEMORY, FORBIDDEN, NAME = range(8)
 FIRST_ERROR = 10  # codes from here on stand for ERRORS, in order
 LETTERS = "abcde"
 MAX_CHARACTERS = 100_000  # of a program
 
-# Exceptions by name, with words for people; the first stands for all that are not in the list.
+# Exceptions by name, with words for people; the first stands for all others.
 ERRORS: tuple[tuple[str, str], ...] = (
     ("Exception", ""),
     ("ZeroDivisionError", "division by zero"),
@@ -40,9 +39,9 @@ ERRORS: tuple[tuple[str, str], ...] = (
     ("InvalidOperation", "a decimal operation is invalid"),
     ("NotImplementedError", ""),
 )
-# The verdict on what `solution()` returned, and on what it raised. Both engines run this text, inside their walls; each
-# adds `_other(value)`, the float in a value of a type that is not built in (TypeError where there is none), and
-# `_lacks(error, name, started)`, whether an exception says that the engine lacks something.
+# The verdict on what `solution()` returned or raised. Both engines run this code inside the sandbox. Each adds
+# `_other(value)`, the float in a value that is not of a built-in type (TypeError where there is none), and
+# `_lacks(error, name, started)`, whether an exception means that the engine lacks something.
 JUDGE = f'''
 _inf = float("inf")
 _errors = {[name for name, _ in ERRORS]!r}
@@ -103,8 +102,8 @@ def _one(program, names):
         return _fault(error, "solution" in space)
 '''
 
-# round: the engine's own is wrong near halves (2.675 to 2 digits), its float formatting agrees with CPython.
-# print: nothing a program prints goes through the pipe.
+# round: the engine's own is wrong near halves (2.675 to 2 digits), but its float formatting agrees with CPython.
+# print: nothing that a program prints goes through the pipe.
 _MONTY = """
 def _other(value):
     if _Decimal is None or type(value) is not _Decimal:
@@ -142,12 +141,12 @@ _plain_round = round
 _names = {"round": _round, "print": _print, "__name__": "program"}
 """
 
-# Runs the programs in the input `_programs`, once `monty_source` has been fed to the session.
+# Runs the programs in the input `_programs`, after `monty_source` was fed to the session.
 MONTY_CALL = "[_one(_program, _names) for _program in _programs]"
 
 
 def monty_source(with_decimal: bool) -> str:
-    """The text that readies a monty session; MONTY_CALL then runs programs in it.
+    """The code that prepares a monty session; MONTY_CALL then runs programs in it.
 
     Args:
         with_decimal: whether a program may return a Decimal (importing it costs milliseconds).
@@ -156,7 +155,7 @@ def monty_source(with_decimal: bool) -> str:
 
 
 def verdicts(answer: Any, count: int) -> list[tuple[int, float]] | None:
-    """The `count` pairs that a harness sent, or None where it sent anything else."""
+    """The `count` pairs that a harness sent; None where it sent anything else."""
     if type(answer) is not list or len(answer) != count:
         return None
     for pair in answer:
@@ -166,7 +165,7 @@ def verdicts(answer: Any, count: int) -> list[tuple[int, float]] | None:
 
 
 def unreadable(program: str, engine: str) -> ProgramResult | None:
-    """The result of a text that no engine needs to see: too long, or not Unicode. None for all others."""
+    """The result of a program that is too long or not Unicode, which no engine needs to see; None for all others."""
     if len(program) > MAX_CHARACTERS:
         words = f"the program is longer than {MAX_CHARACTERS} characters"
         return ProgramResult("syntax_error", detail=words, engine=engine)

@@ -1,10 +1,10 @@
-"""The fallback engine: CPython in a process that the kernel holds (seccomp, resource limits). Linux only.
+"""The fallback engine: CPython in a process that the kernel confines (seccomp, resource limits). Linux only.
 
-The trainer starts a server that has nothing of the trainer's (jail_server.py); the server forks for each program, and
-the fork locks itself in before it looks at the program. What comes back is a code and a float.
+The trainer starts a server that shares nothing with it (jail_server.py). The server forks for each program, and the
+fork confines itself before it reads the program. It sends back a code and a float.
 
-A program that finds its way around in its own process can write its record itself. That gains it nothing: a program may
-return any number anyway, and it cannot reach the record of another.
+A program that tampers with its own process can forge its own record. That gains it nothing: a program may return any
+number anyway, and it cannot reach the record of another.
 """
 
 from __future__ import annotations
@@ -24,27 +24,26 @@ from pathlib import Path
 from reft_lab.errors import BadInput
 from reft_lab.programs import harness
 from reft_lab.programs.jail_server import ANSWER, FINISHED, OVERTIME, PIPE, RECORD, SIZE, UNCONFINED
-from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import JAIL_MODULES, JAIL_PACKAGES, ProgramResult
 from reft_lab.programs.seccomp import filter_program
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.signals import children_are_spared
 
-_START_SECONDS = 60.0  # importing sympy takes most of a second, on a busy machine more
+_START_SECONDS = 60.0  # importing sympy takes nearly a second, and longer on a busy machine
 _TRIAL = "def solution():\n    return 1\n"
 _ESCAPE = "import os\ndef solution():\n    return os.getppid()\n"
 _DIED = ProgramResult("runtime_error", detail="the program brought its process down", engine="jail")
 
 
 class _Gone(Exception):
-    """The server has ended, or does not answer."""
+    """The server has died or does not answer."""
 
 
 class JailWorker:
-    """One server process, and one program at a time in a fork of it. Not for use from two threads at once.
+    """One server process, which runs one program at a time in a fork. Not for use from two threads at once.
 
-    A program has a process of its own: no files (none open but one pipe, none can be opened), no network, no other
-    process, no signals; only memory and the end are left to it, by an allow-list of system calls. See docs/programs.md.
+    A program has a process of its own and an allow-list of system calls that leaves it memory and its own end: no files
+    (one open pipe, nothing else can be opened), no network, no other process, no signals. See docs/programs.md.
     """
 
     def __init__(self, config: ProgramsConfig):
@@ -53,11 +52,11 @@ class JailWorker:
         self._is_ready = False
 
     def start(self) -> None:
-        """Start the server, if it is not running; it goes on loading modules after this returns."""
+        """Start the server if it is not running; it is still loading modules when this returns."""
         if self._server is not None and self._server.poll() is None:
             return
         self.close()
-        # Isolated from environment, user and site-packages; the hash seed is fixed for the order of sets.
+        # Isolated from the environment, the user's folder and site-packages; a fixed hash seed fixes the order of sets.
         with children_are_spared(signal.SIGINT):
             self._server = subprocess.Popen(
                 [
@@ -79,15 +78,15 @@ class JailWorker:
                 bufsize=0,
             )
         assert self._server.stdin is not None
-        os.set_blocking(self._server.stdin.fileno(), False)  # a server that stands still must not hold the trainer
-        with contextlib.suppress(_Gone, TimeoutError):  # whoever needs an answer will see
+        os.set_blocking(self._server.stdin.fileno(), False)  # a server that hangs must not block the trainer
+        with contextlib.suppress(_Gone, TimeoutError):  # the first request will find out
             self._send(json.dumps(self._setup()).encode())
 
     def check(self) -> None:
-        """Start the server, and see that it runs a program and stops one that asks for the system.
+        """Start the server, and make sure that it runs a program and stops one that makes a system call.
 
         Raises:
-            BadInput: it does not, on this machine.
+            BadInput: it does not work on this machine.
         """
         try:
             self._prepare()
@@ -97,25 +96,25 @@ class JailWorker:
         if trial != (FINISHED, harness.OK, 1.0) or escape[0] != signal.SIGSYS:
             self.close()
             raise BadInput(
-                "programs.fallback=jail does not work here, since a process cannot be confined on this machine "
-                "(seccomp filters, /proc and rlimits are needed); leave programs.fallback=null."
+                "programs.fallback=jail does not work here, because processes cannot be confined on this machine "
+                "(it takes seccomp filters, /proc and rlimits); leave programs.fallback=null."
             )
 
     def close(self) -> None:
-        """End the server and what it forked."""
+        """End the server and its forks."""
         server, self._server = self._server, None
         self._is_ready = False
         if server is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)  # its own session: nobody else is in it
+            os.killpg(server.pid, signal.SIGKILL)  # it has its own session, with nothing else in it
         server.wait()
         for pipe in (server.stdin, server.stdout):
             if pipe is not None:
                 pipe.close()
 
     def run_alone(self, program: str) -> ProgramResult:
-        """Run one program, with all the time and memory to itself."""
+        """Run one program, with the whole time and memory to itself."""
         refused = harness.unreadable(program, engine="jail")
         if refused is not None:
             return refused
@@ -128,8 +127,8 @@ class JailWorker:
                 return self._overtime()
             except _Gone:
                 self.close()
-                continue  # killed from outside, perhaps: there will be a new one
-            if ended != signal.SIGKILL:  # by the machine, short of memory: perhaps it is not, next time
+                continue  # perhaps killed from outside; a new server is started
+            if ended != signal.SIGKILL:  # by a machine short of memory, which may have more next time
                 return self._result(program, ended, code, value)
         return _DIED
 
@@ -164,7 +163,7 @@ class JailWorker:
         }
 
     def _prepare(self) -> None:
-        """Have a server that waits for programs."""
+        """Make sure that a server waits for programs."""
         self.start()
         if not self._is_ready:
             try:
@@ -174,7 +173,7 @@ class JailWorker:
             self._is_ready = True
 
     def _ask(self, program: str) -> tuple[int, int, float]:
-        """How the program's process ended, and the code and value it wrote.
+        """How the process of the program ended, and the code and value that it wrote.
 
         Raises:
             TimeoutError: the server does not answer.
@@ -183,7 +182,7 @@ class JailWorker:
         return self._receive(self._config.call_timeout)
 
     def _try(self, program: str) -> tuple[int, int, float]:
-        """The same, for a program that takes no time by itself: a machine that is busy gets several chances."""
+        """As `_ask`, for a program that takes no time of its own: a busy machine gets several chances."""
         ended = self._ask(program)
         for _ in range(5):
             if ended[0] != OVERTIME:

@@ -1,7 +1,7 @@
 """The jail's server: forks one confined process for each program. Started by jail.py, as a script of its own.
 
-It has nothing of its trainer's, and of reft_lab only its neighbour jail_world.py, which loads what programs may import.
-Then it forks for every program; the fork locks itself in before it looks at the program.
+It shares nothing with its trainer, and of reft_lab it imports only jail_world.py, which loads what programs may import.
+Then it forks for every program; the fork confines itself before it reads the program.
 
 On its standard input: the setup as JSON, then programs, each as `SIZE` and UTF-8 text. On its standard output: `ANSWER`
 once it is ready, then one `ANSWER` for each program.
@@ -25,17 +25,17 @@ from typing import NoReturn
 SIZE = struct.Struct("=I")
 RECORD = struct.Struct("=Bd")  # what a fork writes: code, value
 ANSWER = struct.Struct("=BBd")  # what the server writes: how the fork ended, then its record
-# How a fork ended: by this signal, or one of these.
+# How a fork ended: the number of a signal, or one of these.
 FINISHED, OVERTIME, MALFORMED, UNCONFINED = 0, 253, 254, 255
 
 PIPE = 3  # the fork's end of its pipe, its only open file
 _MOST_FILES = 64
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 1, 22, 38, 2
-_now = time.monotonic  # the real one: jail_world stops the clocks
+_now = time.monotonic  # the real clock; jail_world stops the others
 
 
 class Stop(BaseException):
-    """The trainer is gone."""
+    """The trainer has gone."""
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
 def serve(
     program: str, judge: Callable[[str], tuple[int, float]], walls: Walls, requests: int, timeout: float
 ) -> bytes:
-    """Run one program in a fork of its own, and say how it ended."""
+    """Run one program in a fork of its own and report how it ended."""
     source, sink = os.pipe()
     server = os.getpid()
     deadline = _now() + timeout
@@ -107,7 +107,7 @@ def serve(
 def _confined(
     program: str, judge: Callable[[str], tuple[int, float]], walls: Walls, sink: int, server: int
 ) -> NoReturn:
-    """In the fork: lock up, run the program, write its record, end."""
+    """In the fork: confine it, run the program, write the record, exit."""
     try:
         walls.close(sink, server)
     except BaseException:
@@ -119,7 +119,7 @@ def _confined(
 
 
 class Walls:
-    """What a fork puts between itself and the machine; there is no way back."""
+    """The walls that a fork puts up between itself and the machine; they cannot be taken down."""
 
     def __init__(self, instructions: bytes, memory: int, seconds: float):
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -133,7 +133,7 @@ class Walls:
         self._page = resource.getpagesize()
 
     def close(self, sink: int, server: int) -> None:
-        """Keep the pipe `sink` alone, as PIPE; limit memory and time; die with `server`; filter system calls."""
+        """Keep only the pipe `sink`, as PIPE; limit memory and time; die with `server`; filter system calls."""
         self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server:
             os._exit(0)
@@ -160,9 +160,9 @@ class Walls:
 
 
 def watch_parent(trainer: int, leave: Callable[[], None]) -> None:
-    """Call `leave` when the process `trainer` ends, also where it is killed.
+    """Call `leave` when the process `trainer` ends, even if it is killed.
 
-    The kernel's signal comes when the thread that started this process ends, too; hence the look at the parent.
+    The kernel also sends its signal when only the thread that started this process ends, so the parent is checked.
     """
 
     def look(*_: object) -> None:

@@ -1,6 +1,6 @@
-"""The world of a jailed program: what it may import, its builtins, clocks that stand still, and its judge.
+"""What a jailed program sees: the modules it may import, its builtins, stopped clocks; and the code that judges it.
 
-Made once in the jail's server (jail_server.py) before it forks; walls are not its business. Standard library only.
+Made once in the jail's server (jail_server.py) before it forks; the walls are not made here. Standard library only.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from typing import Any, NoReturn
 _LIBRARY_FRAMES = 1000  # recursion that sympy may need on top of the program's own
 _START_OF_2024 = 1704067200.0
 
-# Parts of sympy that `import sympy` may leave out and that its functions import when they need them.
+# Parts of sympy that `import sympy` leaves out and its functions import on demand.
 _SYMPY_WHOLE = (
     "assumptions", "calculus", "combinatorics", "concrete", "discrete", "functions", "geometry", "integrals", "logic",
     "matrices", "ntheory", "polys", "series", "sets", "simplify", "solvers", "stats", "tensor",
 )  # fmt: skip
 _SYMPY_PARTS = ("abc", "codegen.ast", "physics.units", "vector")
 _SYMPY_NOT = ("tests", "benchmarks", "sampling", "meijerint_doc", "hyperexpand_doc")
-# Modules that C code imports in the name of the program that called it.
+# Modules that C code imports on behalf of the program that calls it.
 _BEHIND_THE_SCENES = ("_strptime", "collections.abc", "copyreg", "encodings.ascii", "encodings.latin_1")
 
-# What the judge takes for a number besides its own types. A base class converts, not the object's own __float__.
+# Which values the judge takes for numbers besides built-in ones. A base class converts, not an own __float__.
 _JUDGE_MORE = """
 def _other(value):
     for base in _numbers:
@@ -51,11 +51,11 @@ def _lacks(error, name, started):
 
 
 def prepare(setup: Mapping[str, Any]) -> Callable[[str], tuple[int, float]]:
-    """Load what programs may import, and make the function that runs and judges one.
+    """Load what programs may import, and make the function that runs and judges a program.
 
     Args:
-        setup: what jail.py sends: modules, packages (name -> file), the judge's text, its code for a text that is not
-            Python, and the deepest recursion.
+        setup: what jail.py sends: modules, packages (name -> file), the source of the judge, its verdict on a program
+            that is not Python, and the deepest recursion.
     """
     for name in (*setup["modules"], *_BEHIND_THE_SCENES):
         importlib.import_module(name)
@@ -65,7 +65,7 @@ def prepare(setup: Mapping[str, Any]) -> Callable[[str], tuple[int, float]]:
     if "sympy" in packages:
         _load_lazy_parts(sys.modules["sympy"])
         sys.modules["sympy.core.random"].seed(0)
-    # From here on nothing is looked for on disk: an import of something else is a ModuleNotFoundError.
+    # From here on nothing is looked up on disk: any other import is a ModuleNotFoundError.
     sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "PathFinder"]
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Nowhere()  # type: ignore[assignment, misc]
     freeze_clock()
@@ -80,7 +80,7 @@ def prepare(setup: Mapping[str, Any]) -> Callable[[str], tuple[int, float]]:
     depth = setup["recursion"] + _LIBRARY_FRAMES
 
     def judge(program: str) -> tuple[int, float]:
-        random.seed(0)  # Python seeds it anew in a fork
+        random.seed(0)  # Python seeds it afresh in a fork
         sys.setrecursionlimit(depth)
         try:
             code = compile(program, "program", "exec", dont_inherit=True)
@@ -92,7 +92,7 @@ def prepare(setup: Mapping[str, Any]) -> Callable[[str], tuple[int, float]]:
 
 
 def _load_package(name: str, file: str) -> None:
-    """Import one package by its file, so that its neighbours in site-packages stay out of reach."""
+    """Import a package by its file, so that its neighbours in site-packages stay out of reach."""
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[os.path.dirname(file)])
     if spec is None or spec.loader is None:
         raise ImportError(name)
@@ -118,12 +118,12 @@ def _load_lazy_parts(sympy: types.ModuleType) -> None:
 def _try_import(name: str) -> types.ModuleType | None:
     try:
         return importlib.import_module(name)
-    except Exception:  # a part that wants a package which is not here, or that another release does not have
+    except Exception:  # it needs a package that is not installed, or another release of sympy lacks it
         return None
 
 
 def _builtins(modules: set[str]) -> dict[str, Any]:
-    """The builtins of a program: what touches the machine is refused, and only `modules` can be imported."""
+    """The builtins of a program: those that touch the machine refuse, and only `modules` can be imported."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise PermissionError
@@ -149,7 +149,7 @@ def _builtins(modules: set[str]) -> dict[str, Any]:
 
 
 def freeze_clock() -> None:
-    """Every clock stands at the start of 2024, and sleeping takes no time."""
+    """Stop every clock at the start of 2024; sleeping takes no time."""
     for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time"):
         setattr(time, name, lambda: _START_OF_2024)
         setattr(time, f"{name}_ns", lambda: int(_START_OF_2024) * 10**9)
@@ -157,7 +157,7 @@ def freeze_clock() -> None:
     for name in ("gmtime", "localtime", "ctime"):
         setattr(time, name, _with_default(getattr(time, name), 1, _START_OF_2024))
     time.strftime = _with_default(time.strftime, 2, time.gmtime())
-    # The class is written in C and reads the clock itself; a subclass in its place would not be its instances' class.
+    # The class is written in C and reads the clock itself; a subclass in its place would not match its instances.
     methods = gc.get_referents(datetime.datetime.__dict__)[0]
     methods["now"] = classmethod(lambda cls, tz=None: cls.fromtimestamp(_START_OF_2024, tz))
     methods["utcnow"] = classmethod(lambda cls: cls.fromtimestamp(_START_OF_2024))
@@ -165,22 +165,22 @@ def freeze_clock() -> None:
 
 
 def _with_default(function: Callable[..., Any], count: int, last: Any) -> Callable[..., Any]:
-    """`function` of `count` arguments, the last of which is `last` where it is left out."""
+    """`function` of `count` arguments, with `last` for the last one where it is left out."""
     return lambda *arguments: function(*arguments, *[last] * (count - len(arguments)))
 
 
 class Nowhere:
-    """A text file that takes everything and keeps nothing."""
+    """A text file that accepts everything and keeps nothing."""
 
     encoding = "utf-8"
 
     def write(self, text: str) -> int:
-        """Say that all of `text` has been written."""
+        """Report that all of `text` was written."""
         return len(text)
 
     def flush(self) -> None:
-        """There is nothing to flush."""
+        """Do nothing."""
 
     def isatty(self) -> bool:
-        """Nobody is watching."""
+        """Whether it is a terminal; it is not."""
         return False

@@ -6,30 +6,90 @@ import contextlib
 import datetime
 import os
 import re
+import shlex
+import shutil
+import tempfile
+import weakref
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.programs import harness
-from reft_lab.programs.launcher import Launcher
-from reft_lab.programs.reasons import GAVE_UP
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import GAVE_UP, ProgramResult
 from reft_lab.programs.settings import ProgramsConfig
 
 if TYPE_CHECKING:
     from pydantic_monty import OSPolicy
 
-# A session's module state (decimal.getcontext().prec) and addresses outlive a program; a program that could leave or
-# see any gets a session of its own. `import math` is the only import that cannot.
+_SPARE_MIB = 2048  # address space beside the program's memory: stacks and arenas, which grow with the machine
+
+
+class Launcher:
+    """A small executable that turns into the monty worker, in a temporary folder of its own.
+
+    The worker gets an empty environment, no error output (an engine at its memory limit writes there) and hard limits
+    on address space, open files and core dumps; it ignores the signals that stop a run. The interpreter inside is the
+    sandbox; this is a second line of defence.
+
+    Attributes:
+        path: the executable; None where it cannot be made (no /bin/sh, no temporary folder that allows executables),
+            and the worker is started without it.
+
+    Args:
+        memory: most memory of a program, MiB.
+    """
+
+    def __init__(self, memory: int):
+        from pydantic_monty._binary import find_monty_binary
+
+        self.path: Path | None = None
+        if not os.access("/bin/sh", os.X_OK):
+            return
+        folder = Path(tempfile.mkdtemp(prefix="reft_lab-programs-"))
+        weakref.finalize(self, _remove, folder, os.getpid())  # when the process ends, at the latest
+        self.path = folder / "worker"
+        self.path.write_text(
+            "#!/bin/sh\n"
+            "exec 2>/dev/null\n"
+            "trap '' INT HUP USR1 USR2\n"
+            "ulimit -c 0\n"
+            "ulimit -n 256\n"
+            f"ulimit -v {(memory + _SPARE_MIB) << 10}\n"
+            f'exec env -i {shlex.quote(find_monty_binary())} "$@"\n'
+        )
+        self.path.chmod(0o700)
+        if not os.access(self.path, os.X_OK):
+            self.remove()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the temporary folder was cleaned up by others, so that no new worker could be started."""
+        return self.path is not None and not self.path.exists()
+
+    def remove(self) -> None:
+        """Remove the folder; workers that already run are not affected."""
+        if self.path is not None:
+            _remove(self.path.parent, os.getpid())
+            self.path = None
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a fork that ends must not remove its parent's folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# Module state (decimal.getcontext().prec) and addresses of a session outlive a program; a program that could change or
+# see them gets a session of its own. `import math` is the only import that does neither.
 _TELLTALE = ("import", "exec", "eval", "hash", "object", "repr", "async", "__")
 _TELLTALE_WORDS = re.compile(rf"\b(?:{'|'.join(_TELLTALE[:-1])}|__\w+)\b")
-_ID = re.compile(r"id(?<!\wid)\b")  # begins with its letters, which makes the search fast
+_ID = re.compile(r"id(?<!\wid)\b")  # begins with the letters, which makes the search fast
 _IMPORT_OF_MATH = re.compile(r"\bimport[ \t]+math[ \t]*(?:as[ \t]+\w+[ \t]*)?$|\bfrom[ \t]+math[ \t]+import\b", re.M)
-_SHARED_FEEDS = 50  # batches that one session serves: it keeps some memory of each
-_HARNESS_FRAMES = 10  # frames of the recursion limit that the harness itself takes
+_SHARED_FEEDS = 50  # batches that a session runs before it is replaced, as each leaves some memory behind
+_HARNESS_FRAMES = 10  # of the recursion limit, for the harness itself
 
 
 def needs_own_session(program: str) -> bool:
-    """Whether `program` could leave something behind for, or see something of, another program of its session."""
+    """Whether `program` could affect, or see something of, another program in its session."""
     if any(word in program for word in _TELLTALE) and _TELLTALE_WORDS.search(_IMPORT_OF_MATH.sub("", program)):
         return True
     return _ID.search(program) is not None
@@ -39,12 +99,12 @@ _first_process: list[int] = []  # the process in which the engine was first used
 
 
 def is_fork() -> bool:
-    """Whether this process was forked off one that had used the engine."""
+    """Whether this process is a fork of one that has used the engine."""
     return bool(_first_process) and _first_process[0] != os.getpid()
 
 
 def refuse_in_a_fork() -> None:
-    """Raise RuntimeError where the engine would hang for ever: its helper threads do not survive a fork."""
+    """Raise RuntimeError in a fork, where the engine would hang: its helper threads do not survive forking."""
     if is_fork():
         raise RuntimeError(
             "Programs cannot be run in a fork of a process that has run some; start it by spawn instead."
@@ -61,7 +121,7 @@ class MontyWorker:
     def __init__(self, config: ProgramsConfig):
         self._config = config
         self._pool: Any = None
-        self._shared: Any = None  # the session of the batches, None where there is none at present
+        self._shared: Any = None  # the session for batches, if there is one
         self._shared_feeds = 0
         self._launcher: Launcher | None = None
         self._policy: OSPolicy = {
@@ -71,7 +131,7 @@ class MontyWorker:
         }
 
     def start(self) -> None:
-        """Start the process, if it is not running.
+        """Start the process if it is not running.
 
         Raises:
             RuntimeError: the engine does not work on this machine.
@@ -91,7 +151,7 @@ class MontyWorker:
             checkout_timeout=self._config.call_timeout,
             request_timeout=0.8 * self._config.call_timeout,  # the rest is for replacing the worker
             max_checkouts_per_worker=10_000,
-            feed_duration_limit_grace=self._config.timeout / 4,  # one long operation does not look at the clock
+            feed_duration_limit_grace=self._config.timeout / 4,  # a single long operation does not check the clock
         ).__enter__()
         trial = self.run_alone("def solution():\n    return 1\n")
         if trial.value != 1:
@@ -108,17 +168,17 @@ class MontyWorker:
             self._launcher.remove()
 
     def run_batch(self, programs: Sequence[str]) -> list[ProgramResult] | None:
-        """Run several programs in one feed, each in its own namespace; none of them may need its own session.
+        """Run several programs in one feed, each in its own namespace; none of them may need a session of its own.
 
         Returns:
-            Results in order; None when the feed died, whichever program it was: run them alone then.
+            Results in order; None where any of them brought the feed down, and each must be run alone.
         """
         import pydantic_monty
 
         try:
             if self._shared is None or self._shared_feeds >= _SHARED_FEEDS:
                 self._end_shared()
-                # A quarter of one program's time does for a whole batch of well-behaved ones.
+                # A quarter of the time of one program is enough for a whole batch of well-behaved ones.
                 self._shared = self._open(self._config.timeout / 4, with_decimal=False)
                 self._shared_feeds = 0
             self._shared_feeds += 1
@@ -143,9 +203,9 @@ class MontyWorker:
             except pydantic_monty.MontyCrashedError as error:
                 if error.timed_out:
                     return ProgramResult("timeout", detail=f"the program takes more than {self._config.timeout:g} s")
-                continue  # killed from outside, perhaps: the pool has a new worker
+                continue  # perhaps killed from outside; the pool has a new worker
             except TimeoutError:
-                continue  # the new worker was not up in time
+                continue  # the new worker did not start in time
             except pydantic_monty.MontyError as error:
                 return self._died(error.exception())
             if pairs is not None:
@@ -168,7 +228,7 @@ class MontyWorker:
             _end(session)
 
     def _open(self, seconds: float, with_decimal: bool) -> Any:
-        """A session that is ready for feeds of at most `seconds`."""
+        """A session that is prepared for feeds of at most `seconds`."""
         self.start()
         session = self._pool.checkout(
             limits={
@@ -194,7 +254,7 @@ def _feed(session: Any, programs: Sequence[str]) -> list[tuple[int, float]] | No
 
 
 def _end(session: Any) -> None:
-    """Give the session's worker back; a session whose worker is dead has none."""
+    """Give the worker of a session back; if it has died, there is none to give back."""
     import pydantic_monty
 
     with contextlib.suppress(pydantic_monty.MontyError):
@@ -202,4 +262,4 @@ def _end(session: Any) -> None:
 
 
 def _discard(stream: str, text: str) -> None:
-    """Programs print to nobody."""
+    """Discard what programs print."""

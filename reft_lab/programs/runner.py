@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import queue
 import re
 import threading
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 from reft_lab.errors import BadInput
 from reft_lab.programs.harness import MAX_CHARACTERS
 from reft_lab.programs.monty import MontyWorker, is_fork, needs_own_session, refuse_in_a_fork
-from reft_lab.programs.reasons import JAIL_MODULES, JAIL_PACKAGES, MODULES, refusals, what_would_help
-from reft_lab.programs.result import ProgramResult
+from reft_lab.programs.result import JAIL_MODULES, JAIL_PACKAGES, MODULES, ProgramResult, refusals, what_would_help
 from reft_lab.programs.seccomp import require_a_jail
 from reft_lab.programs.settings import ProgramsConfig
+from reft_lab.text import did_you_mean
 
 if TYPE_CHECKING:
     from reft_lab.programs.jail import JailWorker
@@ -31,14 +30,14 @@ R = TypeVar("R")
 class ProgramRunner:
     """Runs programs that a model wrote, in worker processes that cannot reach the machine.
 
-    A program is a whole Python text that defines `solution`; the runner calls `solution()`. The same program gives
-    the same result in any order, batch and number of workers. Safe to call from several threads, one at a time runs.
+    A program is a whole Python text that defines `solution`; the runner calls `solution()`. The same program gives the
+    same result in any order, batch and number of workers. Safe to call from several threads, which take turns.
 
-    With `programs.fallback=jail`, a program that the first engine refuses or crashes on is run again by the second, and
-    that one's result counts: some of what the first engine lacks shows as an error of the program.
+    With `programs.fallback=jail`, a program that the first engine refuses or fails on is run again by the second, whose
+    result counts: what the first engine lacks may show up as an error of the program.
 
     Raises:
-        BadInput: the limits in `config` contradict each other, or there cannot be a fallback on this machine.
+        BadInput: the limits in `config` contradict each other, or this machine cannot run the fallback.
     """
 
     def __init__(self, config: ProgramsConfig):
@@ -60,7 +59,7 @@ class ProgramRunner:
         self._threads: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Start the worker processes; the first `run` does it, where nobody did.
+        """Start the worker processes; otherwise the first `run` does.
 
         Raises:
             RuntimeError: this process is a fork of one that runs programs.
@@ -87,7 +86,7 @@ class ProgramRunner:
 
             self._jails = [JailWorker(self._config) for _ in range(self._config.workers)]
         for jail in self._jails:
-            jail.start()  # they load their modules while the others start
+            jail.start()  # jails load their modules while the others start
         self._workers = [MontyWorker(self._config) for _ in range(self._config.workers)]
         for worker in self._workers:
             worker.start()
@@ -102,7 +101,7 @@ class ProgramRunner:
         self._workers, self._jails, self._threads = [], [], None
 
     def run(self, programs: Sequence[str]) -> list[ProgramResult]:
-        """Run `programs`; results come back in their order. Equal programs are run once."""
+        """Run `programs` and return their results in order. Equal programs are run once."""
         refuse_in_a_fork()
         programs = [self._with_imports(text) for text in programs]
         with self._lock:
@@ -116,17 +115,17 @@ class ProgramRunner:
 
     @property
     def refused(self) -> list[tuple[str, str, int]]:
-        """How many programs were refused so far: (engine, reason, count)."""
+        """How many programs have been refused so far: (engine, reason, count)."""
         with self._lock:
             return [(*key, count) for key, count in self._refused.items()]
 
     def go_on_from(self, refused: Iterable[tuple[str, str, int]]) -> None:
-        """Count on from what `refused` gave in an earlier session."""
+        """Go on counting from what `refused` was in an earlier session."""
         with self._lock:
             self._refused = Counter({(engine, reason): count for engine, reason, count in refused})
 
     def what_would_help(self) -> str | None:
-        """One sentence for a run's summary on the programs that were refused; None where none was."""
+        """A sentence on the refused programs for the summary of a run; None where there were none."""
         with self._lock:
             return what_would_help(self._refused)
 
@@ -149,7 +148,7 @@ class ProgramRunner:
         self.close()
 
     def _with_imports(self, program: str) -> str:
-        """`program` below the imports of `programs.imports` that it has a use for; others would only cost time."""
+        """`program` with those imports of `programs.imports` above it that it uses; others would only take time."""
         used = [name for name in self._config.imports if re.search(rf"\b{name}\b", program)]
         return "".join(f"import {name}\n" for name in used) + program
 
@@ -175,7 +174,7 @@ class ProgramRunner:
         return results
 
     def _spread(self, workers: Sequence[W], job: Callable[[W, T], R], items: Sequence[T]) -> Iterable[R]:
-        """job(worker, item) for each item, on whichever worker is free; answers in order."""
+        """The results of job(worker, item) in the order of items; each is done by the next free worker."""
         if self._threads is None or len(items) < 2:
             return [job(workers[0], item) for item in items]
         free: queue.SimpleQueue[W] = queue.SimpleQueue()
@@ -192,7 +191,7 @@ class ProgramRunner:
         return list(self._threads.map(on_a_free_worker, items))
 
     def _remember(self, results: dict[str, ProgramResult]) -> None:
-        """Keep what is certain to come out the same again: all but timeouts, which depend on the machine's load."""
+        """Remember results that would be the same again: all but timeouts, which depend on the load of the machine."""
         for text, result in results.items():
             if result.status != "timeout":
                 self._remembered[text] = result
@@ -204,8 +203,5 @@ class ProgramRunner:
 def _check_module(name: str) -> None:
     known = MODULES.union(JAIL_MODULES, JAIL_PACKAGES)
     if name not in known:
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        raise BadInput(
-            f"programs.imports names {name!r}, a module that no program can import"
-            + (f"; did you mean {near[0]}?" if near else "; docs/programs.md lists those there are.")
-        )
+        guess = did_you_mean(name, sorted(known)) or "; docs/programs.md lists those there are."
+        raise BadInput(f"programs.imports names {name!r}, a module that no program can import{guess}")

@@ -38,11 +38,11 @@ _MACHINES = {
     ),
 }
 
-_Check = tuple[int, int, int, bool]  # offset of a word, comparison, operand, the wanted outcome
+_Check = tuple[int, int, int, bool]  # offset of a word, comparison, operand, wanted result
 
 
 def require_a_jail() -> None:
-    """Raise BadInput where there cannot be a jail: not Linux, or a processor that is not in the table."""
+    """Raise BadInput where a jail is impossible: without Linux, or on a processor that is not in the table."""
     if not sys.platform.startswith("linux") or platform.machine() not in _MACHINES:
         raise BadInput(
             f"programs.fallback=jail needs Linux on {' or '.join(_MACHINES)}, and this is {sys.platform} on "
@@ -53,14 +53,14 @@ def require_a_jail() -> None:
 def filter_program(machine: str, pipe: int, most: int) -> bytes:
     """The filter, as an array of `struct sock_filter` in this machine's byte order.
 
-    Allowed: memory without a file behind it that is never executable, writes to one pipe, and the end of the process.
-    Files are not there for want of permission: the compiler looks for the text of a line that it complains about.
-    Whatever else is called, and whatever is called by another architecture's convention, kills the process (SIGSYS).
+    Allowed are memory that is neither backed by a file nor executable, writes to one pipe, and the end of the process.
+    Opening a file is refused as lacking permission, since the compiler tries to read the line that it complains about.
+    Any other call, and any call by the convention of another architecture, kills the process (SIGSYS).
 
     Args:
         machine: x86_64 or aarch64, as platform.machine() has it.
         pipe: the file descriptor that may be written to.
-        most: bytes that one write may have.
+        most: bytes of the longest write.
     """
     numbers = _MACHINES[machine]
     program = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, numbers.architecture), (_RETURN, 0, 0, _KILL_PROCESS)]
@@ -83,12 +83,12 @@ def filter_program(machine: str, pipe: int, most: int) -> bytes:
 
 
 def _word(argument: int) -> int:
-    """Offset of the low half of a system call's argument; the high half is 4 further on."""
+    """Offset of the low half of an argument of a system call; the high half is 4 bytes further on."""
     return _ARGUMENTS + 8 * argument
 
 
 def _allow_if(number: int, *checks: _Check) -> list[tuple[int, int, int, int]]:
-    """Allow the system call `number` where all checks come out as wanted, and kill where one does not."""
+    """Allow the system call `number` where all checks hold, and kill the process where one does not."""
     block = []
     for left, (offset, comparison, operand, wanted) in zip(range(len(checks) - 1, -1, -1), checks, strict=True):
         to_the_kill = 2 * left + 1

@@ -19,17 +19,21 @@ class ProgramsConfig:
     recursion: Annotated[int, doc("deepest recursion of a program", unit="frames", ge=50)] = 500
     call_timeout: Annotated[
         float,
-        doc("longest a program may hold its worker, killing the worker included; at least 1.5 timeout", unit="s", gt=0),
+        doc(
+            "longest that a program may hold its worker, including killing it; at least 1.5 timeout",
+            unit="s",
+            gt=0,
+        ),
     ] = 2.5
     imports: Annotated[
-        list[str], doc("modules that programs find imported, as if `import NAME` stood at their top")
+        list[str], doc("modules that are imported for programs, as if `import NAME` stood at their top")
     ] = field(default_factory=list)
     batch: Annotated[int, doc("programs sent to a worker at once", unit="programs", ge=1, le=1024)] = 32
     cache: Annotated[int, doc("programs whose results are remembered", unit="programs", ge=0)] = 10_000
     fallback: Annotated[
         Optional[str],
         doc(
-            "second engine for programs that the first refuses or crashes on (sympy, fractions, generators, "
+            "second engine for programs that the first refuses or fails on (sympy, fractions, generators, "
             "inheritance): CPython in a seccomp jail, Linux only, milliseconds a program; null: none"
         ),
         OneOf("jail"),

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-POINTS = 240  # a curve has no more than these: a chart is at most about 1,100 pixels wide
+from reft_lab.charts.chart import Curve
+from reft_lab.charts.curves import short
 
-Points = list[tuple[float, float]]
+POINTS = 240  # a curve has no more than these: a chart is at most about 1,100 pixels wide
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,20 @@ class Curves:
         every: the most steps that one point is the mean of; 1 where nothing was thinned.
     """
 
-    points: Mapping[str, Points]
+    points: Mapping[str, Curve]
     last_step: int
     seconds: Mapping[float, float]
     every: int
 
-    def __getitem__(self, metric: str) -> Points:
+    def __getitem__(self, metric: str) -> Curve:
         """The curve of a metric, empty where it was not recorded."""
         return self.points.get(metric, [])
 
-    def by_time(self, metric: str) -> Points:
+    def by_time(self, metric: str) -> Curve:
         """The curve of a metric over the seconds since the run began."""
         return [(self.seconds[step], value) for step, value in self[metric] if step in self.seconds]
 
-    def matching(self, prefix: str) -> dict[str, Points]:
+    def matching(self, prefix: str) -> dict[str, Curve]:
         """The curves of all metrics whose names begin so, by the rest of their names."""
         return {name.removeprefix(prefix): points for name, points in self.points.items() if name.startswith(prefix)}
 
@@ -67,15 +68,11 @@ def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
     return Curves({metric: thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every)
 
 
-def thinned(pairs: Iterable[tuple[float, float]], most: int = POINTS) -> Points:
+def thinned(pairs: Iterable[tuple[float, float]], most: int = POINTS) -> Curve:
     """At most `most` points: each is the mean of as many consecutive ones, and stands at the last of their steps."""
     pairs = list(pairs)
     size = -(-len(pairs) // most)
     if size <= 1:
-        return [(float(x), _short(y)) for x, y in pairs]
+        return [(float(x), short(y)) for x, y in pairs]
     groups = (pairs[start : start + size] for start in range(0, len(pairs), size))
-    return [(float(group[-1][0]), _short(sum(y for _, y in group) / len(group))) for group in groups]
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")
+    return [(float(group[-1][0]), short(sum(y for _, y in group) / len(group))) for group in groups]

@@ -6,25 +6,34 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from reft_lab.report.vega import vega_script
+from reft_lab import numbers
+from reft_lab.charts.chart import Chart
+from reft_lab.charts.palette import LOOK_ON_A_PAGE, css
 from reft_lab.run_dir import disk
 
 FOLDER = Path(__file__).parent / "templates"
-PAGE = "report.html"
+VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 
 
-def write_page(directory: Path, template: str, scripts: tuple[str, ...], data: Mapping[str, Any], **shown: Any) -> Path:
-    """Fill `template` and write it as report.html.
+def write_page(
+    file: Path, template: str, scripts: Sequence[str], data: Mapping[str, Any], *, allowed: str = "", **shown: Any
+) -> Path:
+    """Fill `template` and write it; returns `file`.
 
     Args:
-        directory: where it goes.
+        file: where it goes.
         template: a file of `templates/`.
-        scripts: files of `templates/` that run in the page, after Vega.
+        scripts: JavaScript, in the order in which it runs.
         data: what the scripts read, by the id of the JSON element that holds it.
+        allowed: what else scripts may do, in the words of a Content-Security-Policy.
         shown: what the template shows; everything in it is escaped.
 
     Raises:
@@ -40,16 +49,29 @@ def write_page(directory: Path, template: str, scripts: tuple[str, ...], data: M
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sources = [_safe_script(vega_script()), *((FOLDER / name).read_text(encoding="utf-8") for name in scripts)]
+    for write in (numbers.per_cent, numbers.points, numbers.interval, numbers.interval_in_points, numbers.p_value):
+        environment.filters[write.__name__] = write
+    # No script may end its own element early.
+    sources = [source.replace("</script", "<\\/script").replace("<!--", "<\\!--") for source in scripts]
     text = environment.get_template(template).render(
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
-        policy=_policy(sources),
+        style=Markup(css() + read("style.css")),
+        policy=_policy(sources, allowed),
         scripts=[Markup(source) for source in sources],
         data={name: Markup(as_json(content)) for name, content in data.items()},
         **shown,
     )
-    disk.replace(directory / PAGE, text)
-    return directory / PAGE
+    disk.replace(file, text)
+    return file
+
+
+def read(name: str) -> str:
+    """The text of a file of `templates/`."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def chart_data(charts: Iterable[Chart]) -> dict[str, Any]:
+    """What charts.js reads."""
+    return {"look": LOOK_ON_A_PAGE, "specs": {chart.key: chart.spec for chart in charts}}
 
 
 def as_json(content: Any) -> str:
@@ -60,16 +82,38 @@ def as_json(content: Any) -> str:
     return text
 
 
-def _policy(sources: list[str]) -> str:
+@cache
+def vega_script() -> str:
+    """The JavaScript that defines `vegaEmbed`: Vega, Vega-Lite and Vega-Embed, with nothing left to fetch (900 KB).
+
+    vl-convert needs some seconds to put it together, so it is kept in the user's cache folder ($XDG_CACHE_HOME or
+    ~/.cache, in `reft_lab/`), one file a version of vl-convert. Where that cannot be written, it is made each time.
+    """
+    place = _cache_folder() / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
+    with suppress(OSError, UnicodeDecodeError):
+        return place.read_text(encoding="utf-8")
+    import vl_convert
+
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        disk.replace(place, script)
+    return str(script)
+
+
+def _cache_folder() -> Path:
+    named = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(named) if named else Path.home() / ".cache") / "reft_lab"
+    except RuntimeError:  # a user without a home
+        return Path(os.devnull)
+
+
+def _policy(sources: Sequence[str], allowed: str) -> str:
     """The page's Content-Security-Policy: these scripts run and no others, and nothing is fetched from anywhere."""
     hashes = (base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources)
-    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {allowed}"
-
-
-def _safe_script(source: str) -> str:
-    """A script that does not end its own element early."""
-    return source.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    scripts = " ".join([f"'sha256-{each}'" for each in hashes] + allowed.split())
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {scripts}"
 
 
 def _finite(content: Any) -> Any:

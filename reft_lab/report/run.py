@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from reft_lab.analysis import load
-from reft_lab.analysis.reading import read_object
-from reft_lab.report.alarms import alarms_of
+from reft_lab.charts.chart import OUTCOMES
+from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
-from reft_lab.report.figures import unchecked
-from reft_lab.report.origin import origin
-from reft_lab.report.page import write_page
+from reft_lab.report.facts import config_sections, facts, passport_groups
+from reft_lab.report.page import chart_data, read, vega_script, write_page
+from reft_lab.report.results import alarms_of, change, result_rows, score_chart
 from reft_lab.report.run_charts import chart_sections
-from reft_lab.report.run_head import change, facts, result_rows, score_chart
-from reft_lab.report.settings import settings
 from reft_lab.report.tokens import token_view
-from reft_lab.run_dir.saved import PASSPORT
+from reft_lab.run_dir.files import PASSPORT, REPORT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.tracking.result_table import overlap
 
 
@@ -35,21 +34,17 @@ def run_report(directory: Path) -> Path:
     baseline = curves_of(others[0].history()) if others else None
     view = token_view(run.samples(), warmup_steps=(curves.first("rollout/reward") or 1) - 1)
     rows = result_rows(run, curves)
-    with unchecked():
-        sections = chart_sections(run, curves, baseline)
-        overview = score_chart(rows)
-    figures = [overview, *(figure for section in sections for figure in section.figures)]
-    passport = read_object(directory / PASSPORT, lambda text: None, needed=False) or {}
+    sections = chart_sections(run, curves, baseline)
+    overview = score_chart(rows)
+    charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
     return write_page(
-        directory,
+        directory / REPORT,
         "run.html",
-        ("charts.js", "tokens.js"),
-        {
-            "specs": {figure.key: figure.spec for figure in figures if figure},
-            "tokens": view.content,
-        },
+        [vega_script(), read("charts.js"), read("tokens.js")],
+        {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},
         title=str(run.config.get("name") or run.run),
         run=run,
+        method=method_of({**run.result, **run.config}).label,
         facts=facts(run),
         rows=rows,
         overview=overview,
@@ -61,6 +56,6 @@ def run_report(directory: Path) -> Path:
         sections=sections,
         thinned=max(curves.every, baseline.every if baseline else 1),
         view=view,
-        settings=settings(run, directory),
-        origin=origin(passport),
+        config=config_sections(run),
+        passport=passport_groups(read_object(directory / PASSPORT) or {}),
     )

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from reft_lab.analysis.dynamics import PHASES, TIMES
 from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
-from reft_lab.report.areas import area_chart
-from reft_lab.report.bars import bar_chart
-from reft_lab.report.curves import Curves, Points
-from reft_lab.report.figures import Axes, Figure, Line
-from reft_lab.report.lines import line_chart
+from reft_lab.charts.bars import bar_chart
+from reft_lab.charts.chart import OUTCOMES, Axes, Chart, Curve, Line
+from reft_lab.charts.curves import area_chart, line_chart
+from reft_lab.charts.palette import SHADES, shades, stage_colour
+from reft_lab.methods import method_of
+from reft_lab.methods.sft import SFT, WARMUP
+from reft_lab.metrics import SHARE, TENTH, find
+from reft_lab.report.curves import Curves
 
-POSITIONS = 6  # curves along the response
-STEP = "step"
-PHASES = {"rollout": "sampling", "judge": "judging", "score": "scoring", "update": "update"}
-STAGES = {"warmup": "warm-up", "reft": "ReFT", "sft": "SFT"}
 WITHIN = {
     "evaluation": "of these: evaluation",
     "checkpoints": "of these: checkpoints",
     "waiting_for_baseline": "waiting for the baseline",
+}
+# Metrics with a small chart of their own: what to watch for, and the alarm that has a limit for them.
+POLICY = {
+    "ppo/kl_ref": ("", "kl"),
+    "ppo/entropy_response": ("Near 0, it explores no more.", "entropy"),
+    "rollout/truncated_share": ("", ""),
+    "rollout/unique_answers": ("", ""),
+    "ppo/explained_variance": ("1 is perfect, 0 no better than a constant.", ""),
+    "ppo/clip_share": ("Above 20 to 30 %, the steps are too large.", ""),
+    "ppo/kl_old": ("To the policy that sampled.", ""),
+    "ppo/grad_norm": ("Before clipping.", ""),
 }
 
 
@@ -32,13 +44,13 @@ class Section:
     Attributes:
         key: anchor in the page.
         title: heading.
-        figures: the charts.
+        charts: what is in it.
         missing: what is said where there are none.
     """
 
     key: str
     title: str
-    figures: list[Figure]
+    charts: list[Chart]
     missing: str
 
 
@@ -50,201 +62,158 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
         curves: its curves.
         baseline: the curves of its SFT baseline; None where it has none.
     """
-    sft = run.config.get("method") == "sft"
-    ours = _Stages(curves, sft)
+    ours = _Course(run, curves)
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
-    no_reft = "There are no iterations of ReFT in this run." if not curves["rollout/reward"] else nothing
+    no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
-        Section("learning", "Learning curves", _kept(_learning(run, ours, baseline)), nothing),
-        Section("outcomes", "What became of the responses", _kept(_outcomes(run, ours)), nothing),
-        Section("policy", "The policy", _kept(_policy(run, ours)), no_reft),
-        Section("positions", "Along the response", _kept(_positions(ours)), no_reft),
-        Section("time", "Where the time went", _kept(_time(run, ours)), nothing),
+        Section(key, title, [chart for chart in charts if chart], missing)
+        for key, title, charts, missing in (
+            ("learning", "Learning curves", _learning(ours, baseline), nothing),
+            ("outcomes", "What became of the responses", _outcomes(ours), nothing),
+            ("policy", "The policy", _policy(ours), no_reft),
+            ("positions", "Along the response", _positions(ours), no_reft),
+            ("time", "Where the time went", _time(ours), nothing),
+        )
     ]
 
 
-class _Stages:
-    """The curves of a run with what its stages are: steps, seam, colours."""
+class _Course:
+    """The curves of a run, and what of them belongs to which stage."""
 
-    def __init__(self, curves: Curves, sft: bool):
-        self.curves = curves
-        self.supervised = "sft" if sft else "warmup"
+    def __init__(self, run: Found, curves: Curves):
+        self.run, self.curves = run, curves
+        self.stages = stages = method_of(run.config).stages
+        self.supervised, self.reinforced = stages[0], stages[-1]
+        self.colours = stage_colour(self.supervised.name), stage_colour(self.reinforced.name)
+        self.split = str(run.config.get("selection") or "dev")
         first = curves.first("rollout/reward")
         self.seam = math.inf if first is None else first - 1
-        self.has_both = first is not None and first > 1
+        self.span = None if first is None else (first, max(float(curves.last_step), first + 1))
+        stretch = (0.0, self.seam, float(curves.last_step)) if first is not None and first > 1 else None
+        parts = (self.supervised.label, self.reinforced.label)
+        # Both stages on one axis, the supervised one in a third of its width.
+        self.both: dict[str, Any] = {"stretch": stretch, "parts": parts, "span": None}
 
-    @property
-    def stretch(self) -> tuple[float, float, float] | None:
-        return (0.0, self.seam, float(self.curves.last_step)) if self.has_both else None
+    def before(self, name: str) -> Curve:
+        """A metric in the supervised stage."""
+        return [point for point in self.curves[name] if point[0] <= self.seam]
 
-    @property
-    def span(self) -> tuple[float, float] | None:
-        """The steps of ReFT."""
-        first = self.curves.first("rollout/reward")
-        return None if first is None else (first, max(float(self.curves.last_step), first + 1))
+    def after(self, name: str) -> Curve:
+        """A metric in the stage that samples."""
+        return [point for point in self.curves[name] if point[0] > self.seam]
 
-    def split(self, points: Points) -> tuple[Points, Points]:
-        """What belongs to supervised fine-tuning, and what to ReFT."""
-        return [p for p in points if p[0] <= self.seam], [p for p in points if p[0] > self.seam]
-
-    def reft(self, metric: str) -> Points:
-        return self.split(self.curves[metric])[1]
-
-
-def _kept(figures: Iterable[Figure | None]) -> list[Figure]:
-    return [figure for figure in figures if figure is not None]
+    def chart(self, name: str, lines: Sequence[Line], *, title: str = "", about: str = "", **more: Any) -> Chart | None:
+        """A chart that is called after a metric, over the steps of the stage that samples."""
+        found = find(name)
+        axes = Axes(found.unit, **{"span": self.span} | more)
+        return line_chart(name.replace("/", "-"), title or found.label, lines, axes, about=about)
 
 
-def _learning(run: Found, ours: _Stages, baseline: Curves | None) -> Iterable[Figure | None]:
-    split = str(run.config.get("selection") or "dev")
-    name = "SFT" if ours.supervised == "sft" else "warm-up"
-    before, after = ours.split(ours.curves["eval/accuracy"])
-    lines = [
-        Line("ReFT, sampled rollouts", ours.reft("rollout/accuracy"), "reft", "thin"),
-        Line(f"{name}, {split}", before, ours.supervised, "dots"),
-        # ReFT begins with the policy that the warm-up ended with.
-        Line(f"ReFT, {split}", [*before[-1:], *after] if after else [], "reft", "dots"),
-    ]
-    limits = []
-    if baseline and baseline["eval/accuracy"]:
-        best = max(value for _, value in baseline["eval/accuracy"])
-        limits = [(best, f"best of SFT on {split}")]
+def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
+    first, second = ours.supervised.label, ours.reinforced.label
+    colour, other = ours.colours
+    before, after = ours.before("eval/accuracy"), ours.after("eval/accuracy")
+    best = max((value for _, value in baseline["eval/accuracy"]), default=None) if baseline else None
     yield line_chart(
         "accuracy",
         "Accuracy",
-        lines,
-        Axes(STEP, "right answers", "%", ours.stretch, limits=limits),
-        about=f"Greedy on {split}, and of the responses that ReFT samples. "
-        + ("The warm-up takes a third of the axis, however many steps it had." if ours.stretch else ""),
+        [
+            Line(f"{second}, sampled rollouts", ours.after("rollout/accuracy"), other, "thin"),
+            Line(f"{first}, {ours.split}", before, colour, "dots"),
+            # It begins with the policy that the warm-up ended with.
+            Line(f"{second}, {ours.split}", [*before[-1:], *after] if after else [], other, "dots"),
+        ],
+        Axes(SHARE, limits=[] if best is None else [(best, f"best of {SFT.label} on {ours.split}")], **ours.both),
+        about=f"Greedy on {ours.split}, and of the responses that {second} samples. "
+        + (f"The {first} takes a third of the axis, however many steps it had." if ours.both["stretch"] else ""),
         wide=True,
     )
     timed = ours.curves.by_time("eval/accuracy")
     seam = min((x for x, _ in ours.curves.by_time("rollout/reward")), default=math.inf)
-    later = [p for p in timed if p[0] >= seam]
+    before, after = [p for p in timed if p[0] < seam], [p for p in timed if p[0] >= seam]
     yield line_chart(
         "accuracy-time",
-        f"Accuracy on {split} by time",
+        f"Accuracy on {ours.split} by time",
         [
-            Line(name, [p for p in timed if p[0] < seam], ours.supervised, "dots"),
-            Line("SFT baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
-            Line("ReFT", [*[p for p in timed if p[0] < seam][-1:], *later] if later else [], "reft", "dots"),
+            Line(first, before, colour, "dots"),
+            Line(f"{SFT.label} baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
+            Line(second, [*before[-1:], *after] if after else [], other, "dots"),
         ],
-        Axes("seconds since the run began", "right answers", "%"),
+        Axes(SHARE, "seconds since the run began"),
         about="The baseline trains beside the run, in a process of its own." if baseline else "",
     )
-    yield line_chart(
-        "loss",
-        "Supervised loss",
-        [
-            Line(name, ours.curves[f"{ours.supervised}/loss"], ours.supervised),
-            Line("SFT baseline", baseline["sft/loss"] if baseline else [], "sft"),
-        ],
-        Axes("optimiser step", "nats a token"),
-        about="Cross-entropy of the gold reasoning.",
-    )
-    yield line_chart(
-        "reward",
-        "Reward",
-        [
-            Line("reward", ours.reft("rollout/reward"), "reft"),
-            Line("expected by the value model", ours.reft("rollout/value"), "muted", "dashed"),
-        ],
-        Axes(STEP, "mean of a response", span=ours.span),
-        about="Of the sampled responses, without the KL penalty.",
-    )
+    loss = f"{ours.supervised.name}/loss"
+    lines = [
+        Line(first, ours.curves[loss], colour),
+        Line(f"{SFT.label} baseline", baseline["sft/loss"] if baseline else [], "sft"),
+    ]
+    yield ours.chart(loss, lines, about="Cross-entropy of the gold reasoning.", x="optimiser step", span=None)
+    lines = [
+        Line("reward", ours.after("rollout/reward"), other),
+        Line("expected by the value model", ours.after("rollout/value"), "muted", "dashed"),
+    ]
+    yield ours.chart("rollout/reward", lines, about="Of the sampled responses, without the KL penalty.")
     yield line_chart(
         "losses",
-        "Losses of ReFT",
+        f"Losses of {second}",
         [
-            Line("value loss", ours.reft("ppo/value_loss"), "reft"),
-            Line("policy loss", ours.reft("ppo/policy_loss"), "muted", "dashed"),
+            Line("value loss", ours.after("ppo/value_loss"), other),
+            Line("policy loss", ours.after("ppo/policy_loss"), "muted", "dashed"),
         ],
-        Axes(STEP, "loss", span=ours.span),
+        Axes("loss", span=ours.span),
         about="The policy loss says little by itself; a value loss that rises does.",
     )
 
 
-def _outcomes(run: Found, ours: _Stages) -> Iterable[Figure | None]:
-    split = str(run.config.get("selection") or "dev")
-    shown = {kind: kind.replace("_", " ") for kind in KINDS}
-    for key, prefix, title, stretch in (
-        ("outcomes-rollout", "rollout/outcome/", "Sampled responses of ReFT", None),
-        ("outcomes-eval", "eval/outcome/", f"Greedy responses on {split}", ours.stretch),
+def _outcomes(ours: _Course) -> Iterable[Chart | None]:
+    for key, prefix, title, axes in (
+        ("rollout", "rollout/outcome/", f"Sampled responses of {ours.reinforced.label}", Axes(SHARE, span=ours.span)),
+        ("eval", "eval/outcome/", f"Greedy responses on {ours.split}", Axes(SHARE, **ours.both)),
     ):
         found = ours.curves.matching(prefix)
-        shares = [Line(shown[kind], found[kind], kind) for kind in KINDS if kind in found]
-        span = ours.span if stretch is None and prefix.startswith("rollout") else None
-        yield area_chart(
-            key, title, shares, Axes(STEP, "share", "%", stretch, span), shares=True, wide=key == "outcomes-rollout"
-        )
-    outcomes = run.result.get("outcomes")
+        shares = [Line(OUTCOMES[kind], found[kind], kind) for kind in KINDS if kind in found]
+        yield area_chart(f"outcomes-{key}", title, shares, axes, shares=True, wide=key == "rollout")
+    outcomes = ours.run.result.get("outcomes")
     if isinstance(outcomes, dict):
-        bars = [(shown[kind], float(outcomes[kind]), kind) for kind in KINDS if outcomes.get(kind)]
-        yield bar_chart("outcomes-test", "Test problems, chosen checkpoint", bars, unit="problems", form=",d")
+        bars = [(OUTCOMES[kind], float(outcomes[kind]), kind) for kind in KINDS if outcomes.get(kind)]
+        yield bar_chart("outcomes-test", "Test problems, chosen checkpoint", bars, unit="problems")
 
 
-def _policy(run: Found, ours: _Stages) -> Iterable[Figure | None]:
-    def one(
-        metric: str, title: str, y: str, about: str, fmt: str = "", limit: tuple[str, str] | None = None
-    ) -> Figure | None:
-        points = ours.reft(metric)
-        value = run.config.get(limit[0]) if limit else None
+def _policy(ours: _Course) -> Iterable[Chart | None]:
+    colour, other = ours.colours
+    for name, (about, alarm) in POLICY.items():
+        limit = ours.run.config.get(f"alarms.{alarm}")
+        points = ours.after(name)
         # A limit far away would flatten the curve.
-        near = isinstance(value, (int, float)) and points and value <= 3 * max(abs(y) for _, y in points)
-        limits = [(float(value), limit[1])] if near and limit and value is not None else []
-        axes = Axes(STEP, y, fmt, span=ours.span, limits=limits)
-        return line_chart(metric.replace("/", "-"), title, [Line(title, points, "reft")], axes, about=about)
-
-    yield one("ppo/kl_ref", "KL to the policy after warm-up", "nats a response", "", limit=("alarms.kl", "alarm"))
-    yield line_chart(
-        "length",
-        "Length of a response",
-        [
-            Line("sampled", ours.reft("rollout/length"), "reft", "thin"),
-            Line("greedy, warm-up", ours.split(ours.curves["eval/length"])[0], ours.supervised, "dots"),
-            Line("greedy, ReFT", ours.reft("eval/length"), "reft", "dots"),
-        ],
-        Axes(STEP, "tokens", stretch=ours.stretch),
-    )
-    yield one(
-        "ppo/entropy_response",
-        "Entropy",
-        "nats a response",
-        "Near 0, it explores no more.",
-        limit=("alarms.entropy", "alarm"),
-    )
-    yield one("rollout/truncated_share", "Cut at the length cap", "share", "", "%")
-    yield one("rollout/unique_answers", "Different answers in a batch", "share", "", "%")
-    yield one(
-        "ppo/explained_variance",
-        "Explained variance of the value model",
-        "1 is perfect",
-        "0: no better than a constant.",
-    )
-    yield one("ppo/clip_share", "Tokens beyond the clip", "share", "Above 20 to 30 %, the steps are too large.", "%")
-    yield one("ppo/kl_old", "KL of an update", "nats a token", "To the policy that sampled.")
-    yield one("ppo/grad_norm", "Norm of the gradient", "before clipping", "")
-
-
-def _positions(ours: _Stages) -> Iterable[Figure | None]:
-    for key, title, y, about in (
-        ("kl", "KL by position", "nats a token", "To the policy after warm-up."),
-        ("value", "Value by position", "expected reward", "What the value model expects, token by token."),
-    ):
-        tenths = ours.curves.matching(f"position/{key}/")
-        steps = sorted({step for points in tenths.values() for step, _ in points})
-        chosen = spread(steps, POSITIONS)
-        lines = []
-        for rank, step in enumerate(chosen):
-            along = [
-                (10 * int(tenth) - 5, dict(points)[step])
-                for tenth, points in sorted(tenths.items())
-                if tenth.isdecimal() and step in dict(points)
+        near = isinstance(limit, (int, float)) and points and limit <= 3 * max(abs(y) for _, y in points)
+        limits = [(float(limit), "alarm")] if near and limit is not None else []
+        yield ours.chart(name, [Line(find(name).label, points, other)], about=about, limits=limits)
+        if name == "ppo/kl_ref":
+            lines = [
+                Line("sampled", ours.after("rollout/length"), other, "thin"),
+                Line(f"greedy, {ours.supervised.label}", ours.before("eval/length"), colour, "dots"),
+                Line(f"greedy, {ours.reinforced.label}", ours.after("eval/length"), other, "dots"),
             ]
-            shade = 1 + round(rank * (POSITIONS - 1) / max(1, len(chosen) - 1))
-            lines.append(Line(f"step {step:,.0f}", [(float(x), value) for x, value in along], f"seq-{shade}"))
-        axes = Axes("position in the response, %", y, span=(0, 100))
-        yield line_chart(f"position-{key}", title, lines, axes, about=f"{about} Means over tenths of all responses.")
+            yield ours.chart("rollout/length", lines, title="Length of a response", **ours.both)
+
+
+def _positions(ours: _Course) -> Iterable[Chart | None]:
+    for name, about in (
+        ("position/kl", f"To the policy after {WARMUP.label}."),
+        ("position/value", "What the value model expects, token by token."),
+    ):
+        tenths = {
+            10 * int(tenth) - 5: dict(points)
+            for tenth, points in sorted(ours.curves.matching(f"{name}/").items())
+            if tenth.isdecimal()
+        }
+        chosen = spread(sorted({step for points in tenths.values() for step in points}), SHADES)
+        lines = [
+            Line(f"step {step:,.0f}", [(float(x), at[step]) for x, at in tenths.items() if step in at], shade)
+            for step, shade in zip(chosen, shades(len(chosen)), strict=True)
+        ]
+        about = f"{about} Means over tenths of all responses."
+        yield ours.chart(f"{name}/{TENTH}", lines, about=about, x="position in the response, %", span=(0, 100))
 
 
 def spread(items: list[float], most: int) -> list[float]:
@@ -254,25 +223,23 @@ def spread(items: list[float], most: int) -> list[float]:
     return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
 
 
-def _time(run: Found, ours: _Stages) -> Iterable[Figure | None]:
-    seconds = run.result.get("seconds")
+def _time(ours: _Course) -> Iterable[Chart | None]:
+    seconds = ours.run.result.get("seconds")
     if isinstance(seconds, dict):
         numbers = {key: float(value) for key, value in seconds.items() if isinstance(value, (int, float))}
-        stage_colours = {"warmup": "warmup", "reft": "reft", "sft": "sft"}
-        bars = [(STAGES[key], numbers[key], stage_colours[key]) for key in STAGES if key in numbers]
+        stages = [stage for stage in ours.stages if stage.name in numbers]
+        bars = [(stage.label, numbers[stage.name], stage_colour(stage.name)) for stage in stages]
         known = sum(value for _, value, _ in bars) + numbers.get("waiting_for_baseline", 0)
         if "total" in numbers and bars:
             bars.append(("everything else", max(0.0, numbers["total"] - known), "other"))
         bars += [(label, numbers[key], "other") for key, label in WITHIN.items() if key in numbers]
         yield bar_chart("stages", "Stages", bars, unit="seconds", about="Everything else: loading, and the test split.")
+    colours = {name: f"part-{number}" for number, name in enumerate(PHASES, start=1)}
     yield area_chart(
         "iterations",
-        "An iteration of ReFT",
-        [
-            Line(label, ours.reft(f"time/{phase}_seconds"), f"phase-{number}")
-            for number, (phase, label) in enumerate(PHASES.items(), start=1)
-        ],
-        Axes(STEP, "seconds", span=ours.span),
+        f"An iteration of {ours.reinforced.label}",
+        [Line(TIMES[name], ours.after(name), colour) for name, colour in colours.items()],
+        Axes("seconds", span=ours.span),
         shares=False,
         about="Without evaluation and checkpoints.",
     )
@@ -280,8 +247,8 @@ def _time(run: Found, ours: _Stages) -> Iterable[Figure | None]:
         "speed",
         "Speed",
         [
-            Line("sampling", ours.reft("time/rollout_tokens_per_second"), "phase-1"),
-            Line("update", ours.reft("time/update_tokens_per_second"), "phase-4"),
+            Line(TIMES[name], ours.after(name.replace("_seconds", "_tokens_per_second")), colours[name])
+            for name in (PHASES[0], PHASES[-1])
         ],
-        Axes(STEP, "response tokens a second", "~s", span=ours.span),
+        Axes("response tokens a second", span=ours.span),
     )

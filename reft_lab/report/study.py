@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from reft_lab.analysis import load
 from reft_lab.analysis.problems import Answered, answered
-from reft_lab.analysis.reading import read_object
 from reft_lab.analysis.runs import Runs
-from reft_lab.report.comparison import Compared, compare
-from reft_lab.report.figures import unchecked
-from reft_lab.report.groups import Group, base_of, groups_of
-from reft_lab.report.page import PAGE, write_page
-from reft_lab.report.settings import defaults
-from reft_lab.report.study_charts import BARS, CURVES, colour_of, curve_charts, result_charts
-from reft_lab.report.words import duration
+from reft_lab.charts.palette import SETTINGS, setting_colours
+from reft_lab.numbers import duration, interval_in_points, per_cent, points
+from reft_lab.report.comparison import Compared, Group, base_of, compare, groups_of
+from reft_lab.report.facts import default_options
+from reft_lab.report.page import chart_data, read, vega_script, write_page
+from reft_lab.report.study_charts import BARS, curve_charts, result_charts
+from reft_lab.run_dir.files import REPORT
+from reft_lab.run_dir.reading import read_object
 
 ROWS, RUNS = 100, 400  # settings and runs that are listed
 FILES = (
@@ -43,19 +43,19 @@ def study_report(folder: Path) -> Path:
     if table.empty:
         table = runs.table
     groups = groups_of(table)
-    base, why = base_of(groups, defaults())
+    base, why = base_of(groups, default_options())
     compared = compare(groups, base, lambda run: _right(runs, run))
     listed = _best_first(compared, base)[:ROWS] if len(compared) > ROWS else compared
     drawn = _drawn(compared, base)
-    colours = colour_of(drawn) | {g.number: "other" for g in groups if g not in drawn}
-    with unchecked():
-        results = [figure for figure in result_charts(listed, colours) if figure]
-        curves = [figure for figure in curve_charts(runs, table, drawn, colours) if figure]
+    own = zip(drawn, setting_colours([group.value for group in drawn]), strict=True)
+    colours = dict.fromkeys(range(len(groups)), "other") | {group.number: colour for group, colour in own}
+    results = [chart for chart in result_charts(listed, colours) if chart]
+    curves = [chart for chart in curve_charts(runs, table, drawn, colours) if chart]
     return write_page(
-        folder,
+        folder / REPORT,
         "study.html",
-        ("charts.js",),
-        {"specs": {figure.key: figure.spec for figure in (*results, *curves)}},
+        [vega_script(), read("charts.js")],
+        chart_data([*results, *curves]),
         title=folder.absolute().name,
         states={str(state): int(count) for state, count in table["state"].value_counts().items()},
         facts=_facts(table, groups),
@@ -71,7 +71,7 @@ def study_report(folder: Path) -> Path:
         results=results,
         bars=BARS if len(listed) > BARS else 0,
         curves=curves,
-        curve_limit=CURVES if len(groups) > CURVES else 0,
+        curve_limit=SETTINGS if len(groups) > SETTINGS else 0,
         confirmed=_confirmed(folder),
         runs=[_run(folder, row) for row in runs.table.head(RUNS).to_dict("records")],
         runs_left_out=max(0, len(runs.table) - RUNS),
@@ -79,46 +79,20 @@ def study_report(folder: Path) -> Path:
     )
 
 
-@dataclass(frozen=True)
-class RunLine:
-    """A run in the list of runs.
-
-    Attributes:
-        name, link: what it is called, and where its page is, or its folder where it has none.
-        state, reason: how it stands.
-        seed, dev, test, took: in words; empty where there is none.
-    """
-
-    name: str
-    link: str
-    state: str
-    reason: str
-    seed: str
-    dev: str
-    test: str
-    took: str
-
-
-def _run(folder: Path, row: Mapping[str, Any]) -> RunLine:
-    from urllib.parse import quote
-
+def _run(folder: Path, row: Mapping[str, Any]) -> dict[str, str]:
+    """A run in the list of runs: its name, where its page is (or its folder where it has none), and how it stands."""
     directory = Path(row["directory"]) if isinstance(row["directory"], str) else folder
     inside = directory.absolute().relative_to(folder.absolute()).as_posix()
-    page = f"{inside}/{PAGE}" if (directory / PAGE).is_file() else f"{inside}/"
-    return RunLine(
-        name=str(row["run"]),
-        link=quote(page),
-        state=str(row["state"]),
-        reason=row["reason"] if isinstance(row["reason"], str) else "",
-        seed="" if row["seed"] is None or row["seed"] != row["seed"] else str(row["seed"]),
-        dev=_per_cent(row["final_dev_accuracy"]),
-        test=_per_cent(row["final_test_accuracy"]),
-        took="" if math.isnan(row["seconds"]) else duration(row["seconds"]),
-    )
-
-
-def _per_cent(value: float) -> str:
-    return "" if math.isnan(value) else f"{100 * value:.1f}"
+    return {
+        "name": str(row["run"]),
+        "link": quote(f"{inside}/{REPORT}" if (directory / REPORT).is_file() else f"{inside}/"),
+        "state": str(row["state"]),
+        "reason": row["reason"] if isinstance(row["reason"], str) else "",
+        "seed": "" if row["seed"] is None or row["seed"] != row["seed"] else str(row["seed"]),
+        "dev": per_cent(row["final_dev_accuracy"]),
+        "test": per_cent(row["final_test_accuracy"]),
+        "took": "" if math.isnan(row["seconds"]) else duration(row["seconds"]),
+    }
 
 
 def _right(runs: Runs, run: str) -> Answered:
@@ -143,7 +117,7 @@ def _best_first(compared: Sequence[Compared], base: Group) -> list[Compared]:
 
 def _drawn(compared: Sequence[Compared], base: Group) -> list[Group]:
     """The settings that get curves: the base and the best ones, in their own order."""
-    chosen = [row.group for row in _best_first(compared, base)[:CURVES]]
+    chosen = [row.group for row in _best_first(compared, base)[:SETTINGS]]
     return sorted(chosen, key=lambda group: group.number)
 
 
@@ -161,19 +135,22 @@ def _facts(table: Any, groups: Sequence[Group]) -> list[tuple[str, str]]:
 
 
 def _confirmed(folder: Path) -> dict[str, Any] | None:
-    """What confirm.json says, in per cent; None where it is not there or not as it should be."""
-    found = read_object(folder / "confirm.json", lambda text: None, needed=False)
+    """What confirm.json says; None where it is not there or not as it should be."""
+    found = read_object(folder / "confirm.json")
     try:
         if not found:
             return None
-        sides = {str(name): (values, sum(values) / len(values)) for name, values in found["test_accuracy"].items()}
         interval = found["difference"]["ci95"]
         return {
             "trial": found["trial"],
             "seeds": found["seeds"],
-            "sides": [(name, [100 * value for value in values], 100 * mean) for name, (values, mean) in sides.items()],
-            "mean": 100 * found["difference"]["mean"],
-            "interval": None if interval is None else [100 * end for end in interval],
+            "sides": [
+                (str(name), [per_cent(value) for value in values], per_cent(sum(values) / len(values)))
+                for name, values in found["test_accuracy"].items()
+            ],
+            "mean": points(found["difference"]["mean"]),
+            "interval": interval and interval_in_points(*interval),
+            "counts": interval and not interval[0] <= 0 <= interval[1],
         }
     except (KeyError, TypeError, ZeroDivisionError, AttributeError):
         return None

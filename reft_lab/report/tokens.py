@@ -65,8 +65,10 @@ def token_view(samples: Iterable[Mapping[str, Any]], warmup_steps: float = 0) ->
     if any(response["cut"] for responses in kept.values() for response in responses):
         said.append(f"Responses are shown up to {LONGEST:,} tokens.")
     shown = [response for responses in kept.values() for response in responses]
+    has_values = any(value is not None for response in shown for value in response["value"])
+    measures = [measure for measure in MEASURES if measure != "value" or has_values]
     content = {
-        "scales": {measure: _scale(measure, shown) for measure in MEASURES},
+        "scales": {measure: _scale(measure, shown) for measure in measures},
         "steps": [{"step": step, "iteration": step - int(warmup_steps), "responses": kept[step]} for step in chosen],
     }
     return TokenView(content, said)
@@ -77,6 +79,8 @@ def _response(record: Mapping[str, Any]) -> dict[str, Any] | None:
     tokens = record.get("tokens")
     if not isinstance(tokens, Mapping):
         return None
+    if "value" not in tokens and isinstance(tokens.get("text"), list):  # without a critic there are none
+        tokens = {**tokens, "value": [None] * len(tokens["text"])}
     lists = [tokens.get(name) for name in ("text", *MEASURES)]
     if not all(isinstance(each, list) for each in lists) or len({len(each) for each in lists if each is not None}) != 1:
         return None

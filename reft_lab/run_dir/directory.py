@@ -12,18 +12,31 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.lines import LineFile, line
+from reft_lab.run_dir.files import (
+    CHECKPOINTS,
+    CONFIG,
+    LOG,
+    METRICS,
+    PASSPORT,
+    PREDICTIONS,
+    REPORT,
+    RESERVE,
+    RESULT,
+    SAMPLES,
+)
+from reft_lab.run_dir.json_lines import LineFile, line
 from reft_lab.run_dir.lock import RunLock
-from reft_lab.run_dir.saved import CONFIG, PASSPORT, RESULT
+from reft_lab.run_dir.log import Log
+from reft_lab.run_dir.reading import read_lines, read_object
 
-OF_THE_END = (RESULT, "predictions.jsonl", "report.html")
+OF_THE_END = (RESULT, PREDICTIONS, REPORT)
 
 
 class RunDirectory:
     """Writes the files of one run, and keeps other processes out of its directory until `close`.
 
     Lines are on their way to the disk when a method returns, whole files are renamed into place. Where the disk
-    refuses, methods raise RunFailed with one sentence.
+    refuses, methods raise RunFailed with one sentence. `log` is for what the run says.
     """
 
     def __init__(self, path: Path, *, resume: bool = False):
@@ -34,6 +47,7 @@ class RunDirectory:
                 holds none.
         """
         self.path = path
+        self.log = Log(path / LOG)
         _check(path, resume)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -41,10 +55,10 @@ class RunDirectory:
             try:
                 _check(path, resume)  # another run may have come and gone since
                 self._reserve = disk.Reserve(path)
-                self._metrics = LineFile(path / "metrics.jsonl")
-                self._samples = LineFile(path / "samples.jsonl")
+                self._metrics = LineFile(path / METRICS)
+                self._samples = LineFile(path / SAMPLES)
             except BaseException:
-                (path / disk.RESERVE).unlink(missing_ok=True)
+                (path / RESERVE).unlink(missing_ok=True)
                 self._lock.release()
                 raise
         except OSError as error:
@@ -54,7 +68,7 @@ class RunDirectory:
     @property
     def checkpoints(self) -> Path:
         """Where checkpoints go."""
-        return self.path / "checkpoints"
+        return self.path / CHECKPOINTS
 
     def writing(self, name: str) -> AbstractContextManager[None]:
         """For what is written to `name` in the directory by others: inside, a refusal of the disk raises RunFailed."""
@@ -72,11 +86,7 @@ class RunDirectory:
 
     def passport(self) -> dict[str, Any]:
         """What passport.json says; nothing where there is none, or a damaged one."""
-        try:
-            read: dict[str, Any] = json.loads((self.path / PASSPORT).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return {}
-        return read
+        return read_object(self.path / PASSPORT) or {}
 
     def add_resumption(self, entry: Mapping[str, Any]) -> None:
         """One more entry of passport.json's `resumed`."""
@@ -85,21 +95,21 @@ class RunDirectory:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """One line of metrics.jsonl."""
-        with self.writing("metrics.jsonl"):
+        with self.writing(METRICS):
             self._metrics.append([record])
 
     def append_samples(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Lines of samples.jsonl."""
-        with self.writing("samples.jsonl"):
+        with self.writing(SAMPLES):
             self._samples.append(records)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The lines of metrics.jsonl so far."""
-        return self._metrics.records()
+        return read_lines(self._metrics.path)
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """The lines of samples.jsonl so far."""
-        return self._samples.records()
+        return read_lines(self._samples.path)
 
     def sync(self) -> None:
         """Have all lines on the disk itself; before a checkpoint that counts on them."""
@@ -128,7 +138,7 @@ class RunDirectory:
 
     def write_predictions(self, records: Iterable[Mapping[str, Any]]) -> None:
         """predictions.jsonl: the final test set, one line a problem."""
-        self._replace("predictions.jsonl", "".join(line(record) for record in records))
+        self._replace(PREDICTIONS, "".join(line(record) for record in records))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """result.json, the last file of a run; there is space for it even on a full disk."""
@@ -154,4 +164,4 @@ def _check(path: Path, resume: bool) -> None:
             f"{path} already holds a run; leave out hydra.run.dir to get a new directory, or name another one."
         )
     if resume and not holds_run:
-        raise BadInput(f"{path} holds no run to go on with (it has no config.yaml); name the directory of a run.")
+        raise BadInput(f"{path} holds no run to go on with (it has no {CONFIG}); name the directory of a run.")

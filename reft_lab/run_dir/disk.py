@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from reft_lab.errors import RunFailed
+from reft_lab.run_dir.files import RESERVE
 from reft_lab.sealed import sync_folder
 
 ADVICE = {
@@ -19,17 +21,12 @@ ADVICE = {
     errno.EROFS: "make its file system writable again",
     errno.EIO: "see to its disk",
 }
-RESERVE = ".reserve"
 RESERVED_BYTES = 64 * 1024
 
 
 @contextmanager
 def explained(path: Path, run: Path) -> Iterator[None]:
-    """Inside, an error of the file system becomes one sentence.
-
-    Args:
-        path: what is being written, for the sentence.
-        run: the run directory.
+    """Inside, an error of the file system becomes one sentence on `path`, which the run in the directory `run` writes.
 
     Raises:
         RunFailed: `path` could not be written.
@@ -37,7 +34,11 @@ def explained(path: Path, run: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        number = _number(error)
+        if isinstance(error, OSError):
+            number = error.errno
+        else:  # safetensors writes the number into its message
+            found = re.search(r"\(os error (\d+)\)", str(error))
+            number = int(found[1]) if found else None
         if number is None:
             raise
         advice = ADVICE.get(number, "make it writable")
@@ -65,6 +66,23 @@ class Reserve:
             self._file.unlink()
 
 
+def write_whole(file: FileIO, data: bytes) -> None:
+    """Write to a file that is open for appending without a buffer: all of `data`, or nothing.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    left = memoryview(data)
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        with suppress(OSError):
+            file.truncate(size)
+        raise
+
+
 def replace(path: Path, text: str) -> None:
     """Write a whole file, so that `path` holds either what it held or all of `text`, also after a power cut.
 
@@ -83,11 +101,3 @@ def replace(path: Path, text: str) -> None:
             part.unlink()
         raise
     sync_folder(path.parent)
-
-
-def _number(error: Exception) -> int | None:
-    """The errno of an error of the file system; safetensors writes it into its message."""
-    if isinstance(error, OSError):
-        return error.errno
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from reft_lab.errors import BadInput
-from reft_lab.run_dir.saved import LOCK
+from reft_lab.run_dir.files import LOCK
 
 PATIENCE = 0.5  # seconds; enough for a holder that is just letting go
 

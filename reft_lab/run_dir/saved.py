@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,20 +15,13 @@ from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import PATHS
-
-CONFIG, RESULT, PASSPORT, LOCK = "config.yaml", "result.json", "passport.json", ".lock"
-BASELINE = "baseline_sft"
-FINISHED = re.compile(r'\s*\{\s*"status":\s*"finished"')
+from reft_lab.run_dir.files import BASELINE, CHECKPOINTS, CONFIG, HYDRA, PASSPORT, RESULT
+from reft_lab.run_dir.reading import is_finished, read_object, read_yaml
 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run directory.
-
-    Attributes:
-        directory: where it is.
-        experiment: its config, paths in it as seen from anywhere.
-    """
+    """A run directory, and its config with paths as seen from anywhere."""
 
     directory: Path
     experiment: DictConfig
@@ -43,19 +34,18 @@ class SavedRun:
     @property
     def warmup_is_over(self) -> bool:
         """Whether the policy after warm-up is there."""
-        return (self.directory / "checkpoints" / "warmup").is_dir()
+        return (self.directory / CHECKPOINTS / "warmup").is_dir()
 
     @cached_property
     def result(self) -> dict[str, Any]:
         """Its result.json; empty where there is none that can be read."""
-        return _read_json(self.directory / RESULT)
+        return read_object(self.directory / RESULT) or {}
 
     @cached_property
     def hydra(self) -> dict[str, Any]:
         """Hydra's settings of the run; empty where they are gone."""
         try:
-            stored = yaml.load((self.directory / ".hydra" / "hydra.yaml").read_bytes(), _Loader)
-            return dict(stored["hydra"])
+            return dict(read_yaml(self.directory / HYDRA / "hydra.yaml")["hydra"])
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
             return {}
 
@@ -68,7 +58,7 @@ def read(directory: Path) -> SavedRun:
     """
     _check_place(directory)
     try:
-        experiment = OmegaConf.merge(OmegaConf.structured(Config), stored_config(directory))
+        experiment = OmegaConf.merge(OmegaConf.structured(Config), read_yaml(directory / CONFIG))
     except OSError as error:
         raise BadInput(f"{directory / CONFIG} cannot be read ({error.strerror}).") from error
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
@@ -82,22 +72,9 @@ def read(directory: Path) -> SavedRun:
     return SavedRun(directory, experiment)
 
 
-def stored_config(directory: Path) -> dict[str, Any]:
-    """The content of config.yaml as it stands.
-
-    Raises:
-        OSError: it cannot be read.
-        YAMLError, ValueError: it is no YAML, or no mapping.
-    """
-    stored = yaml.load((directory / CONFIG).read_bytes(), _Loader)
-    if not isinstance(stored, dict):
-        raise ValueError("it holds no options")
-    return stored
-
-
 def started_from(directory: Path) -> Path | None:
     """The folder in which the run in `directory` was started; None where its passport does not tell."""
-    folder = _read_json(directory / PASSPORT).get("folder")
+    folder = (read_object(directory / PASSPORT) or {}).get("folder")
     return Path(folder) if isinstance(folder, str) else None
 
 
@@ -110,18 +87,6 @@ def fix_paths(experiment: DictConfig, folder: Path) -> None:
         # What is not there may be a model on the hub, or data that was moved along with the user.
         if (folder / text).exists() or (key != "model.path" and not Path(text).exists()):
             OmegaConf.update(experiment, key, str((folder / text).absolute()))
-
-
-def is_finished(directory: Path) -> bool:
-    """Whether result.json says so, which its first line does."""
-    try:
-        with (directory / RESULT).open(encoding="utf-8") as file:
-            return FINISHED.match(file.read(200)) is not None
-    except (OSError, ValueError):
-        return False
-
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _check_place(directory: Path) -> None:
@@ -140,19 +105,11 @@ def _check_place(directory: Path) -> None:
     newest = next((file.parent for file in newest_first if _is_run(file.parent)), None)
     if newest is not None:
         raise BadInput(f"{directory} holds run directories and is none; name one of them, such as resume={newest}.")
-    if (directory / ".hydra").is_dir():
+    if (directory / HYDRA).is_dir():
         raise BadInput(f"the run in {directory} was stopped before it began; start it again without resume=.")
     raise BadInput(f"{directory} is not a run directory.")
 
 
 def _is_run(folder: Path) -> bool:
     """Whether a folder is a run directory; other software has a config.yaml too, and so has `.hydra/`."""
-    return (folder / CONFIG).is_file() and ((folder / PASSPORT).is_file() or (folder / ".hydra").is_dir())
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return stored if isinstance(stored, dict) else {}
+    return (folder / CONFIG).is_file() and ((folder / PASSPORT).is_file() or (folder / HYDRA).is_dir())

@@ -1,40 +1,50 @@
-"""The SFT baseline, trained beside a ReFT run in a process of its own."""
+"""The baseline of a run, trained beside it in a process of its own."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
 import threading
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
-from reft_lab.run_dir.saved import BASELINE, CONFIG, RESULT, is_finished
+from reft_lab.errors import BadInput, Interrupted, RunFailed
+from reft_lab.methods import METHODS
+from reft_lab.run_dir.files import BASELINE, CONFIG, RESULT
+from reft_lab.run_dir.reading import is_finished, read_object
 from reft_lab.signals import children_are_spared
 
+Work = Callable[[Config, Path], object]
 
-class SFTBaseline:
-    """The same experiment with method=sft, in `baseline_sft/` of the run directory.
 
-    It starts from the same weights and trains on the same questions, with the settings of config.sft. One that was
+class Baseline:
+    """The same experiment by the method that config.baseline names, in `baseline_sft/` of the run directory.
+
+    It starts from the same weights and trains on the same questions, with the settings of its own stages. One that was
     stopped goes on from its own checkpoint, one that is finished is left alone.
     """
 
-    def __init__(self, config: Config, run_directory: Path):
+    def __init__(self, config: Config, run_directory: Path, work: Work):
+        """`work` begins or goes on with a run; it is called in the other process, so it is a function of a module."""
+        assert config.baseline is not None
+        self.method = METHODS[config.baseline]
         self.directory = run_directory / BASELINE
         self.config = replace(
             config,
-            name=f"{config.name}-baseline-sft",
-            method="sft",
+            name=f"{config.name}-baseline-{config.baseline}",
+            method=config.baseline,
+            label=None,
             baseline=None,
             tracker=replace(config.tracker, wandb="disabled", report=False),
             study=StudyConfig(),
         )
+        self._work = work
         self._process: BaseProcess | None = None
 
     def start(self) -> None:
@@ -43,21 +53,19 @@ class SFTBaseline:
             return
         (self.directory / RESULT).unlink(missing_ok=True)  # of an earlier session
         self._process = multiprocessing.get_context("spawn").Process(
-            target=_train, args=(self.config, self.directory), daemon=True
+            target=_train, args=(self._work, self.config, self.directory), daemon=True
         )
         with children_are_spared(signal.SIGINT):  # these reach the whole group; the run stops its baseline itself
             self._process.start()
 
     def wait(self) -> dict[str, Any]:
         """Its result.json, once it is done; `status` says whether it went well."""
+        code = None
         if self._process is not None:
             self._process.join()
-        try:
-            result: dict[str, Any] = json.loads((self.directory / RESULT).read_text())
-            return result
-        except (OSError, ValueError):
-            code = self._process.exitcode if self._process is not None else None
-            return {"status": "failed", "reason": f"the baseline's process ended with code {code}"}
+            code = self._process.exitcode
+        ended = {"status": "failed", "reason": f"the baseline's process ended with code {code}"}
+        return read_object(self.directory / RESULT) or ended
 
     def stop(self) -> None:
         """End it, finished or not; it saves its state first."""
@@ -70,21 +78,15 @@ class SFTBaseline:
             return False
         from omegaconf import OmegaConf
 
-        trained = OmegaConf.load(self.directory / CONFIG)
-        return bool(OmegaConf.select(trained, "sft.epochs") >= self.config.sft.epochs)
+        last = self.method.last
+        trained = OmegaConf.select(OmegaConf.load(self.directory / CONFIG), last.section)
+        return not last.is_longer(trained, asdict(getattr(self.config, last.section)))
 
 
-def _train(config: Config, directory: Path) -> None:
-    from reft_lab.errors import BadInput, Interrupted, RunFailed
-    from reft_lab.runner.experiment import resume, run
-    from reft_lab.tracking.display import Silence
-
+def _train(work: Work, config: Config, directory: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        if (directory / CONFIG).exists():
-            resume(config, directory, display=Silence())
-        else:
-            run(config, directory, display=Silence())
+        work(config, directory)
     except (BadInput, RunFailed, Interrupted):
         raise SystemExit(1) from None  # result.json says why
 

@@ -13,22 +13,22 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.methods.reft import ReFT
-from reft_lab.methods.sft import SFT
+from reft_lab.methods import METHODS
+from reft_lab.methods.base import Stage
 from reft_lab.policy import saving
 from reft_lab.sealed import damage, link, recover, sealed
 
 LAST, BEST, WARMUP = "last", "best", "warmup"
 TENSORS, FACTS = "state.safetensors", "state.json"
+AFTER_WARMUP = {stage.name for method in METHODS.values() for stage in method.stages[1:]}
 
 
 class Checkpoints:
     """The folder `checkpoints/`.
 
     Attributes:
-        folder: its place.
         best: the best policy so far by the selection split, a plain transformers folder.
-        warmup: the policy after warm-up, which is ReFT's reference.
+        warmup: the policy after warm-up, which reinforcement takes for its reference.
     """
 
     def __init__(self, folder: Path, keep: int):
@@ -38,15 +38,11 @@ class Checkpoints:
         self.best = folder / BEST
         self.warmup = folder / WARMUP
 
-    def save(self, stage: SFT | ReFT, facts: dict[str, Any]) -> None:
+    def save(self, stage: Stage, facts: dict[str, Any]) -> None:
         """Write the full state: weights, optimiser state and counters of `stage`, the best policy so far, and `facts`.
 
         The best policy is a second name for the same files, so it takes no room; with it the state stays whole when a
-        newer best takes the place of this one.
-
-        Args:
-            stage: the stage in progress.
-            facts: how far the run is, as JSON.
+        newer best takes the place of this one. `facts` say, as JSON, how far the run is.
         """
         from safetensors.torch import save_file
 
@@ -58,7 +54,7 @@ class Checkpoints:
             (part / FACTS).write_text(json.dumps({"counters": stage.counters()} | facts) + "\n")
             if self.best.exists():
                 link(self.best, part / BEST)
-            if last.exists() and (step := _facts(last).get("tracker_step")) != facts["tracker_step"]:
+            if last.exists() and (step := self.facts(last).get("tracker_step")) != facts["tracker_step"]:
                 older = self.folder / f"step-{step}"
                 shutil.rmtree(older, ignore_errors=True)
                 last.rename(older)
@@ -73,25 +69,30 @@ class Checkpoints:
         recover(self.folder / LAST)
         for folder in self._states():
             problem = damage(folder)
-            if problem is None and self.facts(folder)["stage"] == "reft" and damage(self.warmup):
+            if problem is None and self.facts(folder)["stage"] in AFTER_WARMUP and damage(self.warmup):
                 problem = f"it needs {self.warmup}, and there {damage(self.warmup)}"
             if problem is None:
                 return folder, notes
             notes.append(f"the checkpoint {folder} cannot be used: {problem}.")
         return None, notes
 
-    def load(self, folder: Path, stage: SFT | ReFT) -> None:
+    def load(self, folder: Path, stage: Stage) -> None:
         """Put the state in `folder` into a stage made from the same config."""
         from safetensors.torch import load_file
 
         tensors = load_file(folder / TENSORS)
         stage.policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
         stage.optimizer.restore(_part(tensors, "adamw."))
-        stage.restore(_facts(folder)["counters"])
+        stage.restore(self.facts(folder)["counters"])
 
-    def facts(self, folder: Path) -> dict[str, Any]:
-        """The facts that `save` wrote with a state."""
-        return _facts(folder)
+    @staticmethod
+    def facts(folder: Path) -> dict[str, Any]:
+        """The facts that `save` wrote with a state; nothing where they cannot be read."""
+        try:
+            facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
+        except (OSError, ValueError):
+            return {}
+        return facts
 
     def go_back_to(self, folder: Path | None) -> tuple[Path | None, str | None]:
         """Forget what is newer than the state in `folder` (None: everything), and make it the newest.
@@ -132,15 +133,7 @@ class Checkpoints:
         return [last, *older] if last.exists() else older
 
 
-def _facts(folder: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
-    except (OSError, ValueError):
-        return {}
-    return facts
-
-
-def _weights(stage: SFT | ReFT) -> dict[str, Tensor]:
+def _weights(stage: Stage) -> dict[str, Tensor]:
     """The policy's weights, a tensor that is shared under several names once."""
     seen: set[int] = set()
     return {

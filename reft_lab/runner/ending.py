@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reft_lab.tracking.wandb_mode import one_line
+from reft_lab.text import one_line
 
 # Bytes of records of which a page is made in a few seconds; nobody who stopped a run waits for a larger one.
 QUICK = 20_000_000
@@ -31,11 +31,6 @@ def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bo
     """Write report.html and say where it is. What goes wrong with it never fails the run.
 
     A run that did not finish gets none where it recorded nothing, or so much that it would take long.
-
-    Args:
-        directory: the run directory, with its result.json.
-        say: told one line.
-        is_finished: whether the run came to its end.
     """
     recorded = sum(file.stat().st_size for file in directory.glob("*.jsonl"))
     if not is_finished and not 0 < recorded <= QUICK:
@@ -44,7 +39,7 @@ def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bo
         from reft_lab.report import run_report
 
         page = run_report(directory)
-    except Exception as error:  # whatever it is, the run is worth more
-        say(f"no report was written ({one_line(error) or type(error).__name__}); try `reft report {directory}`.")
+    except Exception as error:  # no trouble with it may end a run
+        say(f"no report was written ({one_line(error)}); try `reft report {directory}`.")
         return
     say(f"report: {page}")

@@ -1,10 +1,10 @@
-"""One experiment, begun or gone on with: data -> policy -> warm-up -> ReFT -> evaluation -> result."""
+"""One experiment, begun or gone on with: data -> policy -> the stages of its method -> evaluation -> result."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,32 +14,36 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
-from reft_lab.runner.baseline import SFTBaseline
+from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
-from reft_lab.runner.method import train
-from reft_lab.runner.progress import Progress
+from reft_lab.runner.progress import Best, Progress
+from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.space import check_space
-from reft_lab.runner.stages import Stages
-from reft_lab.studies.reporting import Report
-from reft_lab.tracking.display import Display
+from reft_lab.tracking.display import Display, Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 
+Report = Callable[[int, dict[str, float]], bool]
 
-def run(config: Config, directory: Path, display: Display | None = None) -> float:
+
+def run(config: Config, directory: Path, display: Display | None = None, report: Report | None = None) -> float:
     """Run `config` in `directory`, and leave everything of docs/run-directory.md there.
 
     Args:
         config: the experiment, checked.
         directory: the run directory; made if it does not exist.
         display: where progress is shown; the terminal if not given.
+        report: told the metrics of each evaluation of the stage that makes the final policy, and its steps so far;
+            the run stops where it says so. None: nobody is told.
 
     Returns:
         Accuracy of the chosen checkpoint on the selection split, which is what a search maximises; of a run that its
@@ -53,38 +57,45 @@ def run(config: Config, directory: Path, display: Display | None = None) -> floa
     display = display or Display()
     check_settings(config)
     with ProgramRunner(config.programs) as programs:
-        # Until here nothing is written; a bad data path or model leaves no half-filled run directory.
+        # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
         # Not before: what a signal raises while packages are imported, they catch and make something else of.
-        with Interruption(display.note) as interruption, closing(RunDirectory(directory)) as run_directory:
+        with (
+            Interruption(display.note) as interruption,
+            closing(RunDirectory(directory)) as run_directory,
+            display.kept_in(run_directory.log),
+        ):
             with interruption.unbroken():
                 run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
                 run_directory.write_config(config)
-            return _go(setup, programs, run_directory, display, interruption, _Start())
+            return _go(setup, programs, run_directory, display, interruption, _Start(), report)
 
 
-def resume(config: Config, directory: Path, changes: Sequence[str] = (), display: Display | None = None) -> float:
+def resume(
+    config: Config,
+    directory: Path,
+    changes: Sequence[str] = (),
+    display: Display | None = None,
+    report: Report | None = None,
+) -> float:
     """Go on with the run in `directory` where its last checkpoint stands, or from its start where there is none.
 
     Args:
         config: the run's own config, in which only what may change has changed.
         directory: its run directory.
         changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
-        display: where progress is shown; the terminal if not given.
-
-    Returns:
-        As `run`.
+        display, report: as for `run`, and so is what comes back.
 
     Raises:
         BadInput: another process is at work in `directory`, or data or tokenizer are not those it started with.
-        RunFailed: as `run`.
-        Interrupted: as `run`.
+        RunFailed, Interrupted: as `run`.
     """
     display = display or Display()
     check_settings(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
+        display.kept_in(run_directory.log),
         ProgramRunner(config.programs) as programs,
     ):
         began = run_directory.passport()
@@ -100,25 +111,22 @@ def resume(config: Config, directory: Path, changes: Sequence[str] = (), display
             for note in notes:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
-            return _go(setup, programs, run_directory, display, interruption, start)
+            return _go(setup, programs, run_directory, display, interruption, start, report)
+
+
+def _beside(config: Config, directory: Path) -> float:
+    """What a baseline does in its own process."""
+    return (resume if (directory / CONFIG).exists() else run)(config, directory, display=Silence())
 
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a run begins: at its beginning, or at a state on disk.
-
-    Attributes:
-        state: folder of the state.
-        progress: how far the run is there.
-        step: the last recorded step.
-        elapsed: wall seconds before.
-        notes: sentences on checkpoints that cannot be used.
-    """
+    """Where a run begins: at its beginning, or at a state on disk, with notes on those that cannot be used."""
 
     state: Path | None = None
     progress: Progress = field(default_factory=Progress)
     step: int = 0
-    elapsed: float = 0.0
+    elapsed: float = 0.0  # wall seconds
     notes: list[str] = field(default_factory=list)
 
 
@@ -132,7 +140,7 @@ def _find_start(run_directory: RunDirectory, config: Config) -> _Start:
     progress = Progress.from_json(facts)
     if problem:
         notes.append(f"the best policy so far cannot be used: {problem}; the next evaluation picks a new one.")
-        progress.forget_best()
+        progress.best = Best()
     return _Start(state, progress, facts["tracker_step"], facts["elapsed"], notes)
 
 
@@ -143,6 +151,7 @@ def _go(
     display: Display,
     interruption: Interruption,
     start: _Start,
+    report: Report | None,
 ) -> float:
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
@@ -150,28 +159,26 @@ def _go(
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
-    result: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
-    result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
+    result: dict[str, Any] = {"name": config.name, "method": config.method, "label": setup.method.label}
+    result |= {"seed": config.seed, "selection": config.selection}
+    result |= {"warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
     try:
         interruption.heed()  # before there was anything to stop
         for line in setup.splits.report.lines():
             display.note(line)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
-        if config.baseline == "sft":
-            baseline = SFTBaseline(config, directory)
+        if config.baseline:
+            baseline = Baseline(config, directory, _beside)
             baseline.start()
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
-        report = Report(config.study, display.note)
-        loop = Loop(
-            start.progress, tracker, checkpoints, interruption, programs, config.checkpoint, config.alarms, report
-        )
-        stages = Stages(setup, loop)
-        warmed_up = train(setup, stages, start.state)
+        selection = Selection(setup, start.progress, tracker)
+        loop = Loop(selection, checkpoints, interruption, programs, report)
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
         for note in setup.notes:
             display.note(note)
-        result |= conclude(setup, stages, warmed_up)
+        result |= conclude(selection, checkpoints, warmed_up)
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result["seconds"] = dict(start.progress.seconds)
@@ -219,12 +226,12 @@ def _go(
     return float(result["final"][config.selection]["accuracy"])
 
 
-def _wait_for(baseline: SFTBaseline, progress: Progress, display: Display) -> dict[str, Any] | None:
+def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:
     before = time.monotonic()
     other = baseline.wait()
     progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
     if other["status"] != "finished":
-        display.note(f"the SFT baseline did not finish: {other['reason']}")
+        display.note(f"the {baseline.method.label} baseline did not finish: {other['reason']}")
     scores: dict[str, Any] | None = other.get("final")
     return scores
 

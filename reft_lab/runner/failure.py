@@ -8,21 +8,15 @@ import sys
 from pathlib import Path
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import OutOfMemory, RunFailed, is_memory
-
-LOADING = "loading the model"
+from reft_lab.errors import LOADING, OutOfMemory, RunFailed, is_memory
+from reft_lab.text import from_here, one_line
 
 
 def resume_command(directory: Path, *overrides: str) -> str:
     """The command that goes on with the run in `directory`, for the shell and the folder that this one came from."""
-    python = "python" if shutil.which("python") == sys.executable else str(_from_here(Path(sys.executable)))
+    python = "python" if shutil.which("python") == sys.executable else str(from_here(Path(sys.executable)))
     script = sys.argv[0] if sys.argv[0].endswith("run.py") else "run.py"
-    return shlex.join([python, script, f"resume={_from_here(directory)}", *overrides])
-
-
-def _from_here(path: Path) -> Path:
-    here, absolute = Path.cwd(), path.absolute()
-    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
+    return shlex.join([python, script, f"resume={from_here(directory)}", *overrides])
 
 
 def explain(error: BaseException, config: Config, directory: Path) -> RunFailed | None:
@@ -34,7 +28,7 @@ def explain(error: BaseException, config: Config, directory: Path) -> RunFailed 
     if isinstance(error, OutOfMemory):
         return RunFailed(_out_of_memory(error, config, directory))
     if is_memory(error):
-        return RunFailed(f"out of memory ({_first_words(error)}); free some, then go on: {resume_command(directory)}")
+        return RunFailed(f"out of memory ({one_line(error)}); free some, then go on: {resume_command(directory)}")
     return None
 
 
@@ -57,8 +51,4 @@ def too_large(error: OutOfMemory) -> RunFailed:
 
 
 def _what_happened(error: OutOfMemory) -> str:
-    return f"out of memory while {error.phase} ({_first_words(error.__cause__)})"
-
-
-def _first_words(error: BaseException | None) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return f"out of memory while {error.phase} ({one_line(error.__cause__)})"

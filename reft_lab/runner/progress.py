@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from reft_lab.cot.format import Stage
+from reft_lab.cot import Prompts
 from reft_lab.evaluation.score import Score
+from reft_lab.methods.base import Step
 
 
 @dataclass
@@ -16,12 +17,12 @@ class Best:
     Attributes:
         score: how it did, None before the first.
         when: "epoch 3", "iteration 40".
-        stage: the stage whose prompts it was asked with.
+        stage: the kind of prompts that it was asked with.
     """
 
     score: Score | None = None
     when: str = ""
-    stage: Stage = "rl"
+    stage: Prompts = "rl"
 
     @property
     def accuracy(self) -> float:
@@ -30,28 +31,15 @@ class Best:
 
 
 @dataclass
-class Pending:
-    """A step that is done but not recorded, because its evaluation is still to come.
-
-    Attributes:
-        metrics: what the step came to.
-        samples: records for samples.jsonl.
-    """
-
-    metrics: dict[str, float]
-    samples: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
 class Progress:
     """How far a run is.
 
     Attributes:
-        stage: the stage at work: warmup, sft or reft.
+        stage: name of the stage at work.
         warmup: the last evaluation of the warm-up on the selection split.
         latest: the last evaluation on the selection split.
         best: the best one of the stage that picks the final checkpoint.
-        pending: a step to evaluate and record.
+        pending: a step that is done but not recorded, because its evaluation is still to come.
         seconds: wall time of each stage and of evaluation, by name.
         alarms: what the alarms remember.
         refused: the programs that the sandbox refused: (engine, reason, count).
@@ -61,7 +49,7 @@ class Progress:
     warmup: Score | None = None
     latest: Score | None = None
     best: Best = field(default_factory=Best)
-    pending: Pending | None = None
+    pending: Step | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
     refused: list[tuple[str, str, int]] = field(default_factory=list)
@@ -70,24 +58,16 @@ class Progress:
         """Add to the wall time of a stage."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
-    def forget_best(self) -> None:
-        """The weights of the best evaluation are lost."""
-        self.best = Best()
-
-    def as_json(self) -> dict[str, Any]:
-        """The form a checkpoint holds."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Progress:
-        """What `as_json` gave; other keys are ignored."""
+        """What `asdict` made of it for a checkpoint; other keys are ignored."""
         pending = stored["pending"]
         return cls(
             stage=stored["stage"],
             warmup=_score(stored["warmup"]),
             latest=_score(stored["latest"]),
             best=Best(_score(stored["best"]["score"]), stored["best"]["when"], stored["best"]["stage"]),
-            pending=None if pending is None else Pending(**pending),
+            pending=None if pending is None else Step(**pending),
             seconds=stored["seconds"],
             alarms=stored["alarms"],
             refused=stored["refused"],

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
-from reft_lab.cot import CotFormat, Stage, make_format
+from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
-from reft_lab.errors import BadInput, OutOfMemory, phase
-from reft_lab.methods.examples import Example
+from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
+from reft_lab.methods import method_of
+from reft_lab.methods.base import Method
+from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
 from reft_lab.rewards import resolve
-from reft_lab.runner.failure import LOADING, too_large
+from reft_lab.runner.failure import too_large
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
@@ -33,14 +35,11 @@ class Setup:
     """What the stages work with.
 
     Attributes:
-        config: the experiment.
-        device: what it trains on.
-        splits: the problems.
         form: how prompts are written and answers read.
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
-        reward: the terminal reward.
+        reward: the terminal reward of an outcome.
         notes: sentences for the user on what was left out.
     """
 
@@ -53,6 +52,11 @@ class Setup:
     policy: Policy
     reward: Callable[[Outcome], float]
     notes: list[str]
+
+    @property
+    def method(self) -> Method:
+        """What trains the policy, under the run's own label."""
+        return method_of(vars(self.config))
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids.
@@ -100,11 +104,12 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
-    def longest_prompt(self, stage: Stage) -> int:
-        """Tokens after which a prompt is cut in the evaluation of a stage, with cot.too_long=cut."""
-        if stage == "rl":
+    def longest_prompt(self, prompts: Prompts) -> int:
+        """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
+        if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        return (self.config.sft if self.config.method == "sft" else self.config.warmup).max_tokens
+        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
+        return int(getattr(self.config, first.section).max_tokens)
 
     @property
     def _cuts(self) -> bool:
@@ -126,10 +131,7 @@ class Setup:
 def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
 
-    Args:
-        config: the experiment.
-        programs: the sandbox.
-        threads: CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+    `threads` are the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
@@ -139,7 +141,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
-    form = make_format(config.cot, config.answers, programs, _uses_slots(config))
+    form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
     gold = encode_gold(splits.train, form, codec, config.cot)
@@ -153,6 +155,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
             lm = loading.load_model(config.model, tokenizer, config.seed)
             policy = Policy(
                 lm,
+                critic=method_of(vars(config)).has_critic(config),
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
                 value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
                 precision=config.trainer.precision,
@@ -188,12 +191,6 @@ def choose_device(config: Config) -> str:
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
     return asked
-
-
-def _uses_slots(config: Config) -> bool:
-    if config.cot.number_slots is None:
-        return config.model.name == "tiny" and config.cot.name == "program"
-    return config.cot.number_slots
 
 
 def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:

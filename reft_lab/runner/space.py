@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.policy.model import Policy
 
 # Records, predictions, tokenizers and W&B's files.
@@ -23,7 +26,7 @@ def check_space(config: Config, policy: Policy, directory: Path) -> None:
     free, needed = shutil.disk_usage(existing).free, bytes_needed(config, policy)
     if free < needed:
         raise BadInput(
-            f"{existing} has {in_words(free)} free, and the checkpoints of this run take up to {in_words(needed)}; "
+            f"{existing} has {decimal(free)} free, and the checkpoints of this run take up to {decimal(needed)}; "
             "make room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR."
         )
 
@@ -32,22 +35,13 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     """The most that the checkpoints of a run take, one that is being written included.
 
     A full state holds the weights and AdamW's two moments in fp32; an exported policy holds the weights. Each kept
-    state may hold another best policy. A separate value model is another trunk, in ReFT's states and policies only.
+    state may hold another best policy, and what a warm-up led to is kept once more. A separate value model is another
+    trunk, in the states and policies of a method with a critic only.
     """
     weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
-    reft = weights
-    if config.model.value == "separate":
-        reft += sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
-    states = 4 * config.checkpoint.keep + 5
-    supervised = states * weights if config.method == "sft" or config.baseline else 0
-    reinforced = states * reft + weights if config.method == "reft" else 0
-    return supervised + reinforced + SMALL_FILES
-
-
-def in_words(size: float) -> str:
-    """1500000 -> 1.5 MB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+    trunk = sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
+    states, total = 4 * config.checkpoint.keep + 5, SMALL_FILES
+    for method in (METHODS[name] for name in (config.method, config.baseline) if name):
+        separate = config.model.value == "separate" and method.has_critic(config)
+        total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
+    return total

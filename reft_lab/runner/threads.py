@@ -25,10 +25,6 @@ def measured_threads(policy: Policy, tokens_per_micro_batch: int) -> int:
     Tried are 1, 2, 4, ... up to the number torch is set to, which is the machine's cores unless OMP_NUM_THREADS or
     somebody else said otherwise. A model so large that trying would take seconds gets them all. Weights, gradients,
     modes, random state and the number of threads stay as they were.
-
-    Args:
-        policy: the model, on the CPU.
-        tokens_per_micro_batch: token budget of one pass.
     """
     most = torch.get_num_threads()
     parameters = [p for p in policy.parameters() if p.requires_grad]
@@ -39,7 +35,7 @@ def measured_threads(policy: Policy, tokens_per_micro_batch: int) -> int:
     training = policy.training
     policy.eval()  # dropout would draw from the global random state
     try:
-        seconds = _time(policy, parameters, tokens, _candidates(most))
+        seconds = _time(policy, parameters, tokens, sorted({*(2**i for i in range(most.bit_length())), most}))
     finally:
         policy.train(training)
         torch.set_num_threads(most)
@@ -55,11 +51,6 @@ def fastest(seconds: dict[int, float]) -> int:
     return best
 
 
-def _candidates(most: int) -> list[int]:
-    powers = [2**i for i in range(most.bit_length())]
-    return sorted({*powers, most})
-
-
 def _time(policy: Policy, parameters: list[torch.nn.Parameter], tokens: int, candidates: list[int]) -> dict[int, float]:
     """Least wall seconds of one pass with each number of threads, tried in turn until the time is up."""
     width = min(ROW, tokens, policy.positions or ROW)
@@ -69,7 +60,7 @@ def _time(policy: Policy, parameters: list[torch.nn.Parameter], tokens: int, can
     def one_pass(rows: int) -> float:
         started = time.perf_counter()
         scores = score(policy, [prompt] * rows, [response] * rows, pad_id=0)
-        loss = scores.values.sum() - scores.logprobs.sum()
+        loss = -scores.logprobs.sum() if scores.values is None else scores.values.sum() - scores.logprobs.sum()
         torch.autograd.grad(loss, parameters, allow_unused=True)  # unlike backward(), leaves .grad alone
         return time.perf_counter() - started
 

@@ -1,4 +1,4 @@
-"""After a search: the winner and the setting it began with, on seeds that no trial had."""
+"""After a search: the winner and the setting it began with, on seeds that no trial used."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis.statistics import Mean, paired_difference
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
+from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.saved import RESULT
+from reft_lab.run_dir.files import RESULT
+from reft_lab.run_dir.reading import read_object
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import best_of, setting
-from reft_lab.studies.outcome import Outcome
-from reft_lab.studies.slot import Doer, words_of
+from reft_lab.studies.run_outcome import RunOutcome
+from reft_lab.studies.terminal import best_of, setting
+from reft_lab.studies.trial_runs import Execute, words_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -27,17 +29,17 @@ FRESH = 1000  # the first of the fresh seeds
 
 
 def confirm(
-    trials: Sequence[FrozenTrial], definition: Definition, doers: Sequence[Doer], say: Callable[[str], None]
+    trials: Sequence[FrozenTrial], definition: Definition, workers: Sequence[Execute], say: Callable[[str], None]
 ) -> None:
     """Run both on the same fresh seeds and compare them on the test set, which the search never read.
 
-    Writes confirm.json. What ran before is not run again; as many runs are under way as there are `doers`.
+    Writes confirm.json. Runs that finished in an earlier session are not repeated. Each worker does one run at a time.
     """
     from optuna.trial import TrialState
 
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = best_of(finished, definition.objectives[0])
-    first = _first_words(definition)
+    first = _first_setting(definition)
     if tuple(best.user_attrs["overrides"]) == first:
         say("the best trial is the setting that the search began with; there is nothing to confirm.")
         return
@@ -50,7 +52,7 @@ def confirm(
         for name, words in sides.items()
         for seed in seeds
     ]
-    for outcome in _done(jobs, doers):
+    for outcome in _done(jobs, workers):
         if outcome.status != "finished":
             say(f"not confirmed: {outcome.reason}")
             return
@@ -62,43 +64,43 @@ def confirm(
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
-        f"on test: {100 * statistics.fmean(ours):.1f} % against {100 * statistics.fmean(theirs):.1f} % of the first "
+        f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "
         f"setting; {_in_words(difference)}"
     )
 
 
 def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: str) -> tuple[str, ...]:
-    """All overrides of a run; it belongs to the study, and is told from its trials."""
+    """All overrides of a run, which belongs to the study and is marked as none of its trials."""
     return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
-def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], doers: Sequence[Doer]) -> list[Outcome]:
-    """What became of the runs, in order."""
-    free: SimpleQueue[Doer] = SimpleQueue()
-    for do in doers:
-        free.put(do)
+def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execute]) -> list[RunOutcome]:
+    """How the runs ended, in order."""
+    free: SimpleQueue[Execute] = SimpleQueue()
+    for execute in workers:
+        free.put(execute)
 
-    def one(job: tuple[Path, tuple[str, ...]]) -> Outcome:
-        do = free.get()
+    def one(job: tuple[Path, tuple[str, ...]]) -> RunOutcome:
+        execute = free.get()
         try:
-            return do(*job)
+            return execute(*job)
         finally:
-            free.put(do)
+            free.put(execute)
 
-    with ThreadPoolExecutor(len(doers), "confirm") as pool:
+    with ThreadPoolExecutor(len(workers), "confirm") as pool:
         return list(pool.map(one, jobs))
 
 
 def _in_words(difference: Mean) -> str:
-    mean = 100 * difference.mean
+    mean = points(difference.mean)
     if not difference.known:
-        return f"a difference of {mean:+.1f} points on one seed, which says little."
-    shown = f"{mean:+.1f} points (95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+        return f"a difference of {mean} points on one seed, which says little."
+    shown = f"{mean} points (95 % interval {interval_in_points(difference.low, difference.high)})"
     return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
 
 
-def _first_words(definition: Definition) -> tuple[str, ...]:
-    """The setting that the search began with; the experiment as it stands where it began with none."""
+def _first_setting(definition: Definition) -> tuple[str, ...]:
+    """The first setting of the search; without one, the experiment as it stands."""
     if not definition.first:
         return ()
     values = definition.first[0]
@@ -106,5 +108,6 @@ def _first_words(definition: Definition) -> tuple[str, ...]:
 
 
 def _test_accuracy(directory: Path) -> float:
-    result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    result = read_object(directory / RESULT)
+    assert result is not None, "only runs that finished are compared"
     return float(result["final"]["test"]["accuracy"])

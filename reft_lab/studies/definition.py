@@ -7,24 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.config.sweeps import PrunerConfig, SamplerConfig
+from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
 
 # What every run of a study may have otherwise when the study goes on.
 MAY_CHANGE = ("tracker", "checkpoint")
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What counts.
-
-    Attributes:
-        metric: "accuracy" (what a run returns: that of its chosen checkpoint on the selection split), or a name in
-            metrics.jsonl, such as "ppo/kl_ref" or "rollout/length" (the value at the last step that has it).
-        direction: "maximize" or "minimize".
-    """
-
-    metric: str
-    direction: str
 
 
 @dataclass(frozen=True)

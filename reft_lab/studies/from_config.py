@@ -8,51 +8,49 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pydantic
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from reft_lab.compose.composed import Composed
 from reft_lab.compose.conf import Conf, experiment_of
-from reft_lab.compose.override_text import as_text
-from reft_lab.compose.overrides import check_overrides, parse, register_rewards
+from reft_lab.compose.words import as_text, as_words, overrides_of, parse
+from reft_lab.config.check import typed
 from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
-from reft_lab.config.wording import unknown_option, wrong_value
+from reft_lab.config.wording import wrong_folder_name
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.run_dir.changes import flat
-from reft_lab.studies.definition import Definition, Objective
-from reft_lab.studies.metrics import check_metric
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.objective import objectives
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.sense import check_sampler, check_storage
-from reft_lab.studies.space import check_values, from_entry, from_override
+from reft_lab.studies.samplers import check_sampler
+from reft_lab.studies.search_space import check_values, from_entry, from_override
+from reft_lab.studies.storage import check_storage
 
 JOURNAL = "journal.log"  # the ending that optuna-dashboard and its like take for a journal
 TRIALS = 20
 LARGEST_GRID = 10_000
 
 
-def from_config(cfg: DictConfig, arguments: Sequence[str]) -> Definition:
-    """The study that a composed config stands for.
+def from_config(composed: Composed) -> Definition:
+    """The study that a command line stands for.
 
     Args:
-        cfg: the composed config with its `sweeps` node and Hydra's.
-        arguments: the command line's overrides; Hydra's own are passed over.
+        composed: what it came to.
 
     Raises:
         BadInput: anything in it cannot be.
     """
-    if cfg.get("sweeps") is None:
-        raise BadInput("hydra/sweeper=study needs a study; say which, as in -m sweeps=optuna.")
-    flags = _flags(cfg)
-    conf = Conf(next((flag.partition("=")[2] for flag in flags if flag.startswith("--config-dir=")), None), _name(cfg))
-    given = [override for override in parse(list(arguments), conf) if not _is_about_the_sweep(override)]
-    from_file = _words_of_the_file(cfg, given, conf)
-    meant = _with_words_of_the_file(cfg, arguments, from_file, conf)
-    sweeps = _typed(meant.sweeps)
+    cfg, conf = composed.node, composed.conf
+    given = [override for override in composed.overrides if not _is_about_the_sweep(override)]
+    from_file = _overrides_of_the_file(cfg, given, conf)
+    meant = _with_overrides_of_the_file(composed, from_file)
+    sweeps = typed(SweepsConfig, _plain(meant.sweeps), "sweeps")
     space = _space(sweeps, cfg, given, conf)
-    fixed = _fixed(cfg, given, from_file, space, conf)
+    fixed = _fixed(composed, given, from_file, space)
     folder = Path(str(cfg.hydra.sweep.dir)).absolute()
     definition = Definition(
         name=sweeps.name,
@@ -61,7 +59,7 @@ def from_config(cfg: DictConfig, arguments: Sequence[str]) -> Definition:
         space=space,
         fixed=fixed,
         first=_first(sweeps, given, space),
-        objectives=_objectives(sweeps, meant.method),
+        objectives=objectives(sweeps, meant.method, critic=METHODS[meant.method].has_critic(meant)),
         trials=_trials(sweeps, space),
         sampler=sweeps.sampler,
         pruner=sweeps.pruner,
@@ -71,7 +69,7 @@ def from_config(cfg: DictConfig, arguments: Sequence[str]) -> Definition:
         retries=sweeps.retries,
         max_failure_rate=sweeps.max_failure_rate,
         confirm=sweeps.confirm,
-        flags=flags,
+        flags=_flags(composed),
     )
     _check_together(definition)
     check_sampler(definition)
@@ -86,33 +84,20 @@ def _plain(node: DictConfig) -> dict[str, Any]:
         raise BadInput(explain(error)) from error
 
 
-def _typed(node: DictConfig) -> SweepsConfig:
-    try:
-        return pydantic.TypeAdapter(SweepsConfig).validate_python(_plain(node))
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["sweeps", *(str(part) for part in first["loc"] if isinstance(part, str))])
-        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
-        raise BadInput(unknown_option(key) if unknown else wrong_value(key, first["input"])) from error
-
-
 def _is_about_the_sweep(override: Override) -> bool:
     return re.match(r"(sweeps|hydra)\b", override.key_or_group) is not None
 
 
-def _flags(cfg: DictConfig) -> tuple[str, ...]:
+def _flags(composed: Composed) -> tuple[str, ...]:
     """What Hydra needs on the command line of each run to compose as it did here."""
-    folders = [source.path for source in cfg.hydra.runtime.config_sources if source.provider == "command-line"]
-    name = [] if _name(cfg) == "config" else [f"--config-name={_name(cfg)}"]
-    return (*(f"--config-dir={folder}" for folder in folders), *name, *_searchpath(cfg))
+    flags = composed.flags
+    folder = None if flags.config_dir is None else Path(flags.config_dir).absolute()
+    kept = {"--config-path": flags.config_path, "--config-dir": folder, "--config-name": flags.config_name}
+    return (*(f"{flag}={value}" for flag, value in kept.items() if value is not None), *_searchpath(composed))
 
 
-def _searchpath(cfg: DictConfig) -> list[str]:
-    return [word for word in cfg.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
-
-
-def _name(cfg: DictConfig) -> str:
-    return str(cfg.hydra.job.config_name or "config")
+def _searchpath(composed: Composed) -> list[str]:
+    return as_words([override for override in composed.overrides if override.key_or_group == "hydra.searchpath"])
 
 
 def _space(sweeps: SweepsConfig, cfg: DictConfig, given: Sequence[Override], conf: Conf) -> tuple[Parameter, ...]:
@@ -131,47 +116,44 @@ def _space(sweeps: SweepsConfig, cfg: DictConfig, given: Sequence[Override], con
     return tuple(space.values())
 
 
-def _words_of_the_file(cfg: DictConfig, given: Sequence[Override], conf: Conf) -> list[Override]:
+def _overrides_of_the_file(cfg: DictConfig, given: Sequence[Override], conf: Conf) -> list[Override]:
     """What sweeps.fixed says, less what the command line says otherwise."""
     own = {override.key_or_group for override in given}
-    words = parse(_plain(cfg.sweeps)["fixed"] or [], conf)
-    for override in words:
+    words = _plain(cfg.sweeps)["fixed"] or []
+    for override in parse(words, conf):
         if _is_about_the_sweep(override):
             raise BadInput(f"sweeps.fixed has {override.input_line}, which is not about an experiment; take it out.")
-    check_overrides(words, conf, multirun=False)
-    register_rewards(words, conf)
-    return [override for override in words if override.key_or_group not in own]
+    return [override for override in overrides_of(words, conf) if override.key_or_group not in own]
 
 
-def _with_words_of_the_file(
-    cfg: DictConfig, arguments: Sequence[str], from_file: Sequence[Override], conf: Conf
-) -> DictConfig:
+def _with_overrides_of_the_file(composed: Composed, from_file: Sequence[Override]) -> DictConfig:
     """The study as it looks beside the experiment that its trials run, to which it may refer (${ppo.lam})."""
+    cfg, conf = composed.node, composed.conf
     refers = "${" in OmegaConf.to_yaml(cfg.sweeps)
     if not from_file or not (refers or any(override.key_or_group in conf.groups for override in from_file)):
         return cfg
-    words = [str(override.input_line) for override in from_file]
-    return conf.compose([*_searchpath(cfg), *arguments, *words], RunMode.MULTIRUN)
+    return conf.compose(as_words([*composed.overrides, *from_file]), RunMode.MULTIRUN)
 
 
 def _fixed(
-    cfg: DictConfig, given: Sequence[Override], from_file: Sequence[Override], space: Sequence[Parameter], conf: Conf
+    composed: Composed, given: Sequence[Override], from_file: Sequence[Override], space: Sequence[Parameter]
 ) -> tuple[str, ...]:
     """What every run is given: the file's words, then the command line's."""
     searched = {parameter.key for parameter in space}
     for override in from_file:
         if override.key_or_group in searched:
             raise BadInput(f"{override.key_or_group} is in sweeps.fixed and in the space; take it out of one of them.")
-    words = [str(override.input_line) for override in given if not override.is_sweep_override()]
-    return (*(str(override.input_line) for override in from_file), *_beside(cfg, words, searched, conf), *words)
+    words = as_words([override for override in given if not override.is_sweep_override()])
+    return (*as_words(from_file), *_beside(composed, words, searched), *words)
 
 
-def _beside(cfg: DictConfig, words: Sequence[str], searched: set[str], conf: Conf) -> list[str]:
+def _beside(composed: Composed, words: Sequence[str], searched: set[str]) -> list[str]:
     """Options of the experiment that the file of a study sets itself, which only one of `@package _global_` can."""
-    if conf.package("sweeps", str(cfg.hydra.runtime.choices.get("sweeps"))) != "_global_":
+    conf = composed.conf
+    if conf.package("sweeps", composed.choice("sweeps")) != "_global_":
         return []
-    register_rewards(parse(words, conf), conf)
-    before, after = flat(experiment_of(conf.compose([*_searchpath(cfg), *words]))), flat(experiment_of(cfg))
+    before = flat(experiment_of(conf.compose([*_searchpath(composed), *words])))
+    after = flat(experiment_of(composed.node))
     return [f"{key}={as_text(value)}" for key, value in after.items() if value != before[key] and key not in searched]
 
 
@@ -185,33 +167,14 @@ def _first(sweeps: SweepsConfig, given: Sequence[Override], space: Sequence[Para
     return tuple(settings)
 
 
-def _objectives(sweeps: SweepsConfig, method: str) -> tuple[Objective, ...]:
-    metrics, directions = sweeps.objective, sweeps.direction
-    if not metrics:
-        raise BadInput("sweeps.objective is empty; give at least one, as in sweeps.objective=[accuracy].")
-    if len(directions) != len(metrics):
-        raise BadInput(
-            f"sweeps.objective has {len(metrics)} and sweeps.direction {len(directions)} entries; "
-            "give one direction for each objective."
-        )
-    for direction in directions:
-        if direction not in ("maximize", "minimize"):
-            raise BadInput(f"sweeps.direction has {direction}; it takes maximize and minimize.")
-    if len(set(metrics)) < len(metrics):
-        raise BadInput("sweeps.objective names a metric twice; name each once.")
-    for metric in metrics:
-        check_metric(metric, method)
-    return tuple(Objective(metric, direction) for metric, direction in zip(metrics, directions, strict=True))
-
-
 def _trials(sweeps: SweepsConfig, space: Sequence[Parameter]) -> int:
     if sweeps.sampler.name != "grid":
         return sweeps.trials or TRIALS
     for parameter in space:
         if math.isinf(parameter.size):
             raise BadInput(
-                f"sweeps/sampler=grid tries every value, and {parameter.key}={parameter} has no end of them; list "
-                "some, give a step, or take another sampler."
+                f"sweeps/sampler=grid tries every value, and {parameter.key}={parameter} has infinitely many; "
+                "list some, give a step, or take another sampler."
             )
     points = math.prod(int(parameter.size) for parameter in space)
     if points > LARGEST_GRID:
@@ -228,11 +191,8 @@ def _trials(sweeps: SweepsConfig, space: Sequence[Parameter]) -> int:
 def _check_together(definition: Definition) -> None:
     """What no option of a study can know alone."""
     searched = {parameter.key for parameter in definition.space}
-    if not re.fullmatch(r"[\w.+=-]+", definition.name):
-        raise BadInput(
-            f"sweeps.name={definition.name} is not possible: it names a folder, so it takes letters, digits and "
-            ". _ + = - only."
-        )
+    if wrong := wrong_folder_name("sweeps.name", definition.name):
+        raise BadInput(wrong)
     for key, values in (("seeds", definition.seeds), ("gpus", definition.gpus or ())):
         if len(set(values)) < len(values) or any(value < 0 for value in values):
             raise BadInput(f"sweeps.{key}={list(values)} is not possible: it takes different numbers, 0 or more.")

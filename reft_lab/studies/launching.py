@@ -9,45 +9,45 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.outcome import Outcome, read_outcome
-from reft_lab.studies.process import Run, Stop, do
-from reft_lab.studies.slot import Doer, log_of
+from reft_lab.studies.process import Run, Stop, execute
+from reft_lab.studies.run_outcome import RunOutcome, read_outcome
+from reft_lab.studies.trial_runs import Execute, log_of
+from reft_lab.text import one_line
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
 
-def through(launcher: Launcher, definition: Definition, stop: Stop) -> Doer:
-    """What does a run by a job of `launcher`; each job is one run, and slots wait for theirs side by side."""
+def by_launcher(launcher: Launcher, definition: Definition, stop: Stop) -> Execute:
+    """A worker that does each run as a job of `launcher`."""
     launcher.task_function = partial(_in_a_job, definition)  # type: ignore[attr-defined]
 
-    def launch(directory: Path, words: tuple[str, ...]) -> Outcome:
+    def launch(directory: Path, words: tuple[str, ...]) -> RunOutcome:
         inside = directory.relative_to(definition.folder)
         job = [word for word in words if not word.startswith("--")]  # the launcher knows what flags say
         # A job is composed without the study, so it has to be told where its run belongs.
         place = [f"hydra.sweep.dir={as_text(str(definition.folder))}", f"hydra.sweep.subdir={as_text(str(inside))}"]
         try:
             (returned,) = launcher.launch([[*job, *place]], _number(inside))
-            outcome: Outcome = returned.return_value
+            outcome: RunOutcome = returned.return_value
         except Exception as error:  # of the launcher, a job that died, or what Hydra makes of it
             outcome = read_outcome(directory, definition.objectives)
-            first = " ".join(str(error).split())[:200]
             if outcome.status != "finished":
-                outcome = Outcome("crashed", f"its job ended with {type(error).__name__}: {first}")
-        return Outcome("interrupted") if stop.event.is_set() and outcome.status != "finished" else outcome
+                outcome = RunOutcome("crashed", f"its job ended with {type(error).__name__}: {one_line(error)}")
+        return RunOutcome("interrupted") if stop.event.is_set() and outcome.status != "finished" else outcome
 
     return launch
 
 
-def _in_a_job(definition: Definition, _: DictConfig) -> Outcome:
+def _in_a_job(definition: Definition, _: DictConfig) -> RunOutcome:
     """In a job, on whatever machine: start the run as a process of its own, which can be gone on with."""
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     words = (*definition.flags, *hydra.overrides.task)
     run = Run(directory, words, log_of(definition, directory), gpu=None, is_spared=False)
-    return do(run, definition, Stop())
+    return execute(run, definition, Stop())
 
 
 def _number(inside: Path) -> int:

@@ -1,4 +1,4 @@
-"""One option that a study varies: what it may be, for optuna and for a command line."""
+"""One option that a study varies: its values for optuna and for a command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.compose.override_text import as_text
+from reft_lab.compose.words import as_text
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -17,12 +17,12 @@ class Parameter:
     """One option that a study varies.
 
     Attributes:
-        key: the option (`ppo.lam`), or a group (`reward`).
+        key: the option (`ppo.lam`), or a group of choices (`reward`).
         kind: "float", "int" or "choice".
-        low: least value of a float or int.
+        low: smallest value of a float or int.
         high: largest value of a float or int, included.
-        log: whether values are drawn evenly in the logarithm.
-        step: the distance of neighbouring values; None: any (float), 1 (int).
+        log: whether values are drawn uniformly in the logarithm.
+        step: distance of neighbouring values; None: any value (float), 1 (int).
         choices: the values of a choice as Hydra parsed them: None, bool, int, float, str, list or dict.
     """
 
@@ -35,7 +35,7 @@ class Parameter:
     choices: tuple[Any, ...] = ()
 
     def distribution(self) -> BaseDistribution:
-        """The same for optuna; a choice that is a list or a mapping goes in as text (see `stored`)."""
+        """The parameter for optuna, which gets choices that are lists or mappings as text (see `stored`)."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         if self.kind == "choice":
@@ -46,13 +46,13 @@ class Parameter:
         return FloatDistribution(low, high, log=self.log, step=self.step)
 
     def override(self, value: Any) -> str:
-        """The word of a command line that gives this option `value`, one of the study's values."""
+        """The override that sets this option to `value`, one of the study's values."""
         if self.kind == "choice":
             value = next((choice for choice in self.choices if _same(stored(choice), value)), value)
         return f"{self.key}={as_text(value)}"
 
     def grid(self) -> tuple[Any, ...]:
-        """Every value, in order; only for a choice, an int, or a float with a step."""
+        """All values in order, for a choice, an int, or a float with a step."""
         if self.kind == "choice":
             return tuple(stored(choice) for choice in self.choices)
         low, _ = self._ends()
@@ -62,7 +62,7 @@ class Parameter:
 
     @property
     def size(self) -> float:
-        """How many values it has: infinity for a float without a step."""
+        """How many values it has; infinity for a float without a step."""
         if self.kind == "choice":
             return len(self.choices)
         if self.kind == "float" and self.step is None:
@@ -83,7 +83,7 @@ class Parameter:
         return abs(steps - round(steps)) < 1e-8
 
     def value(self, value: Any) -> Any:
-        """One of its values, as optuna has it: 1 is 1.0 where it is a float."""
+        """One of its values as optuna stores it: 1 becomes 1.0 where the option is a float."""
         if self.kind == "choice":
             return next(stored(choice) for choice in self.choices if _same(stored(choice), stored(value)))
         return int(value) if self.kind == "int" else float(value)
@@ -94,7 +94,7 @@ class Parameter:
         return self.low, self.high
 
     def __str__(self) -> str:
-        """As one writes it: `interval(0.9, 1.0)`."""
+        """As one types it: `interval(0.9, 1.0)`."""
         if self.kind == "choice":
             return f"choice({', '.join(as_text(choice) for choice in self.choices)})"
         if self.step is not None:
@@ -105,15 +105,15 @@ class Parameter:
 
 
 def clean(value: float) -> float:
-    """A float without what adding up steps leaves behind: 0.30000000000000004 is 0.3."""
+    """A float without the rounding error of added steps: 0.30000000000000004 becomes 0.3."""
     return float(f"{value:.12g}")
 
 
 def stored(value: Any) -> Any:
-    """A choice as optuna keeps it: itself, or a list or mapping as the text of its override."""
+    """A choice as optuna stores it: itself, or a list or mapping as the text of its override."""
     return as_text(value) if isinstance(value, (list, dict)) else value
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, where 1 is 1.0 but not true."""
+    """Whether two values are equal; 1 equals 1.0, but not true."""
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

@@ -12,12 +12,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reft_lab.compose.override_text import as_text
-from reft_lab.compose.sweeps_folder import REPO
+from reft_lab.compose.search_path import REPO
+from reft_lab.compose.words import as_text
+from reft_lab.run_dir.files import RESULT
 from reft_lab.run_dir.lock import is_held
 from reft_lab.signals import PARENT, children_are_spared
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.outcome import HELD, RESULT, Outcome, can_go_on, read_outcome
+from reft_lab.studies.run_outcome import HELD, RunOutcome, can_go_on, read_outcome
 from reft_lab.studies.storage import STORAGE, has_password
 
 MAY_CHANGE = ("study.", "tracker.", "checkpoint.")
@@ -64,7 +65,7 @@ class Run:
     is_spared: bool = True
 
 
-def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
+def execute(run: Run, definition: Definition, stop: Stop) -> RunOutcome:
     """Start a run, or go on with it where it was begun, and wait for its end.
 
     Returns:
@@ -74,7 +75,7 @@ def do(run: Run, definition: Definition, stop: Stop) -> Outcome:
     while is_held(run.directory) and time.monotonic() - waited < PATIENCE and not stop.event.wait(POLL):
         pass  # a process of a sweep that was killed is about to end
     if is_held(run.directory):
-        return Outcome(HELD)
+        return RunOutcome(HELD)
     before = read_outcome(run.directory, definition.objectives)
     if before.status in ("finished", "pruned"):  # the sweep was killed before it could tell
         return before
@@ -135,7 +136,7 @@ def _wait(process: subprocess.Popen[bytes], stop: Stop) -> int:
                 asked = True
 
 
-def _judged(run: Run, definition: Definition, code: int, error: str | None, stop: Stop) -> Outcome:
+def _judged(run: Run, definition: Definition, code: int, error: str | None, stop: Stop) -> RunOutcome:
     outcome = read_outcome(run.directory, definition.objectives)
     if code == 0:
         return outcome

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from reft_lab.config.sweeps import StudyConfig
+from reft_lab.config.schema import Config
+from reft_lab.methods import METHODS
 from reft_lab.studies.samplers import make_pruner
 from reft_lab.studies.storage import DEFINITION, open_storage
+from reft_lab.text import one_line
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 
 class Report:
     """Reports of one run to its trial. What goes wrong with the study never ends the run."""
 
-    def __init__(self, config: StudyConfig, say: Callable[[str], None]):
+    def __init__(self, config: Config, say: Callable[[str], None]):
         """Args:
-        config: the trial; without a storage nothing is reported.
+        config: the run; if its study has no storage, nothing is reported.
         say: told once when the study cannot be reached.
         """
-        self._config, self._say = config, say
-        self._is_off = config.storage is None
-        self._found: tuple[Any, int] | None = None
+        self._config, self._say = config.study, say
+        objective = config.study.objective
+        self._metric = METHODS[config.method].objective if objective == "accuracy" else objective
+        self._is_off = config.study.storage is None
+        self._trial: Trial | None = None
 
     def __call__(self, step: int, metrics: dict[str, float]) -> bool:
         """Report an evaluation.
@@ -32,31 +39,33 @@ class Report:
         Returns:
             Whether the run should stop here.
         """
-        name = "eval/accuracy" if self._config.objective == "accuracy" else self._config.objective
-        if self._is_off or name not in metrics:
+        if self._is_off or self._metric not in metrics:
             return False
         try:
-            return self._report(self._config.first_step + step, metrics[name])
-        except Exception as error:  # whatever it is, the run is worth more
+            return self._report(self._config.first_step + step, metrics[self._metric])
+        except Exception as error:  # no trouble with the study may end the run
             self._is_off = True
-            first = " ".join(str(error).split())[:120] or type(error).__name__
-            self._say(f"the study cannot be reached ({first}); the run goes on without it.")
+            self._say(f"the study cannot be reached ({one_line(error)}); the run goes on without it.")
             return False
 
     def _report(self, step: int, value: float) -> bool:
-        import optuna
-
-        if self._found is None:
-            storage = open_storage(str(self._config.storage))
-            study = optuna.load_study(study_name=self._config.name, storage=storage)
-            study.pruner = make_pruner(study.user_attrs[DEFINITION]["pruner"])
-            number = self._config.trial or 0
-            self._found = study, storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
-        study, trial_id = self._found
-        trial = study._storage.get_trial(trial_id)
-        if trial.state.is_finished():  # pruned, and gone on with by hand
+        trial = self._trial = self._trial or self._open()
+        known = trial.study.get_trials(deepcopy=False)[trial.number]
+        if known.state.is_finished():  # pruned, and gone on with by hand
             self._is_off = True
             return False
-        if step not in trial.intermediate_values:
-            study._storage.set_trial_intermediate_value(trial_id, step, value)
-        return bool(study.pruner.prune(study, study._storage.get_trial(trial_id)))
+        if step not in known.intermediate_values:  # else by the session before
+            trial.report(value, step)
+        return trial.should_prune()
+
+    def _open(self) -> Trial:
+        import optuna
+        from optuna.trial import Trial
+
+        storage = open_storage(str(self._config.storage))
+        study = optuna.load_study(
+            study_name=self._config.name, storage=storage, sampler=optuna.samplers.RandomSampler()
+        )
+        study.pruner = make_pruner(study.user_attrs[DEFINITION]["pruner"])
+        study_id = storage.get_study_id_from_name(study.study_name)
+        return Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, self._config.trial or 0))

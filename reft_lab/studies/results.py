@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.compose.experiment_file import as_file
 from reft_lab.run_dir import disk
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import best_of, setting, told
 from reft_lab.studies.pictures import PAGE, write_pictures
+from reft_lab.studies.terminal import best_of, setting, told
+from reft_lab.text import from_here, one_line
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -38,25 +38,24 @@ def leave_behind(
     for trial, file in _best(study, finished, definition):
         disk.replace(definition.folder / file, _experiment(trial, definition))
         say(f"best: {setting(trial)}  {told(trial, definition.objectives)}  (trial {trial.number})")
-        say(f"      python run.py experiment={_from_here(definition.folder / file)}")
+        say(f"      python run.py experiment={from_here(definition.folder / file)}")
     for note in write_pictures(study, definition, trials):
         say(note)
-    say(f"all trials: {_from_here(definition.folder / TABLE)}; pictures: {_from_here(definition.folder / PAGE)}")
+    say(f"all trials: {from_here(definition.folder / TABLE)}; pictures: {from_here(definition.folder / PAGE)}")
 
 
 def write_report(definition: Definition, say: Callable[[str], None]) -> None:
-    """Write report.html of the study and say where it is; what goes wrong with it never fails the study."""
+    """Write report.html of the study and say where it is; an error in it never fails the study."""
     from reft_lab.report import study_report
 
     try:
-        say(f"report: {_from_here(study_report(definition.folder))}")
-    except Exception as error:  # whatever it is, the study is worth more
-        first = " ".join(str(error).split())[:160] or type(error).__name__
-        say(f"no report was written ({first}); try `reft report {_from_here(definition.folder)}`.")
+        say(f"report: {from_here(study_report(definition.folder))}")
+    except Exception as error:  # a report must never fail a study that is done
+        say(f"no report was written ({one_line(error)}); try `reft report {from_here(definition.folder)}`.")
 
 
 def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:
-    """Write study.csv, a row for each trial, in one piece."""
+    """Write study.csv, one row for each trial, atomically."""
     keys = [parameter.key for parameter in definition.space]
     metrics = [objective.metric for objective in definition.objectives]
     errors = [f"{metric}_standard_error" for metric in metrics] if len(definition.seeds) > 1 else []
@@ -83,7 +82,7 @@ def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:
 
 
 def _best(study: Study, finished: Sequence[FrozenTrial], definition: Definition) -> Iterator[tuple[FrozenTrial, str]]:
-    """The best trials and the files that they go to."""
+    """The best trials and the file for each."""
     if len(definition.objectives) == 1:
         yield best_of(finished, definition.objectives[0]), BEST
         return
@@ -94,14 +93,10 @@ def _best(study: Study, finished: Sequence[FrozenTrial], definition: Definition)
 def _experiment(trial: FrozenTrial, definition: Definition) -> str:
     about = [
         f"Trial {trial.number} of the study {definition.name}: {told(trial, definition.objectives)}.",
-        f"  python run.py experiment={_from_here(definition.folder / BEST)}",
+        f"  python run.py experiment={from_here(definition.folder / BEST)}",
     ]
     return as_file([*definition.fixed, *trial.user_attrs["overrides"]], about)
 
 
 def _word(state: Any) -> str:
     return {"COMPLETE": "finished", "FAIL": "failed"}.get(state.name, state.name.lower())
-
-
-def _from_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

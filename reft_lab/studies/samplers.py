@@ -1,17 +1,50 @@
-"""Optuna's samplers and pruners as a study asks for them."""
+"""Optuna's samplers and pruners as a study asks for them, and whether they suit it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.errors import BadInput
 from reft_lab.studies.definition import Definition
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
-SEEDS = 100_003  # apart, so that neighbouring seeds of a study share no trial's draws
+LEARNS_NUMBERS = {"gp": 1, "cmaes": 2}  # how many numeric options it needs
+PACKAGES = {"cmaes": "cmaes", "gp": "torch", "qmc": "scipy"}
+SEEDS = 100_003  # distance of two study seeds, so that no trial of one draws like a trial of the other
+
+
+def check_sampler(definition: Definition) -> None:
+    """Raises BadInput where the sampler or the pruner does not suit the space or the objectives."""
+    name, several = definition.sampler.name, len(definition.objectives) > 1
+    numbers = [parameter for parameter in definition.space if parameter.kind != "choice"]
+    least = LEARNS_NUMBERS.get(name, 0)
+    if len(numbers) < least:
+        words = "at least one numeric option" if least == 1 else "at least two numeric options"
+        raise BadInput(
+            f"sweeps/sampler={name} needs {words} with a range, and the space has {len(numbers)}; take "
+            "sweeps/sampler=tpe or grid."
+        )
+    if several and name == "cmaes":
+        raise BadInput("sweeps/sampler=cmaes works with a single objective; take sweeps/sampler=tpe.")
+    pruner = definition.pruner
+    if several and pruner.name != "none":
+        raise BadInput(
+            f"sweeps/pruner={pruner.name} judges by a single objective, and there are {len(definition.objectives)}; "
+            "take sweeps/pruner=none."
+        )
+    if pruner.max_resource is not None and (pruner.min_resource or 1) > pruner.max_resource:
+        raise BadInput(
+            f"sweeps.pruner.min_resource={pruner.min_resource} is more than sweeps.pruner.max_resource="
+            f"{pruner.max_resource}; lower the one or raise the other."
+        )
+    package = PACKAGES.get(name)
+    if package is not None and find_spec(package) is None:
+        raise BadInput(f"sweeps/sampler={name} needs the package {package}: pip install {package}.")
 
 
 def make_sampler(definition: Definition, trial: int) -> BaseSampler:
@@ -26,7 +59,7 @@ def make_sampler(definition: Definition, trial: int) -> BaseSampler:
             n_startup_trials=config.startup_trials,
             n_ei_candidates=config.candidates,
             multivariate=config.multivariate,
-            constant_liar=True,  # other trials may be running: of this sweep's workers, or of another sweep
+            constant_liar=True,  # other trials may be running, in this sweep or in another
         )
     if config.name == "gp":
         return samplers.GPSampler(seed=seed, n_startup_trials=config.startup_trials)
@@ -34,7 +67,7 @@ def make_sampler(definition: Definition, trial: int) -> BaseSampler:
         return samplers.CmaEsSampler(
             seed=seed, n_startup_trials=config.startup_trials, sigma0=config.sigma, popsize=config.population
         )
-    if config.name == "qmc":  # one sequence, which all trials go through
+    if config.name == "qmc":  # one sequence for all trials
         return samplers.QMCSampler(qmc_type=config.sequence, scramble=config.scramble, seed=config.seed)
     return samplers.RandomSampler(seed=seed)
 
@@ -43,7 +76,7 @@ def make_pruner(config: Mapping[str, Any]) -> BasePruner:
     """What decides whether a run is stopped.
 
     Args:
-        config: fields of PrunerConfig, as a study keeps them.
+        config: fields of PrunerConfig, as the study stores them.
     """
     from optuna import pruners
 

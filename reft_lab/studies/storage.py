@@ -6,13 +6,13 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import BadInput
-from reft_lab.run_dir.saved import CONFIG
+from reft_lab.run_dir.files import CONFIG
 from reft_lab.studies.definition import Definition
+from reft_lab.text import flatten, one_line
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -24,6 +24,38 @@ OURS = "reft_lab"
 IN_ENVIRONMENT = "environment"  # stands for a storage with a password, which must not be seen in configs and `ps`
 STORAGE = "REFT_LAB_STORAGE"
 STALE_LOCK = 10  # seconds after which the lock of a process that was killed while it wrote counts for nothing
+
+
+def check_storage(definition: Definition) -> None:
+    """Raises BadInput where a study cannot be kept at the address that it names."""
+    url = definition.storage
+    if url.startswith(JOURNAL):
+        if not url.startswith("journal:///"):
+            raise BadInput(f"sweeps.storage={url} is not possible: write journal:///ABSOLUTE_FILE.")
+        return
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    forms = "write sqlite:///FILE or postgresql://USER@HOST/DATABASE, or leave it out for a file in the study folder"
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise BadInput(f"sweeps.storage={url} is not the address of a database; {forms}.") from error
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        driver = error.name or parsed.drivername
+        install = (
+            "pip install 'reft_lab[postgres]'" if parsed.drivername.startswith("postgres") else f"install {driver}"
+        )
+        raise BadInput(f"sweeps.storage={url} needs the package {driver}: {install}.") from error
+    if parsed.drivername.startswith("sqlite"):
+        file = parsed.database
+        if not file or file == ":memory:":
+            raise BadInput(f"sweeps.storage={url} is in memory, where no run could see it; {forms}.")
+        if not Path(file).absolute().parent.is_dir():
+            raise BadInput(f"sweeps.storage={url} is in a folder that does not exist; make {Path(file).parent} first.")
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -48,9 +80,8 @@ def open_storage(url: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(file, lock_obj=lock))
         return _database(url)
     except Exception as error:  # drivers raise what they like
-        first = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadInput(
-            f"the study cannot be kept at {shown(url)} ({first}); name another place: sweeps.storage=URL."
+            f"the study cannot be kept at {shown(url)} ({one_line(error)}); name another place: sweeps.storage=URL."
         ) from error
 
 
@@ -112,8 +143,8 @@ def shown(url: str) -> str:
     return parsed.render_as_string(hide_password=True) if parsed.password else url
 
 
-def open_study(definition: Definition) -> Study:
-    """The study, made where it is missing.
+def open_study(definition: Definition, storage: BaseStorage | None = None) -> Study:
+    """The study, made where it is missing; in `storage` where its storage is open already.
 
     Raises:
         BadInput: another one has its name: of other software, or of another definition.
@@ -122,7 +153,7 @@ def open_study(definition: Definition) -> Study:
     from optuna.study import StudyDirection
 
     study = optuna.create_study(
-        storage=open_storage(definition.storage),
+        storage=storage or open_storage(definition.storage),
         study_name=definition.name,
         directions=[StudyDirection[objective.direction.upper()] for objective in definition.objectives],
         load_if_exists=True,
@@ -158,17 +189,9 @@ def _check_free(definition: Definition) -> None:
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """What differs, as `space.ppo.lam: interval(0.9, 1.0) -> interval(0.8, 1.0)`."""
-    old, new = dict(_flat(before)), dict(_flat(after))
+    old, new = flatten(before), flatten(after)
     return [
         f"{key}: {old.get(key, 'nothing')} -> {new.get(key, 'nothing')}"
         for key in {**old, **new}
         if old.get(key) != new.get(key)
     ]
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, entry in value.items():
-        if isinstance(entry, dict) and entry:
-            yield from _flat(entry, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", entry

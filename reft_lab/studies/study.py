@@ -1,4 +1,4 @@
-"""A study from its definition to its end, or on from where it was left."""
+"""A study from its definition to its end, or from where it was interrupted."""
 
 from __future__ import annotations
 
@@ -16,52 +16,53 @@ from typing import TYPE_CHECKING
 
 from reft_lab import errors
 from reft_lab.errors import RunFailed
-from reft_lab.signals import heard_stops, let_go_of_lost_terminal
+from reft_lab.signals import let_go_of_lost_terminal, stop_signals
 from reft_lab.studies import process
 from reft_lab.studies.confirm import confirm
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.lines import TrialLines
-from reft_lab.studies.outcome import Outcome
 from reft_lab.studies.results import leave_behind, write_report, write_table
-from reft_lab.studies.slot import Doer, GivenBack, log_of, work_on
-from reft_lab.studies.storage import open_study, shown
+from reft_lab.studies.run_outcome import RunOutcome
+from reft_lab.studies.storage import shown
+from reft_lab.studies.terminal import TrialLines
+from reft_lab.studies.trial_runs import Execute, GivenBack, log_of, work_on
 from reft_lab.studies.trials import Trials
+from reft_lab.text import one_line
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
 
-LEAST_ENDED = 4  # trials that have ended before their failure rate says anything
-POLL = 0.5  # seconds between two looks whether there is a trial to take
+LEAST_ENDED = 4  # trials that must have ended before their failure rate means anything
+POLL = 0.5  # seconds between two checks for a trial to take
 
 
 def run_study(definition: Definition, say: Callable[[str], None], launcher: Launcher | None = None) -> float | None:
-    """Run the trials that are left, and leave behind what docs/sweeps.md describes.
+    """Run the remaining trials, and write the files that docs/sweeps.md describes.
 
     Args:
         definition: the study.
         say: what prints a line.
-        launcher: one of Hydra's that runs the trials; None: processes of our own.
+        launcher: a launcher of Hydra's to run the trials; None: child processes.
 
     Returns:
-        The best value, None with several objectives or without a finished trial.
+        The best value; None with several objectives or without a finished trial.
 
     Raises:
-        BadInput: the study's name is taken.
+        BadInput: another study has this name.
         RunFailed: too many trials failed.
-        Interrupted: a signal stopped it; the trials under way go on when it does.
+        Interrupted: a signal stopped it; trials under way are taken up when the study is.
     """
-    trials = Trials(open_study(definition), definition)
+    trials = Trials(definition)
     lines = TrialLines(definition, say)
     stop = process.Stop()
-    doers = [_doer(definition, stop, launcher, slot) for slot in range(definition.workers)]
+    workers = [_worker(definition, stop, launcher, number) for number in range(definition.workers)]
     try:
         lines.begin(trials.all())
-        with _heard(stop, jobs=launcher is not None), _reached(definition):
-            _work(trials, lines, stop, doers)
+        with _stopped_by_signals(stop, jobs=launcher is not None), _storage_errors_explained(definition):
+            _work(trials, lines, stop, workers)
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
-                confirm(trials.all(), definition, doers, say)
+                confirm(trials.all(), definition, workers, say)
             if stop.number is None:
                 write_report(definition, say)
     finally:
@@ -75,7 +76,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
 
 
 def failures(trials: Trials) -> str | None:
-    """The sentence on too many failed trials, None where they are not too many."""
+    """A sentence where too many trials failed, None otherwise."""
     from optuna.trial import TrialState
 
     definition = trials.definition
@@ -89,28 +90,30 @@ def failures(trials: Trials) -> str | None:
     reason = str(last.user_attrs.get("reason")).rstrip(".")
     return (
         f"{len(failed)} of {len(ended)} trials failed, more than sweeps.max_failure_rate="
-        f"{definition.max_failure_rate:g} allows (trial {last.number}: {reason}); mend what is wrong, then give the "
-        "same command to go on with the trials that are left, or another sweeps.name= to begin anew."
+        f"{definition.max_failure_rate:g} allows (trial {last.number}: {reason}); fix the cause, then give the "
+        "same command to go on with the remaining trials, or another sweeps.name= to start afresh."
     )
 
 
-def _work(trials: Trials, lines: TrialLines, stop: process.Stop, doers: Sequence[Doer]) -> None:
-    """All trials, one slot for each of `doers`."""
+def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequence[Execute]) -> None:
+    """Run all trials, as many at a time as there are workers."""
     failure = threading.Event()
-    with ThreadPoolExecutor(len(doers), "slot") as pool:
-        pending = {pool.submit(_slot, trials, lines, stop, failure, do) for do in doers}
+    with ThreadPoolExecutor(len(workers), "worker") as pool:
+        pending = {pool.submit(_work_on_trials, trials, lines, stop, failure, execute) for execute in workers}
         try:
-            while pending:  # in steps, so that signals are heard
+            while pending:  # in short steps, so that signal handlers get to run
                 done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
-                for slot in done:
-                    slot.result()
+                for future in done:
+                    future.result()
         except BaseException:
             stop.ask(stop.number or signal.SIGTERM)
             raise
 
 
-def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, do: Doer) -> None:
-    """Work on one trial after the other until there is none left, also none that another sweep might leave."""
+def _work_on_trials(
+    trials: Trials, lines: TrialLines, stop: process.Stop, failure: threading.Event, execute: Execute
+) -> None:
+    """Work on one trial after another until none is left, not even one that another sweep might abandon."""
     while not stop.event.is_set() and not failure.is_set():
         trial = trials.take()
         if trial is None:
@@ -120,7 +123,7 @@ def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: thread
             continue
         lines.started(trial.number)
         try:
-            work_on(trial, trials, do)
+            work_on(trial, trials, execute)
         except GivenBack:
             continue
         with trials.alone():
@@ -130,42 +133,41 @@ def _slot(trials: Trials, lines: TrialLines, stop: process.Stop, failure: thread
             failure.set()
 
 
-def _doer(definition: Definition, stop: process.Stop, launcher: Launcher | None, slot: int) -> Doer:
-    """What does the runs of a slot."""
+def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | None, number: int) -> Execute:
+    """What does the runs of worker `number`."""
     if launcher is not None:
-        from reft_lab.studies.launching import through
+        from reft_lab.studies.launching import by_launcher
 
-        return through(launcher, definition, stop)
-    gpu = None if definition.gpus is None else definition.gpus[slot % len(definition.gpus)]
+        return by_launcher(launcher, definition, stop)
+    gpu = None if definition.gpus is None else definition.gpus[number % len(definition.gpus)]
 
-    def do(directory: Path, words: tuple[str, ...]) -> Outcome:
-        return process.do(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
+    def execute(directory: Path, words: tuple[str, ...]) -> RunOutcome:
+        return process.execute(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
 
-    return do
+    return execute
 
 
 @contextmanager
-def _reached(definition: Definition) -> Iterator[None]:
-    """Inside, a storage that is gone ends the study with one sentence."""
+def _storage_errors_explained(definition: Definition) -> Iterator[None]:
+    """Inside, errors of the storage end the study with one sentence."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except (OptunaError, SQLAlchemyError, OSError) as error:
-        first = " ".join(str(error).split())[:160] or type(error).__name__
         raise RunFailed(
-            f"the study in {shown(definition.storage)} cannot be reached any more ({first}); the runs are kept, and "
-            "the same command goes on with them."
+            f"the study in {shown(definition.storage)} can no longer be reached ({one_line(error)}); the runs "
+            "are kept, and the same command goes on with them."
         ) from error
 
 
 @contextmanager
-def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
-    """Inside, a signal that stops a run asks all runs to stop, and the second one ends them at once.
+def _stopped_by_signals(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
+    """Inside, a signal asks all runs to stop, and a second one ends them at once.
 
-    Jobs of a launcher may be on other machines, where no signal of ours reaches them: they are waited for, and with
-    the second signal left alone.
+    Jobs of a launcher may be on other machines, where no signal from here reaches them: the study waits for them, and
+    a second signal leaves them to themselves.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -175,7 +177,7 @@ def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
         if jobs and stop.at_once:
             os._exit(128 + number)
 
-    before = {number: signal.signal(number, ask) for number in heard_stops()}
+    before = {number: signal.signal(number, ask) for number in stop_signals()}
     try:
         yield
     finally:
@@ -186,8 +188,8 @@ def _heard(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
 def _told_of_stop(jobs: bool, at_once: bool) -> str:
     if jobs:
         return (
-            "leaving the jobs under way; the same command takes up what became of them."
+            "leaving the running jobs alone; the same command takes up their results."
             if at_once
-            else "stopping when the jobs under way have ended; again leaves them to themselves."
+            else "stopping when the running jobs have ended; once more leaves them to themselves."
         )
-    return "stopping all runs at once." if at_once else "stopping: runs save their state; again stops at once."
+    return "stopping all runs at once." if at_once else "stopping: runs save their state; once more stops at once."

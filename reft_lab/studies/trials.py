@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.owner import BEAT, OWNER, Watch, this_process
+from reft_lab.studies.liveness import BEAT, OWNER, Watch, this_process
 from reft_lab.studies.samplers import make_pruner, make_sampler
+from reft_lab.studies.storage import open_storage, open_study
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.trial import FrozenTrial, Trial
 
 LOCK = ".sweep.lock"
@@ -34,10 +34,16 @@ class Trials:
         definition: what it is.
     """
 
-    def __init__(self, study: Study, definition: Definition):
-        """Make the trials that are missing."""
-        self.study, self.definition = study, definition
-        self._storage = study._storage
+    def __init__(self, definition: Definition):
+        """Open the study, and make the trials that are missing.
+
+        Raises:
+            BadInput: another study has its name.
+        """
+        self.definition = definition
+        self._storage = open_storage(definition.storage)
+        self.study = open_study(definition, self._storage)
+        self._study_id = self._storage.get_study_id_from_name(definition.name)
         self._owner = this_process()
         self._held: set[int] = set()
         self._lock = threading.RLock()  # samplers and storages are asked by one thread at a time
@@ -48,7 +54,7 @@ class Trials:
         self._over = threading.Event()
         with self._between:
             for _ in range(definition.trials - len(self.all())):
-                study.enqueue_trial({})
+                self.study.enqueue_trial({})
         threading.Thread(target=self._beat, daemon=True).start()
 
     def all(self) -> list[FrozenTrial]:
@@ -58,7 +64,7 @@ class Trials:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Inside, no other slot or sweep that sees the same folder is."""
+        """Inside, no other worker or sweep that sees the same folder is."""
         with self._lock, self._between:
             yield
 
@@ -109,25 +115,24 @@ class Trials:
     def last_step(self, trial: Trial) -> int:
         """The last step that the trial reported, 0 where there is none."""
         with self._lock:
-            return max(self._storage.get_trial(trial._trial_id).intermediate_values, default=0)
+            return max(self._storage.get_trial(self._id(trial.number)).intermediate_values, default=0)
 
     def report(self, trial: Trial, step: int, value: float) -> bool:
         """Report the mean of the seeds so far; whether the trial should stop."""
         with self._lock:
-            self._storage.set_trial_intermediate_value(trial._trial_id, step, value)
-            pruner = make_pruner(vars(self.definition.pruner))
-            return bool(pruner.prune(self.study, self._storage.get_trial(trial._trial_id)))
+            trial.report(value, step)
+            return trial.should_prune()
 
     def tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> None:
         """The end of a trial."""
         with self._lock:
-            self._held.discard(trial._trial_id)
+            self._held.discard(trial.number)
             self.study.tell(trial.number, values=values, state=state, skip_if_finished=True)
 
     def give_back(self, trial: Trial) -> None:
         """Leave a trial to whoever takes it up next."""
         with self._lock:
-            self._held.discard(trial._trial_id)
+            self._held.discard(trial.number)
             trial.set_user_attr(OWNER, None)
 
     def close(self) -> None:
@@ -135,7 +140,7 @@ class Trials:
         self._over.set()
 
     def _is_abandoned(self, frozen: FrozenTrial) -> bool:
-        if frozen._trial_id in self._held:
+        if frozen.number in self._held:
             return False
         return self._watch.is_abandoned(frozen.number, frozen.user_attrs)
 
@@ -144,25 +149,30 @@ class Trials:
         from optuna.trial import TrialState
 
         with suppress(UpdateFinishedTrialError):
-            return self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
+            return self._storage.set_trial_state_values(self._id(frozen.number), TrialState.RUNNING)
         return False
 
     def _claimed(self, frozen: FrozenTrial) -> Trial:
         """Put this sweep's name on a trial that is running, and give it the values that its number stands for."""
         import optuna
+        from optuna.samplers import PartialFixedSampler
         from optuna.trial import Trial
 
-        self._storage.set_trial_user_attr(frozen._trial_id, OWNER, self._owner.sign())
-        self._held.add(frozen._trial_id)
-        if given := self._given(frozen.number):
-            self._storage.set_trial_system_attr(frozen._trial_id, "fixed_params", given)
+        trial_id = self._id(frozen.number)
+        self._storage.set_trial_user_attr(trial_id, OWNER, self._owner.sign())
+        self._held.add(frozen.number)
         study = optuna.load_study(
             study_name=self.definition.name,
             storage=self._storage,
-            sampler=make_sampler(self.definition, frozen.number),
+            sampler=PartialFixedSampler(self._given(frozen.number), make_sampler(self.definition, frozen.number)),
             pruner=make_pruner(vars(self.definition.pruner)),
         )
-        return Trial(study, frozen._trial_id)
+        study.get_trials(deepcopy=False)  # a study on a database can change only trials that it has read
+        return Trial(study, trial_id)
+
+    def _id(self, number: int) -> int:
+        """What the storage calls a trial."""
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _given(self, number: int) -> dict[str, Any]:
         if self._points:
@@ -172,8 +182,8 @@ class Trials:
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
             with self._lock, suppress(Exception):  # a storage that is gone for a while is asked again
-                for trial_id in self._held:
-                    self._storage.set_trial_user_attr(trial_id, OWNER, self._owner.sign())
+                for number in self._held:
+                    self._storage.set_trial_user_attr(self._id(number), OWNER, self._owner.sign())
 
 
 def _grid(definition: Definition) -> list[dict[str, Any]]:

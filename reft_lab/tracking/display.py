@@ -1,9 +1,13 @@
-"""The terminal: progress bars where there is one, plain lines elsewhere, nothing for a process in the background."""
+"""The terminal: progress bars where there is one, plain lines elsewhere, nothing for a process in the background.
+
+What is said there is kept in the log of the run directory as well, but for the flicker of the bars.
+"""
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -11,16 +15,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from reft_lab.run_dir.log import Log
 from reft_lab.signals import let_go_of_lost_terminal
 
 SECONDS_BETWEEN_LINES = 10.0
+LOG_WIDTH = 120  # columns of a table
 
 
 class Bar(Protocol):
     """The progress of one stage."""
 
     def update(self, done: int, **numbers: float) -> None:
-        """`done` units are done; `numbers` are the few that people watch."""
+        """Show that `done` units are done, with a few `numbers` worth watching."""
 
 
 class Display:
@@ -28,14 +34,38 @@ class Display:
 
     def __init__(self, console: Console | None = None):
         self.console = console or Console(highlight=False, soft_wrap=True)
+        self._log: Log | None = None
+
+    @contextmanager
+    def kept_in(self, log: Log) -> Iterator[None]:
+        """Inside, `log` gets what is said here, and why it ended if it was with an error."""
+        self._log = log
+        log.begin()
+        try:
+            yield
+        except BaseException as error:
+            log.add_error(error)
+            raise
+        finally:
+            self._log = None
 
     def note(self, text: str) -> None:
         """One line of text."""
+        self.record(text)
         self._print(text, markup=False)
 
     def show(self, renderable: Any) -> None:
         """Anything rich can render."""
+        plain = Console(file=io.StringIO(), width=LOG_WIDTH, color_system=None)
+        with plain.capture() as captured:
+            plain.print(renderable)
+        self.record(captured.get())
         self._print(renderable)
+
+    def record(self, text: str) -> None:
+        """For the log alone."""
+        if self._log is not None:
+            self._log.add(text)
 
     def _print(self, renderable: Any, **options: Any) -> None:
         try:
@@ -50,8 +80,9 @@ class Display:
         `done` of them were done in an earlier session; they do not count in the rate.
         """
         if not self.console.is_terminal:
-            yield _Lines(self, title, total, unit, done)
+            yield _Lines(self.note, title, total, unit, done)
             return
+        lines = _Lines(self.record, title, total, unit, done)
         whole = Column(no_wrap=True, min_width=len(f"{total}/{total}"))
         columns = (  # all of it, with the numbers, fits in 80 columns
             TextColumn("{task.description:<6}", table_column=Column(no_wrap=True, min_width=6)),
@@ -62,40 +93,36 @@ class Display:
             TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),
         )
         with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
-            yield _RichBar(progress, progress.add_task(title, total=total, completed=done, rate="", numbers=""), done)
+            task = progress.add_task(title, total=total, completed=done, rate="", numbers="")
+            yield _RichBar(progress, task, done, lines)
 
 
 class Silence(Display):
     """Shows nothing."""
 
     def __init__(self) -> None:
-        super().__init__(Console(quiet=True))
-
-    @contextmanager
-    def stage(self, title: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
-        yield _NoBar()
-
-
-class _NoBar:
-    def update(self, done: int, **numbers: float) -> None:
-        return
+        super().__init__(Console(quiet=True, force_terminal=False))
 
 
 class _RichBar:
-    def __init__(self, progress: Progress, task: Any, done: int):
+    def __init__(self, progress: Progress, task: Any, done: int, lines: Bar):
         self.progress = progress
         self.task = task
+        self.lines = lines
         self.before = done
         self.started = time.monotonic()
 
     def update(self, done: int, **numbers: float) -> None:
         rate = (done - self.before) / max(1e-9, time.monotonic() - self.started)
         self.progress.update(self.task, completed=done, rate=f"{rate:.3g}/s", numbers=_in_words(numbers))
+        self.lines.update(done, **numbers)
 
 
 class _Lines:
-    def __init__(self, display: Display, title: str, total: int, unit: str, done: int):
-        self.display = display
+    """A line through `say` every ten seconds, and one at the end."""
+
+    def __init__(self, say: Callable[[str], None], title: str, total: int, unit: str, done: int):
+        self.say = say
         self.title = title
         self.total = total
         self.unit = unit
@@ -109,7 +136,7 @@ class _Lines:
         self.printed = now
         rate = (done - self.before) / max(1e-9, now - self.started)
         so_far = f"{self.title}: {done}/{self.total} {self.unit}, {now - self.started:.0f} s, {rate:.3g}/s"
-        self.display.note(f"{so_far}  {_in_words(numbers)}")
+        self.say(f"{so_far}  {_in_words(numbers)}")
 
 
 def _in_words(numbers: dict[str, float]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-ROWS = (("warmup", "after warm-up"), ("baseline_sft", "best SFT"), ("final", "after ReFT"))
+from reft_lab.methods import method_of, result_labels
+from reft_lab.numbers import interval, per_cent
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -19,11 +20,9 @@ def result_table(result: Mapping[str, Any]) -> Table:
         table.add_column(f"{split} %", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
-    for key, label in ROWS:
-        scores = result.get(key)
-        if scores:
-            name = "best SFT" if key == "final" and result["method"] == "sft" else label
-            table.add_row(name, *_cells(scores["dev"]), *_cells(scores["test"]))
+    for key, label in result_labels(method_of(result)).items():
+        if scores := result.get(key):
+            table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
     table.caption, table.caption_justify = overlap(result), "left"
     return table
 
@@ -45,11 +44,10 @@ def overlap(result: Mapping[str, Any]) -> str | None:
 
 
 def _share(score: Mapping[str, Any]) -> tuple[str, int]:
-    return f"{100 * score['accuracy']:.1f}", int(score["n"])
+    return per_cent(score["accuracy"]), int(score["n"])
 
 
 def _cells(score: Mapping[str, Any] | None) -> list[str]:
     if score is None:
         return ["", "", ""]
-    low, high = score["ci95"]
-    return [f"{100 * score['accuracy']:.1f}", f"{100 * low:.1f} - {100 * high:.1f}", str(score["n"])]
+    return [per_cent(score["accuracy"]), interval(*score["ci95"]), str(score["n"])]

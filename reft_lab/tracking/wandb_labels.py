@@ -6,23 +6,24 @@ import hashlib
 from typing import Any
 
 from reft_lab.config.schema import Config
+from reft_lab.methods import METHODS
+from reft_lab.metrics import UP, headlines
 
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
 PRUNED = "pruned"
 CONFIRMS = "confirms"
 STEP = "step"
-# The best value of these is what a run is judged by; of all others the last one.
-BEST_IS_LARGEST = ("eval/accuracy", "rollout/accuracy", "rollout/reward")
 
 
 def tags(config: Config) -> list[str]:
     """The tags of a run, KIND:VALUE each as docs/wandb.md lists them, and the user's own behind them."""
-    stages = ["sft"] if config.method == "sft" else ["warmup", "reft"] if config.warmup.epochs else ["reft"]
+    method = METHODS[config.method]
     study = config.study.name or config.tracker.group
     labels = [f"study:{study}"] if study else []
-    labels += [f"stage:{stage}" for stage in stages]
+    labels += [f"method:{config.label}"] if config.label else []
+    labels += [f"stage:{stage.name}" for stage in method.stages_of(config)]
     labels += [f"model:{config.model.name}", f"data:{config.data.name}", f"cot:{config.cot.name}"]
-    labels += [f"reward:{config.reward.function}"] if config.method == "reft" else []
+    labels += [f"reward:{config.reward.function}"] if "rollout" in method.records else []
     labels += [CONFIRMS] if config.study.confirms else []
     return list(dict.fromkeys(shortened(tag) for tag in [*labels, *config.tracker.tags] if tag))
 
@@ -36,8 +37,12 @@ def shortened(tag: str) -> str:
 
 
 def define_metrics(run: Any) -> None:
-    """One axis, `step`, for every metric; the summary of a run has the largest of some, the last of the others."""
+    """One axis, `step`, for every metric; the summary of a run has the last of each, and the largest of some.
+
+    Those are the headlines that should rise, which are what runs are judged by.
+    """
     run.define_metric(STEP, summary="last")
     run.define_metric("*", step_metric=STEP)
-    for name in BEST_IS_LARGEST:
-        run.define_metric(name, step_metric=STEP, summary="max,last")
+    for metric in headlines():
+        if metric.better == UP:
+            run.define_metric(metric.name, step_metric=STEP, summary="max,last")

@@ -9,53 +9,46 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.errors import RunFailed
 from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.run_dir.files import WANDB
 from reft_lab.signals import children_are_spared
-from reft_lab.tracking.wandb_artifact import log_checkpoint
-from reft_lab.tracking.wandb_folders import staged, supersede
+from reft_lab.text import one_line
+from reft_lab.tracking.wandb_artifacts import SAMPLES, log_checkpoint, table
 from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags
-from reft_lab.tracking.wandb_mode import choose_mode, one_line
-from reft_lab.tracking.wandb_replay import replay
-from reft_lab.tracking.wandb_tables import SAMPLES, by_step, table
+from reft_lab.tracking.wandb_settings import choose_mode
 
 START_TIMEOUT = 90.0  # seconds that W&B may take to begin offline, on a machine that is busy
 FINISH_TIMEOUT = 60.0  # seconds that the last uploads may take; what is left stays on disk, for `wandb sync`
+SUPERSEDED = "superseded"  # folder of sessions that a newer one replaces
 
 
 class WandbRun:
-    """A W&B run under way.
-
-    Attributes:
-        first: the first step that W&B does not have yet.
-    """
+    """A W&B run under way."""
 
     def __init__(self, run: Any, tags: Sequence[str] = ()):
         """`tags` are those that the run has unless it is pruned."""
         self._run = run
         self._tags = tuple(tags)
-        self.first = int(run.starting_step)
+        self._first = int(run.starting_step)  # the first one that W&B does not have yet
 
     @property
     def entity(self) -> str | None:
         """The user or team that the run belongs to; None where only the server would know."""
         return self._run.entity or None
 
-    @property
-    def folder(self) -> Path:
-        """Where W&B keeps the files of this session."""
-        return Path(self._run.dir).parent
-
     def log(self, step: int, record: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] = ()) -> None:
         """Record numbers under their names at `step`, with a table of samples, unless W&B has that step already."""
-        if step < self.first:
+        if step < self._first:
             return
         row = {STEP: step, **record}
         if samples:
@@ -65,31 +58,16 @@ class WandbRun:
     def catch_up(self, directory: RunDirectory, seconds: float) -> None:
         """Give W&B the lines of metrics.jsonl that it lacks, with their samples.
 
-        Args:
-            directory: the run directory.
-            seconds: the stopwatch of the run now. Lines are dated as if the run had never stopped.
+        Lines are dated as if the run, whose stopwatch shows `seconds` now, had never stopped.
         """
         began = time.time() - seconds
-        bare: list[tuple[int, Mapping[str, float]]] = []
-        for step, line, samples in by_step(directory.metrics(), directory.samples()):
-            if step < self.first:
-                continue
-            row = line | {"_timestamp": began + line["seconds"]}
-            if samples:
-                replay(self._run, bare)
-                bare = []
-                self.log(step, row, samples)
-            else:
-                bare.append((step, row))
-        replay(self._run, bare)
+        for step, line, samples in _by_step(directory.metrics(), directory.samples()):
+            self.log(step, line | {"_timestamp": began + line["seconds"]}, samples)
 
     def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
         """Close the run; a second run of the same process would otherwise join it.
 
-        Args:
-            summary: what there is to say of the run as a whole, with its `status`.
-            exit_code: 0 if it went well.
-            checkpoint: a policy to upload.
+        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded.
         """
         self._run.summary.update(dict(summary))
         self._run.tags = (*self._tags, PRUNED) if summary.get("status") == PRUNED else self._tags
@@ -103,10 +81,7 @@ class WandbRun:
 def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
     """Begin a W&B run as config.tracker asks, or go on with the one of an earlier session.
 
-    Args:
-        config: the experiment.
-        directory: the run directory; its metrics.jsonl holds what W&B should know already.
-        seconds: the stopwatch of the run, for the dates of those lines.
+    The metrics.jsonl of the directory holds what W&B should know already, dated by `seconds`, the run's stopwatch.
 
     Returns:
         The run (None when disabled), and a sentence for the user where something was decided for them.
@@ -114,13 +89,13 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
     mode, note = choose_mode(config)
     if mode == "disabled":
         return None, note
-    folder = directory.path / "wandb"
+    folder = directory.path / WANDB
     # W&B keeps caches and staging outside of `dir` unless told otherwise.
     for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR"):
         os.environ[name] = str(folder / name.split("_")[1].lower())
     import wandb
 
-    with directory.writing("wandb"):
+    with directory.writing(WANDB):
         folder.mkdir(exist_ok=True)
     passport = directory.passport()
     identity = {"id": secrets.token_hex(4)} | passport.get("wandb", {})
@@ -134,37 +109,29 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
             return begun, note
         except RunFailed:
             raise
-        except Exception as error:  # whatever it is, the run is worth more
+        except Exception as error:  # no trouble with W&B may end a run
             wandb.teardown()
             note = f"W&B: {one_line(error)}; the run goes on {'offline' if online else 'without it'}."
     return None, note
 
 
 def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: float, *, online: bool) -> WandbRun:
-    folder = directory.path / "wandb"
-    before = staged(folder)
-    run = _init(config, directory.path, identifier, online=online)
-    define_metrics(run)
-    begun = WandbRun(run, tags(config))
-    begun.catch_up(directory, seconds)
-    supersede(folder, begun.folder.name, before)
-    return begun
-
-
-def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> Any:
     import wandb
 
-    return wandb.init(
+    folder = directory.path / WANDB
+    # What W&B holds ready for uploads, tables of samples and lists of files: a later `wandb sync` needs the newest.
+    staged = list((folder / "data" / "artifacts" / "staging").glob("*"))
+    run = wandb.init(
         id=identifier,
         resume="allow" if online else None,
         project=config.tracker.project,
         entity=config.tracker.entity,
         group=config.tracker.group,
         name=config.name,
-        job_type=config.method,
+        job_type=config.label or config.method,
         tags=tags(config),
         config=asdict(config),
-        dir=str(directory),
+        dir=str(directory.path),
         mode="online" if online else "offline",
         settings=wandb.Settings(
             silent=True,
@@ -173,3 +140,38 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
             finish_timeout=FINISH_TIMEOUT,
         ),
     )
+    define_metrics(run)
+    begun = WandbRun(run, tags(config))
+    begun.catch_up(directory, seconds)
+    for path in staged:
+        path.unlink(missing_ok=True)
+    _supersede(folder, Path(run.dir).parent.name)
+    return begun
+
+
+def _by_step(
+    metrics: Iterator[dict[str, Any]], samples: Iterator[dict[str, Any]]
+) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
+    """Each step, its line of metrics.jsonl and its records of samples.jsonl; both files are in order of steps."""
+    groups = groupby(samples, key=lambda record: record["step"])
+    step, group = next(groups, (None, iter(())))
+    for line in metrics:
+        while step is not None and step < line["step"]:
+            step, group = next(groups, (None, iter(())))
+        yield line["step"], line, list(group) if step == line["step"] else []
+
+
+def _supersede(folder: Path, current: str) -> None:
+    """Put the folders of sessions before `current` where `wandb sync` does not look, since it holds all they held.
+
+    The last ones put away before are deleted first, so a run that is resumed often does not fill the disk.
+    """
+    sessions = (path for path in folder.glob("*run-*") if path.is_dir() and not path.is_symlink())
+    earlier = [path for path in sessions if path.name != current]
+    if not earlier:
+        return
+    away = folder / SUPERSEDED
+    shutil.rmtree(away, ignore_errors=True)
+    away.mkdir()
+    for path in earlier:
+        path.rename(away / path.name)

@@ -1,14 +1,19 @@
-"""Whether W&B takes what the environment and the config say to it, found out before a run begins."""
+"""W&B's settings before a run begins: whether it accepts what the environment and the config say, and its mode.
+
+Online, offline or not at all depends on what is asked for and what is possible, without ever waiting for a server.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import urllib.error
+import urllib.request
 
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
-from reft_lab.text import did_you_mean
+from reft_lab.text import did_you_mean, one_line
 from reft_lab.tracking.wandb_labels import tags
 
 MODES = ("online", "offline", "disabled")
@@ -32,7 +37,7 @@ def is_wanted(asked: str) -> bool:
     """Whether W&B has a part in a run with tracker.wandb=`asked`.
 
     Raises:
-        BadInput: the environment has to say, and says what is no mode.
+        BadInput: it is up to the environment, which names an unknown mode.
     """
     return asked != "disabled" and not (asked == "auto" and environment_mode() == "disabled")
 
@@ -41,7 +46,7 @@ def environment_mode() -> str | None:
     """The mode that the environment asks for, one of MODES; None where it says nothing.
 
     Raises:
-        BadInput: it is no mode.
+        BadInput: there is no such mode.
     """
     mode = os.environ.get("WANDB_MODE")
     if mode is None:
@@ -50,7 +55,7 @@ def environment_mode() -> str | None:
         return ALIASES.get(mode, mode)
     guess = did_you_mean(mode, MODES)
     raise BadInput(
-        f"WANDB_MODE={mode!r} is no mode of W&B: it is online, offline or disabled{guess or '; unset it, or set one.'}"
+        f"WANDB_MODE={mode!r} is not a W&B mode: it is online, offline or disabled{guess or '; unset it, or set one.'}"
     )
 
 
@@ -79,6 +84,56 @@ def check_environment() -> None:
             )
         ):
             wandb.login(prompt=False, verify=False)
+
+
+def choose_mode(config: Config) -> tuple[str, str | None]:
+    """The W&B mode that is possible.
+
+    Returns:
+        "disabled", "offline" or "online", and a sentence for the user where it is not the one asked for.
+    """
+    mode = config.tracker.wandb
+    if mode == "auto":
+        mode = environment_mode() or ("online" if is_logged_in() else "offline")
+    if mode != "online":
+        return mode, None
+    if not is_logged_in():  # W&B would stop and ask
+        return "offline", "W&B: not logged in (`wandb login` does that); the run goes on offline."
+    url = server_url()
+    problem = why_unreachable(url, config.tracker.connect_timeout)
+    if problem:
+        return "offline", f"W&B: {url} cannot be reached ({problem}); the run goes on offline."
+    return mode, None
+
+
+def is_logged_in() -> bool:
+    """Whether W&B has a key, and may use it; never asks for one.
+
+    Raises:
+        BadInput: W&B refuses the key, or another of its settings in the environment.
+    """
+    check_environment()
+    import wandb
+
+    return bool(wandb.login(prompt=False, verify=False))
+
+
+def server_url() -> str:
+    """The address of the W&B server."""
+    import wandb
+
+    return os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
+
+
+def why_unreachable(url: str, timeout: float) -> str | None:
+    """Why a server does not answer within `timeout` seconds, None where it does; W&B's client tries for much longer."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout):
+            return None
+    except urllib.error.HTTPError:
+        return None  # it answered
+    except (OSError, ValueError) as error:
+        return one_line(getattr(error, "reason", None) or error)
 
 
 ENTITY = "the name of a user or team has letters, digits, - and _ only"

@@ -9,7 +9,7 @@ import pandas
 
 from reft_lab.analysis.found import Found
 from reft_lab.analysis.runs import Runs
-from reft_lab.analysis.schema import flatten
+from reft_lab.text import flatten
 
 
 def found(run: str, **facts: Any) -> Found:

@@ -7,8 +7,9 @@ import pytest
 from reft_lab.analysis import dynamics
 from reft_lab.analysis.dynamics import PARTS, REST, TIMES, seconds_by_part
 from reft_lab.analysis.reward_audit import METRICS
+from reft_lab.methods import RECORDS
+from reft_lab.metrics import recorded
 from tests.analysis.frames import found, history, runs_of
-from tests.docs.pages import REPO, code_spans, text_of
 
 ROWS = [
     ("a", 1, "time/step_seconds", 2.0),
@@ -33,9 +34,7 @@ def test_no_clocks_make_an_empty_frame():
     assert seconds_by_part(history([]), runs_of(found("a", seconds=10.0)).table).empty
 
 
-def test_metrics_that_are_drawn_are_documented():
+def test_metrics_that_are_drawn_are_recorded():
     drawn = {*dynamics.SUPERVISED, *dynamics.LEARNING, *dynamics.ROLLOUTS, *dynamics.POLICY, *dynamics.VALUE}
-    assert drawn | set(TIMES) | set(METRICS) <= set(code_spans(text_of(REPO / "docs" / "metrics.md"))) | {
-        "sft/grad_norm",  # one line describes it together with that of the warm-up
-    }
+    assert drawn | set(TIMES) | set(METRICS) <= set(recorded(RECORDS))
     assert len(PARTS) == len(set(PARTS))

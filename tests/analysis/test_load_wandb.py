@@ -157,10 +157,10 @@ def test_a_damaged_record_is_told_and_the_rest_is_read(run: Path) -> None:
     file.write_bytes(content)
     runs = load(run / "wandb")
     assert runs.table.state.tolist() == ["damaged"]
-    assert runs.table.reason[0] == f"{file.name} has 1 damaged record."
+    assert runs.table.reason[0] == f"{file.name} has damaged records."
     assert runs.table.model[0] == "tiny"
     runs.history()
-    assert runs.problems == [f"{file} has 1 damaged record"]
+    assert runs.problems == [f"{file} has damaged records"]
 
 
 @pytest.mark.parametrize("content", [b"no file of W&B's", b":W&B" + b"\0" * 5000, b":W&B\xe1\xbe\x00" + b"\xff" * 5000])

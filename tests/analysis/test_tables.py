@@ -122,7 +122,7 @@ def test_frames_are_shown_in_per_cent_and_points():
     frame = pandas.DataFrame({"reward": ["exact"], "n": [3], "mean": [0.1234], "low": [math.nan]})
     assert cells(shown(frame).to_html()) == ["exact", "3", "12.3 %", ""]
     differences = pandas.DataFrame({"difference": [0.021], "p": [0.0004], "p_holm": [0.0312]})
-    assert cells(shown(differences).to_html()) == ["+2.1", "4e-04", "0.031"]
+    assert cells(shown(differences).to_html()) == ["+2.1", "&lt; 0.001", "0.031"]
 
 
 def test_an_empty_frame_says_why():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from reft_lab.answers import Outcome, judge_number_by_options, option_of
+from reft_lab.answers.compare import judge_number_by_options, option_of
+from reft_lab.answers.outcome import Outcome
 
 OPTIONS = ("rs . 24", "1 / 3", "625", "27.7", "20 %", "none of these", "4 π", "x = 9")
 

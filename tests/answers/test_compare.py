@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from reft_lab.answers import Outcome, judge_letter, judge_number, numbers_match
+from reft_lab.answers.compare import judge_letter, judge_number, numbers_match
+from reft_lab.answers.outcome import Outcome
 
 
 @pytest.mark.parametrize("paper_tolerance", [False, True])

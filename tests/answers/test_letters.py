@@ -2,7 +2,7 @@
 
 import pytest
 
-from reft_lab.answers import read_letter
+from reft_lab.answers.letters import read_letter
 
 OPTIONS = ("24", "120", "625", "720", "none of these")
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from reft_lab.answers import Number, number_text, parse_number, read_number
+from reft_lab.answers.numbers import Number, number_text, parse_number, read_number
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reft_lab.answers import parse_number, read_whole
+from reft_lab.answers.numbers import parse_number, read_whole
 from reft_lab.answers.typography import last_box, plain
 
 READ = {

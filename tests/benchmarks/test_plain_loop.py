@@ -11,8 +11,9 @@ from plain_loop import PlainLoop
 from plain_programs import partial_reward, run_in_fresh_pool
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.methods.reft import ReFT
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
@@ -29,10 +30,10 @@ def judge(questions: list[int], responses: list[list[int]]) -> list[Outcome]:
     return [Outcome("correct" if response[0] % 2 else "wrong") for response in responses]
 
 
-def stage_of(config: PPOConfig) -> ReFT:
+def stage_of(config: PPOConfig) -> Reinforcement:
     policy = Policy(make_model("llama"), value_grad_to_trunk=config.value_grad_to_trunk)
     names = [str(i) for i in range(8)]
-    return ReFT(
+    return Reinforcement(
         policy,
         policy.reference(),
         PROMPTS,
@@ -40,6 +41,7 @@ def stage_of(config: PPOConfig) -> ReFT:
         judge,
         exact,
         config,
+        kind=STAGES["reft"],
         seed=0,
         eos_id=EOS,
         pad_id=PAD,
@@ -58,7 +60,7 @@ def test_two_iterations_have_the_same_losses_and_leave_the_same_weights(to_trunk
     config = replace(CONFIG, value_grad_to_trunk=to_trunk)
     stage, plain = stage_of(config), plain_of(config)
     for number in range(2):  # in the second the policy is no longer its reference, so that the KL term counts
-        done = stage.advance()
+        done = stage.iterate()
         rollouts = done.rollouts
         assert len({len(response) for response in rollouts.responses}) > 1
         orders = [permutation(8, 0, "ppo order", number, epoch) for epoch in range(2)]

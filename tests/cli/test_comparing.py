@@ -38,7 +38,7 @@ def test_answers_are_compared_problem_by_problem(reft: Reft) -> None:
     text = reft("compare", "multirun/kl/0", "multirun/kl/1").out
     assert f"B - A: +20.0 points on {PROBLEMS} test problems" in text
     assert f"McNemar p = {found.p:.2g})" in text
-    assert f"interval {100 * found.low:+.1f} to {100 * found.high:+.1f}" in text
+    assert f"interval {100 * found.low:+.1f} to {100 * found.high:+.1f}".replace("-", "−") in text
     assert "Right in both 2, only in A 2, only in B 4, in neither 2." in text
 
 
@@ -66,7 +66,7 @@ def test_a_run_elsewhere_is_known_by_its_directory(reft: Reft, made: Path, tmp_p
     shutil.copytree(made / OLD, tmp_path / "copy")
     ended = reft("compare", OLD, str(tmp_path / "copy"))
     assert f"B: {tmp_path / 'copy'}\n" in ended.out
-    assert "they were run with the same settings" in ended.out
+    assert "their settings are the same" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_run_elsewhere_is_known_by_its_directory(reft: Reft, made: Path, tmp_p
     [
         (["kl/0", "kl/00"], "no run is called kl/00; did you mean kl/0?"),
         (["kl/0", "xyzzy"], "no run is called xyzzy; `reft runs` lists those there are."),
-        (["kl", "kl/0"], "kl may be 3 runs: multirun/kl/"),
+        (["kl", "kl/0"], "kl may mean 3 runs: multirun/kl/"),
         (["multirun", "kl/0"], "multirun holds 3 runs; name one of them, such as multirun/kl/"),
-        (["kl/0", "multirun/kl/0"], "kl/0 and multirun/kl/0 are the same run, multirun/kl/0; name two."),
+        (["kl/0", "multirun/kl/0"], "kl/0 and multirun/kl/0 are the same run, multirun/kl/0; name two different ones."),
         (["kl/0"], "Missing argument 'B'."),
     ],
 )

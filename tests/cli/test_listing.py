@@ -110,7 +110,7 @@ def test_a_limit_says_that_there_are_more(reft: Reft) -> None:
 
 
 def test_nothing_found_is_said(reft: Reft) -> None:
-    assert reft("runs", "--state", "pruned") == Ended(0, "none of the 5 runs is like that\n", "")
+    assert reft("runs", "--state", "pruned") == Ended(0, "none of the 5 runs matches\n", "")
 
 
 def test_csv_and_json_have_all_columns(reft: Reft) -> None:

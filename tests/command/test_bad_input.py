@@ -112,6 +112,12 @@ def test_one_word(word: str, expected: str) -> None:
         (["method=sft", "baseline=sft"], "baseline=sft goes with method=reft"),
         (["ppo.rollouts=16", "ppo.mini_batch=32"], "ppo.mini_batch=32 is more than ppo.rollouts=16"),
         (["ppo.rollouts=128", "ppo.samples_per_problem=3"], "must be a multiple of ppo.samples_per_problem=3"),
+        (
+            ["ppo.credit=group"],
+            "ppo.credit=group compares the responses to a question with each other, and ppo.samples_",
+        ),
+        (["method=grpo", "ppo.samples_per_problem=1"], "leaves nothing to compare; raise it to 2 or more."),
+        (["method=grop"], "did you mean grpo?"),
         (["model.scratch.hidden_size=64", "model.scratch.heads=5"], "(1, 2, 4, 8, 16, 32 do)"),
         (["model.scratch.heads=64"], "even parts"),
         (["model.scratch.max_positions=400"], "warmup.max_tokens=1024 is more than"),

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from reft_lab.command.resume import Finished, Resumption, continued, split_resume
+from reft_lab.command.resume import AlreadyFinished, Resumption, continued, split_resume
 from reft_lab.compose.conf import register_schema
 from reft_lab.config.options import options, sections
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import MAY_CHANGE, STAYS
-from reft_lab.run_dir.saved import is_finished, read
+from reft_lab.run_dir.reading import is_finished
+from reft_lab.run_dir.saved import read
 from tests.command.begun import begun
 
 
@@ -213,14 +214,14 @@ def test_sft_is_longer_only_where_its_rate_does_not_depend_on_it(started: list[s
         assert sentence in complaint(directory, "sft.epochs=50")
 
 
-# Finished
+# AlreadyFinished
 
 
 def test_a_finished_run_says_so() -> None:
     directory = begun("run", status="finished")
     for words in ([], ["ppo.iterations=60"], ["ppo.iterations=20"], ["tracker=none"]):
         found = continued(directory, words)
-        assert isinstance(found, Finished)
+        assert isinstance(found, AlreadyFinished)
         assert "run is finished (dev 65.2 %, test 65.2 %; run/result.json)" in found.sentence
         assert "\n" not in found.sentence
 

@@ -33,14 +33,10 @@ class Shell:
     def launch(self, body: str, *words: str, resumed: str = "pass") -> subprocess.CompletedProcess[str]:
         """A stand-in for run.py whose experiment is `body`, and which goes on with a run by `resumed`."""
         (self.folder / "experiment.py").write_text(
-            "import hydra\n"
-            "from reft_lab.command.exits import exits_with_a_sentence\n"
             "from reft_lab.command.launch import launch\n"
             "from reft_lab.errors import BadInput, Interrupted, RunFailed\n"
-            f"@hydra.main(version_base='1.3', config_path={str(self.repo / 'conf')!r}, config_name='config')\n"
-            "def experiment(cfg):\n"
-            "    with exits_with_a_sentence():\n"
-            f"        {body}\n"
+            "def experiment(cfg, directory):\n"
+            f"    {body}\n"
             "def resume(config, directory, changes):\n"
             f"    {resumed}\n"
             "launch(experiment, resume)\n"
@@ -124,6 +120,73 @@ def test_a_multirun_gets_a_folder_a_run(shell: Shell) -> None:
     assert sorted(path.name for path in shell.folder.glob("multirun/*/*/[0-9]")) == ["0", "1"]
 
 
+def test_a_launcher_of_hydra_starts_the_runs_of_a_multirun(shell: Shell) -> None:
+    ended = shell.launch(
+        "(directory / 'seed.txt').write_text(str(cfg.seed))", "-m", "seed=5,6", "hydra/launcher=joblib"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert {path.read_text() for path in shell.folder.glob("multirun/*/*/[01]/seed.txt")} == {"5", "6"}
+
+
+CALLBACK = """
+class Told:
+    def __getattr__(self, event):
+        if not event.startswith("on_"):
+            raise AttributeError(event)
+        return lambda **facts: print(event, *sorted(facts))
+class Broken:
+    def on_job_start(self, **facts):
+        raise ValueError("a bug of the callback")
+"""
+
+
+def test_callbacks_of_hydra_are_called(shell: Shell) -> None:
+    (shell.folder / "callbacks.py").write_text(CALLBACK)
+    words = ("+hydra.callbacks.told._target_=callbacks.Told", "+hydra.callbacks.broken._target_=callbacks.Broken")
+    job = ["on_job_start config task_function", "work", "on_job_end config job_return"]
+    ended = shell.launch("print('work')", *words)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [
+        "on_run_start config config_name",
+        *job,
+        "on_run_end config config_name job_return",
+    ]
+    assert "a bug of the callback" in ended.stderr
+    ended = shell.launch("print('work')", "-m", "seed=0,1", *words)
+    assert [line for line in ended.stdout.splitlines() if line.startswith(("on_", "work"))] == [
+        "on_multirun_start config config_name",
+        *job,
+        *job,
+        "on_multirun_end config config_name",
+    ]
+
+
+def test_hydra_keeps_what_was_composed(shell: Shell) -> None:
+    from omegaconf import OmegaConf
+
+    ended = shell.launch("pass", "seed=5", "ppo.lam=0.9", "+hydra.job.env_set.A=1", "hydra.run.dir=mine")
+    assert ended.returncode == 0, ended.stderr
+    kept = shell.folder / "mine" / ".hydra"
+    assert sorted(file.name for file in kept.iterdir()) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
+    assert OmegaConf.load(kept / "overrides.yaml") == ["seed=5", "ppo.lam=0.9"]
+    hydra = OmegaConf.load(kept / "hydra.yaml").hydra
+    assert hydra.overrides.hydra == ["+hydra.job.env_set.A=1", "hydra.run.dir=mine", "hydra.mode=RUN"]
+    assert (hydra.job.name, hydra.job.config_name, hydra.mode) == ("run", "config", "RUN")
+    assert (hydra.runtime.output_dir, hydra.runtime.cwd) == (str(shell.folder / "mine"), str(shell.folder))
+    assert OmegaConf.load(kept / "config.yaml").ppo.lam == 0.9
+
+
+def test_a_main_file_of_ones_own(shell: Shell) -> None:
+    (shell.folder / "own" / "experiment").mkdir(parents=True)
+    (shell.folder / "own" / "mine.yaml").write_text("defaults: [config, _self_]\nseed: 7\n")
+    (shell.folder / "own" / "experiment" / "low.yaml").write_text("# @package _global_\nppo:\n  lam: 0.9\n")
+    words = ("--config-dir=own", "--config-name=mine", "experiment=low")
+    ended = shell.launch("print(cfg.seed, cfg.ppo.lam)", *words)
+    assert (ended.returncode, ended.stdout) == (0, "7 0.9\n"), ended.stderr
+    ended = shell.launch("print('got', cfg.seed, cfg.ppo.lam)", "-m", "ppo.gamma=0.9,1", *words)
+    assert ended.stdout.count("got 7 0.9\n") == 2, ended.stderr
+
+
 def test_bad_input_in_the_middle_of_a_run_is_one_sentence(shell: Shell) -> None:
     ended = shell.launch("raise BadInput('the file is empty.')")
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "error: the file is empty.\n")
@@ -196,9 +259,8 @@ def _hears_sigterm(pid: int) -> bool:
 # Going on with a run. Which one, and with which config, is in test_resume.py.
 
 BEGIN = (
-    "from pathlib import Path; from reft_lab.config.check import check; "
-    "from hydra.core.hydra_config import HydraConfig; from reft_lab.run_dir.directory import RunDirectory; "
-    "run = RunDirectory(Path(HydraConfig.get().runtime.output_dir)); run.write_config(check(cfg)); "
+    "from pathlib import Path; from reft_lab.run_dir.directory import RunDirectory; "
+    "run = RunDirectory(directory); run.write_config(cfg); "
     "run.write_passport({'folder': str(Path.cwd())}); print('new', cfg.seed)"
 )
 GO_ON = "print(directory, config.seed, config.ppo.iterations, config.tracker.wandb, changes)"

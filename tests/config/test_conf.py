@@ -105,7 +105,16 @@ def test_every_choice_shows_its_command_line() -> None:
             assert re.search(rf"{group}={re.escape(choice)}\b|{group}\.\w+=|reward=my_module", text), file
 
 
+@pytest.mark.parametrize("data", ["arithmetic", "gsm8k", "svamp", "mathqa", "mathqa_numeric"])
+def test_numbers_become_slots_where_the_tiny_model_writes_programs(data: str) -> None:
+    assert experiment("cot=program", f"data={data}").cot.number_slots
+    assert not experiment("cot=natural", f"data={data}").cot.number_slots
+    assert not experiment("cot=program", f"data={data}", "model=galactica_125m").cot.number_slots
+    assert not experiment("cot=program", f"data={data}", "cot.number_slots=false").cot.number_slots
+
+
 def test_recipes_are_taken_by_themselves() -> None:
-    """A recipe is named MODEL_DATA_COT; a misspelled one would never be taken."""
-    combinations = {"_".join(three) for three in itertools.product(*map(choices, ("model", "data", "cot")))}
+    """A recipe is named MODEL_DATA_COT or MODEL_COT; a misspelled one would never be taken."""
+    groups = (("model", "data", "cot"), ("model", "cot"))
+    combinations = {"_".join(each) for names in groups for each in itertools.product(*map(choices, names))}
     assert set(choices("recipe")) - {"paper_small"} <= combinations

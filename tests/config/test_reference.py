@@ -1,18 +1,20 @@
-"""The configuration reference is complete, true and up to date."""
+"""The configuration reference is complete, true and up to date, and so is the page of metrics."""
 
 import dataclasses
+from pathlib import Path
 
 import pydantic
 import pytest
 from omegaconf import OmegaConf
 
 from reft_lab.config.options import Option, options, sections
-from reft_lab.config.reference import PAGE, reference
+from reft_lab.config.reference import PAGES, configuration
 from reft_lab.config.schema import Config
 
 
-def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "run `python -m reft_lab.config.reference`"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == PAGES[page](), "run `python -m reft_lab.config.reference`"
 
 
 def test_every_option_is_there_once() -> None:
@@ -27,7 +29,7 @@ def test_every_option_is_there_once() -> None:
 
     walk(OmegaConf.to_container(OmegaConf.structured(Config)), "")
     assert {key: option.default for key, option in options().items()} == flat
-    page = reference()
+    page = configuration()
     assert all(page.count(f"| `{key}` |") == 1 for key in flat)
 
 

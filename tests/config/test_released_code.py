@@ -61,7 +61,7 @@ def test_it_goes_with_other_choices(words: tuple[str, ...]) -> None:
     ("words", "says"),
     [
         (("ppo.total_tokens=300",), "ppo.total_tokens=300 leaves no room for an answer"),
-        (("programs.imports=[math,a b]",), "programs.imports=[math, a b] is not possible: 'a b' is no name"),
+        (("programs.imports=[math,a b]",), "programs.imports=[math, a b] is not possible: 'a b' is not a module"),
         (("cot.too_long=trim",), "cot.too_long=trim is not possible: it must be leave_out, cut"),
         (("data.source=hup",), "data.source=hup is not possible: it must be hub, paper; did you mean hub?"),
         (("data.source=paper",), "data.source=paper does not go with data=arithmetic"),

@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def train(data: DataConfig, cot: CotConfig, runner: ProgramRunner) -> list[Probl
 def test_natural(data: DataConfig, runner: ProgramRunner) -> None:
     cot = CotConfig(name="natural")
     problems = train(data, cot, runner)
-    natural = make_format(cot, AnswersConfig(), runner, slots=False)
+    natural = make_format(cot, AnswersConfig(), runner)
     outcomes = natural.judge(problems, [natural.completion(problem, "rl") for problem in problems])
     assert Counter(outcome.kind for outcome in outcomes) == {"correct": len(problems)}
 
@@ -44,8 +45,8 @@ def test_natural(data: DataConfig, runner: ProgramRunner) -> None:
 def test_program(data: DataConfig, runner: ProgramRunner) -> None:
     cot = CotConfig(name="program", sft_trigger=False)
     problems = train(data, cot, runner)
-    plain = make_format(cot, AnswersConfig(), runner, slots=False)
-    slotted = make_format(cot, AnswersConfig(), runner, slots=True)
+    plain = make_format(cot, AnswersConfig(), runner)
+    slotted = make_format(replace(cot, number_slots=True), AnswersConfig(), runner)
     for format, stage in ((plain, "sft"), (plain, "rl"), (slotted, "rl")):
         completions = [format.completion(problem, stage) for problem in problems]
         outcomes = format.judge(problems, completions)

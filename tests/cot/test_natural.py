@@ -2,7 +2,7 @@
 
 import pytest
 
-from reft_lab.answers import Outcome
+from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot.natural import NaturalFormat, stated_answer
 from reft_lab.data.problem import Problem

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reft_lab.answers import Outcome
+from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import NaturalFormat, ProgramFormat, make_format
 from reft_lab.cot.settings import CotConfig
@@ -47,7 +47,7 @@ def plain(runner: ProgramRunner) -> ProgramFormat:
 
 @pytest.fixture(scope="module")
 def slotted(runner: ProgramRunner) -> ProgramFormat:
-    return ProgramFormat(CotConfig(), AnswersConfig(), runner, slots=True)
+    return ProgramFormat(CotConfig(number_slots=True), AnswersConfig(), runner)
 
 
 @pytest.mark.parametrize("stage", ["sft", "rl"])
@@ -78,8 +78,8 @@ def test_slots_put_the_numbers_into_the_signature(slotted: ProgramFormat) -> Non
 
 
 def test_slots_have_the_trigger_whatever_the_stage(runner: ProgramRunner) -> None:
-    cot = CotConfig(sft_trigger=False, rl_trigger=False)
-    without = ProgramFormat(cot, AnswersConfig(), runner, slots=True)
+    cot = CotConfig(sft_trigger=False, rl_trigger=False, number_slots=True)
+    without = ProgramFormat(cot, AnswersConfig(), runner)
     assert without.prompt(DUCKS, "sft").endswith("def solution(x0=16, x1=3):\n")
     assert without.completion(DUCKS, "sft") == SLOTTED_BODY
 
@@ -206,10 +206,10 @@ def test_every_response_needs_its_problem(plain: ProgramFormat) -> None:
 
 
 def test_the_config_chooses_the_format(runner: ProgramRunner) -> None:
-    natural = make_format(CotConfig(name="natural"), AnswersConfig(), runner, slots=False)
+    natural = make_format(CotConfig(name="natural"), AnswersConfig(), runner)
     assert isinstance(natural, NaturalFormat)
-    with_slots = make_format(CotConfig(name="program"), AnswersConfig(), runner, slots=True)
+    with_slots = make_format(CotConfig(name="program", number_slots=True), AnswersConfig(), runner)
     assert isinstance(with_slots, ProgramFormat)
-    assert with_slots.slots
+    assert with_slots.cot.number_slots
     with pytest.raises(BadInput, match="number_slots"):
-        make_format(CotConfig(name="natural"), AnswersConfig(), runner, slots=True)
+        make_format(CotConfig(name="natural", number_slots=True), AnswersConfig(), runner)

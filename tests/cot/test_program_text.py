@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from reft_lab.cot.program_text import HEADER, body, with_docstring
+from reft_lab.cot.program import HEADER, body, with_docstring
 
 PLAIN = '''def solution():
     """How many?"""

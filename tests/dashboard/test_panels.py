@@ -1,4 +1,4 @@
-"""What panels name is what runs record, and what the page on metrics describes."""
+"""What panels name is what runs record, and what the catalogue describes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 
 from reft_lab.analysis import load
 from reft_lab.config.options import options
-from reft_lab.dashboard.panels import Lines, Parallel, Table, metrics_of
+from reft_lab.dashboard.panels import Bars, Importance, Lines, Panel, Parallel, Scatter, Table
 from reft_lab.dashboard.report import CURVES, study_panels
-from reft_lab.dashboard.sections import OVERVIEW, SEARCHED, SECTIONS, TEST_ACCURACIES
-from reft_lab.tracking.wandb_tables import SAMPLES
+from reft_lab.dashboard.sections import SEARCHED, SECTIONS, TEST_ACCURACIES
+from reft_lab.metrics import find, members
+from reft_lab.tracking.wandb_artifacts import SAMPLES
 from tests.real_run import made
 from tests.tracking.wandb_files import history, tables
 
@@ -21,7 +22,20 @@ __all__ = ["made"]
 WORKSPACE = [panel for section in SECTIONS for panel in section.panels]
 PANELS = [*WORKSPACE, *CURVES, *study_panels(["ppo.lam"])]
 # The fixed tenths of a response: a short one has no token in some of them.
-POSITIONS = {f"position/{name}/{tenth:02}" for name in ("kl", "value") for tenth in range(1, 11)}
+POSITIONS = {*members("position/kl/TENTH"), *members("position/value/TENTH")}
+
+
+def metrics_of(panel: Panel) -> tuple[str, ...]:
+    """The metrics that a panel names."""
+    match panel:
+        case Lines() | Bars():
+            return panel.metrics
+        case Scatter():
+            return (panel.x, panel.y)
+        case Parallel() | Importance():
+            return (panel.metric,)
+        case _:
+            return ()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +62,7 @@ def test_what_is_recorded_is_on_a_panel(recorded: set[str]) -> None:
 
 
 def test_every_alarm_is_in_the_overview(recorded: set[str]) -> None:
-    shown = {name for panel in OVERVIEW.panels for name in metrics_of(panel)}
+    shown = {name for panel in SECTIONS[0].panels for name in metrics_of(panel)}
     assert {name for name in recorded if name.startswith("alarm/")} <= shown
 
 
@@ -88,6 +102,13 @@ def test_the_sections_are_those_that_were_asked_for() -> None:
         "sweep",
     ]
     assert all(section.panels for section in SECTIONS)
+
+
+def test_a_metric_by_itself_is_called_as_in_the_catalogue() -> None:
+    alone = {panel.metrics[0]: panel for panel in WORKSPACE if isinstance(panel, Lines) and len(panel.metrics) == 1}
+    for name in ("ppo/kl_ref", "rollout/reward", "ppo/ratio_max", "time/rollout_tokens_per_second"):
+        assert alone[name].title.startswith(find(name).label)
+        assert (alone[name].unit, alone[name].log) == (find(name).unit, find(name).log)
 
 
 def test_shares_are_drawn_as_areas_only_where_they_add_up() -> None:

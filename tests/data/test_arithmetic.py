@@ -8,12 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from reft_lab.data.arithmetic import generate, words
-from reft_lab.data.arithmetic.draws import Draws
-from reft_lab.data.arithmetic.expressions import nested
-from reft_lab.data.arithmetic.programs import write_program
-from reft_lab.data.arithmetic.question import TEMPLATES, Question, draw_question
-from reft_lab.data.arithmetic.template import steps
+from reft_lab.data.arithmetic import generate
+from reft_lab.data.arithmetic.gold import nested, write_program
+from reft_lab.data.arithmetic.question import MEN, PEOPLE, WOMEN, Draws, Question, draw_question
+from reft_lab.data.arithmetic.templates import TEMPLATES, steps
 from reft_lab.data.likeness import masked
 from reft_lab.errors import BadInput
 
@@ -197,12 +195,12 @@ def test_the_vocabulary_is_small_and_training_knows_the_words_of_the_test():
 
 
 def test_pronouns_follow_the_person_they_stand_for():
-    subjects = {"He": words.MEN, "She": words.WOMEN}
+    subjects = {"He": MEN, "She": WOMEN}
     for problem in generate(1000, 0, 0, 0, "clean", "program")[0]:
         sentences = re.split(r"(?<=[.?]) ", problem.question)
         for before, sentence in pairwise(sentences):
             if (pronoun := sentence.split()[0]) in subjects:
-                latest = re.findall(rf"\b(?:[Hh]e|[Ss]he|{'|'.join(words.PEOPLE)})\b", before)
+                latest = re.findall(rf"\b(?:[Hh]e|[Ss]he|{'|'.join(PEOPLE)})\b", before)
                 assert latest, problem.question
                 assert latest[0].capitalize() == pronoun or latest[0] in subjects[pronoun], problem.question
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from reft_lab.data import calculation, derive_gsm8k, derive_mathqa, derive_svamp
-from reft_lab.data.gold_programs import gold_programs
-from reft_lab.data.mathqa_operations import OPERATIONS, constant
-from reft_lab.data.program_text import Names, docstring, program
-from reft_lab.data.records import Record, Unusable
+from reft_lab.data import derive_gsm8k, derive_mathqa, derive_svamp
+from reft_lab.data.derive_mathqa import OPERATIONS, constant
+from reft_lab.data.problem import Record, Unusable
+from reft_lab.data.program_text import Names, docstring, evaluate, literal, program, spaced, tokenize
+from reft_lab.data.reasoning import gold_programs
 from reft_lab.programs import ProgramRunner
 from reft_lab.programs.settings import ProgramsConfig
 
@@ -250,11 +250,11 @@ def test_names_are_valid_and_used_once():
 
 
 def test_calculations_are_read_valued_and_written():
-    parts = calculation.tokens("(05+.6)*2//3 - 8.0")
+    parts = tokenize("(05+.6)*2//3 - 8.0")
     assert parts is not None
-    assert calculation.value(parts) == (5 + 0.6) * 2 // 3 - 8
-    assert calculation.spaced(["(", "5", "+", "0.6", ")", "*", "-", "2"]) == "(5 + 0.6) * -2"
-    assert calculation.tokens("2 ^ 3") is None
-    assert calculation.value(["1", "/", "0"]) is None
-    assert calculation.value(["1", "+"]) is None
-    assert [calculation.literal(text) for text in ("05", ".6", "8.0", "100", "6.")] == ["5", "0.6", "8", "100", "6"]
+    assert evaluate(parts) == (5 + 0.6) * 2 // 3 - 8
+    assert spaced(["(", "5", "+", "0.6", ")", "*", "-", "2"]) == "(5 + 0.6) * -2"
+    assert tokenize("2 ^ 3") is None
+    assert evaluate(["1", "/", "0"]) is None
+    assert evaluate(["1", "+"]) is None
+    assert [literal(text) for text in ("05", ".6", "8.0", "100", "6.")] == ["5", "0.6", "8", "100", "6"]

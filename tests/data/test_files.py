@@ -222,8 +222,8 @@ def test_a_given_training_file_settles_what_a_folder_leaves_open(tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(BadInput, match=r"data\.path=nowhere does not exist"):
-        find_files(DataConfig(path="nowhere"), "program")
-    with pytest.raises(BadInput, match=r"data\.test=nowhere\.json is no file"):
+        DataConfig(name="svamp", path="nowhere").check()
+    with pytest.raises(BadInput, match=r"data\.test=nowhere\.json is not a file"):
         find_files(DataConfig(test="nowhere.json"), "program")
     with pytest.raises(BadInput, match=r"holds no \.json or \.jsonl file"):
         find_files(DataConfig(path=str(tmp_path)), "program")
@@ -262,7 +262,7 @@ def test_a_test_file_that_is_trained_on_or_chosen_by_is_said_to_be(tmp_path):
     link.symlink_to(train)
     for same in (train, str(link)):
         notes = find_files(DataConfig(name="gsm8k", train=train, test=same), "program").notes
-        assert notes == ["test and train are the same file: test accuracy is what was learned by heart"]
+        assert notes == ["test and train are the same file: test accuracy measures memory only"]
     notes = find_files(DataConfig(name="gsm8k", train=train, dev=test, test=test), "program").notes
     assert notes == ["test and dev are the same file: checkpoints are chosen on the test questions"]
     assert not find_files(DataConfig(name="gsm8k", train=train, test=test), "program").notes

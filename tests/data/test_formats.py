@@ -2,11 +2,10 @@
 
 import pytest
 
-from reft_lab.data.formats import plain_number, read_record, recognise
-from reft_lab.data.natural import natural_cot
-from reft_lab.data.numeric import as_numeric
+from reft_lab.data.formats import as_numeric, plain_number, read_record, recognise
 from reft_lab.data.options import option_number, parse_options, split_question
-from reft_lab.data.records import Broken, Unusable
+from reft_lab.data.problem import Broken, Unusable
+from reft_lab.data.reasoning import natural_cot
 
 GSM8K = {
     "question": "48 clips, then half as many. In all?",
@@ -124,20 +123,23 @@ def test_mathqa_numeric_asks_without_options():
     ("row", "why"),
     [
         ({**GSM8K, "answer": "72"}, "no `####`"),
-        ({**GSM8K, "answer": "#### seventy"}, "'seventy' is no single number"),
-        ({**GSM8K, "answer": "So\n#### 40; 20"}, "answer '40; 20' is no single number"),
-        ({**GSM8K, "answer": "So\n#### x < 3"}, "answer 'x < 3' is no single number"),
-        ({**SVAMP, "Answer": "40 (years old); 15 (years old)"}, "Answer '40 (years old); 15 (years old)' is no single"),
-        ({**AUTHORS, "answer_value": "18 apples in 3 boxes"}, "answer_value '18 apples in 3 boxes' is no single"),
+        ({**GSM8K, "answer": "#### seventy"}, "'seventy' is not a single number"),
+        ({**GSM8K, "answer": "So\n#### 40; 20"}, "answer '40; 20' is not a single number"),
+        ({**GSM8K, "answer": "So\n#### x < 3"}, "answer 'x < 3' is not a single number"),
+        (
+            {**SVAMP, "Answer": "40 (years old); 15 (years old)"},
+            "'40 (years old); 15 (years old)' is not a single",
+        ),
+        ({**AUTHORS, "answer_value": "18 apples in 3 boxes"}, "answer_value '18 apples in 3 boxes' is not a single"),
         ({**GSM8K, "question": " "}, "question is"),
         ({**GSM8K, "question": None}, "question is missing"),
-        ({**SVAMP, "Answer": float("nan")}, "Answer nan is no single number"),
-        ({**MATHQA, "correct": "f"}, "letter of no option"),
-        ({**MATHQA, "options": "24 or 25"}, "no list of options"),
+        ({**SVAMP, "Answer": float("nan")}, "Answer nan is not a single number"),
+        ({**MATHQA, "correct": "f"}, "not the letter of an option"),
+        ({**MATHQA, "options": "24 or 25"}, "not a list of options"),
         ({**AUTHORS, "answer_value": None}, "answer_value None"),
-        ({**AUTHORS_CHOICE, "answer_value": "c"}, "letter of no option"),
+        ({**AUTHORS_CHOICE, "answer_value": "c"}, "not the letter of an option"),
         ({"text": "hello"}, "keys of no known format (text)"),
-        (17, "no JSON object"),
+        (17, "not a JSON object"),
     ],
 )
 def test_a_broken_record_says_what_is_wrong(row, why):
@@ -205,7 +207,7 @@ def test_options_with_capital_letters_are_options():
 
 
 def test_an_option_with_its_letter_is_no_number_to_answer_a_multiple_choice_question():
-    with pytest.raises(Broken, match="is the letter of no option"):
+    with pytest.raises(Broken, match="is not the letter of an option"):
         read({"item_id": "a", "question": "Which?\na ) 24 , b ) 120", "answer_value": "a ) 24"})
 
 
@@ -213,7 +215,7 @@ def test_an_option_with_its_letter_is_no_number_to_answer_a_multiple_choice_ques
 def test_half_of_a_character_is_no_text(key):
     row = {"question": "How many?", "answer": "3 + 1 = 4\n#### 4"}
     assert read({**row, key: "\U0001f600 " + row[key]})
-    with pytest.raises(Broken, match=r"half a character \(\\ud83d\), which is no text"):
+    with pytest.raises(Broken, match=r"half a character \(\\ud83d\), which is not text"):
         read({**row, key: "\ud83d " + row[key]})
 
 

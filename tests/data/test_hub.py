@@ -142,7 +142,7 @@ def test_svamp_of_the_hub_is_said_to_be_another_experiment(local_repository, tmp
     (tmp_path / "cache" / "svamp").rename(tmp_path / "cache" / "ChilleD___svamp")  # as the library itself files it
     found = read_sources(DataConfig(name="svamp", hub="ChilleD/SVAMP", hub_config="default"), "program")
     (note,) = [note for note in found.notes if "ChilleD/SVAMP" in note]
-    assert "another experiment than the paper's" in note
+    assert "not the experiment of the paper" in note
 
 
 def test_a_repository_of_something_else(tmp_path, monkeypatch):

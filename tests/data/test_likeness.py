@@ -2,8 +2,7 @@
 
 import pytest
 
-from reft_lab.data.families import Seen, duplicates, families
-from reft_lab.data.likeness import masked, normalised
+from reft_lab.data.likeness import Seen, duplicates, families, masked, normalised
 from reft_lab.data.problem import Problem
 
 

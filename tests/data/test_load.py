@@ -123,7 +123,7 @@ def test_a_given_dev_file_takes_out_copies_however_they_are_written(tmp_path, ru
     assert (counts["train"], counts["dev"]) == (47, 3)
     assert kept["train"] == 49
     write(tmp_path / "train.json", copies)
-    with pytest.raises(BadInput, match="every training question stands in dev"):
+    with pytest.raises(BadInput, match="every training question is also in dev"):
         load(DataConfig(name="gsm8k", train=path, dev=path, test=path), "natural", runner)
 
 
@@ -227,7 +227,7 @@ def test_no_advice_goes_round_in_a_circle(tmp_path, runner, cot):
     with pytest.raises(BadInput, match=r"Fromula; did you mean Formula\?"):
         load(DataConfig(name="svamp", path=path), cot, runner)
     write(tmp_path / "train.json", [asdiv(i, Formula="unknown") for i in range(30)])
-    with pytest.raises(BadInput, match=f"nor for cot={'natural' if cot == 'program' else 'program'}; mend the data"):
+    with pytest.raises(BadInput, match=f"nor for cot={'natural' if cot == 'program' else 'program'}; repair the data"):
         load(DataConfig(name="svamp", path=path), cot, runner)
 
 

@@ -59,7 +59,7 @@ def test_gold_answers_that_are_no_single_number_stop_the_run_by_line(tmp_path):
     with pytest.raises(BadInput) as raised:
         read_file(write_lines(tmp_path / "gold.jsonl", rows), "x")
     assert "2 of 4 records are broken" in str(raised.value)
-    assert f"{tmp_path / 'gold.jsonl'}:3: answer '40; 20' is no single number" in str(raised.value)
+    assert f"{tmp_path / 'gold.jsonl'}:3: answer '40; 20' is not a single number" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_gold_answers_that_are_no_single_number_stop_the_run_by_line(tmp_path):
         ('[{"question": "a", "answer": "#### 1"},\n {"question"', ":2: not valid JSON (Expecting"),
         ('[{"question": "a", "answer": "#### 1"},', ":1: not valid JSON (Expecting"),
         ('{"text": "a"}\n{"text": "b"}', "unknown format (its records have text); expected"),
-        ("[1, 2]", "unknown format (its records are no JSON objects)"),
+        ("[1, 2]", "unknown format (its records are not JSON objects)"),
         ("{oops\n{oops", "unknown format (not valid JSON"),
         ('{"quesiton": "a", "answer": "#### 1"}', "did you mean Question?"),
         ('{"data": [{"question": "a", "answer": "#### 1"}], "version": 1}', "holds its records under the key data;"),
@@ -133,14 +133,14 @@ def test_compressed_files(tmp_path, name):
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], b"no gzip", whole[:20] + b"oops" + whole[24:]):
         path.write_bytes(damaged)
-        with pytest.raises(BadInput, match="no whole gzip file"):
+        with pytest.raises(BadInput, match="not a complete gzip file"):
             read_file(path, "x")
 
 
 def test_other_unreadable_files(tmp_path):
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"\x00\xff\x00\x01")
-    with pytest.raises(BadInput, match="no UTF-8 text"):
+    with pytest.raises(BadInput, match="not UTF-8 text"):
         read_file(binary, "x")
     with pytest.raises(BadInput, match="cannot be read"):
         read_file(tmp_path / "missing.json", "x")
@@ -152,7 +152,7 @@ def test_other_unreadable_files(tmp_path):
         ("train.parquet", b"PAR1\x15\x04", r"is parquet, which is not read; .*read_parquet\('train\.parquet'\)"),
         ("train.json", b"PK\x03\x04\x00", "is a zip archive, which is not read; unpack it first"),
         ("train.jsonl", gzip.compress(b"{}", mtime=0), "is compressed with gzip, which is not read; unpack it first"),
-        ("train.csv", b"question,answer\n1,2\n", r"is no JSON; .*read_csv\('train\.csv'\)"),
+        ("train.csv", b"question,answer\n1,2\n", r"is not JSON; .*read_csv\('train\.csv'\)"),
         ("train.json", "[]".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_key_that_is_there_twice_is_no_choice_between_its_values(tmp_path):
         read_file(path, "x")
 
 
-@pytest.mark.parametrize(("value", "why"), [("[" * 100_000, "brackets too deep"), ("9" * 5000, "too many digits")])
+@pytest.mark.parametrize(("value", "why"), [("[" * 100_000, "nested too deep"), ("9" * 5000, "too many digits")])
 @pytest.mark.parametrize("shape", ["[{}]", "{}\n{}"])
 def test_json_that_python_does_not_read_is_named_by_line(tmp_path, value, why, shape):
     path = tmp_path / "train.json"

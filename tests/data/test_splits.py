@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-from reft_lab.data.families import Seen, families
-from reft_lab.data.likeness import asked
+from reft_lab.data.likeness import Seen, asked, families
 from reft_lab.data.problem import Problem
 from reft_lab.data.splits import carve, subset, without
 

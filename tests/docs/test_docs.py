@@ -41,20 +41,6 @@ def names_in(cells: list[str]) -> set[str]:
     return {name for cell in cells for name in code_spans(cell)}
 
 
-def test_every_metric_is_described_and_every_description_is_of_a_metric(made: Path) -> None:
-    recorded = {
-        name
-        for file in (made / "metrics.jsonl", made / "baseline_sft" / "metrics.jsonl")
-        for line in lines(file)
-        for name in line
-    }
-    described = names_in([row[0] for row in rows(text_of(DOCS / "metrics.md"))])
-    tenths = [f"/{part:02d}" for part in range(1, 11)]
-    expanded = {name.replace("KIND", kind) for name in described for kind in KINDS}
-    expanded = {re.sub(r"/D$", tenth, name) for name in expanded for tenth in tenths}
-    assert recorded == expanded
-
-
 def test_every_file_of_a_run_is_described(made: Path) -> None:
     page = DOCS / "run-directory.md"
     described = names_in([row[0] for row in rows(text_of(page).split("\n## ")[0])])

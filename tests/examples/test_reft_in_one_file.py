@@ -35,11 +35,11 @@ from torch import nn
 from reft_lab.answers.outcome import Outcome
 from reft_lab.equations import credit as lab_credit
 from reft_lab.equations import losses as lab_losses
-from reft_lab.methods.examples import Example
-from reft_lab.methods.optimizer import linear_decay
-from reft_lab.methods.reft import ReFT
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig, SFTConfig
-from reft_lab.methods.sft import SFT
+from reft_lab.methods.stages.optimizer import linear_decay
+from reft_lab.methods.stages.reinforcement import Reinforcement
+from reft_lab.methods.stages.supervised import Example, SupervisedFineTuning
 from reft_lab.policy import model as lab
 from reft_lab.policy import sampling as lab_sampling
 from reft_lab.policy.loading import make_llama as lab_llama
@@ -62,7 +62,7 @@ def judge(questions: list[int], responses: list[list[int]]) -> list[Outcome]:
     return [kinds[response[0] % 3] for response in responses]
 
 
-def lab_stage(settings: Settings) -> ReFT:
+def lab_stage(settings: Settings) -> Reinforcement:
     config = PPOConfig(
         iterations=3,
         rollouts=settings.rollouts,
@@ -81,7 +81,7 @@ def lab_stage(settings: Settings) -> ReFT:
     )
     policy = lab.Policy(make_model("llama"), value_grad_to_trunk=settings.value_trains_trunk)
     names = [str(i) for i in range(len(PROMPTS))]
-    return ReFT(
+    return Reinforcement(
         policy,
         policy.reference(),
         PROMPTS,
@@ -89,6 +89,7 @@ def lab_stage(settings: Settings) -> ReFT:
         judge,
         partial,
         config,
+        kind=STAGES["reft"],
         seed=SEED,
         eos_id=EOS,
         pad_id=PAD,
@@ -114,7 +115,7 @@ def test_three_iterations_have_the_lab_s_losses_and_leave_its_weights(settings: 
     optimizer = Optimizer(policy.parameters(), settings.lr, lambda step: min(1.0, (step + 1) / 10))
     before = policy.lm.get_input_embeddings().weight.detach().clone()
     for number in range(3):  # in the second the policy is no longer its reference, and values are no longer 0
-        done = stage.advance()
+        done = stage.iterate()
         lab_rollouts = done.rollouts
         assert len({len(response) for response in lab_rollouts.responses}) > 1
         orders = [torch.tensor(permutation(8, SEED, "ppo order", number, epoch)) for epoch in range(settings.passes)]
@@ -131,11 +132,11 @@ def test_three_iterations_have_the_lab_s_losses_and_leave_its_weights(settings: 
 def test_the_warm_up_has_the_lab_s_losses_and_leaves_its_weights() -> None:
     examples = [Example(prompt, [*[9 + i, 30, 11 + i][: 1 + i % 3], EOS]) for i, prompt in enumerate(PROMPTS)]
     config = SFTConfig(epochs=4, batch_size=3, lr=1e-3, schedule="linear", lr_warmup_fraction=0.1)
-    stage = SFT(
+    stage = SupervisedFineTuning(
         lab.Policy(make_model("llama")),
         examples,
         config,
-        stage="warmup",
+        kind=STAGES["warmup"],
         seed=SEED,
         pad_id=PAD,
         tokens_per_micro_batch=16,
@@ -146,7 +147,9 @@ def test_the_warm_up_has_the_lab_s_losses_and_leaves_its_weights() -> None:
         order = torch.tensor(permutation(len(examples), SEED, "warmup", "order", epoch))
         for rows in order.split(3):
             batch = collate([examples[i].prompt for i in rows], [examples[i].completion for i in rows])
-            assert sft_step(policy, optimizer, *batch) == pytest.approx(stage.advance()["loss"], rel=1e-5)
+            assert sft_step(policy, optimizer, *batch) == pytest.approx(
+                stage.advance().metrics["warmup/loss"], rel=1e-5
+            )
     assert stage.done
     assert_same_weights(policy.lm, stage.policy.lm)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reft_lab.errors import is_memory
-from reft_lab.methods.reft import RATIO_TOLERANCE, ReFT
+from reft_lab.methods.stages.reinforcement import RATIO_TOLERANCE, Reinforcement
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import sample
 from reft_lab.policy.scoring import score, score_all
@@ -30,7 +30,7 @@ def twins(family: str, **options) -> tuple[Policy, Policy]:
     return policy, deepcopy(policy).cuda()
 
 
-def on_gpu(stage: ReFT) -> ReFT:
+def on_gpu(stage: Reinforcement) -> Reinforcement:
     """The stage, moved."""
     stage.policy.cuda()
     stage.reference.cuda()
@@ -68,7 +68,7 @@ def test_scores_and_gradients_are_those_of_the_cpu(family, fast_path):
 def test_iterations_are_those_of_the_cpu(fast_path):
     cpu, gpu = make_stage(fast_path=fast_path), on_gpu(make_stage(fast_path=fast_path))
     for _ in range(2):
-        expected, ours = cpu.advance(), gpu.advance()
+        expected, ours = cpu.iterate(), gpu.iterate()
         assert ours.rollouts.responses == expected.rollouts.responses
         assert ours.metrics["ppo/first_ratio_error"] < RATIO_TOLERANCE
         for name in ("ppo/policy_loss", "ppo/value_loss", "ppo/grad_norm"):

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from reft_lab.answers.outcome import Outcome
+from reft_lab.equations.credit import CREDITS, Experience
 from reft_lab.equations.losses import policy_loss, value_loss
-from reft_lab.methods.ppo import update
-from reft_lab.methods.reft import ReFT
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig, SFTConfig
-from reft_lab.methods.sft import SFT
+from reft_lab.methods.stages.reinforcement import Reinforcement
+from reft_lab.methods.stages.supervised import SupervisedFineTuning
+from reft_lab.methods.stages.update import update
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
@@ -30,9 +32,10 @@ def judge(questions, responses):
     return [Outcome("correct" if r[0] % 2 == 0 else "wrong", answer=str(r[0]), value=float(r[0])) for r in responses]
 
 
-def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> ReFT:
+def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> Reinforcement:
     policy = Policy(
         make_model(family),
+        critic=CREDITS[config.credit].needs_critic,
         value_grad_to_trunk=config.value_grad_to_trunk,
         fast_path=changes.pop("fast_path", True),
     )
@@ -40,7 +43,7 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
         policy.separate_values()
     prompts = [example.prompt for example in make_examples(8)]
     options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
-    return ReFT(
+    return Reinforcement(
         policy,
         policy.reference(),
         prompts,
@@ -48,13 +51,14 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
         judge,
         exact,
         config,
+        kind=STAGES["reft"],
         eos_id=5,
         pad_id=0,
         **options,
     )
 
 
-def weights(stage: ReFT) -> torch.Tensor:
+def weights(stage: Reinforcement) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in stage.policy.parameters()])
 
 
@@ -65,7 +69,7 @@ def test_an_iteration_equals_the_plain_computation(fast_path, average):
     config = replace(CONFIG, loss_average=average, rollouts=8)  # 8 rollouts in mini-batches of 6 and 2
     stage = make_stage(config, fast_path=fast_path, tokens_per_micro_batch=50)
     plain = deepcopy(stage.policy)
-    done = stage.advance()
+    done = stage.iterate()
     batch = done.rollouts
 
     optimizer = torch.optim.AdamW(plain.parameters(), lr=config.lr, weight_decay=0.0)
@@ -101,6 +105,62 @@ def test_an_iteration_equals_the_plain_computation(fast_path, average):
     assert done.metrics["ppo/grad_norm"] == pytest.approx(sum(norms) / 4, rel=1e-4)
 
 
+WITHOUT_CRITIC = [name for name, credit in CREDITS.items() if not credit.needs_critic]
+
+
+@pytest.mark.parametrize("credit", WITHOUT_CRITIC)
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_an_iteration_without_a_critic_equals_the_plain_computation(credit, fast_path):
+    """As above, with advantages from the responses' own rewards: no value head, no value loss."""
+    config = replace(CONFIG, credit=credit, rollouts=8, mini_batch=8, samples_per_problem=4, whiten=False)
+    stage = make_stage(config, fast_path=fast_path, tokens_per_micro_batch=50)
+    stage.iterate()  # from the second on the policy is no longer its reference
+    plain = deepcopy(stage.policy)
+    stage.optimizer.adamw.state.clear()  # torch's own begins anew, too
+    done = stage.iterate()
+    batch = done.rollouts
+    assert plain.value_head is None
+    assert (batch.values, batch.returns) == (None, None)
+
+    total = torch.zeros(8, batch.mask.shape[1])
+    for i, response in enumerate(batch.responses):
+        for t in range(len(response)):
+            total[i, t] = -config.kl_coef * (batch.logprobs[i, t] - batch.ref_logprobs[i, t])
+        total[i, len(response) - 1] += batch.scores[i]
+    advantages = CREDITS[credit].advantages(Experience(total, batch.mask, group=4))
+    torch.testing.assert_close(batch.advantages, advantages)
+    assert advantages.abs().max() > 0
+
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=config.lr, weight_decay=0.0)
+    losses = []
+    for _ in range(2):
+        loss = torch.zeros(())
+        for i, (prompt, response) in enumerate(zip(batch.prompts, batch.responses, strict=True)):
+            n = len(response)
+            hidden = plain.lm.base_model(torch.tensor([prompt + response])).last_hidden_state[0, len(prompt) - 1 : -1]
+            logprobs = plain.lm.lm_head(hidden).log_softmax(-1)[range(n), response]
+            loss = loss + policy_loss(logprobs, batch.logprobs[i, :n], advantages[i, :n], config.clip).mean() / 8
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), config.max_grad_norm)
+        optimizer.step()
+        losses.append(loss.item())
+    expected = torch.cat([p.detach().flatten() for p in plain.parameters()])
+    torch.testing.assert_close(weights(stage), expected, atol=1e-5, rtol=1e-4)
+    assert done.metrics["ppo/policy_loss"] == pytest.approx(sum(losses) / 2, abs=1e-6)
+    assert not {"ppo/value_loss", "ppo/explained_variance", "rollout/value"} & done.metrics.keys()
+
+
+@pytest.mark.parametrize("credit", WITHOUT_CRITIC)
+def test_reward_rises_without_a_critic(credit):
+    config = replace(CONFIG, credit=credit, iterations=25, rollouts=64, mini_batch=64, samples_per_problem=8)
+    stage = make_stage(replace(config, kl_coef=0.0, whiten=False))
+    rewards = []
+    while not stage.done:
+        rewards.append(stage.advance().metrics["rollout/reward"])
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.2
+
+
 @pytest.mark.parametrize("family", ["llama", "opt", "gpt2"])
 def test_batch_layout_changes_nothing(family):
     runs = [
@@ -109,7 +169,7 @@ def test_batch_layout_changes_nothing(family):
     ]
     start = weights(runs[0])
     for _ in range(2):
-        first, second = (stage.advance() for stage in runs)
+        first, second = (stage.iterate() for stage in runs)
         assert first.questions == second.questions
         assert first.rollouts.responses == second.rollouts.responses
     # Adam turns float noise in a gradient that is nearly 0 into a whole step, so single weights may differ a little.
@@ -154,7 +214,7 @@ def test_kl_penalty_holds_the_policy_back():
 def test_a_separate_value_model_learns_values_and_leaves_the_policy_alone():
     config = replace(CONFIG, lr=3e-3, value_clip=None, rollouts=16, mini_batch=16)
     stage = make_stage(config, separate=True)
-    batch = stage.advance().rollouts
+    batch = stage.iterate().rollouts
     batch = replace(batch, advantages=torch.zeros_like(batch.advantages))  # nothing for the policy to learn
     before = torch.cat([p.detach().flatten() for p in stage.policy.lm.parameters()])
     stage.optimizer.adamw.state.clear()
@@ -181,7 +241,7 @@ def test_evaluations_may_be_counted_in_passes_over_the_questions(rollouts, every
 
 def test_rollouts_keep_to_the_length_in_all():
     stage = make_stage(replace(CONFIG, max_new_tokens=10, total_tokens=22))
-    iteration = stage.advance()
+    iteration = stage.iterate()
     for prompt, response in zip(iteration.rollouts.prompts, iteration.rollouts.responses, strict=True):
         assert len(response) <= min(10, 22 - len(prompt))
     assert max(len(prompt) for prompt in iteration.rollouts.prompts) > 12
@@ -190,7 +250,7 @@ def test_rollouts_keep_to_the_length_in_all():
 def test_questions_come_round_evenly_and_samples_of_one_question_differ():
     stage = make_stage(replace(CONFIG, rollouts=8, mini_batch=8, samples_per_problem=2))
     assert stage.total_steps == 3
-    first, second = stage.advance(), stage.advance()
+    first, second = stage.iterate(), stage.iterate()
     assert sorted(first.questions[::2] + second.questions[::2]) == list(range(8))
     assert first.questions[::2] == first.questions[1::2]
     pairs = [first.rollouts.responses[i : i + 2] for i in range(0, 8, 2)]
@@ -198,7 +258,7 @@ def test_questions_come_round_evenly_and_samples_of_one_question_differ():
 
 
 def test_a_small_training_set_that_comes_round_within_an_iteration_is_sampled_anew():
-    batch = make_stage(replace(CONFIG, rollouts=16, mini_batch=16)).advance()
+    batch = make_stage(replace(CONFIG, rollouts=16, mini_batch=16)).iterate()
     by_question = {
         q: [r for p, r in zip(batch.questions, batch.rollouts.responses, strict=True) if p == q] for q in range(8)
     }
@@ -212,8 +272,9 @@ def test_iterations_follow_from_passes_over_the_data():
 def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights():
     examples = make_examples(4)
     policy = Policy(make_model("llama"))
-    stage = SFT(
-        policy, examples, SFTConfig(epochs=1, batch_size=4), stage="s", seed=0, pad_id=0, tokens_per_micro_batch=999
+    config = SFTConfig(epochs=1, batch_size=4)
+    stage = SupervisedFineTuning(
+        policy, examples, config, kind=STAGES["sft"], seed=0, pad_id=0, tokens_per_micro_batch=999
     )
     with torch.no_grad():
         policy.lm.lm_head.weight[0, 0] = float("nan")
@@ -227,7 +288,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weight
 def test_ratios_after_the_update_are_those_of_the_policy_as_it_is_and_change_nothing(fast_path):
     stage, undisturbed = make_stage(fast_path=fast_path), make_stage(fast_path=fast_path)
     for _ in range(2):
-        rollouts = stage.advance().rollouts
+        rollouts = stage.iterate().rollouts
         ratios = stage.ratios(rollouts, 3)
         undisturbed.advance()
         assert ratios.shape == (3, max(len(response) for response in rollouts.responses[:3]))

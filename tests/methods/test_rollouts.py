@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.methods.rollouts import assemble, rollout_metrics
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.rollouts import assemble, rollout_metrics
 from reft_lab.policy.sampling import Responses
 from tests.methods import test_reft
 

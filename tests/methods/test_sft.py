@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reft_lab.methods.examples import Example
+from reft_lab.methods import STAGES
+from reft_lab.methods.base import Step
 from reft_lab.methods.settings import SFTConfig
-from reft_lab.methods.sft import SFT
+from reft_lab.methods.stages.supervised import Example, SupervisedFineTuning
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import generator, permutation
 from tests.small_models import FAMILIES, make_model
@@ -29,19 +30,26 @@ def make_examples(n: int) -> list[Example]:
     ]
 
 
-def make_stage(config: SFTConfig = CONFIG, family: str = "llama", tokens: int = 10_000, n: int = 10) -> SFT:
-    return SFT(
+def make_stage(
+    config: SFTConfig = CONFIG, family: str = "llama", tokens: int = 10_000, n: int = 10
+) -> SupervisedFineTuning:
+    return SupervisedFineTuning(
         Policy(make_model(family)),
         make_examples(n),
         config,
-        stage="warmup",
+        kind=STAGES["warmup"],
         seed=0,
         pad_id=0,
         tokens_per_micro_batch=tokens,
     )
 
 
-def weights(stage: SFT) -> torch.Tensor:
+def tokens_of(step: Step) -> int:
+    """Completion tokens of the batch."""
+    return round(step.metrics["time/step_tokens_per_second"] * step.metrics["time/step_seconds"])
+
+
+def weights(stage: SupervisedFineTuning) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in stage.policy.lm.parameters()])
 
 
@@ -56,8 +64,8 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_batch():
                 total -= logprobs[len(example.prompt) - 1 + t, token].item()
                 count += 1
     record = stage.advance()
-    assert record["loss"] == pytest.approx(total / count, rel=1e-5)
-    assert record["tokens"] == count
+    assert record.metrics["warmup/loss"] == pytest.approx(total / count, rel=1e-5)
+    assert tokens_of(record) == count
 
 
 def test_the_loss_of_groups_is_the_mean_of_what_each_of_them_comes_to():
@@ -79,10 +87,11 @@ def test_the_loss_of_groups_is_the_mean_of_what_each_of_them_comes_to():
     loss = sum(means) / len(means)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
-    record = stage.advance()
-    assert record["loss"] == pytest.approx(loss.item(), rel=1e-5)
-    assert record["grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
-    assert record["loss"] != pytest.approx(make_stage(replace(CONFIG, batch_size=10)).advance()["loss"], rel=1e-4)
+    record = stage.advance().metrics
+    assert record["warmup/loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert record["warmup/grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    other = make_stage(replace(CONFIG, batch_size=10)).advance().metrics
+    assert record["warmup/loss"] != pytest.approx(other["warmup/loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize("average", ["token", "group"])
@@ -90,7 +99,8 @@ def test_micro_batches_change_nothing(average):
     config = replace(CONFIG, loss_average=average)
     whole, parts = make_stage(config), make_stage(config, tokens=40)
     for _ in range(4):
-        assert whole.advance()["loss"] == pytest.approx(parts.advance()["loss"], rel=1e-5)
+        one, other = (stage.advance().metrics["warmup/loss"] for stage in (whole, parts))
+        assert one == pytest.approx(other, rel=1e-5)
     torch.testing.assert_close(weights(whole), weights(parts), atol=1e-5, rtol=1e-4)
 
 
@@ -109,7 +119,7 @@ def test_every_example_once_an_epoch_in_a_new_order_each_time():
     assert (stage.steps_per_epoch, stage.total_steps) == (3, 9)
     seen: list[int] = []
     while not stage.done:
-        seen.append(int(stage.advance()["tokens"]))
+        seen.append(tokens_of(stage.advance()))
     total = sum(len(e.completion) for e in stage.examples)
     epochs = [seen[i : i + 3] for i in range(0, 9, 3)]
     assert [sum(e) for e in epochs] == [total] * 3
@@ -119,7 +129,7 @@ def test_every_example_once_an_epoch_in_a_new_order_each_time():
 def test_learning_rate_rises_then_falls_to_zero_or_stays():
     def rates(config: SFTConfig) -> list[float]:
         stage = make_stage(config)
-        return [stage.advance()["lr"] for _ in range(stage.total_steps)]
+        return [stage.advance().metrics["warmup/lr"] for _ in range(stage.total_steps)]
 
     linear = rates(replace(CONFIG, epochs=10, lr_warmup_fraction=0.1))
     assert linear[:3] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3])

@@ -168,7 +168,7 @@ def test_the_summary_says_how_many_and_why() -> None:
     assert summary is not None
     assert summary.startswith("4 programs")
     assert "module sympy is not there: 3" in summary
-    assert ("programs.fallback=jail would take on 3 of them" in summary) == sys.platform.startswith("linux")
+    assert ("programs.fallback=jail could run 3 of them" in summary) == sys.platform.startswith("linux")
 
 
 @pytest.mark.parametrize(
@@ -296,4 +296,4 @@ def test_refusals_are_counted_on_from_an_earlier_session() -> None:
         second.run([refused])
         sentence = second.what_would_help()
     assert sentence is not None
-    assert sentence.startswith("3 programs asked for what the sandbox does not give")
+    assert sentence.startswith("3 programs asked for what the sandbox does not provide")

@@ -30,8 +30,8 @@ def data_of(page: Path, name: str):
 
 def test_results_stand_with_their_intervals(page):
     text = text_of(page)
-    assert "after warm-up 30.0 23.0 – 37.0 200 25.0 18.0 – 32.0 200" in text
-    assert "after ReFT 50.0 43.0 – 57.0 200" in text
+    assert "after warm-up 30.0 23.0 to 37.0 200 25.0 18.0 to 32.0 200" in text
+    assert "after ReFT 50.0 43.0 to 57.0 200" in text
     assert "9 of 10 test problems became right and 0 became wrong: +90.0 points" in text
 
 
@@ -51,7 +51,7 @@ def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
 
 
 def test_alarms_stand_with_their_steps(page):
-    assert "alarm/kl : the policy had left the reference, in steps 12 to 13." in text_of(page)
+    assert "alarm/kl in steps 12 to 13: the policy is far from the reference." in text_of(page)
 
 
 def test_options_that_differ_from_the_default_are_marked(page):
@@ -71,7 +71,7 @@ def test_charts_are_what_vega_lite_takes(page, study_page):
 
 def test_curves_are_those_of_the_run(page):
     specs = data_of(page, "specs")
-    reward = {row["x"]: row["s0"] for row in specs["reward"]["data"]["values"]}
+    reward = {row["x"]: row["s0"] for row in specs["rollout-reward"]["data"]["values"]}
     assert reward == {11: 0.125, 12: 0.25, 13: 0.375, 14: 0.5}
     accuracy = specs["accuracy"]["data"]["values"]
     assert {row["x"] for row in accuracy} == {5, 10, 11, 12, 13, 14}
@@ -118,7 +118,7 @@ def test_a_run_that_recorded_nothing_has_a_page(tmp_path):
 
 def test_a_run_without_iterations_has_a_page(tmp_path):
     text = text_of(run_report(write_run(tmp_path / "run", iterations=0)))
-    assert "There are no iterations of ReFT in this run." in text
+    assert "No responses were sampled in this run." in text
     assert "after ReFT 50.0" in text
 
 
@@ -128,7 +128,7 @@ def test_supervised_fine_tuning_alone_has_a_page(tmp_path):
     page = run_report(run)
     assert "best SFT 50.0" in text_of(page)
     assert "There are no sampled responses" in text_of(page)
-    assert len(data_of(page, "specs")["loss"]["data"]["values"]) == 8
+    assert len(data_of(page, "specs")["sft-loss"]["data"]["values"]) == 8
 
 
 def test_samples_of_an_earlier_version_are_said_to_have_no_tokens(tmp_path):
@@ -149,7 +149,7 @@ def test_a_long_run_keeps_its_page_small(tmp_path):
     assert "Long curves are thinned" in said
     steps = [each["step"] for each in data_of(page, "tokens")["steps"]]
     assert (steps[0], steps[-1]) == (60, 5010)
-    reward = data_of(page, "specs")["reward"]["data"]["values"]
+    reward = data_of(page, "specs")["rollout-reward"]["data"]["values"]
     assert len(reward) <= 240
     assert reward[-1]["x"] == 5010
 
@@ -166,7 +166,7 @@ def test_numbers_that_are_not_finite_are_no_trouble(tmp_path):
     write_lines(run / "metrics.jsonl", [*metrics(2, 0.5), {"step": 13, "rollout/reward": float("inf")}])
     page = run_report(run)
     assert data_of(page, "tokens")["steps"][0]["responses"][0]["advantage"] == [None, None]
-    assert max(row["x"] for row in data_of(page, "specs")["reward"]["data"]["values"]) == 12
+    assert max(row["x"] for row in data_of(page, "specs")["rollout-reward"]["data"]["values"]) == 12
 
 
 def test_the_page_of_a_run_is_quick_to_make(page):

@@ -47,8 +47,9 @@ def names(folder: Path) -> set[str]:
         lambda: test_sft.make_stage(family="llama"),
         test_reft.make_stage,
         lambda: test_reft.make_stage(replace(test_reft.CONFIG, samples_per_problem=2), separate=True),
+        lambda: test_reft.make_stage(replace(test_reft.CONFIG, samples_per_problem=4, credit="leave_one_out")),
     ],
-    ids=["sft gpt2", "sft llama", "reft", "reft separate value model"],
+    ids=["sft gpt2", "sft llama", "reft", "reft separate value model", "reft without a critic"],
 )
 def test_a_restored_stage_goes_on_bit_for_bit(make: Callable[[], Any], tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)

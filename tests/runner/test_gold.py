@@ -15,8 +15,9 @@ from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
 from reft_lab.evaluation.greedy import evaluate
+from reft_lab.methods import STAGES
 from reft_lab.methods.settings import SFTConfig
-from reft_lab.methods.sft import SFT
+from reft_lab.methods.stages.supervised import SupervisedFineTuning
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
@@ -37,7 +38,7 @@ def runner() -> Iterator[ProgramRunner]:
 
 @pytest.fixture(scope="module")
 def form(runner: ProgramRunner) -> CotFormat:
-    return make_format(CotConfig(), AnswersConfig(), runner, slots=False)
+    return make_format(CotConfig(), AnswersConfig(), runner)
 
 
 def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> float:
@@ -58,7 +59,9 @@ def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> flo
     )
     config = SFTConfig(epochs=150, batch_size=4, lr=8e-3, schedule="linear")
     policy = Policy(lm)
-    stage = SFT(policy, gold.examples, config, stage="sft", seed=0, pad_id=codec.pad_id, tokens_per_micro_batch=4096)
+    stage = SupervisedFineTuning(
+        policy, gold.examples, config, kind=STAGES["sft"], seed=0, pad_id=codec.pad_id, tokens_per_micro_batch=4096
+    )
     accuracy = 0.0
     while accuracy < 1 and not stage.done:
         for _ in range(6 * stage.steps_per_epoch):
@@ -103,7 +106,7 @@ def test_every_real_gold_program_reads_back_under_llama_2s_vocabulary(name, runn
     codec = Codec(vocabularies.llama(model, name, "model", tmp_path / name))
     for cot in (CotConfig(name="program"), CotConfig(name="natural")):
         problems = load(DataConfig(name="svamp", path=str(shared_data / "svamp")), cot.name, runner).train[:500]
-        form = make_format(cot, AnswersConfig(), runner, slots=False)
+        form = make_format(cot, AnswersConfig(), runner)
         gold = encode_gold(problems, form, codec, cot)
         assert len(gold.examples) == len(problems) == 500
         texts = codec.read([one.prompt for one in gold.examples], [one.completion for one in gold.examples])
@@ -171,7 +174,7 @@ def test_programs_that_do_not_survive_stop_the_run(form):
 
 def test_prose_may_pass_where_only_blanks_differ(runner):
     codec, cot = Codec(vocabularies.squeezing()), CotConfig(name="natural")
-    form = make_format(cot, AnswersConfig(), runner, slots=False)
+    form = make_format(cot, AnswersConfig(), runner)
     problems = [natural(PROSE.replace("are 3", "are  3")), natural(PROSE, 2)]
     with pytest.raises(BadInput, match=r"1 of 2 training.*cot\.round_trip=blanks.*cot\.round_trip=drop"):
         encode_gold(problems, form, codec, cot)
@@ -183,7 +186,7 @@ def test_prose_may_pass_where_only_blanks_differ(runner):
 
 def test_what_loses_more_than_blanks_never_passes_as_blanks(runner):
     cot = CotConfig(name="natural", round_trip="blanks")
-    form = make_format(cot, AnswersConfig(), runner, slots=False)
+    form = make_format(cot, AnswersConfig(), runner)
     with pytest.raises(BadInput, match=r"comes back as ' are 3 pens \. answer is : 7'"):
         encode_gold([natural(PROSE)], form, Codec(vocabularies.bert_like()), cot)
     with pytest.raises(BadInput, match="1 of 1 training problems"):

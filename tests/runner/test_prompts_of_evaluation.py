@@ -10,7 +10,7 @@ import pytest
 
 from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.cot import ProgramFormat, Stage
+from reft_lab.cot import ProgramFormat, Prompts
 from reft_lab.data import Problem
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
@@ -27,12 +27,12 @@ SMALL = (
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Stage]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Prompts]]:
     """The stages in whose prompts dev and test problems were asked, by split."""
-    stages: dict[str, list[Stage]] = defaultdict(list)
+    stages: dict[str, list[Prompts]] = defaultdict(list)
     plain = ProgramFormat.prompt
 
-    def prompt(self: ProgramFormat, problem: Problem, stage: Stage) -> str:
+    def prompt(self: ProgramFormat, problem: Problem, stage: Prompts) -> str:
         split = problem.id.split("-")[1]
         if split != "train":
             stages[split].append(stage)
@@ -46,20 +46,20 @@ def chosen(directory: Path) -> str:
     return str(json.loads((directory / "result.json").read_text())["chosen"])
 
 
-def test_sft_is_evaluated_without_the_trigger(asked: dict[str, list[Stage]], tmp_path: Path) -> None:
+def test_sft_is_evaluated_without_the_trigger(asked: dict[str, list[Prompts]], tmp_path: Path) -> None:
     run(check(compose(*SMALL, "method=sft")), tmp_path / "run", display=Silence())
     assert asked.keys() == {"dev", "test"}
     assert {stage for stages in asked.values() for stage in stages} == {"sft"}
 
 
-def test_the_warm_up_without_and_reft_with_it(asked: dict[str, list[Stage]], tmp_path: Path) -> None:
+def test_the_warm_up_without_and_reft_with_it(asked: dict[str, list[Prompts]], tmp_path: Path) -> None:
     run(check(compose(*SMALL, "ppo.lr=1e-12", "ppo.iterations=1")), tmp_path / "run", display=Silence())
     assert asked["dev"] == ["sft"] * 32 + ["rl"] * 32
     assert chosen(tmp_path / "run") == "warm-up"
     assert asked["test"] == ["sft"] * 64  # what was chosen, and the warm-up beside it
 
 
-def test_what_reft_made_is_tested_with_its_prompt(asked: dict[str, list[Stage]], tmp_path: Path) -> None:
+def test_what_reft_made_is_tested_with_its_prompt(asked: dict[str, list[Prompts]], tmp_path: Path) -> None:
     words = (*SMALL, "warmup.epochs=0", "ppo.iterations=1", "eval.dev_limit=1")
     with pytest.raises(Exception, match=r"warmup\.epochs=0 needs a trained model"):
         check(compose(*words))

@@ -11,8 +11,8 @@ from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem, Splits
 from reft_lab.data.report import DataReport
 from reft_lab.errors import BadInput
-from reft_lab.methods.examples import Example
 from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.rewards import partial

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reft_lab.config.sweeps import PrunerConfig, SamplerConfig
-from reft_lab.studies.definition import Definition, Objective
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
 
 # Its accuracy is 1 - |lam - 0.9| - seed / 100. What goes wrong is told by files in the folder that it is started in:

@@ -7,23 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra.types import RunMode
 
 from reft_lab.command.launch import check_command
-from reft_lab.compose.conf import Conf, register_schema
-from reft_lab.studies.definition import Definition, Objective
+from reft_lab.command.work import Study
+from reft_lab.compose.composed import compose_command
+from reft_lab.studies.definition import Definition
 from reft_lab.studies.from_config import from_config
-from reft_lab.studies.metrics import known_metrics
+from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.slot import words_of
+from reft_lab.studies.trial_runs import words_of
 
 
 def define(*words: str, config_dir: Path | None = None) -> Definition:
-    """The definition as the sweeper makes it."""
-    register_schema()
-    conf = Conf(str(config_dir) if config_dir else None)
-    composed = conf.compose(words, RunMode.MULTIRUN)
-    return from_config(composed, [word for word in words if not word.startswith("hydra")])
+    """The definition as the front door makes it."""
+    flags = [f"--config-dir={config_dir}"] if config_dir else []
+    return from_config(compose_command(["-m", *flags, *words]))
 
 
 def keys(definition: Definition) -> list[str]:
@@ -89,14 +87,29 @@ def test_grids_have_as_many_trials_as_points():
     assert study.trials == 6
 
 
-def test_metrics_to_optimise_are_those_of_the_page():
-    assert {"ppo/kl_ref", "rollout/length", "eval/accuracy", "sft/loss", "eval/outcome/wrong"} <= set(known_metrics())
-    assert not [name for name in known_metrics() if name.endswith("KIND")]
-
-
 def test_several_objectives():
     study = define("sweeps=accuracy_kl")
     assert study.objectives == (Objective("accuracy", "maximize"), Objective("ppo/kl_ref", "minimize"))
+
+
+@pytest.mark.parametrize(
+    ("method", "metric", "direction"),
+    [
+        ("reft", "accuracy", "maximize"),
+        ("reft", "ppo/kl_ref", "minimize"),
+        ("reft", "time/rollout_tokens_per_second", "maximize"),
+        ("sft", "sft/loss", "minimize"),
+        ("sft", "time/step_seconds", "minimize"),
+    ],
+)
+def test_the_catalogue_knows_which_way_is_better(method, metric, direction):
+    study = define("sweeps=seeds", f"method={method}", f"sweeps.objective=[{metric}]")
+    assert study.objectives == (Objective(metric, direction),)
+
+
+def test_what_the_command_line_says_of_the_direction_counts():
+    words = ("sweeps=seeds", "sweeps.objective=[eval/outcome/wrong]", "sweeps.direction=[minimize]")
+    assert define(*words).objectives == (Objective("eval/outcome/wrong", "minimize"),)
 
 
 def test_what_is_set_for_a_study(tmp_path):
@@ -205,6 +218,6 @@ def test_a_run_on_another_seed_has_that_seed_only():
 def test_a_reward_of_ones_own_is_searched(tmp_path, monkeypatch):
     (tmp_path / "own_rewards_to_search.py").write_text("def strict(outcome):\n    return 0.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    register_schema()
-    composed = check_command(["-m", "sweeps=reward", "reward=exact,own_rewards_to_search.strict", "debug=quick"])
-    assert composed is not None
+    study = check_command(["-m", "sweeps=reward", "reward=exact,own_rewards_to_search.strict", "debug=quick"])
+    assert isinstance(study, Study)
+    assert study.definition.space[0].choices == ("exact", "own_rewards_to_search.strict")

@@ -9,11 +9,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from reft_lab.compose.conf import Conf, register_schema
-from reft_lab.compose.override_text import as_text
-from reft_lab.compose.overrides import parse
+from reft_lab.compose.words import as_text, parse
 from reft_lab.errors import BadInput
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.space import check_values, from_entry, from_override
+from reft_lab.studies.search_space import check_values, from_entry, from_override
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +79,15 @@ def test_entries_of_a_file(conf, entry, expected):
         ("seed", "range(5,1)", "is empty"),
         ("ppo.lam", "range(0,1,0)", "step must not be 0"),
         ("ppo.lam", {"low": 0, "high": 1, "step": -1}, "step must be more than 0"),
-        ("ppo.lam", "tag(log,interval(0,1))", "begins above 0"),
-        ("ppo.lam", {"low": -1, "high": 1, "log": True}, "begins above 0"),
+        ("ppo.lam", "tag(log,interval(0,1))", "starts above 0"),
+        ("ppo.lam", {"low": -1, "high": 1, "log": True}, "starts above 0"),
         ("ppo.lam", {"low": 0.1, "high": 1, "log": True, "step": 0.1}, "has no step"),
-        ("ppo.lam", "tag(lgo,interval(0.1,1))", "the only tag there is, is log; did you mean log?"),
-        ("ppo.lam", "tag(log,choice(0.1,1))", "a tag says nothing"),
+        ("ppo.lam", "tag(lgo,interval(0.1,1))", "the only tag is log; did you mean log?"),
+        ("ppo.lam", "tag(log,choice(0.1,1))", "a tag means nothing"),
         ("ppo.lam", "interval(0,inf)", "high must be a number"),
         ("ppo.lam", "interval(a,b)", "cannot be read"),
-        ("ppo.lam", 0.9, "is one value and nothing to search"),
-        ("ppo.lam", None, "is one value"),
+        ("ppo.lam", 0.9, "is a single value, not a range"),
+        ("ppo.lam", None, "is a single value"),
         ("ppo.lam", {"low": 0.9}, "write {low: 0.9, high: 1}"),
         ("ppo.lam", {"low": 0.9, "hihg": 1}, "hihg is not part of a range; did you mean high?"),
         ("ppo.lam", {"low": "a", "high": 1}, "low must be a number"),
@@ -96,9 +95,9 @@ def test_entries_of_a_file(conf, entry, expected):
         ("ppo.lam", {"low": 0, "high": 1, "log": 3}, "log must be true or false"),
         ("ppo.lam", [0.5, 0.5], "lists 0.5 twice"),
         ("ppo.lam", [0, 0.0], "lists 0.0 twice"),
-        ("warmup.epochs", "interval(1.5,3)", "warmup.epochs takes whole numbers, and 1.5 is none"),
+        ("warmup.epochs", "interval(1.5,3)", "warmup.epochs takes whole numbers, and 1.5 is not one"),
         ("warmup.epochs", {"low": 1, "high": 9, "step": 0.5}, "takes whole numbers"),
-        ("ppo.loss_average", "interval(0,1)", "ppo.loss_average takes sequence, token, so there is nothing between"),
+        ("ppo.loss_average", "interval(0,1)", "ppo.loss_average takes sequence, token, so it has no range"),
         ("reward", "range(0,3)", "reward is a choice of files"),
         ("reward", ["exact", "partail"], "did you mean partial?"),
         ("ppo.lamda", "interval(0,1)", "did you mean ppo.lam?"),

@@ -16,8 +16,9 @@ import yaml
 
 from reft_lab.config.sweeps import PrunerConfig, SamplerConfig
 from reft_lab.errors import BadInput, Interrupted, RunFailed
-from reft_lab.studies.definition import Definition, Objective
-from reft_lab.studies.owner import OWNER
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.liveness import OWNER
+from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
 from reft_lab.studies.storage import open_storage, open_study
 from reft_lab.studies.study import run_study
@@ -243,14 +244,14 @@ def test_a_trial_of_a_dead_sweep_is_taken_up_again_and_one_of_a_living_is_not(fo
 
 
 def _run_quietly(definition: Definition) -> None:
-    from reft_lab.studies.lines import TrialLines
     from reft_lab.studies.process import Stop
-    from reft_lab.studies.study import _doer, _work
+    from reft_lab.studies.study import _work, _worker
+    from reft_lab.studies.terminal import TrialLines
     from reft_lab.studies.trials import Trials
 
     stop = Stop()
-    trials = Trials(open_study(definition), definition)
-    _work(trials, TrialLines(definition, print), stop, [_doer(definition, stop, None, 0)])
+    trials = Trials(definition)
+    _work(trials, TrialLines(definition, print), stop, [_worker(definition, stop, None, 0)])
 
 
 def test_ctrl_c_stops_the_runs_and_the_same_command_goes_on(folder, monkeypatch):

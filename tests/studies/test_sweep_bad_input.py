@@ -98,7 +98,16 @@ def complaint(*words: str) -> str:
         (["-m", SEARCH, "sweeps.objective=[sft/loss]"], "which a run of method=reft does not record"),
         (["-m", SEARCH, "method=sft", "sweeps.objective=[ppo/kl_ref]"], "which a run of method=sft does not record"),
         (["-m", SEARCH, "sweeps.direction=[up]"], "it takes maximize and minimize"),
-        (["-m", SEARCH, "sweeps.objective=[accuracy,ppo/kl_ref]"], "sweeps.objective has 2 and sweeps.direction 1"),
+        (
+            ["-m", SEARCH, "sweeps.objective=[accuracy,ppo/kl_ref]", "sweeps.direction=[maximize]"],
+            "sweeps.objective has 2 and sweeps.direction 1",
+        ),
+        (["-m", SEARCH, "sweeps.objective=[rollout/length]"], "rollout/length, which is not better one way or the"),
+        (["-m", SEARCH, "method=sft", "sweeps.objective=[time/rollout_seconds]"], "method=sft does not record"),
+        (
+            ["-m", "sweeps=seeds", "method=grpo", "sweeps.objective=[ppo/value_loss]"],
+            "and these runs have no value model",
+        ),
         (["-m", "sweeps=accuracy_kl", "sweeps.objective=[accuracy,accuracy]"], "twice"),
         # samplers and pruners
         (
@@ -107,20 +116,20 @@ def complaint(*words: str) -> str:
         ),
         (["-m", "sweeps=seeds", "seed=range(0,1000000000)"], "the grid has 1000000000 points"),
         (["-m", "sweeps=kl", "sweeps.trials=3"], "does not go with a grid, which has 4 points"),
-        (["-m", "sweeps=reward", "sweeps/sampler=gp"], "needs at least one option that is a number"),
-        (["-m", "sweeps=reward", "sweeps/sampler=cmaes"], "needs at least two options that are numbers"),
-        (["-m", "sweeps=accuracy_kl", "sweeps/sampler=cmaes"], "knows one objective only"),
-        (["-m", "sweeps=accuracy_kl", "sweeps/pruner=hyperband"], "sweeps/pruner=hyperband judges by one objective"),
+        (["-m", "sweeps=reward", "sweeps/sampler=gp"], "needs at least one numeric option"),
+        (["-m", "sweeps=reward", "sweeps/sampler=cmaes"], "needs at least two numeric options"),
+        (["-m", "sweeps=accuracy_kl", "sweeps/sampler=cmaes"], "works with a single objective"),
+        (["-m", "sweeps=accuracy_kl", "sweeps/pruner=hyperband"], "judges by a single objective"),
         (
             ["-m", SEARCH, "sweeps/pruner=hyperband", "sweeps.pruner.min_resource=9", "sweeps.pruner.max_resource=3"],
             "sweeps.pruner.min_resource=9 is more than",
         ),
         # storage
-        (["-m", SEARCH, "sweeps.storage=nonsense"], "sweeps.storage=nonsense is no address of a database"),
-        (["-m", SEARCH, "sweeps.storage=nonsense://x/y"], "is no address of a database"),
+        (["-m", SEARCH, "sweeps.storage=nonsense"], "sweeps.storage=nonsense is not the address of a database"),
+        (["-m", SEARCH, "sweeps.storage=nonsense://x/y"], "is not the address of a database"),
         (["-m", SEARCH, "sweeps.storage=journal://here"], "write journal:///ABSOLUTE_FILE"),
         (["-m", SEARCH, "sweeps.storage='sqlite:///:memory:'"], "is in memory"),
-        (["-m", SEARCH, "sweeps.storage=sqlite:///no/such/folder/study.db"], "is in a folder that is not there"),
+        (["-m", SEARCH, "sweeps.storage=sqlite:///no/such/folder/study.db"], "is in a folder that does not exist"),
         (["-m", SEARCH, "sweeps.storage=mysql://x/y"], "needs the package"),
     ],
 )

@@ -14,11 +14,11 @@ from omegaconf import OmegaConf
 from reft_lab.command.help import summary
 from reft_lab.command.launch import check_command
 from reft_lab.command.run_folder import claim
+from reft_lab.command.work import Study
 from reft_lab.compose.conf import Conf, register_schema
-from reft_lab.compose.sweeps_folder import REPO
+from reft_lab.compose.search_path import REPO
 from reft_lab.config.check import check
 from reft_lab.config.sweeps import PRUNERS, SAMPLERS
-from reft_lab.studies.from_config import from_config
 
 FILES = sorted(file.stem for file in (REPO / "sweeps").glob("*.yaml"))
 SPACE = ["ppo.lam=interval(0.9,1)", "ppo.kl_coef=tag(log,interval(1e-4,1e-1))"]
@@ -41,12 +41,11 @@ def test_only_sweeps_joins_the_groups_of_conf(conf):
 @pytest.mark.parametrize("name", FILES)
 def test_every_study_can_be_run_and_says_what_it_is(conf, name):
     words = ["-m", f"sweeps={name}", "debug=quick", *(SPACE if name == "optuna" else [])]
-    composed = check_command(words)
-    assert composed is not None
-    assert composed.hydra.sweep.dir == f"multirun/{name}"
-    definition = from_config(composed, words[1:])
-    assert definition.name == name
-    assert "debug=quick" in definition.fixed
+    study = check_command(words)
+    assert isinstance(study, Study)
+    assert study.composed.node.hydra.sweep.dir == f"multirun/{name}"
+    assert study.definition.name == name
+    assert "debug=quick" in study.definition.fixed
     assert summary("sweeps", name)
     text = (REPO / "sweeps" / f"{name}.yaml").read_text()
     assert f"\n#   python run.py -m sweeps={name}" in text
@@ -106,11 +105,11 @@ def test_help_lists_studies_and_no_other_folder(tmp_path):
         assert f" {name} " in shown.stdout
     first_words = {line.split()[0] for line in shown.stdout.splitlines() if line.startswith("  ") and line.split()}
     assert {"sweeps", "sweeps/sampler", "sweeps/pruner"} <= first_words
-    assert not first_words & {"outputs", "multirun", "docs", "tests", "benchmarks", "reft_lab", "hydra_plugins"}
+    assert not first_words & {"outputs", "multirun", "docs", "tests", "benchmarks", "reft_lab"}
 
 
 def test_a_study_is_composed_by_hydra_itself_from_any_folder(tmp_path):
-    """`--cfg` goes through hydra.main, which finds sweeps/ by the plugin alone."""
+    """`--info` goes through hydra.main, which finds sweeps/ by the plugin alone."""
     shown = run("sweeps=reft_search", "sweeps/sampler=gp", "--cfg", "job", "--package", "sweeps", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert yaml.safe_load(shown.stdout)["sampler"]["name"] == "gp"

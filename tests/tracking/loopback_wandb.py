@@ -84,7 +84,21 @@ class LoopbackWandb(ThreadingHTTPServer):
         if operation == "CommitArtifact":
             self.artifacts[asked["artifactID"]]["committed"] = True
             return {"commitArtifact": {"artifact": {"id": asked["artifactID"], "digest": "d"}}}
+        if operation == "ArtifactType":  # whether the name is taken by an artifact of another type
+            return {"project": None}
+        if operation == "ArtifactByID":
+            return {"artifact": self._described(asked["id"])}
         return {}
+
+    def _described(self, identifier: str) -> dict[str, Any]:
+        """An artifact that was uploaded, as the client asks for it afterwards."""
+        made = self.artifacts[identifier]
+        absent = ("description", "metadata", "historyStep", "commitHash", "updatedAt")
+        facts = {"id": identifier, "versionIndex": 0, "artifactType": {"name": made["artifactTypeName"]}}
+        facts |= {"artifactSequence": {"__typename": "ArtifactSequence", "name": "c", "project": None}, "tags": []}
+        facts |= {"state": "COMMITTED", "size": 0, "digest": "d", "fileCount": 2, "createdAt": "2026-01-02T03:04:05"}
+        facts |= {"ttlDurationSeconds": -2, "ttlIsInherited": True, "aliases": []}
+        return facts | dict.fromkeys(absent)
 
     def _place(self, asked: dict[str, Any], name: str) -> dict[str, Any]:
         """Where a file of an artifact is to be uploaded to."""

@@ -12,8 +12,7 @@ import pytest
 from reft_lab.config.running import TrackerConfig
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
-from reft_lab.tracking.wandb_mode import choose_mode
-from reft_lab.tracking.wandb_settings import check_settings
+from reft_lab.tracking.wandb_settings import check_settings, choose_mode
 
 OFFLINE = Config(tracker=TrackerConfig(wandb="offline"))
 
@@ -28,7 +27,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("WANDB_MODE", "", "WANDB_MODE='' is no mode of W&B: it is online, offline or disabled; unset it"),
+        ("WANDB_MODE", "", "WANDB_MODE='' is not a W&B mode: it is online, offline or disabled; unset it"),
         ("WANDB_MODE", "ofline", "did you mean offline?"),
         ("WANDB_MODE", "Online", "did you mean online?"),
         ("WANDB_MODE", "true", "it is online, offline or disabled; unset it"),

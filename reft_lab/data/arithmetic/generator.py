@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 
-from reft_lab.data.arithmetic.draws import Draws
-from reft_lab.data.arithmetic.natural import write_natural
-from reft_lab.data.arithmetic.programs import write_program
-from reft_lab.data.arithmetic.quantities import compute, draw_numbers
-from reft_lab.data.arithmetic.question import Question, draw_question
+from reft_lab.data.arithmetic.gold import write_natural, write_program
+from reft_lab.data.arithmetic.question import Draws, Question, compute, draw_numbers, draw_question
 from reft_lab.data.likeness import masked
 from reft_lab.data.problem import Problem
 from reft_lab.errors import BadInput
@@ -19,7 +16,7 @@ COTS = ("program", "natural")
 
 _SPLIT_OF_BUCKET = ("train", "dev", "train", "test")
 _MOST_TRIES = 500
-_ANY_NUMBER: defaultdict[str, int] = defaultdict(lambda: 2)  # masked, all numbers are alike
+_ANY_NUMBER: defaultdict[str, int] = defaultdict(lambda: 2)  # once masked, all numbers are alike
 
 
 def generate(
@@ -35,7 +32,7 @@ def generate(
     Args:
         count_train, count_dev, count_test: problems in each split.
         seed: of every choice.
-        annotation: "mixed" (many annotators' hands) or "clean" (one hand).
+        annotation: "mixed" (the styles of many annotators) or "clean" (one style).
         cot: kind of the gold reasoning, "program" or "natural"; all three splits carry it.
 
     Raises:

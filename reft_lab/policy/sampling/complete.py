@@ -84,7 +84,8 @@ def sample(
     policy.eval()
     decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy)
     caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
-    transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id, caps)
+    has_values = policy.value_head is not None and policy.value_trunk is None  # a second trunk would double the work
+    transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id, caps, has_values=has_values)
     draws = None if uniforms is None else torch.from_numpy(np.ascontiguousarray(uniforms))
 
     def finished(rows: Tensor) -> None:
@@ -100,8 +101,7 @@ def sample(
         def next_step(hidden: Tensor, places: Tensor, t: int, draws: Tensor | None = batch_draws) -> Step:
             uniforms = None if draws is None else draws[t][places]
             tokens, logprobs, entropies = choose(decoder.logits(hidden), uniforms, restriction)
-            values = hidden.new_zeros(len(hidden)) if policy.value_trunk is not None else policy.values(hidden)
-            return Step(tokens, logprobs, entropies, values)
+            return Step(tokens, logprobs, entropies, policy.values(hidden) if has_values else None)
 
         decode_batch(
             decoder,

@@ -18,7 +18,8 @@ class Responses:
         mask: True for tokens of the response (B, T).
         logprobs: log-probability of each token under the full distribution at temperature 1 (B, T), 0 beyond.
         entropies: entropy of that distribution in nats (B, T), 0 beyond.
-        values: value of the state each token was chosen in (B, T), 0 beyond; zeros for a separate value model.
+        values: value of the state each token was chosen in (B, T), 0 beyond; None without a value head on the
+            policy's own trunk.
         finished: whether the response ended by itself (B,); False means cut at the length cap.
     """
 
@@ -26,7 +27,7 @@ class Responses:
     mask: Tensor
     logprobs: Tensor
     entropies: Tensor
-    values: Tensor
+    values: Tensor | None
     finished: Tensor
 
     def lists(self) -> list[list[int]]:
@@ -43,13 +44,13 @@ class Step:
         tokens: ids.
         logprobs: their log-probabilities.
         entropies: entropies of the distributions they were chosen from.
-        values: values of the states they were chosen in.
+        values: values of the states they were chosen in; None where they are not computed.
     """
 
     tokens: Tensor
     logprobs: Tensor
     entropies: Tensor
-    values: Tensor
+    values: Tensor | None
 
 
 class Transcript:
@@ -59,12 +60,22 @@ class Transcript:
     and `responses` clears it.
     """
 
-    def __init__(self, count: int, cap: int, eos_id: int, pad_id: int, limits: Tensor | None = None):
+    def __init__(
+        self,
+        count: int,
+        cap: int,
+        eos_id: int,
+        pad_id: int,
+        limits: Tensor | None = None,
+        *,
+        has_values: bool = True,
+    ):
         """`limits` (count,) are the most tokens of each row; None: `cap` for all."""
         self._limits = torch.full((count,), cap) if limits is None else limits
         self._eos_id, self._pad_id = eos_id, pad_id
         self._tokens = torch.full((count, cap), pad_id)
-        self._logprobs, self._entropies, self._values = (torch.zeros(count, cap) for _ in range(3))
+        self._logprobs, self._entropies = torch.zeros(count, cap), torch.zeros(count, cap)
+        self._values = torch.zeros(count, cap) if has_values else None
         self._written = torch.zeros(count, dtype=torch.long)
 
     def write(self, rows: Tensor, steps: Sequence[Step]) -> None:
@@ -74,7 +85,8 @@ class Transcript:
         self._tokens[there] = torch.stack([step.tokens for step in steps], 1).cpu()
         self._logprobs[there] = torch.stack([step.logprobs for step in steps], 1).cpu()
         self._entropies[there] = torch.stack([step.entropies for step in steps], 1).cpu()
-        self._values[there] = torch.stack([step.values for step in steps], 1).cpu()
+        if self._values is not None:
+            self._values[there] = torch.stack([step.values for step in steps if step.values is not None], 1).cpu()
         self._written[rows] = first + len(steps)
 
     def lists(self, rows: Tensor) -> list[list[int]]:
@@ -92,7 +104,7 @@ class Transcript:
             mask,
             self._logprobs[:, :longest].where(mask, 0.0),
             self._entropies[:, :longest].where(mask, 0.0),
-            self._values[:, :longest].where(mask, 0.0),
+            None if self._values is None else self._values[:, :longest].where(mask, 0.0),
             finished,
         )
 

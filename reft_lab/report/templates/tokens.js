@@ -3,6 +3,7 @@
 (() => {
   const content = JSON.parse(document.getElementById("tokens").textContent);
   if (!content) return;
+  const outcomes = JSON.parse(document.getElementById("outcomes").textContent);
   const byId = (id) => document.getElementById(id);
   const about = {
     advantage: "Advantage as the update used it (whitened): what was credited, and what was blamed.",
@@ -53,7 +54,8 @@
 
   const describe = (response, index) =>
     `${index + 1} of ${response.text.length}\nadvantage ${signed(response.advantage[index])}\n` +
-    `KL ${signed(response.kl[index])}\nvalue ${number(response.value[index])}\nratio ${number(response.ratio[index], 4)}`;
+    `KL ${signed(response.kl[index])}\n${content.scales.value ? `value ${number(response.value[index])}\n` : ""}` +
+    `ratio ${number(response.ratio[index], 4)}`;
 
   const tip = byId("token-tip");
   const point = (token, response, index) => {
@@ -96,7 +98,7 @@
     });
     const kind = (response.outcome || "no outcome");
     const head = make("p", { className: "verdict" },
-      make("span", { className: "outcome", textContent: kind.replace("_", " ") }),
+      make("span", { className: "outcome", textContent: outcomes[kind] || kind }),
       make("span", { textContent: "answer " }, make("b", { textContent: response.answer === null ? "none" : response.answer })),
       make("span", { textContent: "gold " }, make("b", { textContent: response.gold === null ? "none" : response.gold })),
       make("span", { textContent: "reward " }, make("b", { textContent: number(response.reward) })));
@@ -124,6 +126,7 @@
   byId("token-back").addEventListener("click", () => { shown = Math.max(0, shown - 1); show(); });
   byId("token-on").addEventListener("click", () => { shown = Math.min(content.steps.length - 1, shown + 1); show(); });
   document.querySelectorAll("input[name=measure]").forEach((input) => {
+    if (!content.scales[input.value]) { input.parentElement.remove(); return; } // no critic, no values
     if (input.checked) measure = input.value; // a reloaded page keeps what was chosen
     input.addEventListener("change", () => { measure = input.value; leave(); shade(); });
   });

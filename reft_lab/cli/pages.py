@@ -1,0 +1,56 @@
+"""`reft report` and `reft dashboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reft_lab.cli.finding import STUDIES, find_run
+from reft_lab.errors import BadInput
+from reft_lab.run_dir.files import looks_like_a_run
+
+
+def report(name: str, *, show: bool) -> None:
+    """Write the report of a run or of a folder of runs, print its path, and open it if asked.
+
+    Raises:
+        BadInput: there is no such run or folder, the folder holds no run, or the report cannot be written.
+    """
+    from reft_lab.report import run_report, study_report
+
+    folders = (Path(name).expanduser(), STUDIES / name)
+    directory = next((folder for folder in folders if folder.is_dir()), None) or Path(str(find_run(name).directory))
+    write = run_report if looks_like_a_run({entry.name for entry in directory.iterdir()}) else study_report
+    try:
+        page = write(directory)
+    except OSError as error:
+        raise BadInput(f"the report of {directory} cannot be written: {error.strerror}.") from error
+    print(page)
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
+
+
+def dashboard(project: str, study: str | None, *, preview: bool, output: Path | None) -> None:
+    """Save the workspace of a project and the report of a study and print their addresses, or preview both.
+
+    Raises:
+        BadInput: as `reft_lab.dashboard.save` and `preview`; --output without --preview; FILE cannot be written.
+    """
+    from reft_lab import dashboard
+
+    if not preview:
+        if output is not None:
+            raise BadInput("--output is for --preview; without it the dashboard goes to W&B.")
+        for address in dashboard.save(project, study):
+            print(address)
+        return
+    text = dashboard.preview(project, study)
+    if output is None:
+        print(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{output} cannot be written: {error.strerror}.") from error
+    print(output)

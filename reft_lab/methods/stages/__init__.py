@@ -1,0 +1,1 @@
+"""The stages that methods are composed of. Heavy to import: they compute."""

@@ -1,0 +1,161 @@
+"""One batch of experience: what the policy wrote, what it earned, and what follows for every token."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reft_lab.answers.outcome import KINDS, Outcome
+from reft_lab.equations.credit import CREDITS, Experience, kl_estimate, returns, rewards, whiten
+from reft_lab.equations.positions import position_means
+from reft_lab.methods.settings import PPOConfig
+from reft_lab.policy.sampling import Responses
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Rollouts with everything that stays fixed while PPO passes over them. Shapes (B,) and (B, T).
+
+    Attributes:
+        prompts: ids of the prompts.
+        responses: ids of the responses, without padding.
+        finished: False for responses cut at the length cap (B,).
+        outcomes: how each response was judged.
+        scores: terminal rewards (B,).
+        mask: tokens that count (B, T).
+        logprobs: under the policy that sampled (B, T).
+        ref_logprobs: under the reference (B, T).
+        entropies: of the distributions sampled from, in nats (B, T).
+        values: V(s_t) at rollout time (B, T); None without a critic.
+        kl: per-token KL estimates to the reference (B, T).
+        advantages: what the policy loss uses, whitened if so configured (B, T).
+        returns: what the value loss aims at (B, T); None without a critic.
+    """
+
+    prompts: list[list[int]]
+    responses: list[list[int]]
+    finished: Tensor
+    outcomes: list[Outcome]
+    scores: Tensor
+    mask: Tensor
+    logprobs: Tensor
+    ref_logprobs: Tensor
+    entropies: Tensor
+    values: Tensor | None
+    kl: Tensor
+    advantages: Tensor
+    returns: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.responses)
+
+
+def assemble(
+    prompts: list[list[int]],
+    sampled: Responses,
+    ref_logprobs: Tensor,
+    outcomes: list[Outcome],
+    scores: Sequence[float],
+    config: PPOConfig,
+) -> Rollouts:
+    """Rewards, advantages and returns of a batch of judged responses (paper, section 3.2).
+
+    Args:
+        prompts: ids of the prompts; those of one question stand side by side, `config.samples_per_problem` times.
+        sampled: the responses; with values where `config.credit` needs a critic.
+        ref_logprobs: log-probabilities under the reference (B, T).
+        outcomes: how each response was judged.
+        scores: the terminal reward of each.
+        config: credit, gamma, lam, kl_coef, kl_estimator, whiten.
+
+    Raises:
+        FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
+    """
+    _check_finite(sampled, ref_logprobs, outcomes, scores)
+    score = torch.tensor(scores, dtype=torch.float32)
+    mask = sampled.mask
+    kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
+    total = rewards(score, kl, mask, config.kl_coef)
+    batch = Experience(total, mask, sampled.values, config.samples_per_problem, config.gamma, config.lam)
+    advantages = CREDITS[config.credit].advantages(batch)
+    return Rollouts(
+        prompts=prompts,
+        responses=sampled.lists(),
+        finished=sampled.finished,
+        outcomes=outcomes,
+        scores=score,
+        mask=mask,
+        logprobs=sampled.logprobs,
+        ref_logprobs=ref_logprobs,
+        entropies=sampled.entropies,
+        values=sampled.values,
+        kl=kl,
+        advantages=whiten(advantages, mask) if config.whiten else advantages,
+        returns=None if sampled.values is None else returns(advantages, sampled.values, mask),
+    )
+
+
+def _check_finite(
+    sampled: Responses, ref_logprobs: Tensor, outcomes: Sequence[Outcome], scores: Sequence[float]
+) -> None:
+    for outcome, score in zip(outcomes, scores, strict=True):
+        if not math.isfinite(score):
+            raise FloatingPointError(
+                f"the reward of a response ({outcome.kind}, answer {outcome.answer}) is {score}; "
+                "a reward must be a finite number"
+            )
+    computed = {
+        "log-probabilities": sampled.logprobs,
+        "values": sampled.values,
+        "log-probabilities of the reference": ref_logprobs,
+    }
+    for name, tensor in computed.items():
+        if tensor is not None and not tensor[sampled.mask].isfinite().all():
+            raise FloatingPointError(f"the {name} of sampled responses are not finite; lower the learning rate")
+
+
+def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
+    """What was sampled, in numbers; docs/metrics.md says what each means."""
+    n = len(rollouts)
+    kinds = [outcome.kind for outcome in rollouts.outcomes]
+    lengths = rollouts.mask.sum(1).float()
+    answers = Counter(outcome.answer for outcome in rollouts.outcomes if outcome.answer is not None)
+    metrics = {
+        "rollout/reward": rollouts.scores.mean().item(),
+        "rollout/accuracy": kinds.count("correct") / n,
+        "rollout/length": lengths.mean().item(),
+        "rollout/truncated_share": 1 - rollouts.finished.float().mean().item(),
+        "rollout/unique_answers": len(answers) / n,
+        "rollout/top_answer_share": max(answers.values(), default=0) / n,
+    }
+    metrics |= {f"rollout/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
+    k1 = ((rollouts.logprobs - rollouts.ref_logprobs) * rollouts.mask).sum(1)
+    metrics |= {
+        "ppo/kl_ref": k1.mean().item(),
+        "ppo/kl_ref_token": (k1.sum() / lengths.sum()).item(),
+        "ppo/entropy": rollouts.entropies[rollouts.mask].mean().item(),
+        "ppo/entropy_response": (rollouts.entropies * rollouts.mask).sum().item() / n,
+    }
+    if rollouts.values is not None and rollouts.returns is not None:
+        unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
+        spread = rollouts.returns[rollouts.mask].var().item()
+        metrics["rollout/value"] = rollouts.values[rollouts.mask].mean().item()
+        metrics["ppo/explained_variance"] = 1 - unexplained / spread if spread > 0 else 0.0
+    return metrics
+
+
+def position_metrics(rollouts: Rollouts) -> dict[str, float]:
+    """position/kl/D and position/value/D of docs/metrics.md: KL (k1) and value by tenths of the response, 01 to 10."""
+    k1 = rollouts.logprobs - rollouts.ref_logprobs
+    return {
+        f"position/{name}/{part:02d}": mean
+        for name, x in (("kl", k1), ("value", rollouts.values))
+        if x is not None
+        for part, mean in enumerate(position_means(x, rollouts.mask), start=1)
+        if mean is not None
+    }

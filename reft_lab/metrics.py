@@ -1,0 +1,339 @@
+"""The catalogue of metrics: every number that a run records, and what it means.
+
+To add one, log it where it is computed and write its entry here. It is then in docs/metrics.md (after `python -m
+reft_lab.config.reference`) and in W&B's workspace, charts call it by its label and unit, and it can be the objective of
+a sweep. Tests compare the catalogue with real runs, so a metric without an entry fails, and so does an entry without a
+metric.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from reft_lab.answers.outcome import KINDS
+
+TENTHS = tuple(f"{tenth:02d}" for tenth in range(1, 11))
+# In the name of a family they stand for: the name of a supervised stage, an outcome, a tenth of a response.
+STAGE, KIND, TENTH = "STAGE", "KIND", "TENTH"
+
+SHARE = "share"  # the unit of fractions from 0 to 1
+UP, DOWN = "up", "down"
+CRITIC = "critic"
+
+# Which metrics are looked at together, as W&B's workspace and the notebooks do.
+SUPERVISED, LEARNING, ROLLOUTS, UPDATE = "warm-up", "reward and outcomes", "rollouts", "PPO health"
+KL, VALUE, ALARMS, SPEED = "KL", "value", "alarms", "speed"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that runs record, or a family of them.
+
+    Attributes:
+        name: as in metrics.jsonl; that of a family has STAGE, KIND or TENTH in it.
+        label: what a chart is called.
+        unit: of a value, as the title of an axis; SHARE for a fraction from 0 to 1.
+        meaning: what it is, in a few words.
+        computed: from what, and over what.
+        watch: which values say what.
+        group: what it is looked at with.
+        range: which values are possible, where the unit does not say.
+        better: UP or DOWN where it should go that way, which is then the default of a sweep; None where it depends.
+        along: recorded on the lines of the stages that record this section (see `recorded`); empty: its own section.
+        needs: CRITIC where it is recorded only with a value model.
+        headline: whether it is shown wherever runs are seen at a glance.
+        terminal: what the terminal calls it, where it is watched there.
+        log: drawn on a logarithmic axis.
+        noisy: drawn with a running mean.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    meaning: str = ""
+    computed: str = ""
+    watch: str = ""
+    group: str = ""
+    range: str = ""
+    better: str | None = None
+    along: str = ""
+    needs: str = ""
+    headline: bool = False
+    terminal: str = ""
+    log: bool = False
+    noisy: bool = False
+
+    @property
+    def section(self) -> str:
+        """The first part of its name."""
+        return self.name.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Metrics whose names begin alike: a section of docs/metrics.md.
+
+    Attributes:
+        title: heading.
+        about: what holds for all of them, in Markdown.
+        metrics: the entries.
+    """
+
+    title: str
+    about: str
+    metrics: tuple[Metric, ...]
+
+
+# fmt: off
+SECTIONS = (
+    Section("eval/: greedy evaluation", """\
+Greedy decoding of the split that `selection` names (dev unless set otherwise), with the prompts of the stage that is
+evaluated.
+""", (
+        Metric("eval/accuracy", "Accuracy of the greedy policy", SHARE, "right answers",
+               "over the first `eval.dev_limit` problems, all if null",
+               "with 200 problems the standard error is about 3.5 points", group=LEARNING, better=UP, headline=True),
+        Metric("eval/best_accuracy", "Best accuracy so far", SHARE, "accuracy of the checkpoint in `checkpoints/best`",
+               "largest `eval/accuracy` so far; not recorded in the warm-up, which keeps its last weights",
+               "the largest of many noisy values is too high on dev: compare runs on test", group=LEARNING, better=UP),
+        Metric("eval/length", "Length of a greedy response", "tokens", "length of a response",
+               "mean, end-of-sequence included", group=ROLLOUTS),
+        Metric("eval/truncated_share", "Greedy responses cut at the length cap", SHARE,
+               "responses cut at the length cap, or without room for one", "responses without end-of-sequence",
+               "a greedy model that loops", group=ROLLOUTS, better=DOWN),
+        Metric("eval/outcome/KIND", "Outcomes of the greedy responses", SHARE, "what became of the responses",
+               "as `rollout/outcome/KIND`", group=LEARNING),
+    )),
+    Section("warmup/ and sft/: supervised fine-tuning", """\
+One value an optimiser step. `warmup/` is stage 1 of `method=reft`; `sft/` is `method=sft` and the SFT baseline. They
+are the same stage with different settings.
+""", (
+        Metric("STAGE/epoch", "Epochs", "epochs", "passes over the training problems so far",
+               "steps divided by steps an epoch", range="> 0", group=SUPERVISED, terminal="epoch"),
+        Metric("STAGE/loss", "Supervised loss", "nats a token", "cross-entropy of the gold reasoning",
+               "mean over all completion tokens of the batch, end-of-sequence included, prompt tokens not",
+               "still falling at the end of the warm-up: more epochs may help; near 0 in SFT: it learns the training "
+               "set by heart, look at `eval/accuracy`",
+               range=">= 0", group=SUPERVISED, better=DOWN, headline=True, terminal="loss", noisy=True),
+        Metric("STAGE/grad_norm", "Norm of the gradient", "", "norm of the gradient",
+               "over all weights, before clipping to `warmup.max_grad_norm` or `sft.max_grad_norm`",
+               "spikes that keep coming back: lower the learning rate", range=">= 0", group=SUPERVISED, noisy=True),
+        Metric("STAGE/lr", "Learning rate", "", "learning rate of the step", "the schedule at this step",
+               range="> 0", group=SUPERVISED),
+    )),
+    Section("rollout/: what the policy sampled", """\
+One value an iteration, over the `ppo.rollouts` responses sampled at temperature 1 from the full distribution, before
+the update of that iteration.
+""", (
+        Metric("rollout/reward", "Reward", "reward of a response", "terminal reward",
+               "mean over responses; the KL penalty is not in it",
+               "what ReFT raises; noisy, and the more so the fewer responses there are",
+               range="0 to 1 with the built-in functions", group=LEARNING, better=UP, headline=True,
+               terminal="reward", noisy=True),
+        Metric("rollout/accuracy", "Accuracy of the sampled responses", SHARE, "right answers",
+               "outcomes that are `correct`; partial rewards do not count",
+               "reward rising while this does not: the policy collects partial reward",
+               group=LEARNING, better=UP, headline=True, noisy=True),
+        Metric("rollout/length", "Length of a sampled response", "tokens", "length of a response",
+               "mean, end-of-sequence included", "growth to the cap, or collapse to a few tokens",
+               group=ROLLOUTS, headline=True, terminal="length"),
+        Metric("rollout/truncated_share", "Sampled responses cut at the length cap", SHARE,
+               "responses cut at `ppo.max_new_tokens` or `ppo.total_tokens`", "responses without end-of-sequence",
+               "above a few per cent after the warm-up: raise the cap", group=ROLLOUTS, better=DOWN),
+        Metric("rollout/unique_answers", "Different answers in a batch", SHARE, "variety",
+               "different extracted answers in the batch, divided by responses",
+               "a steep fall: the policy gives the same answer to different questions", group=ROLLOUTS),
+        Metric("rollout/top_answer_share", "Most frequent answer in a batch", SHARE, "the most frequent answer",
+               "responses with the most frequent extracted answer, divided by responses",
+               "above the accuracy and rising: one answer for everything", group=ROLLOUTS),
+        Metric("rollout/value", "Reward that the value model expects", "reward of a response",
+               "what the value model expects", "mean of V over response tokens, at rollout time",
+               "starts at 0 and should approach the reward", group=VALUE, needs=CRITIC, noisy=True),
+        Metric("rollout/outcome/KIND", "Outcomes of the sampled responses", SHARE, "what became of the responses",
+               "one for each outcome kind of [answers.md](answers.md): "
+               + ", ".join(f"`{kind}`" for kind in KINDS) + "; they sum to 1",
+               "`forbidden`: programs that want what the sandbox does not give", group=LEARNING, noisy=True),
+    )),
+    Section("ppo/: the update", """\
+One value an iteration. Those before the losses describe the rollouts before the update, the others the update itself,
+over all its passes and mini-batches.
+""", (
+        Metric("ppo/kl_ref", "KL to the policy after warm-up", "nats a response",
+               "distance from the policy after warm-up",
+               "mean over responses of the sum of log pi - log pi_0 over its tokens (estimator k1, whatever "
+               "`ppo.kl_estimator` is); may be slightly negative at first",
+               "tens of nats: the policy has left the reference; raise `ppo.kl_coef` or lower `ppo.lr`",
+               group=KL, better=DOWN, headline=True, terminal="kl"),
+        Metric("ppo/kl_ref_token", "KL to the policy after warm-up, a token", "nats a token", "the same for a token",
+               "sum over all tokens divided by their number", "tells a longer response from a stranger one",
+               group=KL, better=DOWN),
+        Metric("ppo/entropy", "Entropy of a token", "nats a token", "how undecided the policy is",
+               "mean entropy of the distributions sampled from", "near 0: it explores no more, and learning stops",
+               range=">= 0", group=ROLLOUTS),
+        Metric("ppo/entropy_response", "Entropy of a response", "nats a response", "the same for a response",
+               "sum over all tokens divided by the number of responses",
+               "compares with `ppo/kl_ref`; below about 0.2 the policy samples nearly the same each time",
+               range=">= 0", group=ROLLOUTS, headline=True),
+        Metric("ppo/explained_variance", "Explained variance of the value model", "", "quality of the value model",
+               "1 - var(R - V) / var(R) over response tokens, V at rollout time",
+               "0: no better than a constant; below 0: worse than that",
+               range="<= 1", group=VALUE, better=UP, headline=True, needs=CRITIC),
+        Metric("ppo/policy_loss", "Policy loss", "", "clipped policy loss",
+               "mean over optimiser steps, with the weights of `ppo.loss_average`", "says little by itself",
+               group=UPDATE, noisy=True),
+        Metric("ppo/value_loss", "Value loss", "squared reward", "clipped value loss",
+               "mean over optimiser steps, before `ppo.value_coef`", "a rise: the value head diverges",
+               range=">= 0", group=VALUE, better=DOWN, needs=CRITIC, log=True),
+        Metric("ppo/kl_old", "KL of an update", "nats a token", "distance from the policy that sampled",
+               "mean of r - 1 - log r, r = pi / pi_old, over all passes", "above about 0.05: the steps are too large",
+               range=">= 0", group=UPDATE),
+        Metric("ppo/clip_share", "Tokens outside the clip", SHARE, "tokens whose ratio is outside 1 ± `ppo.clip`",
+               "over all passes, whether or not the clip was active for the sign of the advantage",
+               "above 0.2 to 0.3: the steps are too large", group=UPDATE),
+        Metric("ppo/ratio_mean", "Mean ratio", "pi / pi_old", "how far the update moved",
+               "mean over tokens of all passes", "should stay near 1", range="> 0", group=UPDATE),
+        Metric("ppo/ratio_max", "Largest ratio", "pi / pi_old", "how far it moved a single token",
+               "largest over tokens of all passes", "orders of magnitude above 1: the steps are too large",
+               range="> 0", group=UPDATE, log=True),
+        Metric("ppo/first_ratio_error", "Error of the first ratio", "abs(ratio - 1)", "agreement of sampler and update",
+               "largest abs(ratio - 1) in the first mini-batch, before any step",
+               "above 1e-4: log-probabilities kept from sampling are not those of the update's forward pass",
+               range=">= 0", group=UPDATE, better=DOWN, log=True),
+        Metric("ppo/grad_norm", "Norm of the gradient", "", "norm of the gradient",
+               "mean over optimiser steps, before clipping to `ppo.max_grad_norm`",
+               "far above the clip all the time: only the direction of the gradient counts",
+               range=">= 0", group=UPDATE, noisy=True),
+        Metric("ppo/lr", "Learning rate", "", "learning rate", "of the last optimiser step",
+               range="> 0", group=UPDATE),
+    )),
+    Section("position/: where in the response", """\
+On the lines of iterations after which the model was evaluated. A response is cut into tenths of its length: its i-th of
+n tokens, counted from 0, falls into the tenth in which (i + 1/2) / n lies. TENTH goes from `01`, the beginning, to
+`10`, the end; a tenth into which no token of any rollout falls is left out.
+""", (
+        Metric("position/kl/TENTH", "KL by position", "nats a token", "distance from the policy after warm-up there",
+               "mean of log pi - log pi_0 (k1) over the tokens of all rollouts in the tenth, before the update",
+               "one tenth that stands out: the policy has changed how it begins, or how it ends", group=KL),
+        Metric("position/value/TENTH", "Value by position", "expected reward", "what the value model expects there",
+               "mean of V over the same tokens, at rollout time",
+               "flat: the value model sees no difference between a good and a bad response before its end",
+               group=VALUE, needs=CRITIC),
+    )),
+    Section("alarm/: is the run healthy", """\
+One value an iteration: 1 from the iteration in which an alarm begins to the last one before it is over, else 0. Alarms
+that are turned off are not recorded. [alarms.md](alarms.md) says when each begins and what to do.
+""", tuple(
+        Metric(f"alarm/{name}", f"Alarm: {name}", "", meaning, computed, range="0 or 1", group=ALARMS)
+        for name, meaning, computed in (
+            ("kl", "the policy is far from the reference", "`ppo/kl_ref` is above `alarms.kl`"),
+            ("negative_kl", "the KL to the reference is clearly below 0: responses are not drawn from what is scored",
+             "`ppo/kl_ref` is below 0 by more than `alarms.negative_kl`"),
+            ("first_ratio", "log-probabilities of the rollouts are not those of the update",
+             "`ppo/first_ratio_error` is above `alarms.first_ratio`"),
+            ("entropy", "the policy samples nearly the same response each time",
+             "`ppo/entropy_response` is below `alarms.entropy`"),
+            ("truncated", "many responses do not end before the length cap",
+             "`rollout/truncated_share` is above `alarms.truncated`"),
+            ("reward_hacking", "reward rises while accuracy falls",
+             "`rollout/reward` rises and `rollout/accuracy` falls, both by more than `alarms.reward_hacking`"),
+            ("top_answer", "one answer for everything",
+             "`rollout/top_answer_share` is above `alarms.top_answer`, and most of those answers are wrong"),
+        )
+    )),
+    Section("time/: where the time goes", """\
+Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of the seconds of an iteration;
+`result.json` has the seconds of each stage as a whole.
+""", (
+        Metric("time/step_seconds", "Supervised steps", "s", "one optimiser step of supervised fine-tuning",
+               "wall time", group=SPEED, better=DOWN, along=STAGE),
+        Metric("time/step_tokens_per_second", "Speed of supervised steps", "gold tokens a second", "its speed",
+               "completion tokens of the batch divided by `time/step_seconds`", group=SPEED, better=UP, along=STAGE),
+        Metric("time/rollout_seconds", "Sampling", "s", "sampling the responses of an iteration",
+               "wall time", group=SPEED, better=DOWN, along="rollout"),
+        Metric("time/judge_seconds", "Judging", "s", "reading their answers, running programs included",
+               "wall time", group=SPEED, better=DOWN, along="rollout"),
+        Metric("time/score_seconds", "Scoring", "s",
+               "log-probabilities under the reference, and what else is computed before the update",
+               "wall time", group=SPEED, better=DOWN, along="rollout"),
+        Metric("time/update_seconds", "Updates", "s", "the PPO passes",
+               "wall time", group=SPEED, better=DOWN, along="ppo"),
+        Metric("time/rollout_tokens_per_second", "Speed of sampling", "response tokens a second", "speed of sampling",
+               "response tokens divided by `time/rollout_seconds`", group=SPEED, better=UP, along="rollout"),
+        Metric("time/update_tokens_per_second", "Speed of updates", "response tokens a second", "speed of the update",
+               "response tokens times passes, divided by `time/update_seconds`", group=SPEED, better=UP, along="ppo"),
+        Metric("time/eval_seconds", "Evaluation", "s", "an evaluation on the selection split",
+               "wall time, judging included", group=SPEED, better=DOWN, along="eval"),
+        Metric("time/eval_tokens_per_second", "Speed of evaluation", "response tokens a second", "its speed",
+               "response tokens divided by `time/eval_seconds`", group=SPEED, better=UP, along="eval"),
+    )),
+)
+# fmt: on
+
+CATALOGUE = {metric.name: metric for section in SECTIONS for metric in section.metrics}
+
+_PLACES = {STAGE: r"\w+", KIND: "|".join(KINDS), TENTH: "|".join(TENTHS)}
+_FAMILIES = [
+    (re.compile(entry.name.replace(part, f"(?:{pattern})")), entry)
+    for entry in CATALOGUE.values()
+    for part, pattern in _PLACES.items()
+    if part in entry.name
+]
+
+
+def find(name: str) -> Metric:
+    """The entry of a metric, under that name; one that is not in the catalogue has its name for a label, no more."""
+    entry = CATALOGUE.get(name) or next((entry for family, entry in _FAMILIES if family.fullmatch(name)), None)
+    return replace(entry, name=name) if entry else Metric(name, name)
+
+
+def members(name: str, records: Collection[str] = ()) -> tuple[str, ...]:
+    """The names that an entry stands for.
+
+    Args:
+        name: of the entry.
+        records: as for `recorded`.
+    """
+    for part, words in ((STAGE, _supervised(records)), (KIND, KINDS), (TENTH, TENTHS)):
+        if part in name:
+            return tuple(name.replace(part, word) for word in words)
+    return (name,)
+
+
+def recorded(records: Collection[str], *, critic: bool = True) -> tuple[str, ...]:
+    """Every name that a run may record.
+
+    Args:
+        records: the sections that its stages record: those of the catalogue, and the name of each supervised stage.
+            `eval/` goes without saying.
+        critic: whether it has a value model.
+    """
+    present = {"eval", *records, *([STAGE] if _supervised(records) else [])}
+    return tuple(
+        name
+        for entry in CATALOGUE.values()
+        if (entry.along or entry.section) in present and (critic or entry.needs != CRITIC)
+        for name in members(entry.name, records)
+    )
+
+
+def _supervised(records: Collection[str]) -> list[str]:
+    known = {entry.section for entry in CATALOGUE.values()}
+    return [section for section in records if section not in known]
+
+
+def of_group(group: str) -> tuple[Metric, ...]:
+    """The entries of a group."""
+    return tuple(entry for entry in CATALOGUE.values() if entry.group == group)
+
+
+def headlines() -> tuple[Metric, ...]:
+    """The entries that are shown wherever runs are seen at a glance."""
+    return tuple(entry for entry in CATALOGUE.values() if entry.headline)
+
+
+def watched(record: Mapping[str, float]) -> dict[str, float]:
+    """Of the metrics of a step, those that the terminal shows, under their short names."""
+    entries = {name: find(name) for name in record}
+    return {entry.terminal: record[name] for name, entry in entries.items() if entry.terminal}

@@ -1,0 +1,45 @@
+"""Numbers as people read them: one way to write an accuracy, a difference, an interval, a p, a duration."""
+
+from __future__ import annotations
+
+import math
+
+
+def per_cent(fraction: float, digits: int = 1) -> str:
+    """A share in per cent, `52.3`; empty for nan."""
+    return "" if math.isnan(fraction) else f"{100 * fraction:.{digits}f}"
+
+
+def points(fraction: float) -> str:
+    """A difference of shares in percentage points with its sign, `+12.3`; empty for nan."""
+    return "" if math.isnan(fraction) else f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+def interval(low: float, high: float) -> str:
+    """The ends of an interval of shares in per cent, `41.0 to 50.5`, cut at 0 and 100; empty for nan."""
+    return "" if math.isnan(low) else f"{per_cent(max(low, 0.0))} to {per_cent(min(high, 1.0))}"
+
+
+def interval_in_points(low: float, high: float) -> str:
+    """The ends of an interval of a difference, `−1.2 to +3.4`; empty for nan."""
+    return "" if math.isnan(low) else f"{points(low)} to {points(high)}"
+
+
+def p_value(p: float) -> str:
+    """`0.031`, `< 0.001`; empty for nan."""
+    return "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def plain(value: float) -> str:
+    """Whole and large numbers with all their digits, others with three: `1,234`, `0.0312`."""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `42 s`, `3 min 20 s`, `5 h 7 min`, `2 d 3 h`."""
+    total = round(seconds)
+    for size, unit, part, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if total >= size:
+            rest = total % size // part
+            return f"{total // size} {unit}" + (f" {rest} {name}" if rest else "")
+    return f"{seconds:.1f} s" if seconds < 10 else f"{total} s"

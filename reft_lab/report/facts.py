@@ -1,0 +1,97 @@
+"""What a run is: the facts that one wants to know first, its config beside the default, its passport."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reft_lab.analysis.found import Found
+from reft_lab.analysis.schema import row_of
+from reft_lab.config.wording import shown
+from reft_lab.numbers import duration
+from reft_lab.text import flatten
+
+NAMES = {"diff_hash": "hash of uncommitted changes", "gpus": "GPUs"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the config.
+
+    Attributes:
+        key: its name within its section.
+        value: its value, as one writes it on the command line.
+        default: its value in `python run.py`, where that is another one; else None.
+    """
+
+    key: str
+    value: str
+    default: str | None
+
+
+def facts(run: Found) -> list[tuple[str, str]]:
+    """What one wants to know of a run first, as (name, value)."""
+    row = row_of(run)
+    found = [(key, row[key]) for key in ("method", "model", "data", "cot", "reward", "seed", "study", "trial")]
+    if run.started is not None:
+        found.append(("started", f"{run.started:%Y-%m-%d %H:%M} UTC"))
+    if not math.isnan(row["seconds"]):
+        found.append(("took" if run.state == "finished" else "ran for", duration(row["seconds"])))
+    found += [("chosen checkpoint", row["chosen"]), ("last step", None if run.step is None else f"{run.step:,}")]
+    return [(name, str(value)) for name, value in found if value is not None]
+
+
+def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
+    """Options by section, in the order of the config; empty where the config cannot be read."""
+    if not run.config:
+        return []
+    usual = default_options()
+    sections: dict[str, list[Option]] = {"experiment": []}
+    for name, value in run.config.items():
+        section, _, key = name.rpartition(".")
+        same = name not in usual or usual[name] == value or name == "name"
+        option = Option(key, shown(value), None if same else shown(usual[name]))
+        sections.setdefault(section or "experiment", []).append(option)
+    return list(sections.items())
+
+
+def default_options() -> dict[str, Any]:
+    """The default experiment, flat."""
+    from omegaconf import OmegaConf
+
+    from reft_lab.compose.conf import compose
+
+    plain = OmegaConf.to_container(compose(), resolve=True)
+    assert isinstance(plain, dict)
+    return flatten({str(key): value for key, value in plain.items()})
+
+
+def passport_groups(passport: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The passport as groups of (name, value): the run itself, then each object in it."""
+    groups: list[tuple[str, list[tuple[str, str]]]] = [("run", [])]
+    for key, value in passport.items():
+        if isinstance(value, Mapping):
+            groups.append((_name(key), [(_name(name), _text(each)) for name, each in value.items()]))
+        elif key == "resumed" and isinstance(value, list):
+            groups += [
+                (f"resumed, time {number}", [(_name(name), _text(each)) for name, each in entry.items()])
+                for number, entry in enumerate(value, start=1)
+                if isinstance(entry, Mapping)
+            ]
+        else:
+            groups[0][1].append((_name(key), _text(value)))
+    return [(title, entries) for title, entries in groups if entries]
+
+
+def _name(key: Any) -> str:
+    return NAMES.get(str(key), str(key).replace("_", " "))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items()) or "none"
+    return "none" if value is None else str(value)

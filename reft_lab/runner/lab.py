@@ -1,0 +1,67 @@
+"""What a method trains with (`reft_lab.methods.base.Lab`): the setup of a run, and the loop its stages go through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reft_lab.answers.outcome import Outcome
+from reft_lab.data import Problem
+from reft_lab.errors import LOADING, BadInput, phase
+from reft_lab.evaluation.judging import Judge
+from reft_lab.methods.base import Method, Settings, Stage, StageKind
+from reft_lab.methods.sft import WARMUP
+from reft_lab.policy import saving
+from reft_lab.policy.model import Policy
+from reft_lab.runner.loop import Loop
+from reft_lab.runner.setup import Setup
+
+
+class Lab:
+    """One run's lab; methods.base.Lab describes what is not said here."""
+
+    def __init__(self, setup: Setup, method: Method, loop: Loop, state: Path | None):
+        """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
+        self.settings: Settings = setup.config
+        self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
+        self.examples, self.questions = setup.examples, setup.questions
+        self.decode_batch = setup.config.trainer.decode_batch
+        self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
+        self.samples = setup.config.tracker.samples
+        self._form, self._method, self._loop, self._state = setup.form, method, loop, state
+        self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
+
+    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
+        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
+            texts = self.codec.read([prompts[q] for q in questions], responses)
+            return self._form.judge([problems[q] for q in questions], texts)
+
+        return judge
+
+    def is_past(self, kind: StageKind) -> bool:
+        names = [stage.name for stage in self._method.stages]
+        return self._began_in in names[names.index(kind.name) + 1 :]
+
+    def train(self, stage: Stage) -> None:
+        is_last = stage.kind.name == self._method.last.name
+        if self._state is not None and stage.kind.name == self._began_in:
+            self._loop.checkpoints.load(self._state, stage)
+        if is_last and stage.step > stage.total_steps:
+            raise BadInput(
+                f"the run has done {stage.step} steps already, more than the {stage.total_steps} that it is to have "
+                f"now; raise {stage.kind.section}.{stage.kind.length}."
+            )
+        label = next(kind.label for kind in self._method.stages if kind.name == stage.kind.name)
+        self._loop.run(stage, label, is_last=is_last)
+        if is_last:
+            self._loop.selection.settle(stage)
+
+    def keep_warmup(self) -> None:
+        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+
+    def warmed_up(self) -> Policy:
+        with phase(LOADING):
+            policy = self.policy.reference()
+            if self.is_past(WARMUP):
+                saving.load_weights(policy, self._loop.checkpoints.warmup)
+        return policy

@@ -1,0 +1,118 @@
+"""Evaluation with the settings of a run, and the best policy by the selection split, which is kept on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from reft_lab.answers.outcome import KINDS
+from reft_lab.cot import Prompts
+from reft_lab.data import Problem
+from reft_lab.errors import phase
+from reft_lab.evaluation.greedy import Evaluation, evaluate
+from reft_lab.methods.base import Stage
+from reft_lab.policy import saving
+from reft_lab.policy.model import Policy
+from reft_lab.runner.checkpoint import BEST, WARMUP
+from reft_lab.runner.progress import Best, Progress
+from reft_lab.runner.setup import Setup
+from reft_lab.tracking.display import Silence
+from reft_lab.tracking.tracker import Tracker
+
+
+class Selection:
+    """Evaluates the policy of a run, and keeps it where it is the best so far.
+
+    Attributes:
+        problems: those that pick the best checkpoint.
+    """
+
+    def __init__(self, setup: Setup, progress: Progress, tracker: Tracker):
+        self.setup = setup
+        self.progress = progress
+        self.tracker = tracker
+        splits, limits = setup.splits, setup.config.eval
+        on_dev = setup.config.selection == "dev"
+        self.problems = splits.dev[: limits.dev_limit] if on_dev else splits.test[: limits.test_limit]
+        self._seconds = 0.0  # of the last evaluation
+
+    def evaluate(
+        self, policy: Policy, problems: Sequence[Problem], prompts: Prompts, title: str | None = None
+    ) -> Evaluation:
+        """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`.
+
+        `prompts` is the kind of prompts that the policy was trained on last, whose lengths it knows.
+        """
+        started = time.monotonic()
+        config = self.setup.config
+        display = self.tracker.display if title else Silence()
+        with display.stage(title or "", len(problems), "problems") as bar, phase("evaluating"):
+            evaluation = evaluate(
+                policy,
+                problems,
+                self.setup.form,
+                self.setup.codec,
+                stage=prompts,
+                max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
+                total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
+                cut_prompts_at=self.setup.longest_prompt(prompts) if config.cot.too_long == "cut" else None,
+                batch_size=config.trainer.decode_batch,
+                on_progress=bar.update,
+            )
+        self._seconds = time.monotonic() - started
+        self.progress.add_seconds("evaluation", self._seconds)
+        return evaluation
+
+    def look(self, stage: Stage) -> Evaluation:
+        """The policy of a stage on the problems of the selection split."""
+        return self.evaluate(stage.policy, self.problems, stage.kind.prompts)
+
+    def take(self, evaluation: Evaluation, stage: Stage, *, picks_best: bool) -> dict[str, float]:
+        """The metrics of what `look` saw; where the stage picks the best policy, this one is kept if it is."""
+        n = len(evaluation.outcomes)
+        kinds = [outcome.kind for outcome in evaluation.outcomes]
+        metrics = {
+            "eval/accuracy": evaluation.score.accuracy,
+            "eval/length": sum(evaluation.lengths) / n,
+            "eval/truncated_share": 1 - sum(evaluation.finished) / n,
+            "time/eval_seconds": self._seconds,
+            "time/eval_tokens_per_second": sum(evaluation.lengths) / self._seconds,
+        } | {f"eval/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
+        self.progress.latest = evaluation.score
+        if picks_best:
+            if evaluation.score.accuracy > self.progress.best.accuracy:
+                self.progress.best = Best(evaluation.score, stage.moment, stage.kind.prompts)
+                self._export(BEST)
+            metrics["eval/best_accuracy"] = self.progress.best.accuracy
+        return metrics
+
+    def settle(self, stage: Stage) -> None:
+        """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
+        if self.progress.best.score is None:
+            self.progress.best = Best(self.look(stage).score, stage.moment, stage.kind.prompts)
+            self._export(BEST)
+
+    def keep_warmup(self, label: str, prompts: Prompts) -> None:
+        """Let the policy as it is be the one after warm-up, and the best so far."""
+        if self.progress.latest is None:
+            self.progress.latest = self.evaluate(self.setup.policy, self.problems, prompts).score
+        self.progress.warmup = self.progress.latest
+        self.progress.best = Best(self.progress.warmup, label, prompts)
+        for name in (WARMUP, BEST):
+            self._export(name)
+
+    def shown(self) -> dict[str, float]:
+        """The last accuracy on the selection split, under the name of the split."""
+        latest = self.progress.latest
+        return {} if latest is None else {self.setup.config.selection: latest.accuracy}
+
+    def _export(self, name: str) -> None:
+        """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
+        started = time.monotonic()
+        best = self.progress.best
+        facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
+        directory = self.tracker.directory
+        with directory.writing(f"checkpoints/{name}"):
+            saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)
+        self.progress.add_seconds("checkpoints", time.monotonic() - started)

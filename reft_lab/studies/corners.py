@@ -1,0 +1,68 @@
+"""Whether the runs at the corners of a space can be: before trial 0, and not after a night."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice, product
+from math import prod
+from typing import Any
+
+from omegaconf import DictConfig
+
+from reft_lab.compose.conf import Conf
+from reft_lab.compose.words import parse, register_rewards
+from reft_lab.errors import BadInput
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.parameter import Parameter
+
+MOST = 64  # runs of a grid that are looked at, all of them
+
+
+def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfig], object]) -> None:
+    """Compose and check runs all over the space: its first settings, each end of each range, each choice.
+
+    Args:
+        definition: the study.
+        conf: where its choices are found.
+        check: checks a composed experiment, and raises BadInput.
+
+    Raises:
+        BadInput: one of them cannot be; it says which.
+    """
+    searchpath = [flag for flag in definition.flags if not flag.startswith("--")]
+
+    def check_run(*words: str) -> None:
+        register_rewards(parse(words, conf), conf)
+        check(conf.compose([*searchpath, *words]))
+
+    check_run(*definition.fixed)
+    corners = [
+        tuple(parameter.override(setting[parameter.key]) for parameter in definition.space)
+        for setting in _settings(definition)
+    ]
+    for words in dict.fromkeys(corners):
+        try:
+            check_run(*definition.fixed, *words)
+        except BadInput as error:
+            raise BadInput(f"the space reaches {' '.join(words)}, which cannot be: {error}") from error
+
+
+def _settings(definition: Definition) -> Iterator[dict[str, Any]]:
+    ends = {parameter.key: _ends(parameter) for parameter in definition.space}
+    base = {key: values[0] for key, values in ends.items()}
+    for first in definition.first:
+        yield base | first
+    if prod(len(values) for values in ends.values()) <= MOST and definition.sampler.name == "grid":
+        for point in islice(product(*ends.values()), MOST):
+            yield dict(zip(ends, point, strict=True))
+        return
+    yield base
+    for key, values in ends.items():
+        for value in values[1:]:
+            yield base | {key: value}
+    yield {key: values[-1] for key, values in ends.items()}
+
+
+def _ends(parameter: Parameter) -> tuple[Any, ...]:
+    """Both ends of a range, or every choice."""
+    return parameter.grid() if parameter.kind == "choice" else (parameter.low, parameter.high)

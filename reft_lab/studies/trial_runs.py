@@ -1,0 +1,139 @@
+"""One trial from its values to its end: one run for each seed, repeated where it crashed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reft_lab.compose.words import as_text
+from reft_lab.studies.definition import Definition
+from reft_lab.studies.run_outcome import HELD, RunOutcome
+from reft_lab.studies.storage import IN_ENVIRONMENT, has_password
+from reft_lab.studies.trials import Trials
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+LOGS = "logs"
+
+# Does one run, given its directory and its overrides, and says how it ended.
+Execute = Callable[[Path, tuple[str, ...]], RunOutcome]
+
+
+class GivenBack(Exception):
+    """A trial was put back into the queue: the sweep is stopping, or another process is still working on the trial."""
+
+
+def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
+    """Run a trial to its end and report the result to the study.
+
+    Raises:
+        GivenBack: the sweep is stopping, or another process is still working on the trial.
+    """
+    from optuna.trial import TrialState
+
+    definition = trials.definition
+    values = trials.suggest(trial)
+    words = tuple(parameter.override(values[parameter.key]) for parameter in definition.space)
+    trials.note(trial, overrides=list(words))
+    runs: list[dict[str, Any]] = []
+    results: list[tuple[float, ...]] = []
+    seeds: tuple[int | None, ...] = definition.seeds or (None,)
+    known = {run["seed"]: run for run in trial.user_attrs.get("runs", [])}  # of a sweep that was killed
+    first_step = 0
+    for seed in seeds:
+        directory = folder_of(definition, trial.number, seed)
+        outcome, attempts = _tried(trial, trials, execute, directory, words, seed, first_step)
+        runs.append(asdict(outcome) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
+        if outcome.status != "finished":
+            state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
+            trials.note(trial, runs=runs, reason=outcome.reason)
+            trials.tell(trial, state)
+            return
+        results.append(outcome.values)
+        if len(results) < len(seeds) and len(definition.objectives) == 1:
+            first_step = known.get(seed, {}).get("last_step") or trials.last_step(trial) + 1
+            runs[-1]["last_step"] = first_step
+            trials.note(trial, runs=runs)
+            if trials.report(trial, first_step, _means(results)[0]):
+                trials.note(trial, reason=f"stopped by its study after {len(results)} of {len(seeds)} seeds")
+                trials.tell(trial, TrialState.PRUNED)
+                return
+    trials.note(trial, runs=runs)
+    if len(results) > 1:
+        trials.note(trial, standard_error=_standard_errors(results))
+    trials.tell(trial, TrialState.COMPLETE, _means(results))
+
+
+def folder_of(definition: Definition, number: int, seed: int | None) -> Path:
+    """The run directory of a trial, or of one of its seeds."""
+    folder = definition.folder / str(number)
+    return folder if seed is None else folder / f"seed-{seed}"
+
+
+def log_of(definition: Definition, directory: Path) -> Path:
+    """The file that a run prints to."""
+    return definition.folder / LOGS / f"{'-'.join(directory.relative_to(definition.folder).parts)}.txt"
+
+
+def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
+    """The overrides of a run, except those that make it a trial: of the study, its values, its seed, its W&B group."""
+    given = {word.partition("=")[0] for word in definition.fixed}
+    fixed = [word for word in definition.fixed if seed is None or not word.startswith("seed=")]
+    own = [*definition.flags, *fixed, *words]
+    if seed is not None:
+        own.append(f"seed={seed}")
+    if "tracker.group" not in given:
+        own.append(f"tracker.group={as_text(definition.name)}")
+    return tuple(own)
+
+
+def _tried(
+    trial: Trial,
+    trials: Trials,
+    execute: Execute,
+    directory: Path,
+    words: tuple[str, ...],
+    seed: int | None,
+    first_step: int,
+) -> tuple[RunOutcome, int]:
+    """How the last attempt at a run ended, and how many attempts there were."""
+    definition = trials.definition
+    whole = words_of(definition, words, seed) + _study_words(definition, trial.number, first_step)
+    attempt = 0
+    while True:
+        attempt += 1
+        outcome = execute(directory, whole)
+        if outcome.status in ("interrupted", HELD):
+            trials.give_back(trial)
+            raise GivenBack
+        if outcome.status in ("finished", "pruned") or outcome.is_final or attempt > definition.retries:
+            return outcome, attempt
+
+
+def _study_words(definition: Definition, number: int, first_step: int) -> tuple[str, ...]:
+    if len(definition.objectives) > 1:
+        return ()  # pruning needs a single objective
+    return (
+        f"study.storage={as_text(IN_ENVIRONMENT if has_password(definition.storage) else definition.storage)}",
+        f"study.name={as_text(definition.name)}",
+        f"study.trial={number}",
+        f"study.first_step={first_step}",
+        f"study.objective={as_text(definition.objectives[0].metric)}",
+    )
+
+
+def _inside(definition: Definition, directory: Path) -> str:
+    return str(directory.relative_to(definition.folder))
+
+
+def _means(results: list[tuple[float, ...]]) -> list[float]:
+    return [statistics.fmean(values) for values in zip(*results, strict=True)]
+
+
+def _standard_errors(results: list[tuple[float, ...]]) -> list[float]:
+    return [statistics.stdev(values) / math.sqrt(len(results)) for values in zip(*results, strict=True)]

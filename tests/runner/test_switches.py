@@ -1,0 +1,125 @@
+"""Methods that are switches of ReFT's loop (conf/method/): they train, report and go on like it, without a critic."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from reft_lab.analysis import load
+from reft_lab.compose.conf import compose
+from reft_lab.config.check import check
+from reft_lab.equations.credit import CREDITS
+from reft_lab.methods import METHODS
+from reft_lab.metrics import recorded
+from reft_lab.runner import run
+from reft_lab.tracking.display import Silence
+from reft_lab.tracking.result_table import result_table
+from reft_lab.tracking.wandb_labels import tags
+from tests.runner.leftovers import assert_same
+from tests.runner.processes import Run
+
+LABELS = {"grpo": "GRPO", "rloo": "RLOO", "reinforce_pp": "REINFORCE++"}
+SMALL = (
+    "tracker=none",
+    "baseline=null",
+    "data.train_size=96",
+    "data.dev_size=24",
+    "data.test_size=32",
+    "warmup.epochs=12",
+    "ppo.iterations=4",
+    "ppo.rollouts=32",
+    "ppo.mini_batch=16",
+    "ppo.max_new_tokens=32",
+    "ppo.eval_every=2",
+    "checkpoint.keep=2",
+)
+WARMUP = 72  # steps
+
+
+@pytest.fixture(scope="module", params=LABELS)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    directory = tmp_path_factory.mktemp(request.param) / "run"
+    run(check(compose(f"method={request.param}", *SMALL)), directory, display=Silence())
+    return request.param, directory
+
+
+def lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_there_is_a_file_for_each(repo: Path) -> None:
+    assert {file.stem for file in (repo / "conf" / "method").glob("*.yaml")} == {"reft", "sft", *LABELS}
+
+
+def test_it_learns_from_rewards(trained: tuple[str, Path]) -> None:
+    iterations = lines(trained[1] / "metrics.jsonl")[WARMUP:]
+    assert len(iterations) == 4
+    assert any(record["ppo/grad_norm"] > 0 for record in iterations)
+    assert json.loads((trained[1] / "result.json").read_text())["status"] == "finished"
+
+
+def test_there_are_no_values_anywhere(trained: tuple[str, Path]) -> None:
+    _, directory = trained
+    names = {name for record in lines(directory / "metrics.jsonl") for name in record}
+    assert names == {"step", "seconds", *recorded(METHODS["reft"].records, critic=False)}
+    assert not [name for name in names if "value" in name or "explained_variance" in name]
+    for sample in lines(directory / "samples.jsonl"):
+        assert sample["tokens"].keys() == {"text", "advantage", "kl", "ratio"}
+    for folder in ("last", "step-74", "last/best", "best", "warmup"):
+        tensors = [
+            name for file in (directory / "checkpoints" / folder).glob("*.safetensors") for name in load_file(file)
+        ]
+        assert tensors
+        assert not [name for name in tensors if "value_" in name]
+        assert not (directory / "checkpoints" / folder / "value_model.safetensors").exists()
+
+
+def test_it_is_called_by_its_label_everywhere(trained: tuple[str, Path]) -> None:
+    name, directory = trained
+    label = LABELS[name]
+    result = json.loads((directory / "result.json").read_text())
+    assert (result["method"], result["label"]) == ("reft", label)
+    assert result["name"].endswith(f"-{name}")
+    assert list(result_table(result).columns[0].cells) == ["after warm-up", f"after {label}"]
+    page = (directory / "report.html").read_text()
+    assert f"{label} run" in page
+    assert f"after {label}" in page
+    assert "ReFT" not in page.partition('id="s-config"')[0].partition("<header")[2].partition("<script")[0]
+    assert load(directory).table.method.tolist() == [label]
+    config = check(compose(f"method={name}"))
+    assert {f"method:{label}", "stage:warmup", "stage:reft", "reward:partial"} <= set(tags(config))
+
+
+def test_values_are_hidden_in_the_token_view(trained: tuple[str, Path]) -> None:
+    page = (trained[1] / "report.html").read_text()
+    assert '"advantage":' in page
+    scales = json.loads(page.partition('"scales":')[2].partition(',"steps"')[0].partition(', "steps"')[0])
+    assert scales.keys() == {"advantage", "kl", "ratio"}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_the_file_sets_what_the_label_says(name: str) -> None:
+    config = check(compose(f"method={name}"))
+    credit = CREDITS[config.ppo.credit]
+    assert not credit.needs_critic
+    assert not config.ppo.whiten
+    assert config.ppo.samples_per_problem > 1 or not credit.needs_group
+    assert check(compose(f"method={name}", "debug=quick")).ppo.samples_per_problem == config.ppo.samples_per_problem
+
+
+def test_a_run_that_is_killed_again_and_again_ends_the_same(
+    repo: Path, trained: tuple[str, Path], tmp_path: Path
+) -> None:
+    name, directory = trained
+    killed, dice = Run(repo, tmp_path / "killed", f"method={name}", *SMALL, forked=True), random.Random()
+    for step in (dice.randrange(1, WARMUP), dice.randrange(WARMUP + 1, WARMUP + 4)):
+        session = killed.start()
+        session.until(lambda step=step: killed.step >= step)
+        session.kill()
+    session = killed.finish()
+    assert LABELS[name] in session.output
+    assert_same(directory, killed.path)

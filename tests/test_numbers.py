@@ -1,0 +1,39 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from reft_lab.numbers import duration, interval, interval_in_points, p_value, per_cent, plain, points
+
+
+def test_shares_and_their_differences():
+    assert (per_cent(0.5234), per_cent(0.75283, 2), per_cent(math.nan)) == ("52.3", "75.28", "")
+    assert (points(0.123), points(-0.021), points(math.nan)) == ("+12.3", "−2.1", "")
+
+
+def test_intervals_end_where_shares_do():
+    assert interval(-0.1, 0.5) == "0.0 to 50.0"
+    assert interval(math.nan, math.nan) == ""
+    assert interval_in_points(-0.4, 1.2) == "−40.0 to +120.0"
+
+
+def test_p_is_never_0():
+    assert (p_value(0.0), p_value(0.0312), p_value(math.nan)) == ("< 0.001", "0.031", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1234.0, "1,234"), (1234.5, "1,234"), (8.925, "8.93"), (0.0002219, "0.000222")]
+)
+def test_plain_numbers(value, text):
+    assert plain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4.2, "4.2 s"), (42, "42 s"), (59.7, "1 min"), (200, "3 min 20 s"), (18420, "5 h 7 min"), (183600, "2 d 3 h")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
