@@ -52,8 +52,7 @@ class Optimizer:
         """Args:
         parameters: what is trained.
         lr: peak learning rate.
-        weight_decay: AdamW's, per step and unit of learning rate.
-        undecayed: parameters that weight decay spares.
+        weight_decay: AdamW's, per step and unit of learning rate; spares the `undecayed` parameters.
         max_grad_norm: the gradient's norm is clipped to this.
         schedule: factor on the peak rate, by step.
         """
