@@ -85,12 +85,7 @@ class Conf:
         return (*(group for group in self.loader.list_groups("") if group != "hydra"), *PARTS)
 
     def choices(self, group: str, searchpath: Sequence[str] = ()) -> list[str]:
-        """The choices of a group, those in sub-folders as FOLDER/NAME.
-
-        Args:
-            group: `model`, `experiment`, ...
-            searchpath: overrides that add to the search path.
-        """
+        """The choices of a group, those in sub-folders as FOLDER/NAME; `searchpath`: overrides that add to where."""
         main = self.config_name if searchpath or self._main_adds_folders else None
         found = self.loader.get_group_options(group, ObjectType.CONFIG, main, list(searchpath))
         if group == GROUP:  # its folders are groups
@@ -104,10 +99,6 @@ class Conf:
         """Whether the main file has a hydra.searchpath. Hydra would read the file anew for every group."""
         main = self._file("", self.config_name)
         return main is not None and OmegaConf.select(main.config, "hydra.searchpath") is not None
-
-    def add_choice(self, group: str, name: str, content: dict[str, Any]) -> None:
-        """Make `name` a choice of a group, as if there were a file for it."""
-        ConfigStore.instance().store(group=group, name=name, node=content, provider="reft_lab")
 
     def options_set_by(self, group: str, choice: str) -> set[str]:
         """Dotted names of the options that the file of a choice sets."""
