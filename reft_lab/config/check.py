@@ -76,8 +76,8 @@ def _check_together(config: Config) -> None:
     for module in config.programs.imports:
         if not module.isidentifier():
             raise BadInput(
-                f"programs.imports={shown(config.programs.imports)} is not possible: {module!r} is not a module's name; "
-                "give names such as [math, sympy]."
+                f"programs.imports={shown(config.programs.imports)} is not possible: {module!r} is not a module's "
+                "name; give names such as [math, sympy]."
             )
     config.cot.check()
     if config.model.path is None:
