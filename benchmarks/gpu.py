@@ -30,7 +30,7 @@ from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.methods.stages.update import update
-from reft_lab.policy.model import Policy
+from reft_lab.policy.model import Policy, checkpoint_layers
 from reft_lab.policy.sampling import sample
 from reft_lab.randomness import generator, key, uniforms
 from reft_lab.rewards import exact
@@ -112,7 +112,7 @@ def rows(name: str, shape: Shape, peak: float) -> list[tuple[str, str, str, str]
     if free < shape.needs * 1.05:
         return [*found, ("iterations", f"need {shape.needs:.0f} GiB and more, this GPU has {free:.0f}", "", "")]
     if shape.checkpointing:
-        policy.lm.activation_checkpointing_enable()
+        checkpoint_layers(policy.lm)
     return found + iterations(policy, prompts, peak, with_general_path=shape.needs < 50)
 
 

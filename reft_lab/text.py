@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,20 @@ def one_line(error: object) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config by dotted names. Lists become text, so that every value can be compared, grouped and exported."""
-    flat: dict[str, Any] = {}
+def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The options of a nested config by their dotted names, with their values."""
     for key, value in config.items():
         if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-    return flat
+            yield f"{prefix}{key}", value
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config by dotted names. Lists become text, so that every value can be compared, grouped and exported."""
+    return {
+        key: ", ".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in leaves(config)
+    }
 
 
 def from_here(path: Path) -> Path:

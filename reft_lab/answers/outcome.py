@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = (
-    "correct",
-    "wrong",
-    "no_answer",
-    "syntax_error",
-    "runtime_error",
-    "timeout",
-    "memory",
-    "forbidden",
-)
+KINDS = ("correct", "wrong", "no_answer", "syntax_error", "runtime_error", "timeout", "memory", "forbidden")
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,13 +73,9 @@ def list_runs(
     A line shows the state, what was run, the settings in which it differs from the others listed, the greedy accuracy
     of its chosen checkpoint in %, its age, and its path.
     """
-    from reft_lab.cli.listing import Wanted, list_runs
+    from reft_lab.cli.listing import list_runs
 
-    list_runs(
-        folders or [],
-        Wanted(states=state or [], where=where or [], study=study, sort=sort, limit=None if everything else limit),
-        form.value,
-    )
+    list_runs(folders or [], state or [], where or [], study, sort, None if everything else limit, form.value)
 
 
 @app.command("compare")

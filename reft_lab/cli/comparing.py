@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reft_lab.cli.finding import find_run
-from reft_lab.cli.rows import Column, print_table
-from reft_lab.config.wording import shown
+from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.errors import BadInput
 from reft_lab.methods import result_labels
 from reft_lab.numbers import interval, interval_in_points, per_cent, points
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def compare(first: str, second: str) -> None:
-    """Print how two runs differ: settings, results, and test answers problem by problem.
-
-    Args:
-        first, second: run directories, or other names that `find_run` takes.
+    """Print how two runs, named as `find_run` takes them, differ: settings, results, and answers one by one.
 
     Raises:
         BadInput: one of them stands for no run, or for several.
@@ -36,10 +32,10 @@ def compare(first: str, second: str) -> None:
     print(f"A: {a['run']}\nB: {b['run']}\n")
     _print(_settings(runs), "Settings that differ", "their settings are the same")
     _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
-    print(problem_by_problem(runs))
+    print(_problem_by_problem(runs))
 
 
-def problem_by_problem(runs: Runs) -> str:
+def _problem_by_problem(runs: Runs) -> str:
     """A sentence or two that compare the answers of the second run to the test problems with those of the first.
 
     Where they cannot be compared, the sentence says why.
@@ -65,12 +61,8 @@ def _settings(runs: Runs) -> list[tuple[str, str, str]]:
 
     table = runs.table
     keys = differing(table) + [key for key in ("seed", "baseline") if table.get(CONFIG + key) is not None]
-    rows = []
-    for key in keys:
-        a, b = map(_text, table[CONFIG + key])
-        if a != b:
-            rows.append((key, a, b))
-    return rows
+    rows = [(key, *map(cell, table[CONFIG + key])) for key in keys]
+    return [(key, a, b) for key, a, b in rows if a != b]
 
 
 def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
@@ -78,13 +70,13 @@ def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
     for stage, words in result_labels().items():
         for split in ("test", "dev"):
             rows.append((f"{words}, {split}", _score(a, f"{stage}_{split}"), _score(b, f"{stage}_{split}")))
-    rows += [(name, _text(a[name]), _text(b[name])) for name in ("chosen", "selection")]
+    rows += [(name, cell(a[name]), cell(b[name])) for name in ("chosen", "selection")]
     rows.append(("minutes", _minutes(a["seconds"]), _minutes(b["seconds"])))
     return [row for row in rows if row[1] or row[2]]
 
 
 def _state(row: Series) -> str:
-    return f"{row['state']}: {row['reason']}" if _text(row["reason"]) else str(row["state"])
+    return f"{row['state']}: {row['reason']}" if cell(row["reason"]) else str(row["state"])
 
 
 def _score(row: Series, name: str) -> str:
@@ -94,12 +86,6 @@ def _score(row: Series, name: str) -> str:
 
 def _minutes(seconds: float) -> str:
     return "" if seconds != seconds else f"{seconds / 60:.1f}"
-
-
-def _text(value: Any) -> str:
-    import pandas
-
-    return "" if pandas.isna(value) else shown(value)
 
 
 def _print(rows: list[tuple[str, str, str]], title: str, none: str) -> None:

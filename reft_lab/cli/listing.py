@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import runs_in
-from reft_lab.cli.rows import Column, print_table
+from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.cli.where import narrowed, ordered
-from reft_lab.config.wording import shown
 from reft_lab.numbers import per_cent
 
 if TYPE_CHECKING:
@@ -21,24 +19,16 @@ MANY = 5  # settings that every run shows; of more than these, a run shows those
 IN_COLUMNS = ("model.name", "data.name", "method")  # options that have columns of their own
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which runs are listed and in which order, as `reft runs --help` explains."""
-
-    states: Sequence[str] = ()
-    where: Sequence[str] = ()
-    study: str | None = None
-    sort: str = "age"
-    limit: int | None = 30
-
-
-def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
-    """Print the chosen runs, newest first unless sorted otherwise.
-
-    Args:
-        folders: where to look; none: outputs/ and multirun/.
-        wanted: which runs.
-        form: "table", "csv" or "json".
+def list_runs(
+    folders: Sequence[str],
+    states: Sequence[str],
+    where: Sequence[str],
+    study: str | None,
+    sort: str,
+    limit: int | None,
+    form: str,
+) -> None:
+    """Print the chosen runs in a `form` (table, csv or json); `reft runs --help` explains which and in which order.
 
     Raises:
         BadInput: there is no such folder, state, study, option or column.
@@ -46,8 +36,8 @@ def list_runs(folders: Sequence[str], wanted: Wanted, form: str) -> None:
     runs = runs_in(folders)
     for problem in runs.problems:
         print(f"note: {problem}", file=sys.stderr)
-    chosen = ordered(narrowed(runs.table, wanted.states, wanted.study, wanted.where), wanted.sort)
-    listed = chosen if wanted.limit is None else chosen.head(wanted.limit)
+    chosen = ordered(narrowed(runs.table, states, study, where), sort)
+    listed = chosen if limit is None else chosen.head(limit)
     if form == "csv":
         sys.stdout.write(listed.to_csv(index=False))
     elif form == "json":
@@ -65,7 +55,7 @@ def _print(table: DataFrame) -> None:
     columns = [
         Column("state", list(table["state"])),
         *(
-            Column(name, [_text(value) for value in table[name]], folds=True, obvious=True)
+            Column(name, [cell(value) for value in table[name]], folds=True, obvious=True)
             for name in ("model", "data", "method")
         ),
         Column("settings", settings, folds=True),
@@ -87,7 +77,7 @@ def _settings(table: DataFrame) -> list[str]:
     options = [option for option in varied(table) if option not in IN_COLUMNS]
     usual: dict[str, Any] = {}
     if len(options) > MANY:
-        usual = {option: _text(table[CONFIG + option].mode(dropna=False)[0]) or "null" for option in options}
+        usual = {option: cell(table[CONFIG + option].mode(dropna=False)[0]) or "null" for option in options}
     if table["seed"].nunique(dropna=False) > 1:
         options.append("seed")
     return [_described(row, options, usual) for _, row in table.iterrows()]
@@ -100,14 +90,8 @@ def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> st
 
     if pandas.isna(row["model"]):  # its config could not be read
         return ""
-    cells = {option: _text(row[CONFIG + option]) or "null" for option in options}
+    cells = {option: cell(row[CONFIG + option]) or "null" for option in options}
     return " ".join(f"{key}={value}" for key, value in cells.items() if usual.get(key) != value)
-
-
-def _text(value: Any) -> str:
-    import pandas
-
-    return "" if pandas.isna(value) else shown(value)
 
 
 def age(started: Any, now: datetime | None = None) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from reft_lab.config.wording import shown
 
 IN_A_PIPE = 100_000  # width of a pipe, where nothing is cut or folded
 
@@ -28,6 +31,13 @@ class Column:
     obvious: bool = False
 
 
+def cell(value: Any) -> str:
+    """A value of a frame as one types it; empty where there is none."""
+    import pandas
+
+    return "" if pandas.isna(value) else shown(value)
+
+
 def print_table(columns: Sequence[Column], title: str | None = None) -> None:
     """Print columns of the same length, fitted to the terminal, or at full width in a pipe."""
     from rich.box import SIMPLE_HEAD
@@ -36,23 +46,17 @@ def print_table(columns: Sequence[Column], title: str | None = None) -> None:
 
     terminal = sys.stdout.isatty()
     if terminal:
-        same = [
-            column for column in columns if column.obvious and len(column.cells) > 1 and len(set(column.cells)) == 1
-        ]
+        same = [each for each in columns if each.obvious and len(each.cells) > 1 and len(set(each.cells)) == 1]
         if same:
             print("all: " + ", ".join(f"{column.name} {column.cells[0] or 'unknown'}" for column in same))
         columns = [column for column in columns if column not in same]
-    console = Console(
-        file=sys.stdout, width=None if terminal else IN_A_PIPE, highlight=False, markup=False, emoji=False
-    )
+    width = None if terminal else IN_A_PIPE
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     table = Table(title=title, title_justify="left", pad_edge=False, padding=(0, 1))
     table.box = SIMPLE_HEAD if terminal else None
     for column in columns:
         table.add_column(
-            column.name,
-            justify="right" if column.right else "left",
-            no_wrap=not column.folds,
-            overflow="fold",
+            column.name, justify="right" if column.right else "left", no_wrap=not column.folds, overflow="fold"
         )
     for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.wording import shown
@@ -16,23 +15,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 SHORT = {"age": "started", "dev": "final_dev_accuracy", "test": "final_test_accuracy"}
-ORDERS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-EQUAL, UNEQUAL = "=", "!="
+ORDERS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 CONDITION = re.compile(r"(?P<key>[\w./]+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*)")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """`key sign value`, as in `ppo.kl_coef>=0.05`."""
-
-    key: str
-    sign: str
-    value: str
 
 
 def narrowed(table: DataFrame, states: Sequence[str], study: str | None, where: Sequence[str]) -> DataFrame:
@@ -60,14 +44,14 @@ def narrowed(table: DataFrame, states: Sequence[str], study: str | None, where: 
     conditions = [read(text) for text in where]
     kept = table
     for condition in conditions:
-        kept = kept[fulfilled(kept, condition)]
+        kept = kept[fulfilled(kept, *condition)]
     if states:
         kept = kept[kept["state"].isin(states)]
     return kept if study is None else kept[kept["study"] == study]
 
 
-def read(text: str) -> Condition:
-    """A condition from what was typed.
+def read(text: str) -> tuple[str, str, str]:
+    """Key, sign and value of a condition such as `ppo.kl_coef>=0.05`.
 
     Raises:
         BadInput: it cannot be read.
@@ -75,27 +59,25 @@ def read(text: str) -> Condition:
     found = CONDITION.fullmatch(text.strip())
     if found is None:
         raise BadInput(f"--where {text}: write KEY=VALUE, such as ppo.kl_coef=0.05 or model=tiny.")
-    return Condition(found["key"], found["sign"], found["value"])
+    return found["key"], found["sign"], found["value"]
 
 
-def fulfilled(table: DataFrame, condition: Condition) -> Series:
+def fulfilled(table: DataFrame, key: str, sign: str, typed: str) -> Series:
     """Whether each row fulfils a condition. What a run does not have is null, and unequal to everything else.
 
     Raises:
         BadInput: there is no such option or column, or words are compared by order.
     """
-    values = table[column(table, condition.key)]
-    if condition.sign in ORDERS:
-        limit = _number(condition.value)
+    values = table[column(table, key)]
+    if sign in ORDERS:
+        limit = _number(typed)
         if limit is None:
-            raise BadInput(
-                f"--where {condition.key}{condition.sign}{condition.value}: {condition.sign} takes a number."
-            )
-        compare = ORDERS[condition.sign]
+            raise BadInput(f"--where {key}{sign}{typed}: {sign} takes a number.")
+        compare = ORDERS[sign]
         numbers = values.map(_number)
         return numbers.map(lambda value: value is not None and value == value and compare(value, limit)).astype(bool)
-    same = values.map(lambda value: _same(value, condition.value)).astype(bool)
-    return same if condition.sign == EQUAL else ~same
+    same = values.map(lambda value: _same(value, typed)).astype(bool)
+    return same if sign == "=" else ~same
 
 
 def column(table: DataFrame, key: str) -> str:

@@ -62,9 +62,3 @@ def exit_with_sentence(error: Exception) -> NoReturn:
         traceback.print_exception(error)
     print(f"error: {error if isinstance(error, (BadInput, RunFailed)) else explain(error)}", file=sys.stderr)
     sys.exit(1 if isinstance(error, RunFailed) else 2)
-
-
-def exit_interrupted(stop: KeyboardInterrupt) -> NoReturn:
-    """End the process with 128 + the number of the signal, 130 where it is not known."""
-    print("interrupted", file=sys.stderr)
-    sys.exit(128 + getattr(stop, "signal", 2))

@@ -12,9 +12,9 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from reft_lab.command.exits import FULL_ERROR, exit_interrupted, exit_on_signals, exit_with_sentence
+from reft_lab.command.exits import FULL_ERROR, exit_on_signals, exit_with_sentence
 from reft_lab.command.help import help_text
-from reft_lab.command.resume import AUTO, AlreadyFinished, Resumption, continued, split_resume
+from reft_lab.command.resume import AUTO, Resumption, continued, split_resume
 from reft_lab.command.run_folder import claim, remove_if_unused
 from reft_lab.command.show import show
 from reft_lab.command.unfinished import unfinished
@@ -32,27 +32,20 @@ from reft_lab.run_dir.saved import started_from
 GoOn = Callable[[Config, Path, list[str]], float]
 
 
-def run_experiment(config: Config, directory: Path) -> float:
-    """A new run in `directory`. What it returns is what a search maximises."""
-    from reft_lab.runner import run
+def run_experiment(config: Config, directory: Path, changes: list[str] | None = None) -> float:
+    """A new run in `directory`, or on with the one there, given `changes`. A search maximises what it returns."""
+    from reft_lab import runner
     from reft_lab.studies.reporting import Report
     from reft_lab.tracking.display import Display
 
     display = Display()
-    return run(config, directory, display, Report(config, display.note))
+    report = Report(config, display.note)
+    if changes is None:
+        return runner.run(config, directory, display, report)
+    return runner.resume(config, directory, changes, display, report)
 
 
-def go_on(config: Config, directory: Path, changes: list[str]) -> float:
-    """On with the run in `directory`."""
-    from reft_lab.runner import resume
-    from reft_lab.studies.reporting import Report
-    from reft_lab.tracking.display import Display
-
-    display = Display()
-    return resume(config, directory, changes, display, Report(config, display.note))
-
-
-def launch(run: Run = run_experiment, resume: GoOn = go_on) -> None:
+def launch(run: Run = run_experiment, resume: GoOn = run_experiment) -> None:
     """Do what the command line asks for, and exit with the code that tells how it went.
 
     The command line is composed and checked before a folder is made, so bad input leaves nothing on disk. With
@@ -62,7 +55,8 @@ def launch(run: Run = run_experiment, resume: GoOn = go_on) -> None:
     try:
         _answer(sys.argv[1:], run, resume)
     except KeyboardInterrupt as stop:
-        exit_interrupted(stop)
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + getattr(stop, "signal", 2))
     except (BadInput, RunFailed, HydraException) as error:
         exit_with_sentence(error)
 
@@ -108,9 +102,9 @@ def _start(work: Work, run: Run) -> None:
     work.do(run)
 
 
-def _go_on(found: Resumption | AlreadyFinished, flags: Namespace, resume: GoOn) -> None:
-    if isinstance(found, AlreadyFinished):
-        print(found.sentence)
+def _go_on(found: Resumption | str, flags: Namespace, resume: GoOn) -> None:
+    if isinstance(found, str):  # it is finished already
+        print(found)
         return
     started = started_from(found.directory)
     if started is not None:

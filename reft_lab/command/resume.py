@@ -12,10 +12,9 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from reft_lab.compose.conf import Conf, experiment_of
+from reft_lab.compose.conf import Conf, composing, experiment_of
 from reft_lab.compose.words import as_words, overrides_of, parse, parse_flags, register_rewards
 from reft_lab.config.check import check
-from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import given_twice
 from reft_lab.errors import BadInput
@@ -39,17 +38,6 @@ class Resumption:
     config: Config
     directory: Path
     changes: list[str]
-
-
-@dataclass(frozen=True)
-class AlreadyFinished:
-    """A run that has nothing left to do.
-
-    Attributes:
-        sentence: what came of it and where it is.
-    """
-
-    sentence: str
 
 
 def split_resume(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -77,8 +65,8 @@ def split_resume(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return value, others
 
 
-def continued(directory: Path, words: Sequence[str]) -> Resumption | AlreadyFinished:
-    """The run in `directory`, which is to go on with the overrides in `words`.
+def continued(directory: Path, words: Sequence[str]) -> Resumption | str:
+    """The run in `directory`, which is to go on with the overrides in `words`; a sentence where nothing is left to do.
 
     Raises:
         BadInput: it cannot go on, or not with them.
@@ -87,8 +75,8 @@ def continued(directory: Path, words: Sequence[str]) -> Resumption | AlreadyFini
     return with_changes(saved, overridden(saved, parse_flags(words)))
 
 
-def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | AlreadyFinished:
-    """The saved run, which is to go on as `wanted`.
+def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | str:
+    """The saved run, which is to go on as `wanted`; a sentence on what came of it where nothing is left to do.
 
     Raises:
         BadInput: that would be another experiment, or `wanted` is not possible.
@@ -97,7 +85,7 @@ def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | AlreadyFin
     found = changes(before, after, warmup_is_over=saved.warmup_is_over)
     refuse_others(found, saved.directory)
     if saved.finished and not is_longer(before, after):
-        return AlreadyFinished(_summary(saved))
+        return _summary(saved)
     return Resumption(check(wanted), saved.directory, [str(change) for change in found])
 
 
@@ -119,7 +107,9 @@ def overridden(saved: SavedRun, flags: Namespace) -> DictConfig:
         OmegaConf.update(wanted, key, value)
     for override in overrides:  # also where conf/ says today what the saved run does not
         if not _is_choice(override, conf):
-            _set(wanted, override)
+            value = override.value()
+            with composing():
+                OmegaConf.update(wanted, override.key_or_group, value, merge=isinstance(value, dict))
     fix_paths(wanted, Path.cwd())
     return wanted
 
@@ -127,14 +117,6 @@ def overridden(saved: SavedRun, flags: Namespace) -> DictConfig:
 def _is_choice(override: Override, conf: Conf) -> bool:
     """Whether it names a file of conf/; `tracker={samples: 3}` sets options, though there is conf/tracker."""
     return override.key_or_group in conf.groups and not isinstance(override.value(), dict)
-
-
-def _set(wanted: DictConfig, override: Override) -> None:
-    value = override.value()
-    try:
-        OmegaConf.update(wanted, override.key_or_group, value, merge=isinstance(value, dict))
-    except (OmegaConfBaseException, ValueError) as error:
-        raise BadInput(explain(error)) from error
 
 
 def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: Conf) -> dict[str, Any]:
@@ -145,7 +127,7 @@ def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: 
         own = [*(word for word in saved.hydra["overrides"]["hydra"] if word.startswith("hydra.searchpath=")), *task]
         parsed = parse(own, conf)
         register_rewards(parsed, conf)
-        before = _flat(conf.compose(own))
+        before = flat(experiment_of(conf.compose(own)))
     except (BadInput, KeyError, TypeError, OmegaConfBaseException) as error:
         if not choices:
             return {}
@@ -156,17 +138,11 @@ def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: 
             "one by one."
         ) from error
     kept = [override for override in parsed if override.key_or_group not in choices or not _is_choice(override, conf)]
-    try:
-        after = _flat(conf.compose(as_words([*kept, *overrides])))
-    except OmegaConfBaseException as error:
-        raise BadInput(explain(error)) from error
+    with composing():
+        after = flat(experiment_of(conf.compose(as_words([*kept, *overrides]))))
     # What a choice says counts in any case: an earlier resumption may have changed it from what `before` says.
     chosen = {key for group, choice in choices.items() for key in conf.options_set_by(group, choice)}
     return {key: value for key, value in after.items() if value != before[key] or key in chosen}
-
-
-def _flat(composed: DictConfig) -> dict[str, Any]:
-    return flat(experiment_of(composed))
 
 
 def _where_its_conf_is(saved: SavedRun, flags: Namespace) -> tuple[str | None, str]:

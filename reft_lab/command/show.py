@@ -18,10 +18,10 @@ def show(composed: Composed) -> None:
     """
     flags, node = composed.flags, composed.node
     HydraConfig.instance().set_config(node)  # for ${hydra:...}
-    hidden = {"job": lambda key: key == "hydra", "hydra": lambda key: key != "hydra", "all": lambda key: False}[
+    is_seen = {"job": lambda key: key != "hydra", "hydra": lambda key: key == "hydra", "all": lambda key: True}[
         flags.cfg
     ]
-    shown = OmegaConf.masked_copy(node, [str(key) for key in node if not hidden(key)])
+    shown = OmegaConf.masked_copy(node, [str(key) for key in filter(is_seen, node)])
     if "hydra" in shown:
         OmegaConf.set_readonly(shown.hydra, False)
         with open_dict(shown.hydra):

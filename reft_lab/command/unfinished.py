@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from reft_lab.command.resume import AlreadyFinished, Resumption, with_changes
+from reft_lab.command.resume import Resumption, with_changes
 from reft_lab.compose.conf import experiment_of
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import changes, flat, surely_another
@@ -19,11 +19,12 @@ from reft_lab.run_dir.reading import is_finished, read_yaml
 from reft_lab.run_dir.saved import fix_paths, read
 
 
-def unfinished(composed: DictConfig) -> Resumption | AlreadyFinished | None:
+def unfinished(composed: DictConfig) -> Resumption | str | None:
     """The newest unfinished run of the same experiment that nobody is at work on; None where there is none.
 
     It is looked for where runs go: hydra.run.dir and hydra.sweep.dir, up to the parts that differ from run to run. A
-    hydra.run.dir without such parts is one run directory, and the run in it is taken whatever its state.
+    hydra.run.dir without such parts is one run directory, and the run in it is taken whatever its state: a sentence
+    where nothing is left to do.
 
     Args:
         composed: the experiment that the command line stands for, with Hydra's node.
@@ -34,7 +35,7 @@ def unfinished(composed: DictConfig) -> Resumption | AlreadyFinished | None:
     wanted = experiment_of(composed)
     fix_paths(wanted, Path.cwd())
     places = run_places(composed)
-    (folder, depth) = places[0]
+    folder, depth = places[0]
     if depth == 0:
         return with_changes(read(folder), wanted) if (folder / CONFIG).is_file() else None
     options = flat(wanted)

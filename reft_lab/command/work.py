@@ -29,11 +29,7 @@ Run = Callable[[Config, Path], float]
 
 
 class Work:
-    """What a command line asks for, checked.
-
-    Attributes:
-        composed: what the command line came to.
-    """
+    """What a command line asks for, checked."""
 
     def __init__(self, composed: Composed):
         self.composed = composed
@@ -70,11 +66,7 @@ def work_of(composed: Composed) -> Work:
 
 
 class SingleRun(Work):
-    """One run.
-
-    Attributes:
-        config: the experiment.
-    """
+    """One run."""
 
     def __init__(self, composed: Composed):
         super().__init__(composed)
@@ -122,7 +114,6 @@ class Multirun(Work):
                 check_experiment(node)
 
     def put_in(self, folder: str, word: str) -> None:
-        """Use `folder` in place of the one that was composed; `word` is the override that says so."""
         super().put_in(folder, word)
         self._jobs.put_in(folder, word)
 
@@ -139,11 +130,7 @@ class Multirun(Work):
 
 
 class Study(Work):
-    """A study, whose folder is always the one that was composed: it goes on there.
-
-    Attributes:
-        definition: what it is.
-    """
+    """A study, whose folder is always the one that was composed: it goes on there."""
 
     def __init__(self, composed: Composed):
         from reft_lab.studies.corners import check_corners

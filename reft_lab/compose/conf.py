@@ -23,6 +23,7 @@ from reft_lab.config.explain import explain
 from reft_lab.config.schema import BaseConfig
 from reft_lab.config.sweeps import StudySweeperConfig
 from reft_lab.errors import BadInput
+from reft_lab.text import leaves
 
 
 @cache
@@ -84,12 +85,7 @@ class Conf:
         return (*(group for group in self.loader.list_groups("") if group != "hydra"), *PARTS)
 
     def choices(self, group: str, searchpath: Sequence[str] = ()) -> list[str]:
-        """The choices of a group, those in sub-folders as FOLDER/NAME.
-
-        Args:
-            group: `model`, `experiment`, ...
-            searchpath: overrides that add to the search path.
-        """
+        """The choices of a group, those in sub-folders as FOLDER/NAME; `searchpath`: overrides that add to where."""
         main = self.config_name if searchpath or self._main_adds_folders else None
         found = self.loader.get_group_options(group, ObjectType.CONFIG, main, list(searchpath))
         if group == GROUP:  # its folders are groups
@@ -104,17 +100,14 @@ class Conf:
         main = self._file("", self.config_name)
         return main is not None and OmegaConf.select(main.config, "hydra.searchpath") is not None
 
-    def add_choice(self, group: str, name: str, content: dict[str, Any]) -> None:
-        """Make `name` a choice of a group, as if there were a file for it."""
-        ConfigStore.instance().store(group=group, name=name, node=content, provider="reft_lab")
-
     def options_set_by(self, group: str, choice: str) -> set[str]:
         """Dotted names of the options that the file of a choice sets."""
         found = self._file(group, choice)
         if found is None or not isinstance(found.config, DictConfig):
             return set()
         package = self.package(group, choice)
-        return set(_leaves(OmegaConf.to_container(found.config), "" if package == "_global_" else package))
+        content: Any = OmegaConf.to_container(found.config)
+        return {name for name, _ in leaves(content, "" if package == "_global_" else f"{package}.")}
 
     def package(self, group: str, choice: str) -> str:
         """Where the content of the file of a choice goes: `ppo`, or `_global_`."""
@@ -141,11 +134,3 @@ def _folder(flag: str, given: str, seen_from: Path) -> Path:
     if not (seen_from / given).is_dir():
         raise BadInput(f"{flag} {given} is not a folder (seen from {seen_from}).")
     return (seen_from / given).absolute()
-
-
-def _leaves(content: Any, name: str) -> Iterator[str]:
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from reft_lab.compose.conf import Conf
-from reft_lab.compose.words import as_text, parse
+from reft_lab.compose.words import as_text, parse, plain
 from reft_lab.errors import BadInput
-from reft_lab.text import not_there
+from reft_lab.text import leaves, not_there, one_line
 
 GROUP = "experiment="
 HEADER = "# @package _global_"
@@ -22,7 +23,7 @@ def with_files_read(words: Sequence[str]) -> list[str]:
     """A command line in which `experiment=FILE.yaml` is what the file says; what is given beside it comes first.
 
     Raises:
-        BadInput: there is no such file, or it is no experiment.
+        BadInput: there is no such file, or it is not an experiment.
     """
     asked = [word for word in words if word.startswith(GROUP) and word.endswith((".yaml", ".yml"))]
     if not asked:
@@ -44,17 +45,16 @@ def as_file(words: Sequence[str], about: Sequence[str]) -> str:
     """
     conf = Conf()
     choices: dict[str, Any] = {}
-    values: dict[str, Any] = {}
+    values = OmegaConf.create({})
     for override in parse([word for word in words if "=" in word and not word.startswith(("-", "hydra."))], conf):
         if override.key_or_group in conf.groups:
             choices[override.key_or_group] = override.value()
         else:
-            _put(values, override.key_or_group.split("."), _plain(override.value()))
+            OmegaConf.update(values, override.key_or_group, plain(override.value()), merge=False)
     lines = [HEADER, *(f"# {line}" for line in about)]
-    content: dict[str, Any] = {}
-    if choices:
-        content["defaults"] = [{f"{CHOICE}{group}": choice} for group, choice in choices.items()]
-    return "\n".join(lines) + "\n\n" + yaml.safe_dump(content | values, sort_keys=False, allow_unicode=True)
+    defaults = {"defaults": [{f"{CHOICE}{group}": choice} for group, choice in choices.items()]} if choices else {}
+    content = defaults | OmegaConf.to_container(values)  # type: ignore[operator]
+    return "\n".join(lines) + "\n\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -65,32 +65,8 @@ def _read(file: Path) -> dict[str, str]:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         choices = content.pop("defaults", [])
         said = {key.removeprefix(CHOICE): value for entry in choices for key, value in entry.items()}
-        return {key: as_text(value) for key, value in [*said.items(), *_leaves(content, "")]}
+        return {key: as_text(value) for key, value in [*said.items(), *leaves(content)]}
     except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError) as error:
-        first = " ".join(str(error).split())[:120]
         raise BadInput(
-            f"experiment={file} is no experiment ({first}); see conf/experiment for how they look."
+            f"experiment={file} is not an experiment ({one_line(error)}); see conf/experiment for examples."
         ) from error
-
-
-def _leaves(content: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    for part in path[:-1]:
-        values = values.setdefault(part, {})
-    values[path[-1]] = value
-
-
-def _plain(value: Any) -> Any:
-    """A value as YAML has it, without the quotes that Hydra remembers."""
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, dict):
-        return {str(_plain(key)): _plain(entry) for key, entry in value.items()}
-    return getattr(value, "text", value)

@@ -63,27 +63,21 @@ class SweepsSource(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
-        """What a search path begins with that leads here."""
         return "sweeps"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """The content of a file."""
         return self._files.load_config(config_path)
 
     def is_group(self, config_path: str) -> bool:
-        """Whether it is a folder that is seen."""
         return _is_seen(config_path) and self._files.is_group(config_path)
 
     def is_config(self, config_path: str) -> bool:
-        """Whether it is a file that is seen."""
         return _is_seen(config_path) and self._files.is_config(config_path)
 
     def available(self) -> bool:
-        """Whether the folder is there."""
         return self._files.available()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Names of the groups and choices in a group."""
         names = self._files.list(config_path, results_filter)
         return [name for name in names if _is_seen(f"{config_path}/{name}".strip("/"))]
 

@@ -48,9 +48,7 @@ def choice_with_null_as_list(word: str) -> str:
     if not equals or found is None or found[1] != "choice":
         return word
     parts = arguments(found[2])
-    if not any(part.lower() == "null" for part in parts):
-        return word
-    return f"{key}={','.join(parts)}"
+    return f"{key}={','.join(parts)}" if any(part.lower() == "null" for part in parts) else word
 
 
 def arguments(text: str) -> list[str]:
@@ -80,9 +78,8 @@ def unreadable(key: str, value: str) -> str | None:
     found = FUNCTION.fullmatch(value)
     if found is None:
         inner = value.strip()
-        if inner.startswith("(") and inner.endswith(")"):
-            return f"several values are written '{key}=choice{inner}', with -m"
-        return None
+        is_tuple = inner.startswith("(") and inner.endswith(")")
+        return f"several values are written '{key}=choice{inner}', with -m" if is_tuple else None
     name = found[1]
     if name in FUNCTIONS:
         return f"{name} is written as in '{key}={FUNCTIONS[name]}'"
@@ -91,10 +88,7 @@ def unreadable(key: str, value: str) -> str | None:
     meant = ELSEWHERE.get(name.lower())
     if meant is not None:
         return f"there is no {name}(); write '{key}={FUNCTIONS[meant]}'"
-    guess = did_you_mean(name, FUNCTIONS)
-    return (
-        f"there is no {name}(){guess}" if guess else f"there is no {name}(); there is {', '.join(FUNCTIONS.values())}"
-    )
+    return f"there is no {name}()" + (did_you_mean(name, FUNCTIONS) or f"; there is {', '.join(FUNCTIONS.values())}")
 
 
 def without_multirun(key: str, line: str) -> str:

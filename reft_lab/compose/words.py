@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
@@ -77,6 +78,15 @@ def as_text(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{','.join(f'{as_text(key)}:{as_text(entry)}' for key, entry in value.items())}}}"
     return str(value)
+
+
+def plain(value: Any) -> Any:
+    """A parsed value as YAML has it, without the quotes that Hydra remembers."""
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    return value.text if isinstance(value, QuotedString) else value
 
 
 def as_words(overrides: Sequence[Override]) -> list[str]:
@@ -185,4 +195,5 @@ def register_rewards(overrides: Sequence[Override], conf: Conf) -> None:
             continue
         for name in _values(override):
             if isinstance(name, str) and "." in name and name not in conf.choices("reward"):
-                conf.add_choice("reward", name, {"function": name})
+                node = {"function": name}
+                ConfigStore.instance().store(group="reward", name=name, node=node, provider="reft_lab")

@@ -23,8 +23,7 @@ T = TypeVar("T")
 def check(cfg: DictConfig) -> Config:
     """The typed experiment, every option within its limits and in agreement with the others.
 
-    Args:
-        cfg: the composed config; nodes of Hydra and of a study in it are ignored.
+    Nodes of Hydra and of a study in the composed `cfg` are ignored.
 
     Raises:
         BadInput: naming the option, the value and what is allowed.
@@ -74,7 +73,13 @@ def _check_together(config: Config) -> None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)
     config.data.check()
-    _check_reasoning(config)
+    for module in config.programs.imports:
+        if not module.isidentifier():
+            raise BadInput(
+                f"programs.imports={shown(config.programs.imports)} is not possible: {module!r} is not a module's "
+                "name; give names such as [math, sympy]."
+            )
+    config.cot.check()
     if config.model.path is None:
         _check_scratch(config)
     if config.baseline == config.method:
@@ -88,16 +93,6 @@ def _check_together(config: Config) -> None:
             getattr(config, stage.section).check(stage.section)
 
 
-def _check_reasoning(config: Config) -> None:
-    for name in config.programs.imports:
-        if not name.isidentifier():
-            raise BadInput(
-                f"programs.imports={shown(config.programs.imports)} is not possible: {name!r} is not a module's name; "
-                "give names such as [math, sympy]."
-            )
-    config.cot.check()
-
-
 def _check_scratch(config: Config) -> None:
     scratch = config.model.scratch
     width, odd = divmod(scratch.hidden_size, scratch.heads)
@@ -108,8 +103,8 @@ def _check_scratch(config: Config) -> None:
             f"model.scratch.hidden_size={scratch.hidden_size} into even parts"
             + (f" ({', '.join(map(str, possible))} do)." if possible else ", and nothing does; take an even size.")
         )
-    stages = {kind.section: getattr(config, kind.section) for kind in METHODS[config.method].stages}
-    for name, stage in stages.items():
+    for kind in METHODS[config.method].stages:
+        name, stage = kind.section, getattr(config, kind.section)
         if not isinstance(stage, SFTConfig):
             continue
         if stage.max_tokens > scratch.max_positions:

@@ -16,7 +16,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from reft_lab.config.options import options, study_options
+from reft_lab.config.options import every_option
 from reft_lab.config.wording import unknown_option, wrong_value
 
 
@@ -41,7 +41,7 @@ def _explain_option(error: OmegaConfBaseException, key: str) -> str:
         return f"{key} has no value: {str(error.msg).splitlines()[0]}."
     if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
         return unknown_option(key)
-    known = {**options(), **study_options()}
+    known = every_option()
     if key in known and (isinstance(error, ConfigTypeError) or isinstance(error.value, dict)):
         return f"{key} must be {known[key].allowed}."
     return wrong_value(key, error.value)

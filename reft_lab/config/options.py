@@ -25,6 +25,8 @@ KINDS = {
     dict[str, Any]: "a mapping",
 }
 
+LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}  # by pydantic's names
+
 
 @dataclass(frozen=True)
 class Option:
@@ -53,12 +55,7 @@ class Option:
     @property
     def allowed(self) -> str:
         """The values that it takes, in words: `a number from 0 to 1`."""
-        if self.choices:
-            words = ", ".join(self.choices)
-        elif self.range:
-            words = f"{self.kind} {self.range}"
-        else:
-            words = self.kind
+        words = ", ".join(self.choices) or f"{self.kind} {self.range}".rstrip()
         return f"{words}, or null" if self.nullable else words
 
     @property
@@ -67,40 +64,40 @@ class Option:
         low, high = self.limits.get("ge"), self.limits.get("le")
         if low is not None and high is not None:
             return f"from {low:g} to {high:g}"
-        words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-        return " and ".join(f"{words[name]} {limit:g}" for name, limit in self.limits.items())
+        return " and ".join(f"{LIMITS[name]} {limit:g}" for name, limit in self.limits.items())
 
 
-@cache
 def options() -> Mapping[str, Option]:
     """Every option by its dotted name, in the order of the schema."""
-    found: dict[str, Option] = {}
-    _collect(Config, Config(), "", found, {})
-    return MappingProxyType(found)
+    return _read_schema(Config)[0]
 
 
-@cache
 def sections() -> Mapping[str, str]:
     """Every section (`ppo`, `model.scratch`) with its meaning, in the order of the schema."""
-    found: dict[str, str] = {}
-    _collect(Config, Config(), "", {}, found)
-    return MappingProxyType(found)
+    return _read_schema(Config)[1]
 
 
-@cache
 def study_options() -> Mapping[str, Option]:
     """Every option of a study by its dotted name (`sweeps.trials`)."""
-    found: dict[str, Option] = {}
-    _collect(SweepsConfig, SweepsConfig(), "sweeps.", found, {})
-    return MappingProxyType(found)
+    return _read_schema(SweepsConfig, "sweeps.")[0]
+
+
+def study_sections() -> Mapping[str, str]:
+    """The sections of a study with their meaning."""
+    return {"sweeps": "a study of many runs, with -m sweeps=NAME", **_read_schema(SweepsConfig, "sweeps.")[1]}
+
+
+def every_option() -> Mapping[str, Option]:
+    """The options of an experiment and those of a study."""
+    return {**options(), **study_options()}
 
 
 @cache
-def study_sections() -> Mapping[str, str]:
-    """The sections of a study with their meaning."""
-    found: dict[str, str] = {"sweeps": "a study of many runs, with -m sweeps=NAME"}
-    _collect(SweepsConfig, SweepsConfig(), "sweeps.", {}, found)
-    return MappingProxyType(found)
+def _read_schema(schema: type, prefix: str = "") -> tuple[Mapping[str, Option], Mapping[str, str]]:
+    found: dict[str, Option] = {}
+    parts: dict[str, str] = {}
+    _collect(schema, schema(), prefix, found, parts)
+    return MappingProxyType(found), MappingProxyType(parts)
 
 
 def _collect(schema: type, defaults: Any, prefix: str, found: dict[str, Option], parts: dict[str, str]) -> None:
@@ -123,7 +120,7 @@ def _collect(schema: type, defaults: Any, prefix: str, found: dict[str, Option],
             meaning=str(info.description),
             unit=str(info.json_schema_extra.get("unit", "")) if isinstance(info.json_schema_extra, dict) else "",
             choices=choices,
-            limits=_limits(info),
+            limits={name: getattr(limit, name) for limit in info.metadata for name in LIMITS if hasattr(limit, name)},
         )
 
 
@@ -137,8 +134,3 @@ def _read(key: str, annotation: Any) -> tuple[Any, FieldInfo, tuple[str, ...]]:
         raise TypeError(f"the option {key} has no doc()")
     choices = next((extra.choices for extra in extras if isinstance(extra, OneOf)), ())
     return kind, info, choices
-
-
-def _limits(info: FieldInfo) -> dict[str, float]:
-    names = ("ge", "gt", "le", "lt")
-    return {name: getattr(limit, name) for limit in info.metadata for name in names if hasattr(limit, name)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from reft_lab.config.options import Option, options, sections, study_options, study_sections
+from reft_lab.config.options import Option, every_option, sections, study_sections
 from reft_lab.config.wording import shown
 from reft_lab.methods import RECORDS
 from reft_lab.metrics import DOWN, SECTIONS, STAGE, UP, Metric, members
@@ -62,12 +62,11 @@ def configuration() -> str:
     titles = {"": "The experiment"} | {
         key: f"{key}: {what}" for key, what in {**sections(), **study_sections()}.items()
     }
-    every = [*options().values(), *study_options().values()]
     parts = [
         f"## {title}\n\n"
         + _table(
             ("option", "default", "takes", "unit", "meaning"),
-            (_option(option) for option in every if option.key.rpartition(".")[0] == key),
+            (_option(option) for option in every_option().values() if option.key.rpartition(".")[0] == key),
         )
         for key, title in titles.items()
     ]

@@ -29,7 +29,10 @@ class TrainerConfig:
     decode_batch: Annotated[int, doc("prompts decoded at once, in rollouts and in evaluation", ge=1)] = 128
     fast_path: Annotated[
         bool,
-        doc("family-specific code where there is one (Llama); false takes the generic path everywhere"),
+        doc(
+            "packed attention where a model allows it, and a decoder of its own for Llama; false reads padded rows by "
+            "transformers' own forward everywhere, for comparison"
+        ),
     ] = True
 
 

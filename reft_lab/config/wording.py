@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from reft_lab.config.options import Option, options, sections, study_options, study_sections
+from reft_lab.config.options import Option, every_option, options, sections, study_options, study_sections
 from reft_lab.text import did_you_mean, did_you_mean_option
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -16,7 +16,7 @@ RANGE = re.compile(rf"\s*({NUMBER})\s*(?:\.\.\.?|:|-|to|–)\s*({NUMBER})\s*")
 def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
     """The sentence on an option, section or group that does not exist."""
     parent = key.rpartition(".")[0]
-    known = {**options(), **study_options()}
+    known = every_option()
     if parent in known:
         return f"{key} is not an option: {parent} is one value, {known[parent].allowed}."
     own = [*study_options(), *study_sections()] if key.startswith("sweeps.") else [*options(), *sections()]
@@ -26,21 +26,17 @@ def unknown_option(key: str, groups: Iterable[str] = ()) -> str:
 
 def wrong_value(key: str, value: Any) -> str:
     """The sentence on a value that its option does not take."""
-    known = {**options(), **study_options()}
+    known = every_option()
     if key in known:
         option = known[key]
-        guess = did_you_mean(str(value), option.choices) or about_null(option, value) or about_range(option, value)
-        return f"{key}={shown(value)} is not possible: it must be {option.allowed}{_ended(guess)}"
+        hint = did_you_mean(str(value), option.choices) or _about_null(option, value) or _about_range(option, value)
+        return f"{key}={shown(value)} is not possible: it must be {option.allowed}{hint or '.'}"
     if key in sections() or key in study_sections():
         example = next(name for name in known if name.startswith(f"{key}."))
         return (
             f"{key}={shown(value)} is not possible: {key} is a section, set an option in it, such as {example}=VALUE."
         )
     return f"{key}={shown(value)} is not possible."
-
-
-def _ended(hint: str) -> str:
-    return hint if hint.endswith("?") else f"{hint}."
 
 
 def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
@@ -78,21 +74,20 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def about_range(option: Option, value: object) -> str:
+def _about_range(option: Option, value: object) -> str:
     """A hint where several values or a range are given for a single value; empty otherwise."""
     if option.kind not in ("a number", "a whole number"):
         return ""
     if isinstance(value, list) and len(value) > 1:
-        return f"; to try several values, write '{option.key}=choice({', '.join(map(str, value))})' with -m"
+        return f"; to try several values, write '{option.key}=choice({', '.join(map(str, value))})' with -m."
     found = RANGE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return ""
-    return (
-        f"; to search between two values, write '{option.key}=interval({found[1]}, {found[2]})' with -m sweeps=optuna"
-    )
+    interval = f"{option.key}=interval({found[1]}, {found[2]})"
+    return f"; to search between two values, write '{interval}' with -m sweeps=optuna."
 
 
-def about_null(option: Option, value: object) -> str:
+def _about_null(option: Option, value: object) -> str:
     """A hint where null is meant under the name that another language has for it."""
     is_meant = isinstance(value, str) and value.lower() in ("none", "nil", "~", "undefined", "na", "n/a")
     return "; did you mean null?" if is_meant and option.nullable else ""

@@ -44,7 +44,6 @@ class Lines:
     """Curves over the one step axis.
 
     Attributes:
-        title: what a reader looks for.
         metrics: names of metrics, one line each and run.
         unit: label of the value axis.
         top: upper end of the value axis, whose lower end is 0 then; None lets W&B choose both.
@@ -80,14 +79,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Bars:
-    """The last or best values of runs, as bars.
-
-    Attributes:
-        title: what a reader looks for.
-        metrics: names in a run's summary.
-        unit: label of the value axis.
-        by_group: one bar for each W&B group, with the spread over its runs.
-    """
+    """The last or best values of runs, as bars; `by_group` one for each W&B group, with the spread over its runs."""
 
     title: str
     metrics: tuple[str, ...]
@@ -119,14 +111,7 @@ class Scatter:
 
 @dataclass(frozen=True)
 class Parallel:
-    """Parallel coordinates: one line a run through its settings to its result.
-
-    Attributes:
-        title: what a reader looks for.
-        options: options, by their dotted names.
-        metric: a name in a run's summary.
-        metric_title: what the axis of the metric is called.
-    """
+    """Parallel coordinates: one line a run through its options to a metric in its summary."""
 
     title: str
     options: tuple[str, ...]
@@ -215,10 +200,7 @@ def workspace(entity: str, project: str, sections: Iterable[Section]) -> Workspa
 def grid(name: str, runset: Runset, panels: Sequence[Panel]) -> PanelGrid:
     """Panels of a report over a set of runs, two beside each other, wide ones alone.
 
-    Args:
-        name: what the grid shows; distinguishes it from the other grids of the report.
-        runset: the runs.
-        panels: at least one.
+    The `name` says what the grid shows, and distinguishes it from the other grids of the report.
     """
     import wandb_workspaces.reports.v2 as wr
 
@@ -235,12 +217,9 @@ def grid(name: str, runset: Runset, panels: Sequence[Panel]) -> PanelGrid:
 
 
 def runs_of_study(study: str, options: Sequence[str], entity: str = "", project: str = "") -> Runset:
-    """The runs of a W&B group but those that confirm its result; those that differ in nothing but the seed together.
+    """The runs of a W&B group but those that confirm its result; those with the same values of `options` together.
 
-    Args:
-        study: the group.
-        options: what the study varies, by dotted names.
-        entity, project: where the runs are; left out, the library asks no server for the project's id.
+    Where entity and project are left out, the library asks no server for the project's id.
     """
     import wandb_workspaces.expr as expr
     import wandb_workspaces.reports.v2 as wr

@@ -25,11 +25,6 @@ CURVES: tuple[Panel, ...] = (
 )
 
 
-def title_of(study: str) -> str:
-    """What the report of a study is called; a save looks for it."""
-    return f"Study {study}"
-
-
 def study_panels(options: list[str]) -> tuple[Panel, ...]:
     """Panels on what mattered, over the options that a study varies."""
     return (
@@ -40,14 +35,10 @@ def study_panels(options: list[str]) -> tuple[Panel, ...]:
 
 
 def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_server: bool) -> Report:
-    """The report, not saved yet.
+    """The report, not saved yet, for the project that has the runs, in the W&B group `study`.
 
-    Args:
-        entity, project: where it goes, and where the runs are.
-        study: the W&B group of its runs.
-        runs: those of the study.
-        ask_server: whether the run sets name their project by the id that only the server knows; without, they stand
-            for the project that the report is in.
+    With `ask_server` the run sets name their project by the id that only the server knows; without, they stand for the
+    project that the report is in.
     """
     import wandb_workspaces.reports.v2 as wr
 
@@ -59,7 +50,7 @@ def study_report(entity: str, project: str, study: str, runs: Runs, *, ask_serve
     return wr.Report(
         entity=entity,
         project=project,
-        title=title_of(study),
+        title=f"Study {study}",  # a save looks for it
         description=f"The study {study} varies {named.replace('`', '')}.",
         width="fluid",
         blocks=[

@@ -11,15 +11,7 @@ from reft_lab.analysis import Runs, load
 from reft_lab.dashboard.panels import NAME, workspace
 from reft_lab.dashboard.report import study_report
 from reft_lab.dashboard.sections import SECTIONS
-from reft_lab.dashboard.server import (
-    REPORTS,
-    WORKSPACES,
-    asking,
-    find_view,
-    parse_project,
-    replaces,
-    specification,
-)
+from reft_lab.dashboard.server import REPORTS, WORKSPACES, asking, find_view, parse_project, replaces, specification
 from reft_lab.errors import BadInput
 
 STUDIES = Path("multirun")  # where studies are, below the folder one works in
@@ -48,7 +40,7 @@ def save(project: str, study: str | None = None) -> list[str]:
         addresses = [made.save().url]
         if report is not None:
             known = find_view(entity, name, REPORTS, report.title)
-            report.id = "" if known is None else known.id
+            report.id = "" if known is None else known["id"]
             addresses.append(report.save().url)
     return addresses
 
@@ -56,12 +48,8 @@ def save(project: str, study: str | None = None) -> list[str]:
 def preview(project: str, study: str | None = None) -> str:
     """What `save` would send, as JSON; no login and no network are needed.
 
-    Args:
-        project: `ENTITY/PROJECT`; nobody looks whether it is there.
-        study: a study in multirun/.
-
     Raises:
-        BadInput: `project` has another form, or there is no such study in multirun/.
+        BadInput: `project` is not `ENTITY/PROJECT`, or there is no such study in multirun/.
     """
     entity, name = parse_project(project)
     content: dict[str, Any] = {"workspace": specification(workspace(entity, name, SECTIONS))}
@@ -71,12 +59,7 @@ def preview(project: str, study: str | None = None) -> str:
 
 
 def _runs(study: str, project: str | None) -> Runs:
-    """The runs of a study: of its folder where it is here, else of W&B.
-
-    Args:
-        study: the name of its folder in multirun/, and the W&B group of its runs.
-        project: where W&B has it; None: W&B is not to be asked.
-    """
+    """The runs of a study: of its folder in multirun/ where it is here, else of its group in a `project` of W&B."""
     if not study or re.search(r"[\"'\\<>=]", study):
         raise BadInput(f"{study!r} cannot be the name of a study in a W&B filter: it has one of \" ' \\ < > =.")
     folder = STUDIES / study

@@ -33,12 +33,7 @@ ANSWERED = KINDS.index("wrong") + 1  # outcomes that have an answer come first
 
 
 def curve(metric: Metric, *, by_group: bool = False) -> Lines:
-    """A metric or a family by itself.
-
-    Args:
-        metric: an entry of the catalogue.
-        by_group: one line for each study.
-    """
+    """A metric or a family of the catalogue by itself; `by_group` one line for each study."""
     return Lines(
         metric.label + (", mean and range of a study" if by_group else ""),
         _names(metric),
@@ -61,11 +56,7 @@ def _group(name: str, *panels: Panel) -> Section:
 
 
 def _outcomes(of: str) -> tuple[Panel, ...]:
-    """What became of responses: all of it as shares, and the rarer kinds by themselves.
-
-    Args:
-        of: the section of metrics.
-    """
+    """What became of the responses of a section of metrics: all of it as shares, and the rarer kinds by themselves."""
     label, names = find(f"{of}/outcome/KIND").label, members(f"{of}/outcome/KIND")
     return (
         Lines(f"{label}, first run shown", names, SHARE, shares=True),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.errors import BadInput
@@ -31,15 +30,6 @@ VIEWS = """
 """
 
 
-@dataclass(frozen=True)
-class View:
-    """A workspace or report that is there: `id` and `name` are W&B's, `title` is what people see."""
-
-    id: str
-    name: str
-    title: str
-
-
 def parse_project(text: str) -> tuple[str, str]:
     """`ENTITY/PROJECT` -> both.
 
@@ -54,10 +44,7 @@ def parse_project(text: str) -> tuple[str, str]:
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Inside, W&B's client prints nothing, never asks for a password, and what goes wrong is one sentence.
-
-    Args:
-        what: what is being done, to begin the sentence with: `ENTITY/PROJECT`.
+    """Inside, W&B's client never asks for a password, and what goes wrong is one sentence that begins with `what`.
 
     Raises:
         BadInput: there is no login, no server, or the server refuses.
@@ -79,27 +66,12 @@ def asking(what: str) -> Iterator[None]:
         raise BadInput(f"{what}: the W&B server {url} refuses: {reason}.") from error
 
 
-def find_view(entity: str, project: str, kind: str, title: str) -> View | None:
-    """The workspace or report of a project that has `title`; the first of several, None where there is none.
+def find_view(entity: str, project: str, kind: str, title: str) -> dict[str, str] | None:
+    """W&B's `id` and `name` of the first workspace or report of a project that has `title`; None where there is none.
 
     Raises:
         BadInput: there is no such project.
     """
-    return next((view for view in _views(entity, project, kind) if view.title == title), None)
-
-
-def replaces(workspace: Any, view: View) -> None:
-    """Have `workspace.save()` change a workspace that is there, where it would make another one."""
-    workspace._internal_id, workspace._internal_name = view.id, view.name
-
-
-def specification(made: Any) -> dict[str, Any]:
-    """What a workspace or report would send to the server."""
-    dumped: dict[str, Any] = made._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
-    return dumped
-
-
-def _views(entity: str, project: str, kind: str) -> Iterator[View]:
     import wandb
     from wandb_workspaces._graphql import execute_graphql
 
@@ -114,6 +86,19 @@ def _views(entity: str, project: str, kind: str) -> Iterator[View]:
             )
         page = answer["project"]["allViews"]
         for edge in page["edges"]:
-            node = edge["node"]
-            yield View(node["id"], node["name"], node["displayName"])
+            view: dict[str, str] = edge["node"]
+            if view["displayName"] == title:
+                return view
         cursor, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    return None
+
+
+def replaces(workspace: Any, view: dict[str, str]) -> None:
+    """Have `workspace.save()` change a workspace that is there, where it would make another one."""
+    workspace._internal_id, workspace._internal_name = view["id"], view["name"]
+
+
+def specification(made: Any) -> dict[str, Any]:
+    """What a workspace or report would send to the server."""
+    dumped: dict[str, Any] = made._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
+    return dumped

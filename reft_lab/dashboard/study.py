@@ -22,10 +22,9 @@ CHOICES = ("model.name", "data.name", "cot.name", "reward.function")
 
 
 def varied(table: DataFrame) -> list[str]:
-    """The options that a study varies, by dotted names, choices first; those that only follow from a choice are not.
+    """The options that a study (its `Runs.table`) varies, by dotted names, choices first.
 
-    Args:
-        table: `Runs.table` of the study.
+    Those that only follow from a choice are not among them.
     """
     configs = table[[name for name in table.columns if name.startswith(CONFIG)]]
     table = table[configs.notna().any(axis="columns")]  # a damaged run without a config differs in everything
@@ -40,12 +39,7 @@ def varied(table: DataFrame) -> list[str]:
 
 
 def ablation_table(runs: Runs, options: list[str]) -> str:
-    """What was run, and a Markdown table of the test accuracy of each setting: its mean over seeds, in %.
-
-    Args:
-        runs: the runs of the study.
-        options: what it varies.
-    """
+    """What was run, and a Markdown table of the test accuracy of each setting: its mean over seeds, in %."""
     parts = [describe(runs, options)]
     if options and not finished(runs.table).empty:
         means = by_setting(runs.table, options).sort_values("mean", ascending=False)

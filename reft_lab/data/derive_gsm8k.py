@@ -50,23 +50,14 @@ _NUMBER_WORDS = {
 
 @dataclass
 class Step:
-    """One calculation of the reasoning.
-
-    Attributes:
-        parts: its tokens.
-        stated: the value its author wrote.
-        written_out: whether it was found in the words, not in an annotation.
-        before: the words that lead to it.
-        after: the words that follow it.
-        links: place in `parts` -> index of the earlier step whose result that number is.
-    """
+    """One calculation of the reasoning, between the words `before` and `after`."""
 
     parts: list[str]
-    stated: Decimal
-    written_out: bool
+    stated: Decimal  # the value its author wrote
+    written_out: bool  # found in the words, not in an annotation
     before: str
     after: str
-    links: dict[int, int] = field(default_factory=dict)
+    links: dict[int, int] = field(default_factory=dict)  # place in `parts` -> index of the step that gave this number
 
 
 def derive(record: Record) -> str:

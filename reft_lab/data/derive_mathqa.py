@@ -17,20 +17,14 @@ PI = "math.pi"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation.
-
-    Attributes:
-        operands: how many it takes.
-        expression: Python, with {0}, {1}, ... for the operands. Every operand is a single name or number.
-        result: what to call its result.
-    """
+    """Python with {0}, {1}, ... for the operands, each a single name or number, and what to call the result."""
 
     operands: int
     expression: str
     result: str
 
 
-_ARITHMETIC = {
+OPERATIONS: dict[str, Operation] = {
     "add": Operation(2, "{0} + {1}", "total"),
     "subtract": Operation(2, "{0} - {1}", "difference"),
     "multiply": Operation(2, "{0} * {1}", "product"),
@@ -55,8 +49,6 @@ _ARITHMETIC = {
     "tangent": Operation(1, "math.tan(math.radians({0}))", "tangent"),
     "degree_to_radians": Operation(1, "math.radians({0})", "angle"),
     "radians_to_degree": Operation(1, "math.degrees({0})", "angle"),
-}
-_RATES = {
     "speed": Operation(2, "{0} / {1}", "speed"),
     "speed_ratio_steel_to_stream": Operation(2, "({0} + {1}) / ({0} - {1})", "ratio"),
     "speed_in_still_water": Operation(2, "({0} + {1}) / 2", "speed"),
@@ -65,8 +57,6 @@ _RATES = {
     "gain_percent": Operation(2, "({1} - {0}) / {0} * 100", "gain"),
     "original_price_before_gain": Operation(2, "{1} * 100 / (100 + {0})", "price"),
     "original_price_before_loss": Operation(2, "{1} * 100 / (100 - {0})", "price"),
-}
-_FLAT = {
     "square_area": Operation(1, "{0} ** 2", "area"),
     "square_perimeter": Operation(1, "4 * {0}", "perimeter"),
     "square_edge_by_area": Operation(1, "math.sqrt({0})", "edge"),
@@ -87,8 +77,6 @@ _FLAT = {
     "circle_area": Operation(1, f"{PI} * {{0}} ** 2", "area"),
     "circumface": Operation(1, f"2 * {PI} * {{0}}", "circumference"),
     "semi_circle_perimiter": Operation(1, f"({PI} + 2) * {{0}}", "perimeter"),
-}
-_SOLID = {
     "volume_cube": Operation(1, "{0} ** 3", "volume"),
     "surface_cube": Operation(1, "6 * {0} ** 2", "surface"),
     "cube_edge_by_volume": Operation(1, "{0} ** (1 / 3)", "edge"),
@@ -100,8 +88,6 @@ _SOLID = {
     "volume_sphere": Operation(1, f"4 / 3 * {PI} * {{0}} ** 3", "volume"),
     "surface_sphere": Operation(1, f"4 * {PI} * {{0}} ** 2", "surface"),
 }
-OPERATIONS: dict[str, Operation] = _ARITHMETIC | _RATES | _FLAT | _SOLID
-
 _NAMED_CONSTANTS = {"const_pi": PI, "const_deg_to_rad": "0.0174532925"}
 
 
@@ -120,10 +106,7 @@ _CALL = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?|\.\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    operation: Operation
-    operands: tuple[str, ...]
+_Call = tuple[Operation, list[str]]  # with its operands
 
 
 def derive(record: Record) -> str:
@@ -141,10 +124,12 @@ def derive(record: Record) -> str:
     named: dict[int, str] = {}
     lines: list[str] = []
     for index in _needed(calls):
-        call = calls[index]
-        operands = [_operand(text, numbers, named) for text in call.operands]
-        named[index] = names.new(call.operation.result)
-        lines.append(f"{named[index]} = {_unwrap(call.operation.expression.format(*operands))}")
+        operation, texts = calls[index]
+        expression = operation.expression.format(*(_operand(text, numbers, named) for text in texts))
+        named[index] = names.new(operation.result)
+        # A whole number needs no conversion: math.factorial(int(5)).
+        expression = re.sub(r"\bint\((\d+)\)", r"\1", expression)
+        lines.append(f"{named[index]} = {expression}")
     if any("math." in line for line in lines):
         lines.insert(0, "import math")
     return program(record.question, lines, named[len(calls) - 1])
@@ -157,10 +142,10 @@ def _calls(formula: str) -> list[_Call]:
         if match is None:
             raise Unusable("whose formula cannot be read")
         operation = OPERATIONS.get(match[1])
-        operands = tuple(operand.strip() for operand in match[2].split(","))
+        operands = [operand.strip() for operand in match[2].split(",")]
         if operation is None or len(operands) != operation.operands:
             raise Unusable("whose formula has an unknown operation")
-        calls.append(_Call(operation, operands))
+        calls.append((operation, operands))
     if not calls:
         raise Unusable("without a formula")
     return calls
@@ -171,7 +156,7 @@ def _needed(calls: list[_Call]) -> list[int]:
     needed = {len(calls) - 1}
     for index in reversed(range(len(calls))):
         if index in needed:
-            for operand in calls[index].operands:
+            for operand in calls[index][1]:
                 if operand.startswith("#"):
                     if not operand[1:].isdigit() or int(operand[1:]) >= index:
                         raise Unusable("whose formula cannot be read")
@@ -190,8 +175,3 @@ def _operand(text: str, numbers: list[str], named: dict[int, str]) -> str:
     if value is None:
         raise Unusable("whose formula cannot be read")
     return value
-
-
-def _unwrap(expression: str) -> str:
-    """`math.factorial(int(5))` without the conversion that a whole number does not need."""
-    return re.sub(r"\bint\((\d+)\)", r"\1", expression)

@@ -18,11 +18,10 @@ def derive(record: Record) -> str:
     """
     if record.formula is None:
         raise Unusable("without an equation")
-    parts = _calculation(record.formula)
     names = Names()
     lines: list[str] = []
     stack: list[list[str]] = [[]]
-    for part in parts:
+    for part in _calculation(record.formula):
         if part == "(":
             stack.append([])
         elif part == ")":
@@ -39,11 +38,7 @@ def derive(record: Record) -> str:
 
 
 def _calculation(formula: str) -> list[str]:
-    """The tokens of a calculation, or of that side of an equation (`7+2=9`, `x = 7+2`) that is one.
-
-    Raises:
-        Unusable: there is no calculation.
-    """
+    """The tokens of a calculation, or of that side of an equation (`7+2=9`, `x = 7+2`) that is one."""
     sides = [tokenize(side) for side in formula.split("=")]
     for parts in sides:
         if parts and evaluate(parts) is not None and (len(parts) > 1 or len(sides) == 1):

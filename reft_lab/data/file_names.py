@@ -31,13 +31,7 @@ _SHARD = re.compile(
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a file, as `train-00000-of-00002` says.
-
-    Attributes:
-        name: what the whole is called.
-        number: which part it is.
-        count: how many there are.
-    """
+    """Part `number` of the `count` parts of a file, as `train-00000-of-00002` says; `name` is that of the whole."""
 
     name: str
     number: int
@@ -79,12 +73,7 @@ def shard_of(path: Path) -> Shard | None:
 
 @dataclass(frozen=True)
 class Source:
-    """A file, or all shards of one.
-
-    Attributes:
-        name: its name without ending and number of the shard.
-        paths: the file, or its shards in order.
-    """
+    """A file, or all shards of one in order; its name is without ending and number of the shard."""
 
     name: str
     paths: tuple[Path, ...]
@@ -126,11 +115,7 @@ def sources_in(folder: Path, paths: Sequence[Path]) -> list[Source]:
 
 
 def _whole(folder: Path, count: int, found: dict[int, Path]) -> list[Path]:
-    """The shards in order.
-
-    Raises:
-        BadInput: one is missing. They are counted from 0, or from 1.
-    """
+    """The shards in order, counted from 0 or from 1; none may be missing."""
     expected = range(1, count + 1) if count in found and 0 not in found else range(count)
     missing = [number for number in expected if number not in found]
     if missing or len(found) > count:

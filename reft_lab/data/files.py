@@ -18,7 +18,7 @@ from reft_lab.data.file_names import (
     stem,
 )
 from reft_lab.data.formats import read_record, recognise
-from reft_lab.data.problem import Broken, Record
+from reft_lab.data.problem import Broken
 from reft_lab.data.reading import first_row
 from reft_lab.data.settings import DataConfig
 from reft_lab.errors import BadInput
@@ -73,10 +73,7 @@ def find_files(config: DataConfig, cot: str) -> Files:
 def _shared(by_split: dict[str, tuple[Path, ...]]) -> list[str]:
     """A sentence where the test file is also trained on, or chooses the checkpoint."""
     test = {path.resolve() for path in by_split.get("test", ())}
-    means = {
-        "train": "test accuracy measures memory only",
-        "dev": "checkpoints are chosen on the test questions",
-    }
+    means = {"train": "test accuracy measures memory only", "dev": "checkpoints are chosen on the test questions"}
     return [
         f"test and {split} are the same file: {what}"
         for split, what in means.items()
@@ -193,8 +190,5 @@ def _fit(path: Path, cot: str) -> int:
         return 3
     if (record.program if cot == "program" else record.reasoning) is not None:
         return 0
-    return 1 if cot == "program" and _derivable(record) else 2
-
-
-def _derivable(record: Record) -> bool:
-    return record.formula is not None or record.reasoning is not None
+    is_derivable = record.formula is not None or record.reasoning is not None
+    return 1 if cot == "program" and is_derivable else 2

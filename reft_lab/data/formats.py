@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from reft_lab.answers.letters import option_letters
 from reft_lab.answers.numbers import read_whole
-from reft_lab.data.options import letters, option_number, parse_options, split_question, with_options
+from reft_lab.data.options import option_number, parse_options, split_question, with_options
 from reft_lab.data.problem import Broken, Record, Unusable
 
 Row = Mapping[str, Any]
@@ -64,16 +65,13 @@ def read_record(row: object, id: str, source: str) -> Record:
     if name is None:
         raise Broken(f"keys of no known format ({listed(row)})")
     record = FORMATS[name].read(_spelled(row, FORMATS[name]), id, source)
-    if (half := _HALF.search("\n".join(filter(None, _texts(record))))) is not None:
+    texts = (record.id, record.question, record.reasoning, record.program, record.formula, *record.options)
+    if (half := _HALF.search("\n".join(filter(None, texts)))) is not None:
         raise Broken(f"half a character (\\u{ord(half[0]):04x}), which is not text")
     return record
 
 
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair that stands for one character, as JSON may write it
-
-
-def _texts(record: Record) -> tuple[str | None, ...]:
-    return (record.id, record.question, record.reasoning, record.program, record.formula, *record.options)
 
 
 def listed(keys: Iterable[object]) -> str:
@@ -95,11 +93,7 @@ def _is_told_apart(form: Format, there: Mapping[str, object]) -> bool:
 
 
 def _spelled(row: Row, form: Format) -> Row:
-    """`row` with the keys that are read as `form` spells them.
-
-    Raises:
-        Broken: it has a key twice, spelled with and without capital letters.
-    """
+    """`row` with the keys that are read as `form` spells them; Broken where it has one twice, spelled in two ways."""
     known = {key.lower(): key for key in form.keys | form.any_of | form.more}
     spelled: dict[str, Any] = {}
     for key, value in row.items():
@@ -214,7 +208,7 @@ def as_numeric(record: Record) -> Record:
     """
     if not record.options:
         return record
-    number = option_number(record.options[letters(record.options).index(record.answer)])
+    number = option_number(record.options[option_letters(len(record.options)).index(record.answer)])
     answer = plain_number(number)
     if answer is None:
         raise Unusable("whose right option is not a number")
@@ -240,7 +234,7 @@ def _letter(row: Row, key: str, options: tuple[str, ...]) -> str:
     """The option letter under `key`, in lower case."""
     text = _text(row, key)
     letter = _bare_letter(text)
-    if len(letter) != 1 or letter not in letters(options):
+    if len(letter) != 1 or letter not in option_letters(len(options)):
         raise Broken(f"{key} {text!r} is not the letter of an option")
     return letter
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reft_lab.data.formats import as_numeric
 from reft_lab.data.likeness import LIKENESS, duplicates, families
 from reft_lab.data.problem import Problem, Record, Unusable
-from reft_lab.data.reasoning import gold_programs, natural_cot, no_reasoning
+from reft_lab.data.reasoning import gold_reasoning, no_reasoning
 from reft_lab.data.report import DataReport, Splits
 from reft_lab.data.settings import DataConfig
 from reft_lab.data.sources import RawSplits, read_sources
@@ -48,7 +48,9 @@ def load(config: DataConfig, cot: str, runner: ProgramRunner) -> Splits:
     if not trainable:
         raise BadInput(no_reasoning(config.name, cot, train, dropped, found.keys, runner))
     kept = len(trainable)
-    trainable, dev_problems, test_problems = _with_unique_ids(trainable, _problems(dev), _problems(test))
+    trainable, dev_problems, test_problems = _with_unique_ids(
+        trainable, *([*map(_problem, each)] for each in (dev, test))
+    )
     problems = (
         subset(trainable, config.train_size, config.split_seed, "train"),
         dev_problems,
@@ -159,25 +161,13 @@ def _carve(
 
 def _with_reasoning(records: Sequence[Record], cot: str, runner: ProgramRunner, dropped: Counter[str]) -> list[Problem]:
     """The problems with usable gold reasoning; the others are counted in `dropped` by reason."""
-    written = gold_programs(records, runner) if cot == "program" else [_natural(record) for record in records]
     problems: list[Problem] = []
-    for record, reasoning in zip(records, written, strict=True):
+    for record, reasoning in zip(records, gold_reasoning(records, cot, runner), strict=True):
         if isinstance(reasoning, Unusable):
             dropped[str(reasoning)] += 1
         else:
             problems.append(_problem(record, reasoning))
     return problems
-
-
-def _natural(record: Record) -> str | Unusable:
-    try:
-        return natural_cot(record)
-    except Unusable as unusable:
-        return unusable
-
-
-def _problems(records: Sequence[Record]) -> list[Problem]:
-    return [_problem(record) for record in records]
 
 
 def _problem(record: Record, cot: str | None = None) -> Problem:

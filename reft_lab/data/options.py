@@ -43,11 +43,6 @@ def with_options(stem: str, options: Sequence[str]) -> str:
     return stem + "\n" + " , ".join(f"{letter} ) {option}" for letter, option in zip(_LETTERS, options, strict=False))
 
 
-def letters(options: Sequence[str]) -> str:
-    """The letters of the options."""
-    return _LETTERS[: len(options)]
-
-
 def option_number(option: str) -> float | None:
     """The number that an option states, with or without a unit; None for `none of these`, `2 : 3`, `4 π`, `x + 1`.
 

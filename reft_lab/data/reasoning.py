@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.compare import numbers_match
+from reft_lab.answers.letters import option_letters
 from reft_lab.data import derive_gsm8k, derive_mathqa, derive_svamp
 from reft_lab.data.formats import FORMATS, listed
-from reft_lab.data.options import letters, option_number
+from reft_lab.data.options import option_number
 from reft_lab.data.problem import Record, Unusable
 from reft_lab.text import did_you_mean, in_words
 
@@ -33,7 +34,7 @@ def gold_programs(records: Sequence[Record], runner: ProgramRunner) -> list[str 
 
     Programs that a source carries are run too: one that does not give the gold answer would teach the wrong thing.
     """
-    written = [_write(record) for record in records]
+    written = [_or_why_not(_program, record) for record in records]
     runnable = [index for index, program in enumerate(written) if isinstance(program, str)]
     results = runner.run([str(written[index]) for index in runnable])
     for index, result in zip(runnable, results, strict=True):
@@ -43,16 +44,23 @@ def gold_programs(records: Sequence[Record], runner: ProgramRunner) -> list[str 
     return written
 
 
-def _write(record: Record) -> str | Unusable:
+def gold_reasoning(records: Sequence[Record], cot: str, runner: ProgramRunner) -> list[str | Unusable]:
+    """For each record its gold reasoning of the kind `cot` (natural, program), or why there is none."""
+    return gold_programs(records, runner) if cot == "program" else [_or_why_not(natural_cot, each) for each in records]
+
+
+def _or_why_not(write: Callable[[Record], str], record: Record) -> str | Unusable:
     try:
-        return _canonical(record.program) if record.program is not None else DERIVE[record.format](record)
+        return write(record)
     except Unusable as unusable:
         return unusable
 
 
-def _canonical(program: str) -> str:
-    """A carried program with the header `def solution():` and nothing after its end."""
-    return _HEADER.sub("def solution():", program.strip())
+def _program(record: Record) -> str:
+    """The program that a record carries, with the header `def solution():`, or the one derived from it."""
+    if record.program is None:
+        return DERIVE[record.format](record)
+    return _HEADER.sub("def solution():", record.program.strip())
 
 
 def _fault(record: Record, result: ProgramResult) -> str | None:
@@ -72,7 +80,7 @@ def _is_right_option(value: float, record: Record) -> bool:
     """Whether `value` is the number of the right option and not nearer to that of another."""
     numbers = [option_number(option) for option in record.options]
     distances = [math.inf if number is None else abs(value - number) for number in numbers]
-    place = letters(record.options).index(record.answer)
+    place = option_letters(len(record.options)).index(record.answer)
     right = numbers[place]
     return right is not None and numbers_match(value, right) and distances.index(min(distances)) == place
 
@@ -148,7 +156,7 @@ def no_reasoning(
     reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(dropped.items(), key=lambda item: -item[1])[:3])
     sentence = f"no training problem of data={data} has reasoning for cot={cot} ({reasons})"
     other = "natural" if cot == "program" else "program"
-    if _has(other, train[:_TRIED], runner):
+    if any(isinstance(each, str) for each in gold_reasoning(train[:_TRIED], other, runner)):
         return f"{sentence}; try cot={other}"
     if not train or any(each.formula or each.reasoning or each.program for each in train):
         return f"{sentence}, nor for cot={other}; repair the data, or give another training file with data.train="
@@ -160,16 +168,3 @@ def no_reasoning(
         f"{sentence}, nor for cot={other}: it would be under the key {in_words(form.carriers)}, but the records "
         f"have {listed(keys)}{hint}"
     )
-
-
-def _has(cot: str, records: Sequence[Record], runner: ProgramRunner) -> bool:
-    if cot == "program":
-        return any(isinstance(program, str) for program in gold_programs(records, runner))
-    return any(map(_has_words, records))
-
-
-def _has_words(record: Record) -> bool:
-    try:
-        return bool(natural_cot(record))
-    except Unusable:
-        return False

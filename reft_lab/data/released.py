@@ -26,15 +26,10 @@ _KINDS = {"natural": "nl", "program": "python_sdp"}
 
 @dataclass(frozen=True)
 class Released:
-    """How a released file is recognised.
-
-    Attributes:
-        records: how many problems it holds.
-        digest: `sha256:` and the checksum of the file, or `git:` and the name under which git lists its content.
-    """
+    """How a released file is recognised."""
 
     records: int
-    digest: str
+    digest: str  # `sha256:` and the checksum of the file, or `git:` and the name under which git lists its content
 
 
 # The counts of the training files agree with the paper. Git's names come from the listing of the repository.

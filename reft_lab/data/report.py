@@ -66,14 +66,7 @@ class DataReport:
 
 @dataclass(frozen=True)
 class Splits:
-    """The problems of a run.
-
-    Attributes:
-        train: problems to learn from, each with its gold reasoning.
-        dev: problems that select checkpoints; none of their questions is in train.
-        test: problems that are read once, at the end.
-        report: how they were made.
-    """
+    """Problems to learn from, with gold reasoning; to select checkpoints by, none of them in train; to test on."""
 
     train: list[Problem]
     dev: list[Problem]

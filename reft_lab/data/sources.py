@@ -17,14 +17,7 @@ _OWN_FORMAT = {"gsm8k": "gsm8k", "svamp": "svamp", "mathqa": "mathqa", "mathqa_n
 
 @dataclass(frozen=True)
 class RawSplits:
-    """The records of each split, as read.
-
-    Attributes:
-        by_split: records under `train`, `dev`, `test`; a split without a source is absent.
-        broken: `SOURCE:LINE: why` for each record that could not be read.
-        notes: sentences on what was chosen and how it was read.
-        keys: of the first training record, as its source has them.
-    """
+    """The records of each split that has a source, and as in `Batch` what was broken, noted and found as keys."""
 
     by_split: dict[str, list[Record]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)

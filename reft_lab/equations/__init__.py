@@ -1,1 +1,1 @@
-"""The paper's equations as pure functions, and the stages built on them."""
+"""The paper's equations as pure functions."""

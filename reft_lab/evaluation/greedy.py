@@ -33,17 +33,12 @@ class Evaluation:
     outcomes: list[Outcome]
     lengths: list[int]
     finished: list[bool]
-    cut_prompts: int = 0
-
-    @property
-    def correct(self) -> int:
-        """Number of right answers."""
-        return sum(outcome.kind == "correct" for outcome in self.outcomes)
+    cut_prompts: int
 
     @property
     def score(self) -> Score:
         """Accuracy with its interval."""
-        return score(self.correct, len(self.outcomes))
+        return score(sum(outcome.kind == "correct" for outcome in self.outcomes), len(self.outcomes))
 
 
 def evaluate(
@@ -65,10 +60,8 @@ def evaluate(
     model's positions or `total_tokens`, counts as no_answer.
 
     Args:
-        policy: the policy.
         problems: at least one.
         form: how prompts are written and answers read.
-        codec: text to ids and back.
         stage: the stage whose prompts the policy knows.
         max_new_tokens: length cap of a response.
         total_tokens: length cap of prompt and response together; None: none.
@@ -81,11 +74,8 @@ def evaluate(
     cut = sum(len(ids) > len(prompt) for ids, prompt in zip(whole, prompts, strict=True))
     room = policy.positions
     limits = response_limits(prompts, max_new_tokens, total_tokens, room)
-    fits = [
-        i
-        for i, (prompt, limit) in enumerate(zip(prompts, limits, strict=True))
-        if limit > 0 and (room is None or len(prompt) + limit <= room)
-    ]
+    asked = enumerate(zip(prompts, limits, strict=True))
+    fits = [i for i, (prompt, limit) in asked if limit > 0 and (room is None or len(prompt) + limit <= room)]
     outcomes = [Outcome("no_answer", detail="the prompt leaves no room for an answer")] * len(problems)
     responses, lengths, finished = [""] * len(problems), [0] * len(problems), [False] * len(problems)
 
@@ -108,8 +98,7 @@ def evaluate(
             on_finished=judging.add,
         )
         judged = judging.outcomes()
-    for i, outcome, length, ended in zip(
-        fits, judged, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True
-    ):
-        outcomes[i], lengths[i], finished[i] = outcome, length, ended
+    found = zip(judged, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True)
+    for i, of_response in zip(fits, found, strict=True):
+        outcomes[i], lengths[i], finished[i] = of_response
     return Evaluation(problems, responses, outcomes, lengths, finished, cut)

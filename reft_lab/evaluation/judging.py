@@ -20,10 +20,7 @@ class Judging:
     """
 
     def __init__(self, judge: Judge, questions: Sequence[int]):
-        """Args:
-        judge: outcomes of responses, from question numbers and response ids.
-        questions: the question of each response of the batch.
-        """
+        """`judge` gives outcomes from question numbers and response ids; `questions` are those of the batch."""
         self._judge = judge
         self._questions = questions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")

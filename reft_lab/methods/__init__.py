@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reft_lab.methods.base import Method, StageKind
+from reft_lab.methods.base import Method
 from reft_lab.methods.reft import REFT
 from reft_lab.methods.sft import SFT, WARMUP
 
@@ -19,11 +19,9 @@ RECORDS = tuple(dict.fromkeys(section for stage in STAGES.values() for section i
 
 
 def method_of(options: Mapping[str, Any]) -> Method:
-    """The method of a run, under the run's own label.
+    """The method of a run, under the run's own label, by the options `method` and `label` as its files have them.
 
-    Args:
-        options: `method` and `label` of its config, as its files have them; a run of a method that is not known is
-            taken for one of the first.
+    A run of a method that is not known is taken for one of the first.
     """
     return METHODS.get(str(options.get("method")), REFT).called(options.get("label"))
 
@@ -37,4 +35,4 @@ def result_labels(method: Method | None = None) -> dict[str, str]:
     }
 
 
-__all__ = ["METHODS", "RECORDS", "STAGES", "Method", "StageKind", "method_of", "result_labels"]
+__all__ = ["METHODS", "RECORDS", "STAGES", "method_of", "result_labels"]

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from reft_lab.answers.outcome import Outcome
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
+    from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
     from reft_lab.policy.settings import ModelConfig
@@ -95,11 +94,6 @@ class Method:
         """Sections of metrics that only some methods record, and this one does."""
         return {section for stage in self.stages for section in stage.records}
 
-    @property
-    def earns_reward(self) -> bool:
-        """Whether responses are sampled and rewarded."""
-        return "rollout" in self.records
-
     def called(self, label: str | None) -> Method:
         """The same method under a label of its own, which its last stage then has too; None leaves it as it is."""
         if not label:
@@ -127,56 +121,34 @@ class Step:
     notes: list[str] = field(default_factory=list)
 
 
-class Optimizes(Protocol):
-    """The optimiser of a stage, as far as loop and checkpoints know it; see stages/optimizer.py."""
-
-    steps: int
-    scale: float
-
-    def tensors(self) -> dict[str, Tensor]: ...
-
-    def restore(self, tensors: dict[str, Tensor]) -> None: ...
-
-
 class Stage(Protocol):
-    """One stage of a run: what loop, checkpoints, alarms and studies speak to."""
+    """One stage of a run: what loop, checkpoints, alarms and studies speak to.
 
+    Attributes:
+        kind: what it is called, and what may change.
+        policy: what is trained, in place.
+        optimizer: what trains it.
+        step: steps done, in `kind.unit`.
+        total_steps: steps of the whole stage.
+    """
+
+    kind: StageKind
+    policy: Policy
+    optimizer: Optimizer
     step: int
-
-    @property
-    def kind(self) -> StageKind:
-        """What it is called, and what may change."""
-        ...
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole stage, in `kind.unit`."""
-        ...
+    total_steps: int
 
     @property
     def done(self) -> bool:
         """Whether all steps are done."""
-        ...
-
-    @property
-    def policy(self) -> Policy:
-        """What is trained, in place."""
-        ...
-
-    @property
-    def optimizer(self) -> Optimizes:
-        """What trains it."""
-        ...
 
     @property
     def is_evaluated(self) -> bool:
         """Whether the step that was just done is followed by an evaluation."""
-        ...
 
     @property
     def moment(self) -> str:
         """How the policy of this moment is called: `epoch 3`, `iteration 40`."""
-        ...
 
     def advance(self) -> Step:
         """Do one step.
@@ -185,41 +157,28 @@ class Stage(Protocol):
             OutOfMemory: with the phase it happened in.
             FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
         """
-        ...
 
     def counters(self) -> dict[str, Any]:
         """All there is to save beside the weights and the optimiser's tensors, as JSON."""
-        ...
 
     def restore(self, counters: dict[str, Any]) -> None:
         """Go on from what `counters` gave."""
-        ...
 
 
 class Settings(Protocol):
     """What methods read of an experiment's config."""
 
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def model(self) -> ModelConfig: ...
-
-    @property
-    def warmup(self) -> SFTConfig: ...
-
-    @property
-    def sft(self) -> SFTConfig: ...
-
-    @property
-    def ppo(self) -> PPOConfig: ...
+    seed: int
+    model: ModelConfig
+    warmup: SFTConfig
+    sft: SFTConfig
+    ppo: PPOConfig
 
 
 class Lab(Protocol):
     """What a method trains with, and what takes its stages to their end; the runner is one.
 
     Attributes:
-        settings: of the experiment.
         policy: what is trained.
         codec: text to ids and back.
         reward: the terminal reward of an outcome.
@@ -228,9 +187,7 @@ class Lab(Protocol):
         samples: responses of an iteration that are recorded in full.
     """
 
-    @property
-    def settings(self) -> Settings: ...
-
+    settings: Settings
     policy: Policy
     codec: Codec
     reward: Callable[[Outcome], float]
@@ -240,28 +197,21 @@ class Lab(Protocol):
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids."""
-        ...
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
-        ...
 
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
         """What judges responses to these problems, which are named by their places."""
-        ...
 
     def is_past(self, kind: StageKind) -> bool:
         """Whether the run goes on from a state beyond this stage."""
-        ...
 
     def train(self, stage: Stage) -> None:
         """Take a stage to its end, from its beginning or from the state that the run goes on from."""
-        ...
 
     def keep_warmup(self) -> None:
         """Keep the policy as it is for the rest of the run: the warm-up is over, and it is the best so far."""
-        ...
 
     def warmed_up(self) -> Policy:
         """A frozen copy of the policy that `keep_warmup` kept, in this session of the run or an earlier one."""
-        ...

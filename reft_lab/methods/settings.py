@@ -43,11 +43,7 @@ class SFTConfig:
     eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
 
     def check(self, section: str) -> None:
-        """See that the options agree with each other; `section` is what the config calls them.
-
-        Raises:
-            BadInput: they do not.
-        """
+        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
         if self.schedule_epochs is not None and self.schedule_epochs < self.epochs:
             raise BadInput(
                 f"{section}.schedule_epochs={self.schedule_epochs} is less than {section}.epochs={self.epochs}, so the "
@@ -129,11 +125,7 @@ class PPOConfig:
     ] = None
 
     def check(self, section: str) -> None:
-        """See that the options agree with each other; `section` is what the config calls them.
-
-        Raises:
-            BadInput: they do not.
-        """
+        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
         if self.mini_batch > self.rollouts:
             raise BadInput(
                 f"{section}.mini_batch={self.mini_batch} is more than {section}.rollouts={self.rollouts}; lower it."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reft_lab.methods.base import Lab, Method, Options, Stage, StageKind
 
 
-def supervised(name: str, label: str) -> StageKind:
+def _supervised(name: str, label: str) -> StageKind:
     """A kind of supervised stage, whose settings are the SFTConfig in the section of its name."""
     return StageKind(
         name,
@@ -52,6 +52,6 @@ def _train(lab: Lab) -> None:
     lab.train(supervised_stage(lab, STAGE))
 
 
-WARMUP = supervised("warmup", "warm-up")
-STAGE = supervised("sft", "SFT")
+WARMUP = _supervised("warmup", "warm-up")
+STAGE = _supervised("sft", "SFT")
 SFT = Method("sft", STAGE.label, (STAGE,), _train, has_critic=lambda settings: False, is_baseline=True)

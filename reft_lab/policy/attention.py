@@ -1,154 +1,193 @@
-"""Causal attention over packed tokens, with its gradient.
+"""Packed attention: the tokens of a micro-batch go through a model as one row, without padding.
 
-Heads stand apart in padded rows while attention is computed. A place that only fills up a row holds some token's
-content: causal attention never looks there from a real token, and what it sees itself is thrown away.
+Whatever a model does token by token needs no more than each token's position in its sequence. Attention alone has to
+know where one sequence ends and the next begins: the function that is registered here with transformers lays queries,
+keys and values out as padded rows, hands them to transformers' own attention, and lays the result back. All else is the
+model's own forward, so hooks, adapters, checkpointing and dropout work as they always do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import create_masks_for_generate
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from reft_lab.policy.packing import Rows
+from reft_lab.errors import BadInput, foreign_errors
+from reft_lab.policy.packing import Packed, Sequences
 
-# Up to this width a CPU is faster with the weights of attention in memory than with torch's fused kernel.
-WIDTH_IN_MEMORY = 256
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
 
-# From the gradient of what was attended to those of queries, keys and values, which it writes into the given tensors.
-Gradient = Callable[[Tensor, Tensor, Tensor, Tensor], None]
+PLAIN = "sdpa"  # torch's attention, by transformers' name
+NAME = "sdpa_over_packed_tokens"  # with "sdpa" in it, since transformers refuses such a name where torch's does not fit
 
-
-# Sums of exponentials between which no row of attention weights has lost anything to fp32's range.
-SAFE = (1e-30, 1e30)
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Places of the heads of packed tokens, (N, heads d) <-> one (B, count, width, d) for each group of heads.
-
-    Attributes:
-        shapes: (B, count, width) of each group.
-        spread: for each place in the groups, one after the other, the one of the N heads that goes there.
-        collect: for each of the N heads its place in the groups.
-    """
-
-    shapes: tuple[tuple[int, int, int], ...]
-    spread: Tensor
-    collect: Tensor
-
-    @staticmethod
-    def of(counts: tuple[int, ...], rows: Rows) -> Heads:
-        """For tokens with `counts` heads of each group."""
-        size, width = rows.tokens.shape
-        head = torch.arange(sum(counts), device=rows.tokens.device)
-        spread = rows.tokens * len(head)
-        spreads, collects = [], []
-        before = 0
-        for count, heads in zip(counts, head.split(counts), strict=True):
-            spreads.append((spread[:, None] + heads[:, None]).flatten())
-            collects.append((rows.row * (count * width) + rows.column)[:, None] + (before + head[:count] * width))
-            before += size * count * width
-        return Heads(
-            tuple((size, count, width) for count in counts),
-            torch.cat(spreads),
-            torch.cat(collects, dim=1).flatten(),
-        )
-
-    def split(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
-        """(N, heads size) -> (B, count, width, size) for each group."""
-        return self._groups(x.view(-1, size).index_select(0, self.spread))
-
-    def split_with_zeros(self, x: Tensor, size: int) -> tuple[Tensor, ...]:
-        """The same with zeros where a place only fills up."""
-        if len(self.spread) == len(self.collect):
-            return self.split(x, size)
-        return self._groups(x.new_zeros((len(self.spread), size)).index_copy_(0, self.collect, x.view(-1, size)))
-
-    def join(self, places: Tensor) -> Tensor:
-        """What the groups' places hold, one after the other -> (N, heads size)."""
-        size = places.shape[-1]
-        heads = sum(count for _, count, _ in self.shapes)
-        return places.reshape(-1, size).index_select(0, self.collect).view(-1, heads * size)
-
-    def empty(self, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Room for what the groups' places hold, and the groups in it, which are written to."""
-        places = like.new_empty((len(self.spread), like.shape[-1]))
-        return places, self._groups(places)
-
-    def _groups(self, places: Tensor) -> tuple[Tensor, ...]:
-        sizes = [rows * count * width for rows, count, width in self.shapes]
-        return tuple(part.view(*shape, -1) for part, shape in zip(places.split(sizes), self.shapes, strict=True))
+LENGTHS = (7, 3, 9, 7)  # of the sequences that are tried
+PROMPT = 2  # tokens of them that are taken for a prompt
+WINDOW = 4  # of attention while they are; shorter than they are, so that it shows
+TOLERANCE = 1e-4  # relative to the largest number; two ways to compute the same in fp32 differ by about 1e-6
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> tuple[Tensor, Gradient]:
-    """softmax(queries keys^T) values over the keys that a query sees; queries are scaled already.
+def pack_attention(lm: PreTrainedModel) -> bool:
+    """Let `lm` attend to packed tokens, where that gives the same as its own forward for each sequence alone.
 
-    Args:
-        queries: (B, heads, Q, d).
-        keys: (B, kv_heads, S, d); heads is a multiple of kv_heads.
-        values: (B, kv_heads, S, d).
-        sees: 1 where a query sees a key, else 0, (B, 1, Q, S), or the causal one (S, S); a query sees one at least.
+    No list of families is kept: the model is tried. It stays as it was where it does not go through transformers'
+    attention interface, where torch has no function for its attention (attention sinks, capped scores), and where it
+    mixes tokens elsewhere than in attention.
 
     Returns:
-        (B, heads, Q, d), and its gradient.
+        Whether it does.
     """
-    if queries.device.type == "cpu" and queries.dtype == torch.float32 and keys.shape[2] <= WIDTH_IN_MEMORY:
-        return _in_memory(queries, keys, values, sees)
-    return _fused(queries, keys, values, sees)
+    training = lm.training
+    lm.eval()
+    try:
+        with foreign_errors(str):
+            lm.set_attn_implementation(NAME)
+        fits = _is_the_same(lm)
+        if not fits:
+            lm.set_attn_implementation(PLAIN)
+        elif (mlp := _narrow_last_mlp(lm.base_model)) is not None and not _is_the_same(lm):
+            del mlp.forward
+    except BadInput:  # refused, so nothing has changed
+        fits = False
+    lm.train(training)
+    return fits
 
 
-def _in_memory(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> tuple[Tensor, Gradient]:
-    width, size = keys.shape[2:]
-    k, v = keys.view(-1, width, size), values.view(-1, width, size)
-    q = queries.view(len(k), -1, size)  # query heads that share keys make one longer row
-    weights, inverse = _weights(q, k, (*queries.shape[:3], width), sees)
-    attended = torch.bmm(weights, v).mul_(inverse)
+def packed_states(trunk: nn.Module, batch: Packed) -> Tensor:
+    """Last hidden states of the tokens that predict a response token (M, H).
 
-    def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:
-        g = upstream.view(attended.shape) * inverse
-        torch.bmm(weights.transpose(1, 2), g, out=by_values.view(v.shape))
-        by_weights = torch.bmm(g, v.transpose(1, 2))
-        # The softmax's gradient; sum(g * attended) is sum(by_weights * weights) in fewer steps.
-        by_scores = by_weights.sub_((g * attended).sum(-1, keepdim=True)).mul_(weights)
-        torch.bmm(by_scores, k, out=by_queries.view(q.shape))
-        torch.bmm(by_scores.transpose(1, 2), q, out=by_keys.view(k.shape))
-
-    return attended.view(queries.shape), gradient
-
-
-def _weights(q: Tensor, k: Tensor, shape: tuple[int, ...], sees: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of attention up to a factor for each query, and that factor.
-
-    The plain exponentials are half the passes over memory that a softmax makes, which looks for the largest score of
-    each query first; where they leave fp32's range, the softmax it is.
+    Args:
+        trunk: of a model that `pack_attention` has accepted.
+        batch: the micro-batch.
     """
-    scores = torch.bmm(q, k.transpose(1, 2))
-    weights = scores.exp_().view(shape).mul_(sees).view(scores.shape)
-    total = weights.sum(-1, keepdim=True)
-    smallest, largest = torch.aminmax(total)
-    if SAFE[0] < smallest and largest < SAFE[1]:
-        return weights, total.reciprocal_()
-    scores = torch.bmm(q, k.transpose(1, 2)).view(shape).add_(sees.log())
-    return torch.softmax(scores, dim=-1).view(weights.shape), torch.ones_like(total)
+    output = trunk(
+        input_ids=batch.ids[None],
+        position_ids=batch.positions[None],
+        attention_mask=_masks(cast(Any, trunk).config, batch),
+        use_cache=False,
+        packed=batch,  # transformers hands what it does not know on to the attention function
+    )
+    return cast(Tensor, output.last_hidden_state).squeeze(0).index_select(0, batch.predicting)
 
 
-def _fused(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> tuple[Tensor, Gradient]:
-    inputs = [x.detach().requires_grad_() for x in (queries, keys, values)]
-    groups = queries.shape[1] // keys.shape[1]
-    causal = sees.dim() == 2  # torch has a kernel for it that reads no mask
-    with torch.enable_grad():
-        k, v = (x.repeat_interleave(groups, dim=1) if groups > 1 else x for x in inputs[1:])
-        attended = functional.scaled_dot_product_attention(
-            inputs[0], k, v, attn_mask=None if causal else sees.bool(), is_causal=causal, scale=1.0
-        )
+_plain_attention = AttentionInterface()[PLAIN]
 
-    def gradient(upstream: Tensor, by_queries: Tensor, by_keys: Tensor, by_values: Tensor) -> None:
-        found = torch.autograd.grad(attended, inputs, upstream)
-        for place, one in zip((by_queries, by_keys, by_values), found, strict=True):
-            place.copy_(one)
 
-    return attended.detach(), gradient
+def _attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    packed: Packed | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """transformers' own attention over rows, which packed tokens are laid out in.
+
+    Args:
+        module: the attention layer.
+        query: (1, heads, N, D).
+        key: (1, kv_heads, N, D).
+        value: (1, kv_heads, N, D).
+        attention_mask: one of `_masks`.
+        packed: the micro-batch; None where there are rows already, as when a response is sampled.
+        options: scaling, dropout and so on.
+
+    Returns:
+        What was attended to (1, N, heads, D).
+    """
+    module.packed = packed  # for the MLP that follows in the last layer
+    if packed is None:
+        return _plain_attention(module, query, key, value, attention_mask, **options)
+    if attention_mask is not None and attention_mask.numel() == 1:
+        attention_mask = None
+    sizes = [len(rows.place) for rows in packed.groups]
+    heads = [x.squeeze(0).transpose(0, 1).split(sizes) for x in (query, key, value)]
+    parts = []
+    for rows, *group in zip(packed.groups, *heads, strict=True):
+        width = rows.shape[1]
+        mask = None if attention_mask is None else attention_mask[..., :width, :width]
+        attended, _ = _plain_attention(module, *(rows.spread(x).transpose(1, 2) for x in group), mask, **options)
+        parts.append(rows.collect(attended))
+    joined = torch.cat(parts) if len(parts) > 1 else parts[0]
+    return joined.unsqueeze(0), None
+
+
+AttentionInterface.register(NAME, _attend)
+AttentionMaskInterface.register(NAME, AttentionMaskInterface()[PLAIN])
+
+
+def _masks(config: PreTrainedConfig, batch: Packed) -> Any:
+    """What the tokens of a row may look at, as transformers makes it for a model: (1, 1, W, W), or a dict with one for
+    each type of layer. Where that is the causal order alone, for which torch needs no mask, a single number stands for
+    it: four dimensions tell the model that it has been made."""
+    like = batch.ids.new_empty((1, batch.rows.shape[1], 0), dtype=torch.float32)
+    made = create_masks_for_generate(config, like, attention_mask=None, past_key_values=None)
+    causal = like.new_zeros((1, 1, 1, 1))
+    if isinstance(made, dict):
+        return {kind: causal if mask is None else mask for kind, mask in made.items()}
+    return causal if made is None else made
+
+
+def _narrow_last_mlp(trunk: nn.Module) -> Any:
+    """Let the MLP of the last layer compute only the tokens that predict a response token, since nothing reads what it
+    makes of the others: a tenth of a small model's update.
+
+    Returns:
+        The MLP, which is as before once its instance's own `forward` is deleted; None where nothing was changed.
+    """
+    layers = [module for module in trunk.modules() if isinstance(module, GradientCheckpointingLayer)]
+    mlp: Any = getattr(layers[-1], "mlp", None) if layers else None
+    attention = [module for module in layers[-1].modules() if hasattr(module, "packed")] if layers else []
+    if mlp is None or "forward" in vars(mlp) or len(attention) != 1:
+        return None
+    mlp.forward = partial(_for_predicting, mlp.forward, attention[0])
+    return mlp
+
+
+def _for_predicting(forward: Callable[[Tensor], Tensor], attention: Any, hidden: Tensor) -> Tensor:
+    """forward(hidden) (1, N, H), zeros where a token predicts none of a response."""
+    if attention.packed is None:
+        return forward(hidden)
+    chosen = attention.packed.predicting
+    result = forward(hidden.index_select(1, chosen))
+    return result.new_zeros(hidden.shape).index_copy_(1, chosen, result)
+
+
+@torch.no_grad()
+def _is_the_same(lm: PreTrainedModel) -> bool:
+    """Compare some sequences in one row with each alone."""
+    vocabulary = lm.get_output_embeddings().weight.shape[0]
+    texts = torch.linspace(0, vocabulary - 1, sum(LENGTHS)).long().split(LENGTHS)
+    prompts, responses = ([text[:PROMPT].tolist() for text in texts], [[*text[PROMPT:].tolist(), 0] for text in texts])
+    batch = Sequences(prompts, responses, pad_id=0).packed(range(len(texts)), lm.device)
+    try:
+        with foreign_errors(str), _short_windows(lm.config):
+            rows = [text[None].to(lm.device) for text in texts]
+            own = [lm.base_model(input_ids=row, use_cache=False).last_hidden_state[0, PROMPT - 1 :] for row in rows]
+            alone = torch.cat(own)
+            packed = packed_states(lm.base_model, batch)
+            return bool((packed - alone).abs().max() <= TOLERANCE * alone.abs().max())
+    except BadInput:
+        return False
+
+
+@contextmanager
+def _short_windows(config: PreTrainedConfig) -> Iterator[None]:
+    """Inside, windows of attention are shorter than the sequences that are tried. Masks are made by the config."""
+    before = {name: getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")}
+    named = {name: size for name, size in before.items() if size is not None}
+    for name in named:
+        setattr(config, name, WINDOW)
+    try:
+        yield
+    finally:
+        for name, size in named.items():
+            setattr(config, name, size)

@@ -55,6 +55,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
         BadInput: the model cannot be had, or does not go with the tokenizer.
     """
     from reft_lab.policy.family import check_family
+    from reft_lab.policy.model import checkpoint_layers
 
     _be_quiet()
     if model.path is None:
@@ -69,7 +70,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
         lm.generation_config.eos_token_id = tokenizer.eos_token_id
     check_family(lm)
     if model.gradient_checkpointing:
-        lm.activation_checkpointing_enable()
+        checkpoint_layers(lm)
     return lm
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from reft_lab.policy import llama
+from reft_lab.errors import BadInput
+from reft_lab.policy.attention import pack_attention, packed_states
 from reft_lab.policy.head import target_logprobs
 from reft_lab.policy.packing import Packed
 
@@ -26,7 +31,8 @@ class Policy(nn.Module):
     and logits in bf16.
 
     Attributes:
-        fast_path: whether code written for the model's family takes the place of transformers' own forward.
+        fast_path: whether what is faster than transformers' own forward on padded rows is used where it fits.
+        is_packed: whether sequences are read as one row of packed tokens, see attention.py.
         value_head: the critic's head; None without a critic, which then has no values anywhere.
         value_trunk: the second copy, None while the head reads the policy's own trunk.
     """
@@ -48,7 +54,8 @@ class Policy(nn.Module):
         value_seed: seed of a value head as torch initialises a linear layer, which is how TRL's starts; None makes
             it zero, so that every value is 0 before the first update.
         precision: fp32 or bf16.
-        fast_path: allow code written for a family; false takes transformers' own forward everywhere.
+        fast_path: allow packed attention and the lean decoder for Llama; false takes transformers' own forward on
+            padded rows everywhere.
         """
         super().__init__()
         self.lm = lm
@@ -57,15 +64,13 @@ class Policy(nn.Module):
         self.value_head = _value_head(hidden_size, value_seed) if critic else None
         self.value_trunk: nn.Module | None = None
         self.value_grad_to_trunk = value_grad_to_trunk
-        self.fast_path = fast_path and llama.understands(lm.base_model)
-        self._fast = llama.Llama(lm.base_model) if self.fast_path else None
-        self._fast_value: llama.Llama | None = None
+        self.fast_path = fast_path
+        self.is_packed = fast_path and pack_attention(lm)
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     def separate_values(self) -> None:
         """Let the value head read a copy of the trunk as it is now, with weights of its own from here on."""
         self.value_trunk = copy.deepcopy(self.lm.base_model)
-        self._fast_value = llama.Llama(self.value_trunk) if self.fast_path else None
 
     @property
     def device(self) -> torch.device:
@@ -95,12 +100,12 @@ class Policy(nn.Module):
 
     def response_states(self, batch: Packed) -> Tensor:
         """Last hidden states of the tokens that predict a response token (M, H)."""
-        return self._response_states(self.lm.base_model, self._fast, batch)
+        return self._response_states(self.lm.base_model, batch)
 
     def states_for_values(self, states: Tensor, batch: Packed) -> Tensor:
         """What the value head reads: `states` themselves, detached from the trunk, or the second model's (M, H)."""
         if self.value_trunk is not None:
-            return self._response_states(self.value_trunk, self._fast_value, batch)
+            return self._response_states(self.value_trunk, batch)
         return states if self.value_grad_to_trunk else states.detach()
 
     def target_logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
@@ -139,11 +144,13 @@ class Policy(nn.Module):
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _response_states(self, trunk: nn.Module, fast: llama.Llama | None, batch: Packed) -> Tensor:
-        if fast is not None:
-            return fast.response_states(batch, self._dtype)
+    def _response_states(self, trunk: nn.Module, batch: Packed) -> Tensor:
+        if self.is_packed:
+            with self._autocast():
+                return packed_states(trunk, batch)
         ids, positions = batch.padded()
-        return self._run(trunk, ids, None, positions, None)[batch.where_predicting()]
+        padded = self._run(trunk, ids, None, positions, None)
+        return padded.flatten(0, 1).index_select(0, batch.rows.place[batch.predicting])
 
     def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any) -> Tensor:
         extra = {"position_ids": positions} if self._takes_positions else {}
@@ -152,6 +159,32 @@ class Policy(nn.Module):
                 input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **extra
             )
         return cast(Tensor, output.last_hidden_state)
+
+
+def checkpoint_layers(lm: PreTrainedModel) -> None:
+    """Let each layer keep its input alone for the gradient, and compute the rest a second time when it is needed.
+
+    transformers' own switch does so in training mode only, while PPO's updates run in evaluation mode, without dropout.
+
+    Raises:
+        BadInput: the model has no layers that transformers can checkpoint.
+    """
+    layers = [module for module in lm.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise BadInput(
+            f"models of type {lm.config.model_type} cannot recompute their layers; leave out "
+            "model.gradient_checkpointing=true."
+        )
+    for layer in layers:
+        layer.forward = partial(_checkpointed, layer.forward)
+
+
+def _checkpointed(forward: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    return (
+        checkpoint(forward, *args, use_reentrant=False, **options)
+        if torch.is_grad_enabled()
+        else forward(*args, **options)
+    )
 
 
 def _value_head(hidden_size: int, seed: int | None) -> nn.Linear:

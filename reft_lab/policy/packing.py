@@ -1,7 +1,7 @@
 """Prompts and responses laid end to end, and micro-batches cut from them.
 
-Whatever works token by token (norms, projections, heads) runs on packed tokens, where there is no padding; a model that
-wants rows gets them padded on the right, where causal attention never looks.
+A model whose attention can be packed reads them as one row without padding; any other gets a row for each sequence,
+padded on the right, where causal attention never looks.
 """
 
 from __future__ import annotations
@@ -13,20 +13,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# On a CPU, attention takes rows together that have so many places for each token. With fewer, more and smaller groups
+# cost more calls than they save padding; a GPU, where calls cost most, takes all rows at once.
+PLACES_A_TOKEN = 1.15
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Where packed tokens stand when each sequence has a row of its own, from the left.
+    """Some packed tokens that follow each other, as rows: one for each of B sequences, padded on the right to width W.
 
     Attributes:
-        row: row of each token (N,).
-        column: its place there (N,).
-        tokens: the token at each place (B, width), and the row's last token behind its end.
+        shape: B and W.
+        place: where each of the n tokens stands among the B x W places (n,).
     """
 
-    row: Tensor
-    column: Tensor
-    tokens: Tensor
+    shape: tuple[int, int]
+    place: Tensor
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(n, ...) -> (B, W, ...), zeros behind the end of a sequence."""
+        places = self.shape[0] * self.shape[1]
+        if len(x) < places:
+            x = x.new_zeros((places, *x.shape[1:])).index_copy_(0, self.place, x)
+        return x.unflatten(0, self.shape)
+
+    def collect(self, rows: Tensor) -> Tensor:
+        """(B, W, ...) -> (n, ...)."""
+        x = rows.flatten(0, 1)
+        return x if len(x) == len(self.place) else x.index_select(0, self.place)
 
 
 @dataclass(frozen=True)
@@ -38,37 +52,30 @@ class Packed:
     Attributes:
         pad_id: token that fills up rows.
         ids: token ids (N,).
-        rows: where the tokens stand; a token's column is its position in its sequence.
+        positions: place of each token in its sequence (N,).
+        rows: where the tokens stand in rows.
+        groups: the same in groups of rows of similar length, in order.
         predicting: which of the N tokens predict a response token, in order (M,).
-        predicting_rows: where those stand among themselves; a token's column is its position in the response.
-        starts: position of the first predicting token of each sequence (B,).
-        targets: ids of the tokens they predict (M,).
+        step: position of each predicted token in its response (M,).
+        targets: ids of the predicted tokens (M,).
         index: which sequence of `Sequences` each of them belongs to (M,).
     """
 
     pad_id: int
     ids: Tensor
+    positions: Tensor
     rows: Rows
+    groups: tuple[Rows, ...]
     predicting: Tensor
-    predicting_rows: Rows
-    starts: Tensor
+    step: Tensor
     targets: Tensor
     index: Tensor
 
-    @property
-    def step(self) -> Tensor:
-        """Position of each predicted token in its response (M,)."""
-        return self.predicting_rows.column
-
     def padded(self) -> tuple[Tensor, Tensor]:
         """Ids and positions as rows (B, width), padded on the right."""
-        ids = torch.full_like(self.rows.tokens, self.pad_id)
-        ids[self.rows.row, self.rows.column] = self.ids
+        ids = self.ids.new_full(self.rows.shape, self.pad_id)
+        ids.view(-1).index_copy_(0, self.rows.place, self.ids)
         return ids, torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-
-    def where_predicting(self) -> tuple[Tensor, Tensor]:
-        """Row and column of the predicting tokens among padded rows, (M,) each."""
-        return self.rows.row[self.predicting], self.rows.column[self.predicting]
 
 
 class Sequences:
@@ -101,33 +108,52 @@ class Sequences:
         """The sequences with the numbers `chosen` as a micro-batch on `device`."""
         numbers = np.asarray(chosen)
         starts = self._prompts[numbers] - 1
-        row, column, tokens = _laid_out(self.lengths[numbers])
+        lengths, responses = self.lengths[numbers], self.responses[numbers]
+        row, column = _laid_out(lengths)
         place = self._starts[numbers][row] + column
         predicting = np.flatnonzero(column >= starts[row])
-        responses = _laid_out(self.responses[numbers])
+        answering, step = _laid_out(responses)
 
         def there(x: np.ndarray) -> Tensor:
             return torch.from_numpy(x).to(device, non_blocking=True)
 
+        def rows(start: int, stop: int) -> Rows:
+            """Those of some sequences."""
+            ends = np.cumsum(lengths)
+            tokens = slice(int(ends[start] - lengths[start]), int(ends[stop - 1]))
+            width = int(lengths[start:stop].max())
+            return Rows((stop - start, width), there((row[tokens] - start) * width + column[tokens]))
+
+        whole = rows(0, len(numbers))
         return Packed(
             pad_id=self._pad_id,
             ids=there(self._ids[place]),
-            rows=Rows(there(row), there(column), there(tokens)),
+            positions=there(column),
+            rows=whole,
+            groups=tuple(rows(*group) for group in _groups(lengths)) if device.type == "cpu" else (whole,),
             predicting=there(predicting),
-            predicting_rows=Rows(*(there(x) for x in responses)),
-            starts=there(starts),
+            step=there(step),
             targets=there(self._ids[place[predicting] + 1]),
-            index=there(numbers[responses[0]]),
+            index=there(numbers[answering]),
         )
 
 
-def _laid_out(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`Rows` for sequences of these lengths laid end to end."""
+def _laid_out(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each token of sequences of these lengths laid end to end."""
     row = np.repeat(np.arange(len(lengths)), lengths)
     before = np.cumsum(lengths) - lengths
-    column = np.arange(len(row)) - before[row]
-    tokens = before[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
-    return row, column, tokens
+    return row, np.arange(len(row)) - before[row]
+
+
+def _groups(lengths: np.ndarray) -> list[tuple[int, int]]:
+    """Start and end of groups of sequences that follow each other, with PLACES_A_TOKEN places a token at most."""
+    groups, start, tokens, longest = [], 0, 0, 0
+    for number, length in enumerate(lengths.tolist()):
+        tokens, longest = tokens + length, max(longest, length)
+        if longest * (number + 1 - start) > PLACES_A_TOKEN * tokens:
+            groups.append((start, number))
+            start, tokens, longest = number, length, length
+    return [*groups, (start, len(lengths))]
 
 
 def micro_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:

@@ -59,16 +59,7 @@ class JailWorker:
         # Isolated from the environment, the user's folder and site-packages; a fixed hash seed fixes the order of sets.
         with children_are_spared(signal.SIGINT):
             self._server = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-s",
-                    "-S",
-                    "-P",
-                    "-B",
-                    "-W",
-                    "ignore",
-                    str(Path(__file__).with_name("jail_server.py")),
-                ],
+                [sys.executable, "-sSPB", "-Wignore", str(Path(__file__).with_name("jail_server.py"))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -145,11 +136,8 @@ class JailWorker:
         return ProgramResult("timeout", detail=f"the program takes more than {self._config.timeout:g} s", engine="jail")
 
     def _setup(self) -> dict[str, object]:
-        packages = {}
-        for name in JAIL_PACKAGES:
-            spec = importlib.util.find_spec(name)
-            if spec is not None and spec.origin is not None:
-                packages[name] = spec.origin
+        specs = {name: importlib.util.find_spec(name) for name in JAIL_PACKAGES}
+        packages = {name: spec.origin for name, spec in specs.items() if spec is not None and spec.origin is not None}
         return {
             "trainer": os.getpid(),
             "timeout": self._config.timeout,

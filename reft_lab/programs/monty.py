@@ -124,11 +124,8 @@ class MontyWorker:
         self._shared: Any = None  # the session for batches, if there is one
         self._shared_feeds = 0
         self._launcher: Launcher | None = None
-        self._policy: OSPolicy = {
-            "datetime": datetime.datetime(2024, 1, 1),
-            "sleep": "zero",
-            "random_start": {"seed": 0},
-        }
+        start = datetime.datetime(2024, 1, 1)
+        self._policy: OSPolicy = {"datetime": start, "sleep": "zero", "random_start": {"seed": 0}}
 
     def start(self) -> None:
         """Start the process if it is not running.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -34,12 +36,9 @@ PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path")
 
 @dataclass(frozen=True)
 class Change:
-    """One option that is to have another value than in the saved run.
+    """One option, by its dotted name, that is to have another value than in the saved run.
 
     Attributes:
-        key: its dotted name.
-        old: its value in the saved run.
-        new: the value that is wanted.
         allowed: whether the run stays the same experiment.
         reason: why not, where that depends on the run.
     """
@@ -56,22 +55,14 @@ class Change:
 
 def flat(cfg: DictConfig) -> dict[str, Any]:
     """Every option of an experiment by its dotted name, resolved."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    found: dict[str, Any] = {}
-    for key in options():
-        value: Any = plain
-        for part in key.split("."):
-            value = value[part]
-        found[key] = value
-    return found
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    return {key: reduce(getitem, key.split("."), plain) for key in options()}
 
 
 def surely_another(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a config as it stands in its file is of another experiment, by what can be told without composing it.
+    """Whether a config as it is `stored` in its file is of another experiment than the one with the options `wanted`.
 
-    Args:
-        stored: the file's content.
-        wanted: the options of an experiment, by name.
+    Only what can be told without composing it counts.
     """
     for key, value in wanted.items():
         *parents, leaf = key.split(".")
@@ -85,18 +76,18 @@ def surely_another(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool
 
 
 def changes(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, warmup_is_over: bool) -> list[Change]:
-    """What differs between two experiments.
-
-    Args:
-        saved: the options of the run that is to go on, by name.
-        wanted: the options it is to go on with.
-        warmup_is_over: whether the run is past its warm-up.
-    """
-    return [
-        _judged(key, saved, value, warmup_is_over)
-        for key, value in wanted.items()
-        if key != "resume" and value != saved[key]
-    ]
+    """What differs between the options of a run, by name, and those that it is `wanted` to go on with."""
+    found = []
+    for key, value in wanted.items():
+        if key == "resume" or value == saved[key]:
+            continue
+        reason = ""
+        for stage in STAGES.values():
+            if key == f"{stage.section}.{stage.length}":
+                is_over = stage.name == WARMUP.name and warmup_is_over
+                reason = f"the {stage.label} is over" if is_over else stage.why_fixed(_section(saved, stage.section))
+        found.append(Change(key, saved[key], value, _may_change(key) and not reason, reason))
+    return found
 
 
 def refuse_others(found: Iterable[Change], directory: object) -> None:
@@ -119,15 +110,6 @@ def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether `wanted` may train on after `saved` is done."""
     last = [METHODS[wanted[key]].last for key in ("method", "baseline") if wanted[key] is not None]
     return any(stage.is_longer(_section(saved, stage.section), _section(wanted, stage.section)) for stage in last)
-
-
-def _judged(key: str, saved: Mapping[str, Any], new: Any, warmup_is_over: bool) -> Change:
-    reason = ""
-    for stage in STAGES.values():
-        if key == f"{stage.section}.{stage.length}":
-            is_over = stage.name == WARMUP.name and warmup_is_over
-            reason = f"the {stage.label} is over" if is_over else stage.why_fixed(_section(saved, stage.section))
-    return Change(key, saved[key], new, _may_change(key) and not reason, reason)
 
 
 def _section(options: Mapping[str, Any], name: str) -> dict[str, Any]:

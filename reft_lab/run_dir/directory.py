@@ -27,7 +27,7 @@ from reft_lab.run_dir.files import (
 from reft_lab.run_dir.json_lines import LineFile, line
 from reft_lab.run_dir.lock import RunLock
 from reft_lab.run_dir.log import Log
-from reft_lab.run_dir.reading import read_object
+from reft_lab.run_dir.reading import read_lines, read_object
 
 OF_THE_END = (RESULT, PREDICTIONS, REPORT)
 
@@ -36,11 +36,7 @@ class RunDirectory:
     """Writes the files of one run, and keeps other processes out of its directory until `close`.
 
     Lines are on their way to the disk when a method returns, whole files are renamed into place. Where the disk
-    refuses, methods raise RunFailed with one sentence.
-
-    Attributes:
-        path: its place.
-        log: what the run says.
+    refuses, methods raise RunFailed with one sentence. `log` is for what the run says.
     """
 
     def __init__(self, path: Path, *, resume: bool = False):
@@ -109,11 +105,11 @@ class RunDirectory:
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """The lines of metrics.jsonl so far."""
-        return self._metrics.records()
+        return read_lines(self._metrics.path)
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """The lines of samples.jsonl so far."""
-        return self._samples.records()
+        return read_lines(self._samples.path)
 
     def sync(self) -> None:
         """Have all lines on the disk itself; before a checkpoint that counts on them."""

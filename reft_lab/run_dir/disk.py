@@ -26,11 +26,7 @@ RESERVED_BYTES = 64 * 1024
 
 @contextmanager
 def explained(path: Path, run: Path) -> Iterator[None]:
-    """Inside, an error of the file system becomes one sentence.
-
-    Args:
-        path: what is being written, for the sentence.
-        run: the run directory.
+    """Inside, an error of the file system becomes one sentence on `path`, which the run in the directory `run` writes.
 
     Raises:
         RunFailed: `path` could not be written.
@@ -38,7 +34,11 @@ def explained(path: Path, run: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        number = _number(error)
+        if isinstance(error, OSError):
+            number = error.errno
+        else:  # safetensors writes the number into its message
+            found = re.search(r"\(os error (\d+)\)", str(error))
+            number = int(found[1]) if found else None
         if number is None:
             raise
         advice = ADVICE.get(number, "make it writable")
@@ -64,16 +64,6 @@ class Reserve:
         """Make the space free."""
         with suppress(OSError):
             self._file.unlink()
-
-
-def append(path: Path, data: bytes) -> None:
-    """Write at the end of a file, which is made where it is missing: all of `data`, or nothing.
-
-    Raises:
-        OSError: the disk refused.
-    """
-    with path.open("ab", buffering=0) as file:
-        write_whole(file, data)
 
 
 def write_whole(file: FileIO, data: bytes) -> None:
@@ -111,11 +101,3 @@ def replace(path: Path, text: str) -> None:
             part.unlink()
         raise
     sync_folder(path.parent)
-
-
-def _number(error: Exception) -> int | None:
-    """The errno of an error of the file system; safetensors writes it into its message."""
-    if isinstance(error, OSError):
-        return error.errno
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.reading import read_lines, whole_line
+from reft_lab.run_dir.reading import whole_line
 from reft_lab.sealed import sync_folder
 
 
@@ -18,7 +18,7 @@ class LineFile:
 
     def __init__(self, path: Path):
         self.path = path
-        self._open()
+        self._file = path.open("ab", buffering=0)
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Write one line a record; all of them or, where the disk refuses, none.
@@ -57,12 +57,8 @@ class LineFile:
         self.close()
         part.replace(self.path)
         sync_folder(self.path.parent)
-        self._open()
+        self._file = self.path.open("ab", buffering=0)
         return damaged
-
-    def records(self) -> Iterator[dict[str, Any]]:
-        """What is in the file, one line after the other."""
-        return read_lines(self.path)
 
     def sync(self) -> None:
         """Have everything on the disk itself, safe from a power cut.
@@ -75,9 +71,6 @@ class LineFile:
     def close(self) -> None:
         """No more lines."""
         self._file.close()
-
-    def _open(self) -> None:
-        self._file = self.path.open("ab", buffering=0)
 
 
 def line(record: Mapping[str, Any]) -> str:

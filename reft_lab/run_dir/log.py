@@ -30,8 +30,8 @@ class Log:
         first, *others = text.rstrip().splitlines() or [""]
         lines = [time + first, *(" " * len(time) + line for line in others)]
         data = "".join(f"{line.rstrip()}\n" for line in lines)
-        with suppress(OSError):
-            disk.append(self._path, data.encode(errors="replace"))
+        with suppress(OSError), self._path.open("ab", buffering=0) as file:
+            disk.write_whole(file, data.encode(errors="replace"))
 
     def begin(self) -> None:
         """The entry with which a session begins: its command, process and machine."""

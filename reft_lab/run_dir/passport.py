@@ -33,12 +33,11 @@ PACKAGES = (
 def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:
     """The passport of a run, to be made once torch has as many threads as the run will use.
 
-    Args:
-        seed: seed of the run.
-        device: what it trains on.
-        data_hash: `hash_problems` over its splits.
-        tokenizer_hash: `hash_text` of its tokenizer.
+    The hashes are `hash_problems` over its splits, and `hash_text` of its tokenizer.
     """
+    import torch
+
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     return {
         "started": _now(),
         "command": [sys.executable, *sys.argv],
@@ -52,20 +51,17 @@ def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dic
             "system": platform.platform(),
             "processor": _processor(),
             "cores": os.cpu_count(),
-            "threads": _threads(),
+            "threads": torch.get_num_threads(),
             "device": device,
-            "gpus": _gpus(),
+            "gpus": [torch.cuda.get_device_name(i) for i in gpus],
         },
     }
 
 
 def resumption(passport: Mapping[str, Any], step: int, changed: Mapping[str, str]) -> dict[str, Any]:
-    """An entry for the `resumed` of a passport, made by the session that goes on.
+    """An entry for the `resumed` of a passport, made by the session that goes on from `step`.
 
-    Args:
-        passport: the passport of the run.
-        step: the step that it goes on from.
-        changed: options that are not as they were, by name: "100 -> 200".
+    `changed` are the options that are not as they were, by name: "100 -> 200".
     """
     before = passport.get("versions", {})
     return {
@@ -128,17 +124,3 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
-
-
-def _gpus() -> list[str]:
-    import torch
-
-    if not torch.cuda.is_available():
-        return []
-    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -37,15 +37,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def read_config(directory: Path, say: Say) -> dict[str, Any]:
-    """config.yaml by dotted names.
-
-    Args:
-        directory: the run directory.
-        say: told what is wrong with it.
-    """
+    """The config.yaml of a run directory by dotted names; `say` is told what is wrong with it."""
     try:
-        text = (directory / CONFIG).read_text(encoding="utf-8")
-        return _by_section(text)
+        return _by_section((directory / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
         say(f"{CONFIG} is missing")
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -65,10 +59,7 @@ def is_finished(directory: Path) -> bool:
 def read_object(file: Path, say: Say = ignore, *, needed: bool = False) -> dict[str, Any] | None:
     """The JSON object in a file; None where there is none that can be read.
 
-    Args:
-        file: the file.
-        say: told what is wrong with it.
-        needed: whether it is wrong that it is missing.
+    `say` is told what is wrong with it, and with `needed` that it is missing.
     """
     try:
         found = _parsed(file.read_bytes())

@@ -21,12 +21,7 @@ from reft_lab.run_dir.reading import is_finished, read_object, read_yaml
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run directory.
-
-    Attributes:
-        directory: where it is.
-        experiment: its config, paths in it as seen from anywhere.
-    """
+    """A run directory, and its config with paths as seen from anywhere."""
 
     directory: Path
     experiment: DictConfig

@@ -39,14 +39,9 @@ class Alarm:
 
 @dataclass(frozen=True)
 class _Rule:
-    """What one alarm looks at.
+    """What one alarm measures, what it says of that (with {value} in it), and what it advises to do.
 
-    Attributes:
-        name: of the alarm and of the option with its limit.
-        measure: the number that must stay within the limit.
-        says: what the number is, with {value} in it.
-        advice: what to do.
-        at_least: whether the limit is the smallest that is healthy, not the largest.
+    The limit is the option of its `name`: the largest value that is healthy, or with `at_least` the smallest.
     """
 
     name: str
@@ -125,31 +120,24 @@ class Alarms:
     def __init__(self, config: AlarmsConfig):
         self.config = config
         self.rate_scale = 1.0
-        self._rules = [rule for rule in RULES if self._limit(rule) is not None]
+        limits = {rule: getattr(config, rule.name) for rule in RULES}
+        self._limits: dict[_Rule, float] = {rule: limit for rule, limit in limits.items() if limit is not None}
         self._on: set[str] = set()
         self._streak: dict[str, int] = {}
         self._window: list[tuple[float, float]] = []
         self._lowered_at: int | None = None
 
     def check(self, step: int, metrics: Metrics) -> list[Alarm]:
-        """Look at an iteration.
-
-        Args:
-            step: iterations done.
-            metrics: the rollout/ and ppo/ metrics of the iteration.
-
-        Returns:
-            What there is to tell, mostly nothing.
-        """
+        """What there is to tell, mostly nothing, of the rollout/ and ppo/ metrics after `step` iterations."""
         self._window.append((metrics["rollout/reward"], metrics["rollout/accuracy"]))
         del self._window[: -self.config.reward_hacking_window]
         measured = {**metrics, "reward_hacking": self._divergence()}
-        told = (self._check(rule, step, rule.measure(measured)) for rule in self._rules)
+        told = (self._check(rule, step, rule.measure(measured)) for rule in self._limits)
         return [alarm for alarm in told if alarm is not None]
 
     def metrics(self) -> dict[str, float]:
         """alarm/NAME of every alarm that has a limit: 1 while it lasts, else 0."""
-        return {f"alarm/{rule.name}": float(rule.name in self._on) for rule in self._rules}
+        return {f"alarm/{rule.name}": float(rule.name in self._on) for rule in self._limits}
 
     def state(self) -> dict[str, Any]:
         """All there is to save, as JSON."""
@@ -163,24 +151,18 @@ class Alarms:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave. An alarm that has no limit any more is forgotten."""
-        names = {rule.name for rule in self._rules}
+        names = {rule.name for rule in self._limits}
         self._on = set(state["on"]) & names
         self._streak = {name: count for name, count in state["streak"].items() if name in names}
         self._window = [(reward, accuracy) for reward, accuracy in state["window"]]
         self.rate_scale, self._lowered_at = state["rate_scale"], state["lowered_at"]
-
-    def _limit(self, rule: _Rule) -> float | None:
-        limit: float | None = getattr(self.config, rule.name)
-        return limit
 
     def _action(self, rule: _Rule) -> str:
         action: str = getattr(self.config, f"{rule.name}_action")
         return action
 
     def _check(self, rule: _Rule, step: int, value: float) -> Alarm | None:
-        limit = self._limit(rule)
-        assert limit is not None
-        excess = rule.excess(value, limit)
+        excess = rule.excess(value, self._limits[rule])
         on = rule.name in self._on
         turning = excess < WITHIN if on else excess > 1
         self._streak[rule.name] = self._streak.get(rule.name, 0) + 1 if turning else 0
@@ -191,19 +173,19 @@ class Alarms:
             if not on:
                 return Alarm(rule.name, False, f"iteration {step}: alarm {rule.name} is over.", "warn")
             self._lower_if_due(rule, step)
-            return self._began(rule, step, value, limit)
+            return self._began(rule, step, value)
         if on and excess > 1 and self._lower_if_due(rule, step):
-            return self._began(rule, step, value, limit)
+            return self._began(rule, step, value)
         return None
 
-    def _began(self, rule: _Rule, step: int, value: float, limit: float) -> Alarm:
+    def _began(self, rule: _Rule, step: int, value: float) -> Alarm:
         action, done = self._action(rule), ""
         if action == "stop":
             done = " The run stops."
         elif action == "lower_rate":
             done = f" The learning rate is {self.rate_scale:.3g} of ppo.lr from now on."
-        what = rule.says.format(value=value)
-        sentence = f"iteration {step}: alarm {rule.name}: {what} (alarms.{rule.name}={limit:g}); {rule.advice}.{done}"
+        what, limit = rule.says.format(value=value), f"alarms.{rule.name}={self._limits[rule]:g}"
+        sentence = f"iteration {step}: alarm {rule.name}: {what} ({limit}); {rule.advice}.{done}"
         return Alarm(rule.name, True, sentence, action)
 
     def _lower_if_due(self, rule: _Rule, step: int) -> bool:

@@ -60,9 +60,10 @@ class Baseline:
 
     def wait(self) -> dict[str, Any]:
         """Its result.json, once it is done; `status` says whether it went well."""
+        code = None
         if self._process is not None:
             self._process.join()
-        code = self._process.exitcode if self._process is not None else None
+            code = self._process.exitcode
         ended = {"status": "failed", "reason": f"the baseline's process ended with code {code}"}
         return read_object(self.directory / RESULT) or ended
 

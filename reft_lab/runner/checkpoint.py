@@ -27,7 +27,6 @@ class Checkpoints:
     """The folder `checkpoints/`.
 
     Attributes:
-        folder: its place.
         best: the best policy so far by the selection split, a plain transformers folder.
         warmup: the policy after warm-up, which reinforcement takes for its reference.
     """
@@ -43,11 +42,7 @@ class Checkpoints:
         """Write the full state: weights, optimiser state and counters of `stage`, the best policy so far, and `facts`.
 
         The best policy is a second name for the same files, so it takes no room; with it the state stays whole when a
-        newer best takes the place of this one.
-
-        Args:
-            stage: the stage in progress.
-            facts: how far the run is, as JSON.
+        newer best takes the place of this one. `facts` say, as JSON, how far the run is.
         """
         from safetensors.torch import save_file
 
@@ -59,7 +54,7 @@ class Checkpoints:
             (part / FACTS).write_text(json.dumps({"counters": stage.counters()} | facts) + "\n")
             if self.best.exists():
                 link(self.best, part / BEST)
-            if last.exists() and (step := _facts(last).get("tracker_step")) != facts["tracker_step"]:
+            if last.exists() and (step := self.facts(last).get("tracker_step")) != facts["tracker_step"]:
                 older = self.folder / f"step-{step}"
                 shutil.rmtree(older, ignore_errors=True)
                 last.rename(older)
@@ -88,11 +83,16 @@ class Checkpoints:
         tensors = load_file(folder / TENSORS)
         stage.policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
         stage.optimizer.restore(_part(tensors, "adamw."))
-        stage.restore(_facts(folder)["counters"])
+        stage.restore(self.facts(folder)["counters"])
 
-    def facts(self, folder: Path) -> dict[str, Any]:
-        """The facts that `save` wrote with a state."""
-        return _facts(folder)
+    @staticmethod
+    def facts(folder: Path) -> dict[str, Any]:
+        """The facts that `save` wrote with a state; nothing where they cannot be read."""
+        try:
+            facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
+        except (OSError, ValueError):
+            return {}
+        return facts
 
     def go_back_to(self, folder: Path | None) -> tuple[Path | None, str | None]:
         """Forget what is newer than the state in `folder` (None: everything), and make it the newest.
@@ -131,14 +131,6 @@ class Checkpoints:
         older = sorted((path for path in self.folder.glob("step-*") if steps(path) >= 0), key=steps, reverse=True)
         last = self.folder / LAST
         return [last, *older] if last.exists() else older
-
-
-def _facts(folder: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
-    except (OSError, ValueError):
-        return {}
-    return facts
 
 
 def _weights(stage: Stage) -> dict[str, Tensor]:

@@ -31,11 +31,6 @@ def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bo
     """Write report.html and say where it is. What goes wrong with it never fails the run.
 
     A run that did not finish gets none where it recorded nothing, or so much that it would take long.
-
-    Args:
-        directory: the run directory, with its result.json.
-        say: told one line.
-        is_finished: whether the run came to its end.
     """
     recorded = sum(file.stat().st_size for file in directory.glob("*.jsonl"))
     if not is_finished and not 0 < recorded <= QUICK:

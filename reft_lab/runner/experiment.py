@@ -19,14 +19,14 @@ from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resump
 from reft_lab.runner import ending, failure
 from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, Checkpoints
+from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
-from reft_lab.runner.progress import Progress
+from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
-from reft_lab.runner.space import check_space
 from reft_lab.tracking.display import Display, Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.tracker import Tracker
@@ -85,16 +85,11 @@ def resume(
         config: the run's own config, in which only what may change has changed.
         directory: its run directory.
         changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
-        display: where progress is shown; the terminal if not given.
-        report: as for `run`.
-
-    Returns:
-        As `run`.
+        display, report: as for `run`, and so is what comes back.
 
     Raises:
         BadInput: another process is at work in `directory`, or data or tokenizer are not those it started with.
-        RunFailed: as `run`.
-        Interrupted: as `run`.
+        RunFailed, Interrupted: as `run`.
     """
     display = display or Display()
     check_settings(config)
@@ -126,20 +121,12 @@ def _beside(config: Config, directory: Path) -> float:
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a run begins: at its beginning, or at a state on disk.
-
-    Attributes:
-        state: folder of the state.
-        progress: how far the run is there.
-        step: the last recorded step.
-        elapsed: wall seconds before.
-        notes: sentences on checkpoints that cannot be used.
-    """
+    """Where a run begins: at its beginning, or at a state on disk, with notes on those that cannot be used."""
 
     state: Path | None = None
     progress: Progress = field(default_factory=Progress)
     step: int = 0
-    elapsed: float = 0.0
+    elapsed: float = 0.0  # wall seconds
     notes: list[str] = field(default_factory=list)
 
 
@@ -153,7 +140,7 @@ def _find_start(run_directory: RunDirectory, config: Config) -> _Start:
     progress = Progress.from_json(facts)
     if problem:
         notes.append(f"the best policy so far cannot be used: {problem}; the next evaluation picks a new one.")
-        progress.forget_best()
+        progress.best = Best()
     return _Start(state, progress, facts["tracker_step"], facts["elapsed"], notes)
 
 
@@ -173,10 +160,10 @@ def _go(
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
     result: dict[str, Any] = {"name": config.name, "method": config.method, "label": setup.method.label}
-    result["seed"] = config.seed
-    result |= {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
+    result |= {"seed": config.seed, "selection": config.selection}
+    result |= {"warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
     try:
-        interruption.heed()  # before there was anything to stop
+        interruption.check()  # a signal may have come before there was anything to stop
         for line in setup.splits.report.lines():
             display.note(line)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
@@ -187,7 +174,7 @@ def _go(
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
-        loop = Loop(selection, checkpoints, interruption, programs, config.checkpoint, config.alarms, report)
+        loop = Loop(selection, checkpoints, interruption, programs, report)
         warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
         for note in setup.notes:
             display.note(note)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reft_lab.cot import Prompts
-from reft_lab.data import Problem
 from reft_lab.data.likeness import Seen
 from reft_lab.errors import LOADING, phase
 from reft_lab.evaluation.greedy import Evaluation
@@ -28,20 +27,24 @@ def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy |
     warmup, warmup_scores = None, None
     if warmed_up is not None:
         warmup, warmup_scores = _read_test(selection, warmed_up, WARMUP.prompts, progress.warmup)
-    in_train = _in_train(setup.splits.train, final.problems)
+    seen = Seen(setup.splits.train)
+    # Whether each test problem is like a training problem, in the degrees that a copy of it may be written in.
+    in_train = {
+        likeness: [seen.holds(problem, likeness) for problem in final.problems] for likeness in ("normalised", "masked")
+    }
     tracker.directory.write_predictions(_predictions(final, warmup, in_train))
+    report, notes = setup.splits.report, [*setup.splits.report.notes, *setup.notes]
+    if final.cut_prompts:
+        cut = f"{final.cut_prompts} of {len(final.problems)} test problems"
+        notes.append(f"cut the prompts of {cut}, as cot.too_long=cut says.")
     return {
         "warmup": warmup_scores,
         "final": final_scores,
         "chosen": progress.best.when,
         "test_by_overlap": {likeness: _by_overlap(final, held) for likeness, held in in_train.items()},
         "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
-        "data": {
-            "counts": setup.splits.report.counts,
-            "dropped": setup.splits.report.dropped,
-            "duplicates": setup.splits.report.duplicates,
-        },
-        "notes": [*setup.splits.report.notes, *setup.notes, *_cut(final)],
+        "data": {"counts": report.counts, "dropped": report.dropped, "duplicates": report.duplicates},
+        "notes": notes,
     }
 
 
@@ -60,25 +63,12 @@ def _read_test(
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 
-def _cut(final: Evaluation) -> list[str]:
-    if not final.cut_prompts:
-        return []
-    return [f"cut the prompts of {final.cut_prompts} of {len(final.problems)} test problems, as cot.too_long=cut says."]
-
-
-def _in_train(train: Sequence[Problem], test: Sequence[Problem]) -> dict[str, list[bool]]:
-    """Whether each test problem is like a training problem, in the degrees that a copy of it may be written in."""
-    seen = Seen(train)
-    return {likeness: [seen.holds(problem, likeness) for problem in test] for likeness in ("normalised", "masked")}
-
-
 def _by_overlap(final: Evaluation, in_train: Sequence[bool]) -> dict[str, dict[str, object] | None]:
     """The score on the test problems that are like a training problem, and on the others; None where there are none."""
     parts: dict[str, dict[str, object] | None] = {}
     for name, wanted in (("in_train", True), ("not_in_train", False)):
-        right = [
-            outcome.kind == "correct" for outcome, held in zip(final.outcomes, in_train, strict=True) if held is wanted
-        ]
+        judged = zip(final.outcomes, in_train, strict=True)
+        right = [outcome.kind == "correct" for outcome, held in judged if held is wanted]
         parts[name] = score(sum(right), len(right)).as_json() if right else None
     return parts
 
@@ -87,22 +77,18 @@ def _predictions(
     final: Evaluation, warmup: Evaluation | None, in_train: Mapping[str, Sequence[bool]]
 ) -> list[dict[str, Any]]:
     records = []
-    for i, problem in enumerate(final.problems):
-        records.append(_prediction(problem, final, i))
-        records[-1] |= {f"{likeness}_in_train": held[i] for likeness, held in in_train.items()}
+    for i, (problem, outcome) in enumerate(zip(final.problems, final.outcomes, strict=True)):
+        record: dict[str, Any] = {
+            "id": problem.id,
+            "question": problem.question,
+            "response": final.responses[i],
+            "answer": outcome.answer,
+            "gold": problem.answer,
+            "outcome": outcome.kind,
+            "detail": outcome.detail,
+        }
+        record |= {f"{likeness}_in_train": held[i] for likeness, held in in_train.items()}
         if warmup is not None:
-            records[-1]["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+            record["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+        records.append(record)
     return records
-
-
-def _prediction(problem: Problem, evaluation: Evaluation, i: int) -> dict[str, Any]:
-    outcome = evaluation.outcomes[i]
-    return {
-        "id": problem.id,
-        "question": problem.question,
-        "response": evaluation.responses[i],
-        "answer": outcome.answer,
-        "gold": problem.answer,
-        "outcome": outcome.kind,
-        "detail": outcome.detail,
-    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from reft_lab.cot import CotFormat
 from reft_lab.cot.settings import CotConfig
@@ -16,19 +17,12 @@ from reft_lab.errors import BadInput
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.tokenizer import Codec
 
-SHOWN = 30
-"""Characters of context on either side of a difference."""
+SHOWN = 30  # characters of context on either side of a difference
 
 
 @dataclass(frozen=True)
 class Gold:
-    """The training problems that can be used, and what is trained on for each.
-
-    Attributes:
-        problems: the problems whose gold reasoning reads back well enough.
-        examples: prompt and gold reasoning of each.
-        left_out: how many problems were left out because theirs does not.
-    """
+    """The problems whose gold reasoning reads back well enough, what is trained on for each, and how many do not."""
 
     problems: list[Problem]
     examples: list[Example]
@@ -38,11 +32,7 @@ class Gold:
 def encode_gold(problems: Sequence[Problem], form: CotFormat, codec: Codec, cot: CotConfig) -> Gold:
     """Prompts and gold reasoning of the training problems as ids.
 
-    Args:
-        problems: the training problems, each with gold reasoning.
-        form: how they are written.
-        codec: text to ids and back.
-        cot: `round_trip` says what becomes of reasoning that is read back otherwise than it was written.
+    `cot.round_trip` says what becomes of reasoning that is read back otherwise than it was written.
 
     Raises:
         BadInput: gold reasoning is not read back as it was written, and `round_trip` does not allow for it.
@@ -61,23 +51,16 @@ def encode_gold(problems: Sequence[Problem], form: CotFormat, codec: Codec, cot:
         raise BadInput(
             f"{problems[first].source}: the tokenizer does not give gold reasoning back as it was written: "
             f"{difference} ({len(changed)} of {len(problems)} training problems), so what the policy writes could not "
-            f"be judged; "
-            f"{_remedy(cot, len(changed) < len(problems), blanks)}."
+            f"be judged; {_remedy(cot, len(changed) < len(problems), blanks)}."
         )
-    dropped = set(changed)
-    kept = [i for i in range(len(problems)) if i not in dropped]
-    return Gold(
-        [problems[i] for i in kept],
-        [Example(prompt_ids[i], completion_ids[i]) for i in kept],
-        len(dropped),
-    )
+    kept = sorted(set(range(len(problems))).difference(changed))
+    examples = [Example(prompt_ids[i], completion_ids[i]) for i in kept]
+    return Gold([problems[i] for i in kept], examples, len(changed))
 
 
 def _first_difference(written: str, read: str) -> str:
     """Where two texts part: `'...x = 1' comes back as '...x =1'`."""
-    place = next(
-        (i for i, (a, b) in enumerate(zip(written, read, strict=False)) if a != b), min(len(written), len(read))
-    )
+    place = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(written, read, strict=False)))
     start = max(0, place - SHOWN)
     return f"{_extract(written, start, place)} comes back as {_extract(read, start, place)}"
 

@@ -18,14 +18,14 @@ PATIENCE = 30.0
 
 
 class Interruption:
-    """Hears the signals that stop a run (config/signals.py) while it is entered.
+    """Handles the signals that stop a run (reft_lab/signals.py) while it is entered.
 
     Outside of `step` and `unbroken` a signal raises Interrupted at once. Inside, the first one is kept in `asked`, for
-    the work to stop where it is in order.
+    the work to stop where that leaves everything in order.
 
     Attributes:
-        asked: the signal that was heard, None as long as there was none.
-        at_once: whether a second one was heard.
+        asked: the signal that came; None as long as there was none.
+        at_once: whether a second one came.
     """
 
     def __init__(self, say: Callable[[str], None]):
@@ -41,11 +41,10 @@ class Interruption:
     def step(self, expected: float) -> Iterator[None]:
         """One step: a signal waits for its end, PATIENCE seconds at most, and not at all if it takes longer anyway.
 
-        Args:
-            expected: seconds the step is going to take, by experience.
+        By experience, the step is going to take `expected` seconds.
         """
         self._ends = time.monotonic() + expected
-        with self._keeping():
+        with self.unbroken():
             try:
                 yield
             finally:
@@ -55,14 +54,17 @@ class Interruption:
     @contextmanager
     def unbroken(self) -> Iterator[None]:
         """Work that the first signal never breaks, such as writing a checkpoint."""
-        with self._keeping():
+        before, self._kept = self._kept, True
+        try:
             yield
+        finally:
+            self._kept = before
 
-    def heed(self) -> None:
-        """Stop here, if a signal was heard.
+    def check(self) -> None:
+        """Stop here if a signal came.
 
         Raises:
-            Interrupted: one was.
+            Interrupted: one came.
         """
         if self.asked:
             raise Interrupted(self.asked)
@@ -79,14 +81,6 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
-
-    @contextmanager
-    def _keeping(self) -> Iterator[None]:
-        before, self._kept = self._kept, True
-        try:
-            yield
-        finally:
-            self._kept = before
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.at_once = self.asked is not None

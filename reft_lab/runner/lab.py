@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.config.schema import Config
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
 from reft_lab.evaluation.judging import Judge
-from reft_lab.methods.base import Method, Stage, StageKind
+from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
-from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
-from reft_lab.policy.tokenizer import Codec
 from reft_lab.runner.loop import Loop
 from reft_lab.runner.setup import Setup
 
@@ -24,33 +21,20 @@ class Lab:
     """One run's lab; methods.base.Lab describes what is not said here."""
 
     def __init__(self, setup: Setup, method: Method, loop: Loop, state: Path | None):
-        """Args:
-        setup: what the stages work with.
-        method: what composes them.
-        loop: what takes a stage to its end, and knows how far the run is.
-        state: the full state to go on from, which the loop's progress belongs to; None begins.
-        """
-        self.settings: Config = setup.config
-        self.policy: Policy = setup.policy
-        self.codec: Codec = setup.codec
-        self.reward: Callable[[Outcome], float] = setup.reward
+        """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
+        self.settings: Settings = setup.config
+        self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
+        self.examples, self.questions = setup.examples, setup.questions
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
-        self._setup, self._method, self._loop, self._state = setup, method, loop, state
+        self._form, self._method, self._loop, self._state = setup.form, method, loop, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
-    def examples(self, max_tokens: int) -> list[Example]:
-        return self._setup.examples(max_tokens)
-
-    def questions(self) -> tuple[list[Problem], list[list[int]]]:
-        return self._setup.questions()
-
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
-        form, codec = self._setup.form, self.codec
-
         def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
-            return form.judge([problems[q] for q in questions], codec.read([prompts[q] for q in questions], responses))
+            texts = self.codec.read([prompts[q] for q in questions], responses)
+            return self._form.judge([problems[q] for q in questions], texts)
 
         return judge
 

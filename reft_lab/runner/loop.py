@@ -1,12 +1,12 @@
-"""The loop around a stage: advance, evaluate, record, heed alarms, save the state; a signal stops it in good order."""
+"""The loop around a stage: advance, evaluate, record, check alarms, save the state; a signal stops it in good order."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
-from reft_lab.config.alarms import AlarmsConfig
-from reft_lab.config.running import CheckpointConfig, parse_every
+from reft_lab.config.running import parse_every
 from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
@@ -26,44 +26,32 @@ class Loop:
         checkpoints: Checkpoints,
         interruption: Interruption,
         programs: ProgramRunner,
-        saving: CheckpointConfig,
-        alarms: AlarmsConfig,
         report: Callable[[int, dict[str, float]], bool] | None,
     ):
-        """Args:
-        selection: evaluates and keeps the best policy.
-        checkpoints: the folder of full states.
-        interruption: hears signals.
-        programs: the sandbox, whose count of refused programs is saved.
-        saving: how often the state is saved.
-        alarms: their limits and actions.
-        report: told of evaluations by steps of the stage that makes the final policy; says whether to stop there.
-        """
+        """`report` is told of the evaluations of the stage that makes the final policy, and says whether to stop."""
         self.selection = selection
         self.progress, self.tracker = selection.progress, selection.tracker
         self.checkpoints = checkpoints
         self.interruption = interruption
         self.programs = programs
         self.report = report
-        self.alarms = Alarms(alarms)
+        config = selection.setup.config
+        self.alarms = Alarms(config.alarms)
         if self.progress.alarms:
             self.alarms.restore(self.progress.alarms)
-        self._every = parse_every(saving.every)
+        self._every = parse_every(config.checkpoint.every)
         self._saved_at = time.monotonic()
         # Optimiser steps at which weights, progress and records last belonged together; None while they are written.
         self._settled: int | None = None
         self._is_saved = False
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
-        """Take a stage to its end.
+        """Take a stage to its end, from its beginning or from somewhere within; `label` is what the run calls it.
 
-        Args:
-            stage: the stage, at its beginning or somewhere within.
-            label: what the run calls it.
-            is_last: whether it makes the final policy, so that its best evaluation counts and a study may judge by it.
+        The last stage makes the final policy, so its best evaluation counts and a study may judge by it.
 
         Raises:
-            Interrupted: a signal was heard; where it could be, the state was saved.
+            Interrupted: a signal came; the state was saved where possible.
             RunFailed: an alarm says stop; the state was saved.
             Pruned: the study says stop; the state was saved.
         """
@@ -80,7 +68,7 @@ class Loop:
                     took = time.monotonic() - began
                     progress.add_seconds(kind.name, took)
                     bar.update(stage.step, **watched(record), **self.selection.shown())
-                    self.interruption.heed()
+                    self.interruption.check()
         except (Interrupted, OutOfMemory):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)
@@ -106,7 +94,7 @@ class Loop:
             if evaluation is not None:
                 record |= self.selection.take(evaluation, stage, picks_best=is_last)
             if stage.kind.has_alarms:
-                why_stop = self._heed(stage, record)
+                why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
             self.tracker.log(step, record, progress.pending.samples)
             progress.pending = None
@@ -115,26 +103,22 @@ class Loop:
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
-        if evaluation is not None and is_last and self.report is not None and self.report(stage.step, record):
-            self._prune(stage, evaluation.score.accuracy)
+        if evaluation is not None and is_last and self.report is not None:
+            is_pruned = self.report(stage.step, record)
+            if is_pruned and not stage.done:
+                if not self._is_saved:
+                    self._save(stage)
+                done, accuracy = f"{stage.step} {stage.kind.unit}", f"{100 * evaluation.score.accuracy:.1f} %"
+                raise Pruned(f"stopped by its study after {done}, at an accuracy of {accuracy}")
         return record
-
-    def _prune(self, stage: Stage, accuracy: float) -> None:
-        """Stop here, where there is something left to do."""
-        if stage.done:
-            return
-        if not self._is_saved:
-            self._save(stage)
-        done = f"{stage.step} {stage.kind.unit}"
-        raise Pruned(f"stopped by its study after {done}, at an accuracy of {100 * accuracy:.1f} %")
 
     def _settle(self, stage: Stage) -> None:
         """Weights, progress and records belong together now."""
         self._settled = stage.optimizer.steps
         self.progress.refused = self.programs.refused
 
-    def _heed(self, stage: Stage, record: dict[str, float]) -> str | None:
-        """Say what alarms say and do what they ask for; returns why the run must stop, if it must."""
+    def _check_alarms(self, stage: Stage, record: dict[str, float]) -> str | None:
+        """Report alarms and do what they ask for; returns why the run must stop, if it must."""
         why_stop = None
         for alarm in self.alarms.check(stage.step, record):
             if alarm.began and alarm.action == "stop":
@@ -160,6 +144,6 @@ class Loop:
             self.tracker.directory.sync()
             where = {"tracker_step": self.tracker.step, "elapsed": self.tracker.elapsed}
             with self.tracker.directory.writing("checkpoints"):
-                self.checkpoints.save(stage, self.progress.as_json() | where)
+                self.checkpoints.save(stage, asdict(self.progress) | where)
         self._is_saved, self._saved_at = True, time.monotonic()
         self.progress.add_seconds("checkpoints", self._saved_at - started)

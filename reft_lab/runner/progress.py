@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from reft_lab.cot import Prompts
@@ -58,17 +58,9 @@ class Progress:
         """Add to the wall time of a stage."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
-    def forget_best(self) -> None:
-        """The weights of the best evaluation are lost."""
-        self.best = Best()
-
-    def as_json(self) -> dict[str, Any]:
-        """The form a checkpoint holds."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Progress:
-        """What `as_json` gave; other keys are ignored."""
+        """What `asdict` made of it for a checkpoint; other keys are ignored."""
         pending = stored["pending"]
         return cls(
             stage=stored["stage"],

@@ -32,21 +32,17 @@ class Selection:
         self.setup = setup
         self.progress = progress
         self.tracker = tracker
-        limit = setup.config.eval.dev_limit if setup.config.selection == "dev" else setup.config.eval.test_limit
-        problems = setup.splits.dev if setup.config.selection == "dev" else setup.splits.test
-        self.problems: Sequence[Problem] = problems[:limit]
-        self._seconds = 0.0
+        splits, limits = setup.splits, setup.config.eval
+        on_dev = setup.config.selection == "dev"
+        self.problems = splits.dev[: limits.dev_limit] if on_dev else splits.test[: limits.test_limit]
+        self._seconds = 0.0  # of the last evaluation
 
     def evaluate(
         self, policy: Policy, problems: Sequence[Problem], prompts: Prompts, title: str | None = None
     ) -> Evaluation:
         """Greedy evaluation with the settings of the run; with a bar of its own where it has a `title`.
 
-        Args:
-            policy: whom to ask.
-            problems: what to ask.
-            prompts: the kind of prompts that the policy was trained on last, whose lengths it knows.
-            title: what the bar says.
+        `prompts` is the kind of prompts that the policy was trained on last, whose lengths it knows.
         """
         started = time.monotonic()
         config = self.setup.config
@@ -64,15 +60,13 @@ class Selection:
                 batch_size=config.trainer.decode_batch,
                 on_progress=bar.update,
             )
-        self.progress.add_seconds("evaluation", time.monotonic() - started)
+        self._seconds = time.monotonic() - started
+        self.progress.add_seconds("evaluation", self._seconds)
         return evaluation
 
     def look(self, stage: Stage) -> Evaluation:
         """The policy of a stage on the problems of the selection split."""
-        started = time.perf_counter()
-        evaluation = self.evaluate(stage.policy, self.problems, stage.kind.prompts)
-        self._seconds = time.perf_counter() - started
-        return evaluation
+        return self.evaluate(stage.policy, self.problems, stage.kind.prompts)
 
     def take(self, evaluation: Evaluation, stage: Stage, *, picks_best: bool) -> dict[str, float]:
         """The metrics of what `look` saw; where the stage picks the best policy, this one is kept if it is."""
@@ -96,9 +90,7 @@ class Selection:
     def settle(self, stage: Stage) -> None:
         """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
         if self.progress.best.score is None:
-            prompts = stage.kind.prompts
-            score = self.evaluate(stage.policy, self.problems, prompts).score
-            self.progress.best = Best(score, stage.moment, prompts)
+            self.progress.best = Best(self.look(stage).score, stage.moment, stage.kind.prompts)
             self._export(BEST)
 
     def keep_warmup(self, label: str, prompts: Prompts) -> None:

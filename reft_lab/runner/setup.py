@@ -35,14 +35,11 @@ class Setup:
     """What the stages work with.
 
     Attributes:
-        config: the experiment.
-        device: what it trains on.
-        splits: the problems.
         form: how prompts are written and answers read.
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
-        reward: the terminal reward.
+        reward: the terminal reward of an outcome.
         notes: sentences for the user on what was left out.
     """
 
@@ -134,10 +131,7 @@ class Setup:
 def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
 
-    Args:
-        config: the experiment.
-        programs: the sandbox.
-        threads: CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+    `threads` are the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.

@@ -25,10 +25,6 @@ def measured_threads(policy: Policy, tokens_per_micro_batch: int) -> int:
     Tried are 1, 2, 4, ... up to the number torch is set to, which is the machine's cores unless OMP_NUM_THREADS or
     somebody else said otherwise. A model so large that trying would take seconds gets them all. Weights, gradients,
     modes, random state and the number of threads stay as they were.
-
-    Args:
-        policy: the model, on the CPU.
-        tokens_per_micro_batch: token budget of one pass.
     """
     most = torch.get_num_threads()
     parameters = [p for p in policy.parameters() if p.requires_grad]
@@ -39,7 +35,7 @@ def measured_threads(policy: Policy, tokens_per_micro_batch: int) -> int:
     training = policy.training
     policy.eval()  # dropout would draw from the global random state
     try:
-        seconds = _time(policy, parameters, tokens, _candidates(most))
+        seconds = _time(policy, parameters, tokens, sorted({*(2**i for i in range(most.bit_length())), most}))
     finally:
         policy.train(training)
         torch.set_num_threads(most)
@@ -53,11 +49,6 @@ def fastest(seconds: dict[int, float]) -> int:
         if seconds[threads] < NOTICEABLE * seconds[best]:
             best = threads
     return best
-
-
-def _candidates(most: int) -> list[int]:
-    powers = [2**i for i in range(most.bit_length())]
-    return sorted({*powers, most})
 
 
 def _time(policy: Policy, parameters: list[torch.nn.Parameter], tokens: int, candidates: list[int]) -> dict[int, float]:

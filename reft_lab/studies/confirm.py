@@ -39,7 +39,8 @@ def confirm(
 
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = best_of(finished, definition.objectives[0])
-    first = _first_setting(definition)
+    values = definition.first[0] if definition.first else {}  # else: the experiment as it stands
+    first = tuple(each.override(values[each.key]) for each in definition.space if each.key in values)
     if tuple(best.user_attrs["overrides"]) == first:
         say("the best trial is the setting that the search began with; there is nothing to confirm.")
         return
@@ -47,18 +48,17 @@ def confirm(
     seeds = [seed for seed in candidates if seed not in definition.seeds][: definition.confirm]
     sides = {f"trial-{best.number}": tuple(best.user_attrs["overrides"]), "first": first}
     say(f"confirming trial {best.number} ({setting(best)}) on {len(seeds)} fresh seeds")
-    jobs = [
-        (definition.folder / FOLDER / name / f"seed-{seed}", _words_of(definition, words, seed, name))
-        for name, words in sides.items()
-        for seed in seeds
-    ]
+    jobs = []
+    for name, words in sides.items():
+        marks = (f"study.name={as_text(definition.name)}", f"study.confirms={name}")  # of the study, none of its trials
+        for seed in seeds:
+            jobs.append((definition.folder / FOLDER / name / f"seed-{seed}", words_of(definition, words, seed) + marks))
     for outcome in _done(jobs, workers):
         if outcome.status != "finished":
             say(f"not confirmed: {outcome.reason}")
             return
-    accuracies = {
-        name: [_test_accuracy(definition.folder / FOLDER / name / f"seed-{seed}") for seed in seeds] for name in sides
-    }
+    scores = [_test_accuracy(directory) for directory, _ in jobs]
+    accuracies = {name: scores[n * len(seeds) : (n + 1) * len(seeds)] for n, name in enumerate(sides)}
     ours, theirs = accuracies.values()
     difference = paired_difference(ours, theirs)
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
@@ -67,11 +67,6 @@ def confirm(
         f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "
         f"setting; {_in_words(difference)}"
     )
-
-
-def _words_of(definition: Definition, words: tuple[str, ...], seed: int, side: str) -> tuple[str, ...]:
-    """All overrides of a run, which belongs to the study and is marked as none of its trials."""
-    return (*words_of(definition, words, seed), f"study.name={as_text(definition.name)}", f"study.confirms={side}")
 
 
 def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execute]) -> list[RunOutcome]:
@@ -97,14 +92,6 @@ def _in_words(difference: Mean) -> str:
         return f"a difference of {mean} points on one seed, which says little."
     shown = f"{mean} points (95 % interval {interval_in_points(difference.low, difference.high)})"
     return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
-
-
-def _first_setting(definition: Definition) -> tuple[str, ...]:
-    """The first setting of the search; without one, the experiment as it stands."""
-    if not definition.first:
-        return ()
-    values = definition.first[0]
-    return tuple(each.override(values[each.key]) for each in definition.space if each.key in values)
 
 
 def _test_accuracy(directory: Path) -> float:

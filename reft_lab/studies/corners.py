@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice, product
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -13,18 +13,12 @@ from reft_lab.compose.conf import Conf
 from reft_lab.compose.words import parse, register_rewards
 from reft_lab.errors import BadInput
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.parameter import Parameter
 
 MOST = 64  # runs of a grid that are looked at, all of them
 
 
 def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfig], object]) -> None:
-    """Compose and check runs all over the space: its first settings, each end of each range, each choice.
-
-    Args:
-        definition: the study.
-        conf: where its choices are found.
-        check: checks a composed experiment, and raises BadInput.
+    """Compose runs all over the space (its first settings, each end of each range, each choice) and `check` them.
 
     Raises:
         BadInput: one of them cannot be; it says which.
@@ -48,21 +42,15 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
 
 
 def _settings(definition: Definition) -> Iterator[dict[str, Any]]:
-    ends = {parameter.key: _ends(parameter) for parameter in definition.space}
+    ends = {each.key: each.grid() if each.kind == "choice" else (each.low, each.high) for each in definition.space}
     base = {key: values[0] for key, values in ends.items()}
     for first in definition.first:
         yield base | first
     if prod(len(values) for values in ends.values()) <= MOST and definition.sampler.name == "grid":
-        for point in islice(product(*ends.values()), MOST):
-            yield dict(zip(ends, point, strict=True))
+        yield from (dict(zip(ends, point, strict=True)) for point in product(*ends.values()))
         return
     yield base
     for key, values in ends.items():
         for value in values[1:]:
             yield base | {key: value}
     yield {key: values[-1] for key, values in ends.items()}
-
-
-def _ends(parameter: Parameter) -> tuple[Any, ...]:
-    """Both ends of a range, or every choice."""
-    return parameter.grid() if parameter.kind == "choice" else (parameter.low, parameter.high)

@@ -38,9 +38,6 @@ LARGEST_GRID = 10_000
 def from_config(composed: Composed) -> Definition:
     """The study that a command line stands for.
 
-    Args:
-        composed: what it came to.
-
     Raises:
         BadInput: anything in it cannot be.
     """

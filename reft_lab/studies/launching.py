@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 
 from reft_lab.compose.words import as_text
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.process import Run, Stop, execute
+from reft_lab.studies.process import Stop, execute
 from reft_lab.studies.run_outcome import RunOutcome, read_outcome
-from reft_lab.studies.trial_runs import Execute, log_of
+from reft_lab.studies.trial_runs import Execute
 from reft_lab.text import one_line
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def by_launcher(launcher: Launcher, definition: Definition, stop: Stop) -> Execu
         job = [word for word in words if not word.startswith("--")]  # the launcher knows what flags say
         # A job is composed without the study, so it has to be told where its run belongs.
         place = [f"hydra.sweep.dir={as_text(str(definition.folder))}", f"hydra.sweep.subdir={as_text(str(inside))}"]
+        number = next((int(part) for part in inside.parts if part.isdigit()), 0)
         try:
-            (returned,) = launcher.launch([[*job, *place]], _number(inside))
+            (returned,) = launcher.launch([[*job, *place]], number)
             outcome: RunOutcome = returned.return_value
         except Exception as error:  # of the launcher, a job that died, or what Hydra makes of it
             outcome = read_outcome(directory, definition.objectives)
@@ -44,11 +45,5 @@ def by_launcher(launcher: Launcher, definition: Definition, stop: Stop) -> Execu
 def _in_a_job(definition: Definition, _: DictConfig) -> RunOutcome:
     """In a job, on whatever machine: start the run as a process of its own, which can be gone on with."""
     hydra = HydraConfig.get()
-    directory = Path(hydra.runtime.output_dir)
     words = (*definition.flags, *hydra.overrides.task)
-    run = Run(directory, words, log_of(definition, directory), gpu=None, is_spared=False)
-    return execute(run, definition, Stop())
-
-
-def _number(inside: Path) -> int:
-    return next((int(part) for part in inside.parts if part.isdigit()), 0)
+    return execute(Path(hydra.runtime.output_dir), words, definition, Stop(), is_spared=False)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +15,10 @@ SILENCE = 120.0  # seconds without one after which a sweep on another machine is
 UNCLAIMED = 10.0  # seconds that a sweep may take between popping a trial and signing it
 
 
-@dataclass(frozen=True)
-class SweepProcess:
-    """A sweep process.
-
-    Attributes:
-        token: unique to it.
-        host: name of its machine.
-        pid: its process id there.
-        started: start time of that process as the kernel counts it; empty where it is not known.
-    """
-
-    token: str
-    host: str
-    pid: int
-    started: str
-
-    def sign(self) -> dict[str, Any]:
-        """The signature that it writes on a trial and renews every BEAT seconds."""
-        return asdict(self) | {"beat": time.time()}
-
-
-def this_process() -> SweepProcess:
-    """The process that this is called in."""
-    return SweepProcess(secrets.token_hex(8), platform.node(), os.getpid(), _started(os.getpid()))
+def sign() -> dict[str, Any]:
+    """The signature that this process writes on a trial and renews every BEAT seconds."""
+    pid = os.getpid()
+    return {"host": platform.node(), "pid": pid, "started": _started(pid), "beat": time.time()}
 
 
 class Watch:
@@ -50,26 +28,22 @@ class Watch:
         self._seen: dict[int, tuple[Any, float]] = {}
 
     def is_abandoned(self, number: int, attributes: Mapping[str, Any]) -> bool:
-        """Whether the sweep that was working on a trial is gone.
-
-        Args:
-            number: of the trial.
-            attributes: user attributes of the trial.
-        """
-        sign = attributes.get(OWNER, "none yet")
-        if sign is None:  # given back
+        """Whether the sweep that was working on the trial with this number and these user attributes is gone."""
+        signed = attributes.get(OWNER, "none yet")
+        if signed is None:  # given back
             return True
-        if isinstance(sign, Mapping) and sign["host"] == platform.node():
-            return _started(sign["pid"]) != sign["started"]
+        if isinstance(signed, Mapping) and signed["host"] == platform.node():
+            return _started(signed["pid"]) != signed["started"]
         now = time.monotonic()
         before, since = self._seen.get(number, (None, now))
-        if before != sign:
-            self._seen[number] = sign, now
+        if before != signed:
+            self._seen[number] = signed, now
             return False
-        return now - since > (SILENCE if isinstance(sign, Mapping) else UNCLAIMED)
+        return now - since > (SILENCE if isinstance(signed, Mapping) else UNCLAIMED)
 
 
 def _started(pid: int) -> str:
+    """When a process started, as the kernel counts it; empty where that is not known."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

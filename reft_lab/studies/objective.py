@@ -29,12 +29,7 @@ class Objective:
 
 
 def objectives(sweeps: SweepsConfig, method: str, *, critic: bool) -> tuple[Objective, ...]:
-    """The objectives of a study.
-
-    Args:
-        sweeps: the study.
-        method: the method of its runs.
-        critic: whether they have a value model.
+    """The objectives of a study whose runs are of `method`, with a value model if `critic`.
 
     Raises:
         BadInput: a name is no metric, a run has no value of it, or it is not clear which way is better.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.compose.words import as_text
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from optuna.trial import BaseTrial
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,19 @@ class Parameter:
     step: float | int | None = None
     choices: tuple[Any, ...] = ()
 
-    def distribution(self) -> BaseDistribution:
-        """The parameter for optuna, which gets choices that are lists or mappings as text (see `stored`)."""
-        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
+    def suggest(self, trial: BaseTrial) -> Any:
+        """The value that a trial of optuna has for it; choices that are lists or mappings are text (see `stored`)."""
         if self.kind == "choice":
-            return CategoricalDistribution([stored(choice) for choice in self.choices])
+            return trial.suggest_categorical(self.key, self.grid())
         low, high = self._ends()
         if self.kind == "int":
-            return IntDistribution(int(low), int(high), log=self.log, step=int(self.step or 1))
-        return FloatDistribution(low, high, log=self.log, step=self.step)
+            return trial.suggest_int(self.key, int(low), int(high), log=self.log, step=int(self.step or 1))
+        return trial.suggest_float(self.key, low, high, log=self.log, step=self.step)
 
     def override(self, value: Any) -> str:
         """The override that sets this option to `value`, one of the study's values."""
         if self.kind == "choice":
-            value = next((choice for choice in self.choices if _same(stored(choice), value)), value)
+            value = next((choice for choice in self.choices if _same(choice, value)), value)
         return f"{self.key}={as_text(value)}"
 
     def grid(self) -> tuple[Any, ...]:
@@ -73,7 +71,7 @@ class Parameter:
     def takes(self, value: Any) -> bool:
         """Whether `value` is one of its values."""
         if self.kind == "choice":
-            return any(_same(stored(choice), stored(value)) for choice in self.choices)
+            return any(_same(choice, value) for choice in self.choices)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         low, high = self._ends()
@@ -85,7 +83,7 @@ class Parameter:
     def value(self, value: Any) -> Any:
         """One of its values as optuna stores it: 1 becomes 1.0 where the option is a float."""
         if self.kind == "choice":
-            return next(stored(choice) for choice in self.choices if _same(stored(choice), stored(value)))
+            return next(stored(choice) for choice in self.choices if _same(choice, value))
         return int(value) if self.kind == "int" else float(value)
 
     def _ends(self) -> tuple[float, float]:
@@ -115,5 +113,5 @@ def stored(value: Any) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal; 1 equals 1.0, but not true."""
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    """Whether two values are stored as equal ones; 1 equals 1.0, but not true."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(stored(one) == stored(other))

@@ -9,18 +9,19 @@ import sys
 import threading
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from reft_lab.compose.search_path import REPO
 from reft_lab.compose.words import as_text
-from reft_lab.run_dir.files import RESULT
+from reft_lab.run_dir.files import CONFIG, RESULT
 from reft_lab.run_dir.lock import is_held
 from reft_lab.signals import PARENT, children_are_spared
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.run_outcome import HELD, RunOutcome, can_go_on, read_outcome
+from reft_lab.studies.run_outcome import HELD, RunOutcome, read_outcome
 from reft_lab.studies.storage import STORAGE, has_password
 
+LOGS = "logs"
 MAY_CHANGE = ("study.", "tracker.", "checkpoint.")
 POLL = 0.2  # seconds between two looks at a process
 PATIENCE = 60.0  # seconds that a run of a sweep that was killed is waited for
@@ -46,50 +47,48 @@ class Stop:
         self.event.set()
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run to be done.
+def execute(
+    directory: Path,
+    words: tuple[str, ...],
+    definition: Definition,
+    stop: Stop,
+    *,
+    gpu: int | None = None,
+    is_spared: bool = True,
+) -> RunOutcome:
+    """Start a run, or go on with it where it was begun, and wait for its end. What it prints goes to a file in logs/.
 
-    Attributes:
+    Args:
         directory: its run directory.
         words: its overrides, all but the folder.
-        log: where what it prints goes.
+        definition: its study.
+        stop: told when it is to end.
         gpu: the GPU it gets, None for whatever there is.
         is_spared: whether signals to a whole group or step pass it by, because a study beside it stops it in order.
-    """
-
-    directory: Path
-    words: tuple[str, ...]
-    log: Path
-    gpu: int | None
-    is_spared: bool = True
-
-
-def execute(run: Run, definition: Definition, stop: Stop) -> RunOutcome:
-    """Start a run, or go on with it where it was begun, and wait for its end.
 
     Returns:
         What became of it; `interrupted` where `stop` ended it.
     """
     waited = time.monotonic()
-    while is_held(run.directory) and time.monotonic() - waited < PATIENCE and not stop.event.wait(POLL):
+    while is_held(directory) and time.monotonic() - waited < PATIENCE and not stop.event.wait(POLL):
         pass  # a process of a sweep that was killed is about to end
-    if is_held(run.directory):
+    if is_held(directory):
         return RunOutcome(HELD)
-    before = read_outcome(run.directory, definition.objectives)
+    before = read_outcome(directory, definition.objectives)
     if before.status in ("finished", "pruned"):  # the sweep was killed before it could tell
         return before
-    run.log.parent.mkdir(parents=True, exist_ok=True)
-    (run.directory / RESULT).unlink(missing_ok=True)  # of an attempt that failed
-    with run.log.open("ab") as log:
-        start = log.tell()
-        with children_are_spared() if run.is_spared else nullcontext():
+    log = definition.folder / LOGS / f"{'-'.join(directory.relative_to(definition.folder).parts)}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    (directory / RESULT).unlink(missing_ok=True)  # of an attempt that failed
+    with log.open("ab") as file:
+        start = file.tell()
+        with children_are_spared() if is_spared else nullcontext():
             process = subprocess.Popen(
-                command(run),
-                stdout=log,
+                _command(directory, words),
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=environment(run.gpu, definition),
+                env=_environment(gpu, definition),
                 start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on
             )
         try:
@@ -98,20 +97,31 @@ def execute(run: Run, definition: Definition, stop: Stop) -> RunOutcome:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    return _judged(run, definition, code, _last_error(run.log, start), stop)
+    outcome = read_outcome(directory, definition.objectives)
+    if code == 0:
+        return outcome
+    if stop.event.is_set() and code != 1:
+        return replace(outcome, status="interrupted")
+    if code < 0:
+        name = signal.Signals(-code).name
+        killed = f"killed by {name}" + (", as by a system short of memory" if name == "SIGKILL" else "")
+        return replace(outcome, status="crashed", reason=killed)
+    if outcome.status == "failed":
+        return outcome
+    reason = _last_error(log, start) or f"it ended with code {code}; see {log}"
+    return replace(outcome, status="failed", reason=reason, is_final=code == 2)
 
 
-def command(run: Run) -> list[str]:
-    """The command line of a run."""
+def _command(directory: Path, words: tuple[str, ...]) -> list[str]:
     script = Path(sys.argv[0]).absolute()
     script = script if script.name == "run.py" and script.exists() else REPO / "run.py"
-    if can_go_on(run.directory):
-        kept = [word for word in run.words if word.startswith(MAY_CHANGE)]
-        return [sys.executable, str(script), f"resume={as_text(str(run.directory))}", *kept]
-    return [sys.executable, str(script), *run.words, f"hydra.run.dir={as_text(str(run.directory))}"]
+    if (directory / CONFIG).is_file():
+        kept = [word for word in words if word.startswith(MAY_CHANGE)]
+        return [sys.executable, str(script), f"resume={as_text(str(directory))}", *kept]
+    return [sys.executable, str(script), *words, f"hydra.run.dir={as_text(str(directory))}"]
 
 
-def environment(gpu: int | None, definition: Definition) -> dict[str, str]:
+def _environment(gpu: int | None, definition: Definition) -> dict[str, str]:
     """The environment of a run: its GPU, its share of the cores, secrets, whom it must not outlive."""
     changed, workers = {PARENT: str(os.getpid())}, definition.workers
     if has_password(definition.storage):
@@ -134,22 +144,6 @@ def _wait(process: subprocess.Popen[bytes], stop: Stop) -> int:
             elif stop.event.is_set() and not asked:
                 process.terminate()  # not SIGINT: what a script starts with & is deaf to it, and so are its children
                 asked = True
-
-
-def _judged(run: Run, definition: Definition, code: int, error: str | None, stop: Stop) -> RunOutcome:
-    outcome = read_outcome(run.directory, definition.objectives)
-    if code == 0:
-        return outcome
-    if stop.event.is_set() and code != 1:
-        return replace(outcome, status="interrupted")
-    if code < 0:
-        name = signal.Signals(-code).name
-        killed = f"killed by {name}" + (", as by a system short of memory" if name == "SIGKILL" else "")
-        return replace(outcome, status="crashed", reason=killed)
-    if outcome.status == "failed":
-        return outcome
-    reason = error or f"it ended with code {code}; see {run.log}"
-    return replace(outcome, status="failed", reason=reason, is_final=code == 2)
 
 
 def _last_error(log: Path, start: int) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reft_lab.run_dir.files import CONFIG, METRICS, RESULT
+from reft_lab.run_dir.files import METRICS, RESULT
 from reft_lab.run_dir.reading import read_lines, read_object
 from reft_lab.studies.objective import ACCURACY, Objective
 
@@ -48,11 +48,6 @@ def read_outcome(directory: Path, objectives: Sequence[Objective]) -> RunOutcome
         if not math.isfinite(value):
             return RunOutcome("failed", f"it has no value of {objective.metric}", seconds=seconds, is_final=True)
     return RunOutcome("finished", None, values, seconds)
-
-
-def can_go_on(directory: Path) -> bool:
-    """Whether there is a run that `resume=` can go on with."""
-    return (directory / CONFIG).is_file()
 
 
 def _value(directory: Path, result: dict[str, Any], metric: str) -> float:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from reft_lab.compose.conf import Conf
-from reft_lab.compose.words import parse
+from reft_lab.compose.words import parse, plain
 from reft_lab.config.options import options, sections
 from reft_lab.config.wording import shown, unknown_choice, unknown_option
 from reft_lab.errors import BadInput
@@ -38,7 +38,7 @@ def from_override(override: Override, conf: Conf) -> Parameter:
     if isinstance(sweep, ChoiceSweep):
         if sweep.tags:
             raise BadInput(f"{said}: a tag means nothing for listed values; leave it out.")
-        return _choice(key, said, [_plain(value) for value in sweep.list], conf)
+        return _choice(key, said, [plain(value) for value in sweep.list], conf)
     if override.is_sweep_override():  # glob(*)
         return _choice(key, said, list(override.sweep_string_iterator()), conf)
     raise BadInput(f"{said} is a single value, not a range to search; write one, such as {FORMS}.")
@@ -112,7 +112,10 @@ def _interval(key: str, said: str, low: Any, high: Any, step: Any = None, *, log
         raise BadInput(f"{said}: a range needs both ends.")
     kind = _kind(key, said)
     if kind == "int":
-        low, high, step = (_whole(value, key, said) for value in (low, high, step))
+        for value in (low, high, step):
+            if value is not None and value != int(value):
+                raise BadInput(f"{said}: {key} takes whole numbers, and {shown(value)} is not one.")
+        low, high, step = int(low), int(high), None if step is None else int(step)
     else:
         low, high = float(low), float(high)
     if low > high:
@@ -186,22 +189,5 @@ def _is_log(tags: set[str], said: str) -> bool:
     return bool(tags)
 
 
-def _whole(value: Any, key: str, said: str) -> Any:
-    if value is not None and value != int(value):
-        raise BadInput(f"{said}: {key} takes whole numbers, and {shown(value)} is not one.")
-    return None if value is None else int(value)
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _plain(value: Any) -> Any:
-    """A parsed value without the quotes that Hydra remembers."""
-    if isinstance(value, QuotedString):
-        return value.text
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, dict):
-        return {_plain(name): _plain(entry) for name, entry in value.items()}
-    return value

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,9 @@ from reft_lab.studies import process
 from reft_lab.studies.confirm import confirm
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.results import leave_behind, write_report, write_table
-from reft_lab.studies.run_outcome import RunOutcome
 from reft_lab.studies.storage import shown
 from reft_lab.studies.terminal import TrialLines
-from reft_lab.studies.trial_runs import Execute, GivenBack, log_of, work_on
+from reft_lab.studies.trial_runs import Execute, GivenBack, work_on
 from reft_lab.studies.trials import Trials
 from reft_lab.text import one_line
 
@@ -33,6 +32,14 @@ if TYPE_CHECKING:
 
 LEAST_ENDED = 4  # trials that must have ended before their failure rate means anything
 POLL = 0.5  # seconds between two checks for a trial to take
+# What a first and a second signal are answered, without and with jobs of a launcher.
+ANSWERS = {
+    False: ("stopping: runs save their state; once more stops at once.", "stopping all runs at once."),
+    True: (
+        "stopping when the running jobs have ended; once more leaves them to themselves.",
+        "leaving the running jobs alone; the same command takes up their results.",
+    ),
+}
 
 
 def run_study(definition: Definition, say: Callable[[str], None], launcher: Launcher | None = None) -> float | None:
@@ -140,11 +147,7 @@ def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | Non
 
         return by_launcher(launcher, definition, stop)
     gpu = None if definition.gpus is None else definition.gpus[number % len(definition.gpus)]
-
-    def execute(directory: Path, words: tuple[str, ...]) -> RunOutcome:
-        return process.execute(process.Run(directory, words, log_of(definition, directory), gpu), definition, stop)
-
-    return execute
+    return partial(process.execute, definition=definition, stop=stop, gpu=gpu)
 
 
 @contextmanager
@@ -173,7 +176,7 @@ def _stopped_by_signals(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
     def ask(number: int, frame: FrameType | None) -> None:
         stop.ask(number)
         let_go_of_lost_terminal()
-        os.write(2, f"{_told_of_stop(jobs, stop.at_once)}\n".encode())
+        os.write(2, f"{ANSWERS[jobs][stop.at_once]}\n".encode())
         if jobs and stop.at_once:
             os._exit(128 + number)
 
@@ -183,13 +186,3 @@ def _stopped_by_signals(stop: process.Stop, *, jobs: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _told_of_stop(jobs: bool, at_once: bool) -> str:
-    if jobs:
-        return (
-            "leaving the running jobs alone; the same command takes up their results."
-            if at_once
-            else "stopping when the running jobs have ended; once more leaves them to themselves."
-        )
-    return "stopping all runs at once." if at_once else "stopping: runs save their state; once more stops at once."

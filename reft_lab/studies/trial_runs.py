@@ -18,8 +18,6 @@ from reft_lab.studies.trials import Trials
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-LOGS = "logs"
-
 # Does one run, given its directory and its overrides, and says how it ended.
 Execute = Callable[[Path, tuple[str, ...]], RunOutcome]
 
@@ -46,9 +44,17 @@ def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
     known = {run["seed"]: run for run in trial.user_attrs.get("runs", [])}  # of a sweep that was killed
     first_step = 0
     for seed in seeds:
-        directory = folder_of(definition, trial.number, seed)
-        outcome, attempts = _tried(trial, trials, execute, directory, words, seed, first_step)
-        runs.append(asdict(outcome) | {"seed": seed, "attempts": attempts, "folder": _inside(definition, directory)})
+        folder = str(trial.number) if seed is None else f"{trial.number}/seed-{seed}"
+        whole = words_of(definition, words, seed) + _study_words(definition, trial.number, first_step)
+        for attempt in range(1, definition.retries + 2):
+            outcome = execute(definition.folder / folder, whole)
+            record = asdict(outcome) | {"seed": seed, "attempts": attempt, "folder": folder}
+            if outcome.status in ("interrupted", HELD):
+                trials.give_back(trial)
+                raise GivenBack
+            if outcome.status in ("finished", "pruned") or outcome.is_final:
+                break
+        runs.append(record)
         if outcome.status != "finished":
             state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
             trials.note(trial, runs=runs, reason=outcome.reason)
@@ -65,19 +71,9 @@ def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
                 return
     trials.note(trial, runs=runs)
     if len(results) > 1:
-        trials.note(trial, standard_error=_standard_errors(results))
+        errors = [statistics.stdev(values) / math.sqrt(len(results)) for values in zip(*results, strict=True)]
+        trials.note(trial, standard_error=errors)
     trials.tell(trial, TrialState.COMPLETE, _means(results))
-
-
-def folder_of(definition: Definition, number: int, seed: int | None) -> Path:
-    """The run directory of a trial, or of one of its seeds."""
-    folder = definition.folder / str(number)
-    return folder if seed is None else folder / f"seed-{seed}"
-
-
-def log_of(definition: Definition, directory: Path) -> Path:
-    """The file that a run prints to."""
-    return definition.folder / LOGS / f"{'-'.join(directory.relative_to(definition.folder).parts)}.txt"
 
 
 def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
@@ -92,29 +88,6 @@ def words_of(definition: Definition, words: tuple[str, ...], seed: int | None) -
     return tuple(own)
 
 
-def _tried(
-    trial: Trial,
-    trials: Trials,
-    execute: Execute,
-    directory: Path,
-    words: tuple[str, ...],
-    seed: int | None,
-    first_step: int,
-) -> tuple[RunOutcome, int]:
-    """How the last attempt at a run ended, and how many attempts there were."""
-    definition = trials.definition
-    whole = words_of(definition, words, seed) + _study_words(definition, trial.number, first_step)
-    attempt = 0
-    while True:
-        attempt += 1
-        outcome = execute(directory, whole)
-        if outcome.status in ("interrupted", HELD):
-            trials.give_back(trial)
-            raise GivenBack
-        if outcome.status in ("finished", "pruned") or outcome.is_final or attempt > definition.retries:
-            return outcome, attempt
-
-
 def _study_words(definition: Definition, number: int, first_step: int) -> tuple[str, ...]:
     if len(definition.objectives) > 1:
         return ()  # pruning needs a single objective
@@ -127,13 +100,5 @@ def _study_words(definition: Definition, number: int, first_step: int) -> tuple[
     )
 
 
-def _inside(definition: Definition, directory: Path) -> str:
-    return str(directory.relative_to(definition.folder))
-
-
 def _means(results: list[tuple[float, ...]]) -> list[float]:
     return [statistics.fmean(values) for values in zip(*results, strict=True)]
-
-
-def _standard_errors(results: list[tuple[float, ...]]) -> list[float]:
-    return [statistics.stdev(values) / math.sqrt(len(results)) for values in zip(*results, strict=True)]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from reft_lab.studies.definition import Definition
-from reft_lab.studies.liveness import BEAT, OWNER, Watch, this_process
+from reft_lab.studies.liveness import BEAT, OWNER, Watch, sign
 from reft_lab.studies.samplers import make_pruner, make_sampler
 from reft_lab.studies.storage import open_storage, open_study
 
@@ -44,7 +44,6 @@ class Trials:
         self._storage = open_storage(definition.storage)
         self.study = open_study(definition, self._storage)
         self._study_id = self._storage.get_study_id_from_name(definition.name)
-        self._owner = this_process()
         self._held: set[int] = set()
         self._lock = threading.RLock()  # samplers and storages are asked by one thread at a time
         # Between sweeps that see the same folder. A soft lock, which filelock would fall back to, outlives a kill.
@@ -75,7 +74,9 @@ class Trials:
         with self.alone():
             trials = self.all()
             for frozen in trials:
-                if frozen.state == TrialState.RUNNING and self._is_abandoned(frozen):
+                if frozen.state != TrialState.RUNNING or frozen.number in self._held:
+                    continue
+                if self._watch.is_abandoned(frozen.number, frozen.user_attrs):
                     return self._claimed(frozen)
             for frozen in trials:
                 if frozen.state == TrialState.WAITING and self._pop(frozen):
@@ -88,23 +89,8 @@ class Trials:
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """The values of a trial, which stay the same when it is taken up again."""
-        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-        values: dict[str, Any] = {}
         with self._lock:
-            for parameter in self.definition.space:
-                found = parameter.distribution()
-                if isinstance(found, FloatDistribution):
-                    value: Any = trial.suggest_float(
-                        parameter.key, found.low, found.high, log=found.log, step=found.step
-                    )
-                elif isinstance(found, IntDistribution):
-                    value = trial.suggest_int(parameter.key, found.low, found.high, log=found.log, step=found.step)
-                else:
-                    assert isinstance(found, CategoricalDistribution)
-                    value = trial.suggest_categorical(parameter.key, found.choices)
-                values[parameter.key] = value
-        return values
+            return {parameter.key: parameter.suggest(trial) for parameter in self.definition.space}
 
     def note(self, trial: Trial, **attributes: Any) -> None:
         """Write down what is known of a trial."""
@@ -139,11 +125,6 @@ class Trials:
         """Stop giving signs of life."""
         self._over.set()
 
-    def _is_abandoned(self, frozen: FrozenTrial) -> bool:
-        if frozen.number in self._held:
-            return False
-        return self._watch.is_abandoned(frozen.number, frozen.user_attrs)
-
     def _pop(self, frozen: FrozenTrial) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
@@ -159,7 +140,7 @@ class Trials:
         from optuna.trial import Trial
 
         trial_id = self._id(frozen.number)
-        self._storage.set_trial_user_attr(trial_id, OWNER, self._owner.sign())
+        self._storage.set_trial_user_attr(trial_id, OWNER, sign())
         self._held.add(frozen.number)
         study = optuna.load_study(
             study_name=self.definition.name,
@@ -183,7 +164,7 @@ class Trials:
         while not self._over.wait(BEAT):
             with self._lock, suppress(Exception):  # a storage that is gone for a while is asked again
                 for number in self._held:
-                    self._storage.set_trial_user_attr(self._id(number), OWNER, self._owner.sign())
+                    self._storage.set_trial_user_attr(self._id(number), OWNER, sign())
 
 
 def _grid(definition: Definition) -> list[dict[str, Any]]:

@@ -19,23 +19,15 @@ from reft_lab.tracking.display import Display
 class Tracker:
     """Records metrics and samples on one step axis that never goes backwards.
 
-    Attributes:
-        step: the last step recorded; warm-up steps come first, ReFT iterations go on from there.
-        directory: the run directory.
-        display: the terminal.
+    `step` is the last one recorded; warm-up steps come first, ReFT iterations go on from there.
     """
 
     def __init__(
         self, config: Config, directory: RunDirectory, display: Display, *, step: int = 0, seconds: float = 0.0
     ):
-        """Begin to record.
+        """Begin to record after `step`, to which the directory of a resumed run is rewound.
 
-        Args:
-            config: the experiment.
-            directory: the run directory; of a resumed run, rewound to `step`.
-            display: the terminal.
-            step: the last step that is in the run directory already.
-            seconds: what the stopwatch showed then.
+        `seconds` is what the stopwatch of the run showed then.
         """
         self.directory = directory
         self.display = display
@@ -51,12 +43,7 @@ class Tracker:
         return time.monotonic() - self._started
 
     def log(self, step: int, metrics: Mapping[str, float], samples: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Record `metrics`, and responses sampled at `step`.
-
-        Args:
-            step: after the last one.
-            metrics: numbers by name; those that are not finite are left out.
-            samples: records for samples.jsonl, less the step.
+        """Record `metrics`, but for numbers that are not finite, and records of responses sampled at `step`.
 
         Raises:
             ValueError: a step at or before the last one.
@@ -75,13 +62,7 @@ class Tracker:
                 self._wandb.log(step, record, records)
 
     def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
-        """Close the W&B run; once. The directory stays open for what is written last.
-
-        Args:
-            summary: what there is to say of the run as a whole.
-            exit_code: 0 if it went well.
-            checkpoint: a policy to upload; None: none.
-        """
+        """Close the W&B run, as `WandbRun.finish` does; once. The directory stays open for what is written last."""
         with self._wandb_may_fail():
             if self._wandb is not None:
                 self._wandb.finish(summary, exit_code, checkpoint)

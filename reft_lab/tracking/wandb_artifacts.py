@@ -42,10 +42,7 @@ def log_checkpoint(run: Any, folder: Path, metadata: Mapping[str, Any]) -> None:
     Its files are read where they are: W&B makes no copy of them, neither to stage them nor for its cache. Offline, that
     means that `wandb sync` needs them where they are now.
 
-    Args:
-        run: the W&B run; online, the upload is waited for.
-        folder: a transformers folder.
-        metadata: what is said of it.
+    Online, the upload is waited for.
 
     Raises:
         Exception: it took too long, or the server does not want it.

@@ -23,7 +23,7 @@ def tags(config: Config) -> list[str]:
     labels += [f"method:{config.label}"] if config.label else []
     labels += [f"stage:{stage.name}" for stage in method.stages_of(config)]
     labels += [f"model:{config.model.name}", f"data:{config.data.name}", f"cot:{config.cot.name}"]
-    labels += [f"reward:{config.reward.function}"] if method.earns_reward else []
+    labels += [f"reward:{config.reward.function}"] if "rollout" in method.records else []
     labels += [CONFIRMS] if config.study.confirms else []
     return list(dict.fromkeys(shortened(tag) for tag in [*labels, *config.tracker.tags] if tag))
 

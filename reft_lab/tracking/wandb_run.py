@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -33,31 +33,22 @@ SUPERSEDED = "superseded"  # folder of sessions that a newer one replaces
 
 
 class WandbRun:
-    """A W&B run under way.
-
-    Attributes:
-        first: the first step that W&B does not have yet.
-    """
+    """A W&B run under way."""
 
     def __init__(self, run: Any, tags: Sequence[str] = ()):
         """`tags` are those that the run has unless it is pruned."""
         self._run = run
         self._tags = tuple(tags)
-        self.first = int(run.starting_step)
+        self._first = int(run.starting_step)  # the first one that W&B does not have yet
 
     @property
     def entity(self) -> str | None:
         """The user or team that the run belongs to; None where only the server would know."""
         return self._run.entity or None
 
-    @property
-    def folder(self) -> Path:
-        """Where W&B keeps the files of this session."""
-        return Path(self._run.dir).parent
-
     def log(self, step: int, record: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] = ()) -> None:
         """Record numbers under their names at `step`, with a table of samples, unless W&B has that step already."""
-        if step < self.first:
+        if step < self._first:
             return
         row = {STEP: step, **record}
         if samples:
@@ -67,9 +58,7 @@ class WandbRun:
     def catch_up(self, directory: RunDirectory, seconds: float) -> None:
         """Give W&B the lines of metrics.jsonl that it lacks, with their samples.
 
-        Args:
-            directory: the run directory.
-            seconds: the stopwatch of the run now. Lines are dated as if the run had never stopped.
+        Lines are dated as if the run, whose stopwatch shows `seconds` now, had never stopped.
         """
         began = time.time() - seconds
         for step, line, samples in _by_step(directory.metrics(), directory.samples()):
@@ -78,10 +67,7 @@ class WandbRun:
     def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
         """Close the run; a second run of the same process would otherwise join it.
 
-        Args:
-            summary: what there is to say of the run as a whole, with its `status`.
-            exit_code: 0 if it went well.
-            checkpoint: a policy to upload.
+        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded.
         """
         self._run.summary.update(dict(summary))
         self._run.tags = (*self._tags, PRUNED) if summary.get("status") == PRUNED else self._tags
@@ -95,10 +81,7 @@ class WandbRun:
 def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
     """Begin a W&B run as config.tracker asks, or go on with the one of an earlier session.
 
-    Args:
-        config: the experiment.
-        directory: the run directory; its metrics.jsonl holds what W&B should know already.
-        seconds: the stopwatch of the run, for the dates of those lines.
+    The metrics.jsonl of the directory holds what W&B should know already, dated by `seconds`, the run's stopwatch.
 
     Returns:
         The run (None when disabled), and a sentence for the user where something was decided for them.
@@ -133,20 +116,12 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
 
 
 def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: float, *, online: bool) -> WandbRun:
-    folder = directory.path / WANDB
-    before = _staged(folder)
-    run = _init(config, directory.path, identifier, online=online)
-    define_metrics(run)
-    begun = WandbRun(run, tags(config))
-    begun.catch_up(directory, seconds)
-    _supersede(folder, begun.folder.name, before)
-    return begun
-
-
-def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> Any:
     import wandb
 
-    return wandb.init(
+    folder = directory.path / WANDB
+    # What W&B holds ready for uploads, tables of samples and lists of files: a later `wandb sync` needs the newest.
+    staged = list((folder / "data" / "artifacts" / "staging").glob("*"))
+    run = wandb.init(
         id=identifier,
         resume="allow" if online else None,
         project=config.tracker.project,
@@ -156,7 +131,7 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
         job_type=config.label or config.method,
         tags=tags(config),
         config=asdict(config),
-        dir=str(directory),
+        dir=str(directory.path),
         mode="online" if online else "offline",
         settings=wandb.Settings(
             silent=True,
@@ -165,16 +140,19 @@ def _init(config: Config, directory: Path, identifier: str, *, online: bool) -> 
             finish_timeout=FINISH_TIMEOUT,
         ),
     )
+    define_metrics(run)
+    begun = WandbRun(run, tags(config))
+    begun.catch_up(directory, seconds)
+    for path in staged:
+        path.unlink(missing_ok=True)
+    _supersede(folder, Path(run.dir).parent.name)
+    return begun
 
 
 def _by_step(
     metrics: Iterator[dict[str, Any]], samples: Iterator[dict[str, Any]]
 ) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
-    """The lines of metrics.jsonl, each with the records of samples.jsonl of its step; both files are in order of steps.
-
-    Yields:
-        The step, its numbers, its samples.
-    """
+    """Each step, its line of metrics.jsonl and its records of samples.jsonl; both files are in order of steps."""
     groups = groupby(samples, key=lambda record: record["step"])
     step, group = next(groups, (None, iter(())))
     for line in metrics:
@@ -183,29 +161,13 @@ def _by_step(
         yield line["step"], line, list(group) if step == line["step"] else []
 
 
-def _staged(folder: Path) -> list[Path]:
-    """What W&B holds ready for uploads: tables of samples and lists of files, which a later `wandb sync` needs.
-
-    Args:
-        folder: the `wandb` folder of the run directory.
-    """
-    return list((folder / "data" / "artifacts" / "staging").glob("*"))
-
-
-def _supersede(folder: Path, current: str, staged_before: Iterable[Path] = ()) -> None:
-    """Put the folders of earlier sessions where `wandb sync` does not look, once the newest holds all they held.
+def _supersede(folder: Path, current: str) -> None:
+    """Put the folders of sessions before `current` where `wandb sync` does not look, since it holds all they held.
 
     The last ones put away before are deleted first, so a run that is resumed often does not fill the disk.
-
-    Args:
-        folder: the `wandb` folder of the run directory.
-        current: name of the folder of this session.
-        staged_before: what earlier sessions held ready, which nobody needs any more.
     """
-    for path in staged_before:
-        path.unlink(missing_ok=True)
-    earlier = [path for path in folder.glob("*run-*") if path.is_dir() and not path.is_symlink()]
-    earlier = [path for path in earlier if path.name != current]
+    sessions = (path for path in folder.glob("*run-*") if path.is_dir() and not path.is_symlink())
+    earlier = [path for path in sessions if path.name != current]
     if not earlier:
         return
     away = folder / SUPERSEDED

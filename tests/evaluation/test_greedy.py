@@ -73,7 +73,7 @@ def test_each_problem_is_judged_by_its_own_response(asked, batch_size):
     assert evaluation.lengths == [len(row) for row in ids]
     assert evaluation.finished == [row[-1] == codec.eos_id for row in ids]
     assert [outcome.answer for outcome in evaluation.outcomes] == [str(len(text)) for text in texts]
-    assert evaluation.correct == 12
+    assert evaluation.score.accuracy == 12 / 23
     assert evaluation.score.n == 23
     assert progress[-1] == 23
 

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses, sample
 from reft_lab.policy.sampling.general import GeneralDecoder
-from reft_lab.policy.sampling.llama import LlamaDecoder, fits
+from reft_lab.policy.sampling.llama import LlamaDecoder, serves
 from reft_lab.randomness import generator, key, uniforms
 
 EOS, PAD, CAP = 5, 0, 70  # the cap is beyond two blocks of the cache
@@ -70,8 +70,8 @@ def both(lm: LlamaForCausalLM, **options) -> tuple[Policy, Policy]:
     fast, general = Policy(lm, **options), Policy(lm, fast_path=False, **options)
     torch.nn.init.normal_(fast.value_head.weight, std=0.1)
     general.value_head.load_state_dict(fast.value_head.state_dict())
-    assert fits(fast)
-    assert not fits(general)
+    assert serves(fast)
+    assert not serves(general)
     return fast, general
 
 
@@ -115,7 +115,7 @@ def test_both_decoders_agree_on_few_prompts_of_one_length(n):
 
 
 def test_long_prompts_are_read_in_groups_and_one_may_exceed_a_group(monkeypatch):
-    monkeypatch.setattr("reft_lab.policy.sampling.llama.GROUP_TOKENS", 30)
+    monkeypatch.setattr("reft_lab.policy.sampling.llama.decoder.GROUP_TOKENS", 30)
     fast, general = both(make_llama())
     prompts = make_prompts(12)
     assert max(len(p) for p in prompts) > 30
@@ -193,11 +193,11 @@ def test_bf16_decodes_near_fp32_and_returns_fp32():
 
 def test_what_the_lean_decoder_does_not_know_takes_the_general_way():
     dynamic = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
-    assert not fits(Policy(make_llama(rope_parameters=dynamic)))
-    assert not fits(Policy(make_llama(hidden_act="gelu")))
+    assert not serves(Policy(make_llama(rope_parameters=dynamic)))
+    assert not serves(Policy(make_llama(hidden_act="gelu")))
     hooked = make_llama()
     hooked.model.layers[1].register_forward_hook(lambda module, args, output: None)
-    assert not fits(Policy(hooked))
+    assert not serves(Policy(hooked))
 
 
 def test_another_process_samples_bit_for_bit_the_same(repo):

@@ -34,9 +34,10 @@ def test_packed_tokens_against_loops():
     assert packed.targets.tolist() == [token for i in chosen for token in responses[i]]
     assert packed.index.tolist() == [i for i in chosen for _ in responses[i]]
     assert packed.step.tolist() == [t for i in chosen for t in range(len(responses[i]))]
-    rows, columns = packed.where_predicting()
+    assert packed.positions.tolist() == [place for tokens in whole for place in range(len(tokens))]
     expected = [(row, len(prompts[i]) - 1 + t) for row, i in enumerate(chosen) for t in range(len(responses[i]))]
-    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == expected
+    places = packed.rows.place[packed.predicting].tolist()
+    assert [divmod(place, ids.shape[1]) for place in places] == expected
     assert packed.ids[packed.predicting].tolist() == [ids[place].item() for place in expected]
 
 

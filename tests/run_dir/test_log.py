@@ -40,7 +40,7 @@ def test_a_finished_run_and_its_baseline_keep_what_they_said(repo: Path, tmp_pat
     printed = session.output.splitlines()
     lines = [line.rstrip() for entry in said for line in entry.splitlines()]
     assert [line.rstrip() for line in printed if line.strip()] == [line for line in lines if line]
-    assert any(entry.startswith("warmup: ") for entry in said)
+    assert any(entry.startswith("warm-up: ") for entry in said)
     assert any("greedy accuracy" in entry and "after ReFT" in entry for entry in said)
     beside = entries(run.path / "baseline_sft" / "log.txt")
     assert any(re.match(r"sft: (\d+)/\1 ", entry) for entry in beside)

@@ -15,7 +15,7 @@ from reft_lab.config.schema import Config
 from reft_lab.policy.model import Policy
 from reft_lab.policy.settings import ModelConfig
 from reft_lab.runner import run
-from reft_lab.runner.space import bytes_needed
+from reft_lab.runner.disk_space import bytes_needed
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run

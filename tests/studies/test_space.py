@@ -7,6 +7,7 @@ import random
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FixedTrial
 
 from reft_lab.compose.conf import Conf, register_schema
 from reft_lab.compose.words import as_text, parse
@@ -114,12 +115,18 @@ def test_bad_spaces_are_one_sentence(conf, key, entry, expected):
     assert "\n" not in str(caught.value)
 
 
+def suggested(parameter, value):
+    trial = FixedTrial({"a": value})
+    assert parameter.suggest(trial) == value
+    return trial.distributions["a"]
+
+
 def test_what_optuna_gets():
-    assert Parameter("a", "float", 0.1, 1.0, log=True).distribution() == FloatDistribution(0.1, 1.0, log=True)
-    assert Parameter("a", "float", 0.0, 0.9, step=0.3).distribution() == FloatDistribution(0.0, 0.9, step=0.3)
-    assert Parameter("a", "int", 1, 9, step=2).distribution() == IntDistribution(1, 9, step=2)
-    assert Parameter("a", "int", 1, 9, log=True).distribution() == IntDistribution(1, 9, log=True)
-    lists = Parameter("a", "choice", choices=(["x"], None)).distribution()
+    assert suggested(Parameter("a", "float", 0.1, 1.0, log=True), 0.5) == FloatDistribution(0.1, 1.0, log=True)
+    assert suggested(Parameter("a", "float", 0.0, 0.9, step=0.3), 0.3) == FloatDistribution(0.0, 0.9, step=0.3)
+    assert suggested(Parameter("a", "int", 1, 9, step=2), 3) == IntDistribution(1, 9, step=2)
+    assert suggested(Parameter("a", "int", 1, 9, log=True), 3) == IntDistribution(1, 9, log=True)
+    lists = suggested(Parameter("a", "choice", choices=(["x"], None)), "[x]")
     assert lists == CategoricalDistribution(["[x]", None])
 
 
@@ -163,7 +170,7 @@ NASTY = (
 @pytest.mark.parametrize("value", [*NASTY, [], [1, "a, b", None, [True]], {"a": 1, "b": ["x y", None]}], ids=repr)
 def test_a_value_survives_the_command_line(value):
     parameter = Parameter("key", "choice", choices=(value, "another"))
-    known = parameter.distribution().choices[0]
+    known = parameter.grid()[0]
     back = OverridesParser.create().parse_overrides([parameter.override(known)])[0].value()
     assert back == value
     assert type(back) is type(value)

@@ -228,7 +228,7 @@ def test_a_trial_of_a_dead_sweep_is_taken_up_again_and_one_of_a_living_is_not(fo
         study.enqueue_trial({})
     for trial_id in (trial._trial_id for trial in study.get_trials()):
         study._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-    mine = {"host": os.uname().nodename, "pid": os.getpid(), "token": "x", "beat": 0}
+    mine = {"host": os.uname().nodename, "pid": os.getpid(), "beat": 0}
     began = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
     study._storage.set_trial_user_attr(study.trials[0]._trial_id, OWNER, mine | {"started": "1"})
     study._storage.set_trial_user_attr(study.trials[1]._trial_id, OWNER, mine | {"started": began})

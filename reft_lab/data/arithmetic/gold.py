@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reft_lab.data.arithmetic.question import Draws, Question, compute
@@ -79,16 +79,13 @@ def write_program(question: Question, numbers: Mapping[str, int], annotation: st
             turned around with probability 0.3); the rest evenly letters, inline steps, and one expression.
         draws: for the choices of the mixed styles.
     """
-    lines = _clean(question, numbers) if annotation == "clean" else _draw_style(draws)(question, numbers, draws)
+    if annotation == "clean":
+        lines = _clean(question, numbers)
+    else:
+        style = _named if draws.chance(_NAMED) else draws.choice((_letters, _inline, _expression))
+        lines = style(question, numbers, draws)
     text = question.text.format_map(numbers)
     return "\n    ".join(["def solution():", f'"""{text}"""', *lines, "return result"])
-
-
-Style = Callable[[Question, Mapping[str, int], Draws], list[str]]
-
-
-def _draw_style(draws: Draws) -> Style:
-    return _named if draws.chance(_NAMED) else draws.choice((_letters, _inline, _expression))
 
 
 def _clean(question: Question, numbers: Mapping[str, int]) -> list[str]:
@@ -116,13 +113,12 @@ def _letters(question: Question, numbers: Mapping[str, int], draws: Draws) -> li
 
 
 def _inline(question: Question, numbers: Mapping[str, int], draws: Draws) -> list[str]:
-    names = {role: str(number) for role, number in numbers.items()}
-    names |= {step.result: f"step_{i}" for i, step in enumerate(question.template.steps, 1)}
+    names = _written(numbers) | {step.result: f"step_{i}" for i, step in enumerate(question.template.steps, 1)}
     return _steps(question.template.steps, names)
 
 
 def _expression(question: Question, numbers: Mapping[str, int], draws: Draws) -> list[str]:
-    return [f"result = {nested(question.template.steps, {role: str(n) for role, n in numbers.items()})}"]
+    return [f"result = {nested(question.template.steps, _written(numbers))}"]
 
 
 def _givens(question: Question) -> list[str]:

@@ -142,7 +142,9 @@ class Question:
 
 def draw_question(draws: Draws) -> Question:
     """A random question: 45 % one step, 40 % two, 15 % three; templates of one length are equally likely."""
-    template = draws.choice(_templates_of_one_length(draws.uniform()))
+    roll = draws.uniform()
+    steps = 1 if roll < _ONE_STEP_SHARE else 2 if roll < _ONE_STEP_SHARE + _TWO_STEPS_SHARE else 3
+    template = draws.choice(BY_LENGTH[steps])
     words = _draw_words(draws)
     sentences = list(template.sentences)
     distractors = draw_distractors(sentences[-1], draws)
@@ -154,10 +156,6 @@ def draw_question(draws: Draws) -> Question:
     ]
     text = _ROLE.sub(lambda match: words.get(match[1], match[0]), " ".join(story))
     return Question(template, text, words["things"])
-
-
-def _templates_of_one_length(roll: float) -> tuple[Template, ...]:
-    return BY_LENGTH[1 if roll < _ONE_STEP_SHARE else 2 if roll < _ONE_STEP_SHARE + _TWO_STEPS_SHARE else 3]
 
 
 def _draw_words(draws: Draws) -> dict[str, str]:

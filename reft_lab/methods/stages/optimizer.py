@@ -52,8 +52,7 @@ class Optimizer:
         """Args:
         parameters: what is trained.
         lr: peak learning rate.
-        weight_decay: AdamW's, per step and unit of learning rate.
-        undecayed: parameters that weight decay spares.
+        weight_decay: AdamW's, per step and unit of learning rate; spares the `undecayed` parameters.
         max_grad_norm: the gradient's norm is clipped to this.
         schedule: factor on the peak rate, by step.
         """
@@ -87,7 +86,7 @@ class Optimizer:
         rate = self.lr * self.scale * self.schedule(self.steps)
         for group in self.adamw.param_groups:
             group["lr"] = rate
-        self.steps += 1  # first, so that who is interrupted in between can tell that the weights have changed
+        self.steps += 1  # first, so that an interrupted caller can tell that the weights have changed
         self.adamw.step()
         self.adamw.zero_grad(set_to_none=True)
         return norm, rate

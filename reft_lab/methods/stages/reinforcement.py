@@ -33,14 +33,7 @@ RATIO_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Iteration:
-    """What one iteration did.
-
-    Attributes:
-        questions: index of each rollout's question in the stage's prompts.
-        rollouts: the experience.
-        metrics: rollout/..., ppo/... and time/... as docs/metrics.md describes them.
-        notes: sentences for people.
-    """
+    """What one iteration did; `questions` are the places of the rollouts' questions among the stage's prompts."""
 
     questions: list[int]
     rollouts: Rollouts
@@ -49,14 +42,12 @@ class Iteration:
 
 
 class Reinforcement:
-    """Reinforcement by PPO, one iteration at a time.
+    """Reinforcement by PPO, one iteration at a time; methods.base.Stage describes what is not said here.
 
     Nothing but `step`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
     by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
 
     Attributes:
-        step: iterations done.
-        total_steps: iterations of the whole stage.
         rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
             those kept from sampling do not agree with it; None until the first iteration has found out.
     """
@@ -86,11 +77,6 @@ class Reinforcement:
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
         reward: terminal reward of an outcome.
-        config: settings of the stage.
-        kind: what the stage is.
-        seed: seed of the run.
-        eos_id: token that ends a response.
-        pad_id: token that fills up rows.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
@@ -107,9 +93,10 @@ class Reinforcement:
         self.eos_id = eos_id
         self.pad_id = pad_id
         self.decode_batch = decode_batch
-        self.tokens_per_micro_batch = tokens_per_micro_batch
         self.records = records
         self.step = 0
+        self.tokens_per_micro_batch = tokens_per_micro_batch
+        self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
         self._orders: dict[int, list[int]] = {}
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
         self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
@@ -127,12 +114,10 @@ class Reinforcement:
 
     @property
     def done(self) -> bool:
-        """Whether all iterations are done."""
         return self.step >= self.total_steps
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the policy is to be evaluated after the iteration that was just done."""
         if self.config.eval_every_epochs is None:
             return self.step % self.config.eval_every == 0 or self.done
         every = self.config.eval_every_epochs * len(self.prompts)  # questions
@@ -141,15 +126,12 @@ class Reinforcement:
 
     @property
     def moment(self) -> str:
-        """How the policy of this moment is called."""
         return f"iteration {self.step}"
 
     def counters(self) -> dict[str, Any]:
-        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
         return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
-        """Go on from what `counters` gave."""
         self.step, self.rescore = counters["step"], counters["rescore"]
         self.optimizer.restore_counters(counters["optimizer"])
 
@@ -162,12 +144,7 @@ class Reinforcement:
         return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes)
 
     def iterate(self) -> Iteration:
-        """Do one iteration.
-
-        Raises:
-            OutOfMemory: with the phase it happened in.
-            FloatingPointError: a loss or gradient is not finite; the weights are left as they were.
-        """
+        """Do one iteration; raises as `methods.base.Stage.advance` does."""
         started = time.perf_counter()
         questions = self._questions()
         prompts = [self.prompts[q] for q in questions]
@@ -227,17 +204,17 @@ class Reinforcement:
         for q in questions:
             keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
             earlier[q] += 1
+        config = self.config
+        limits = response_limits(prompts, config.max_new_tokens, config.total_tokens, self.policy.positions)
         return sample(
             self.policy,
             prompts,
             eos_id=self.eos_id,
             pad_id=self.pad_id,
-            max_new_tokens=self.config.max_new_tokens,
-            limits=response_limits(
-                prompts, self.config.max_new_tokens, self.config.total_tokens, self.policy.positions
-            ),
+            max_new_tokens=config.max_new_tokens,
+            limits=limits,
             batch_size=self.decode_batch,
-            uniforms=uniforms(keys, self.config.max_new_tokens),
+            uniforms=uniforms(keys, config.max_new_tokens),
             on_finished=judging.add,
         )
 
@@ -252,10 +229,6 @@ class Reinforcement:
         apart = float(((logprobs - sampled.logprobs).exp() - 1).abs().max())
         self.rescore = apart > RATIO_TOLERANCE
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
-
-    @property
-    def _budget(self) -> dict[str, int]:
-        return {"pad_id": self.pad_id, "tokens_per_micro_batch": self.tokens_per_micro_batch}
 
     def _questions(self) -> list[int]:
         """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""

@@ -141,19 +141,12 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         "ppo/entropy": rollouts.entropies[rollouts.mask].mean().item(),
         "ppo/entropy_response": (rollouts.entropies * rollouts.mask).sum().item() / n,
     }
-    return metrics | _critic_metrics(rollouts)
-
-
-def _critic_metrics(rollouts: Rollouts) -> dict[str, float]:
-    """How well the critic knew the returns; nothing without one."""
-    if rollouts.values is None or rollouts.returns is None:
-        return {}
-    unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
-    spread = rollouts.returns[rollouts.mask].var().item()
-    return {
-        "rollout/value": rollouts.values[rollouts.mask].mean().item(),
-        "ppo/explained_variance": 1 - unexplained / spread if spread > 0 else 0.0,
-    }
+    if rollouts.values is not None and rollouts.returns is not None:
+        unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
+        spread = rollouts.returns[rollouts.mask].var().item()
+        metrics["rollout/value"] = rollouts.values[rollouts.mask].mean().item()
+        metrics["ppo/explained_variance"] = 1 - unexplained / spread if spread > 0 else 0.0
+    return metrics
 
 
 def position_metrics(rollouts: Rollouts) -> dict[str, float]:

@@ -16,12 +16,8 @@ def sample_records(
 ) -> list[dict[str, Any]]:
     """Records of the first `count` responses of an iteration, less the step; docs/run-directory.md describes them.
 
-    Args:
-        stage: the stage right after `iteration`, for the ratio to the policy that sampled.
-        iteration: what was sampled.
-        problems: the questions of the stage.
-        codec: reads token ids.
-        count: how many there should be; there may be fewer.
+    There may be fewer than `count`. The stage is as it is right after `iteration`, for the ratio to the policy that
+    sampled.
     """
     rollouts = iteration.rollouts
     count = min(count, len(rollouts))

@@ -40,14 +40,12 @@ class Example:
 
 
 class SupervisedFineTuning:
-    """Supervised fine-tuning, one optimiser step at a time.
+    """Supervised fine-tuning, one optimiser step at a time; methods.base.Stage describes what is not said here.
 
     Nothing but `step`, the weights and the optimiser's state changes while it runs; the order of the examples and the
     dropout of a step are keyed by (seed, stage, epoch or step).
 
     Attributes:
-        step: optimiser steps done.
-        total_steps: optimiser steps of the whole stage.
         steps_per_epoch: optimiser steps of one pass over the examples; the last batch of an epoch may be smaller.
     """
 
@@ -65,10 +63,7 @@ class SupervisedFineTuning:
         """Args:
         policy: trained in place; its value model is left alone.
         examples: the training examples, at least one.
-        config: settings of the stage.
         kind: what the stage is; its name keys the randomness.
-        seed: seed of the run.
-        pad_id: token that fills up rows.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         """
         self.policy = policy
@@ -100,36 +95,26 @@ class SupervisedFineTuning:
 
     @property
     def done(self) -> bool:
-        """Whether all steps are done."""
         return self.step >= self.total_steps
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the policy is to be evaluated after the step that was just done."""
         ended = self.step % self.steps_per_epoch == 0
         return ended and (self.epoch % self.config.eval_every == 0 or self.done)
 
     @property
     def moment(self) -> str:
-        """How the policy of this moment is called."""
         return f"epoch {self.epoch}" if self.epoch else "the start"
 
     def counters(self) -> dict[str, Any]:
-        """All there is to save beside the weights and the optimiser's tensors, as JSON."""
         return {"step": self.step, "optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
-        """Go on from what `counters` gave."""
         self.step = counters["step"]
         self.optimizer.restore_counters(counters["optimizer"])
 
     def advance(self) -> Step:
-        """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first.
-
-        Raises:
-            OutOfMemory: while training.
-            FloatingPointError: the gradient is not finite; the weights are left as they were.
-        """
+        """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""
         started = time.perf_counter()
         with phase("training"):
             loss, norm, rate, tokens = self._descend()
@@ -144,13 +129,13 @@ class SupervisedFineTuning:
         epoch, index = divmod(self.step, self.steps_per_epoch)
         chosen = self._order(epoch)[index * self.config.batch_size : (index + 1) * self.config.batch_size]
         lengths = self.sequences.lengths[chosen].tolist()
-        total = int(self.sequences.responses[chosen].sum())
+        completions = self.sequences.responses[chosen].tolist()
+        total = sum(completions)
 
         weights = None
         if self.config.loss_average == "group":
             weights = torch.zeros(len(self.examples))
-            lengths_of_loss = self.sequences.responses[chosen].tolist()
-            weights[chosen] = torch.tensor(group_weights(lengths_of_loss, self.config.loss_group))
+            weights[chosen] = torch.tensor(group_weights(completions, self.config.loss_group))
 
         self.policy.train()
         parts = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,11 +30,8 @@ def update(
 
     Args:
         policy: updated in place.
-        rollouts: the batch.
-        optimizer: over the policy's parameters.
         config: clip, value_clip, value_coef, mini_batch, loss_average; `epochs` is the length of `order`.
         order: one permutation of range(len(rollouts)) for each pass.
-        pad_id: token that fills up rows.
         tokens_per_micro_batch: token budget of one forward and backward pass.
 
     Returns:
@@ -43,11 +40,12 @@ def update(
     """
     policy.eval()
     sequences = Sequences(rollouts.prompts, rollouts.responses, pad_id)
-    fixed = _Fixed(
-        rollouts.logprobs.to(policy.device),
-        rollouts.advantages.to(policy.device),
-        None if rollouts.values is None else rollouts.values.to(policy.device),
-        None if rollouts.returns is None else rollouts.returns.to(policy.device),
+    rollouts = replace(
+        rollouts,
+        logprobs=rollouts.logprobs.to(policy.device),
+        advantages=rollouts.advantages.to(policy.device),
+        values=None if rollouts.values is None else rollouts.values.to(policy.device),
+        returns=None if rollouts.returns is None else rollouts.returns.to(policy.device),
     )
     tally = _Tally(has_critic=rollouts.values is not None)
     for permutation in order:
@@ -58,19 +56,9 @@ def update(
             weights = weights.to(policy.device)  # of a token in each response
             for group in micro_batches(sequences.lengths[chosen].tolist(), tokens_per_micro_batch):
                 batch = sequences.packed([chosen[i] for i in group], policy.device)
-                tally.passes.append(_accumulate(policy, batch, fixed, weights, config))
+                tally.passes.append(_accumulate(policy, batch, rollouts, weights, config))
             tally.step(*optimizer.step())
     return tally.metrics()
-
-
-@dataclass(frozen=True)
-class _Fixed:
-    """What stays fixed of the rollouts, on the policy's device (B, T); without a critic, no values and no returns."""
-
-    logprobs: Tensor
-    advantages: Tensor
-    values: Tensor | None
-    returns: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -83,15 +71,15 @@ class _Pass:
     ratio_error: Tensor
 
 
-def _accumulate(policy: Policy, batch: Packed, fixed: _Fixed, weights: Tensor, config: PPOConfig) -> _Pass:
+def _accumulate(policy: Policy, batch: Packed, rollouts: Rollouts, weights: Tensor, config: PPOConfig) -> _Pass:
     """Add the gradients of one micro-batch; a token of a response weighs `weights` (B,) in the whole mini-batch."""
     where = batch.index, batch.step
-    old_logprobs, token_weight = fixed.logprobs[where], weights[batch.index]
+    old_logprobs, token_weight = rollouts.logprobs[where], weights[batch.index]
     scores = score_packed(policy, batch)
-    pg = (token_weight * policy_loss(scores.logprobs, old_logprobs, fixed.advantages[where], config.clip)).sum()
+    pg = (token_weight * policy_loss(scores.logprobs, old_logprobs, rollouts.advantages[where], config.clip)).sum()
     loss, vf = pg, torch.zeros_like(pg)
-    if scores.values is not None and fixed.values is not None and fixed.returns is not None:
-        off_target = value_loss(scores.values, fixed.values[where], fixed.returns[where], config.value_clip)
+    if scores.values is not None and rollouts.values is not None and rollouts.returns is not None:
+        off_target = value_loss(scores.values, rollouts.values[where], rollouts.returns[where], config.value_clip)
         vf = (token_weight * off_target).sum()
         loss = pg + config.value_coef * vf
     loss.backward()

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import llama
 from reft_lab.policy.sampling.batch import decode_batch
 from reft_lab.policy.sampling.choice import Restriction, choose
 from reft_lab.policy.sampling.decoder import Decoder
 from reft_lab.policy.sampling.general import GeneralDecoder
+from reft_lab.policy.sampling.llama import LlamaDecoder, serves
 from reft_lab.policy.sampling.responses import Responses, Step, Transcript
 
 
@@ -82,7 +82,7 @@ def sample(
     """
     restriction = Restriction(temperature, top_k, top_p)
     policy.eval()
-    decoder: Decoder = llama.LlamaDecoder(policy) if llama.fits(policy) else GeneralDecoder(policy)
+    decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy)
     caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
     has_values = policy.value_head is not None and policy.value_trunk is None  # a second trunk would double the work
     transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id, caps, has_values=has_values)

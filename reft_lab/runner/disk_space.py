@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
@@ -24,7 +26,7 @@ def check_space(config: Config, policy: Policy, directory: Path) -> None:
     free, needed = shutil.disk_usage(existing).free, bytes_needed(config, policy)
     if free < needed:
         raise BadInput(
-            f"{existing} has {in_words(free)} free, and the checkpoints of this run take up to {in_words(needed)}; "
+            f"{existing} has {decimal(free)} free, and the checkpoints of this run take up to {decimal(needed)}; "
             "make room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR."
         )
 
@@ -43,12 +45,3 @@ def bytes_needed(config: Config, policy: Policy) -> int:
         separate = config.model.value == "separate" and method.has_critic(config)
         total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
     return total
-
-
-def in_words(size: float) -> str:
-    """1500000 -> 1.5 MB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reft_lab.policy.llama_pairs import turning_pairs
-
 
 @dataclass(frozen=True)
 class Affine:
@@ -76,6 +74,14 @@ def norm_weight(norm: Any) -> Tensor:
     """What `unit_rows` are to be multiplied by to make a LlamaRMSNorm's output (H,)."""
     weight: Tensor = norm.weight * math.sqrt(len(norm.weight))
     return weight
+
+
+def turning_pairs(weight: Tensor, size: int) -> Tensor:
+    """Rows of each head of `size` reordered: the model turns row i with row i + size/2, the decoder 2i with 2i + 1.
+
+    Scores do not change, since queries and keys are reordered alike.
+    """
+    return weight.unflatten(0, (-1, 2, size // 2)).transpose(1, 2).flatten(0, 2)
 
 
 def arrange(layer: Any, dtype: torch.dtype) -> Layer:

@@ -15,21 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling.llama_cache import LlamaCache, RecordedLlamaCache
-from reft_lab.policy.sampling.llama_weights import Affine, arrange, norm_floor, norm_weight, unit_rows
-from reft_lab.policy.sampling.recording import Recording
+from reft_lab.policy.sampling.llama.cache import LlamaCache, RecordedLlamaCache
+from reft_lab.policy.sampling.llama.recording import Recording
+from reft_lab.policy.sampling.llama.weights import Affine, arrange, norm_floor, norm_weight, unit_rows
 
 # Prompts are read in groups of at most so many tokens, padding included, so that what is in the works stays small.
 GROUP_TOKENS = 2048
-
-# Rotary embeddings whose angles depend on the position alone; others change with the length of the sequence.
-ROTATIONS = {"default", "linear", "llama3", "yarn"}
-
-
-def fits(policy: Policy) -> bool:
-    """Whether this decoder may take the place of the policy's own forward, and computes the same."""
-    trunk: Any = policy.lm.base_model
-    return policy.fast_path and trunk.rotary_emb.rope_type in ROTATIONS
 
 
 class LlamaDecoder:
