@@ -56,7 +56,8 @@ def copies(folder: Path, count: int) -> Path:
 
 
 def _table(folder: Path) -> float:
-    from reft_lab.analysis import load, reading
+    from reft_lab.analysis import load
+    from reft_lab.run_dir import reading
 
     reading._flat.cache_clear()  # each turn is as the first one
     return float(len(load(folder).table))
