@@ -200,12 +200,12 @@ def _policy(ours: _Course) -> Iterable[Chart | None]:
 
 def _positions(ours: _Course) -> Iterable[Chart | None]:
     for name, about in (
-        ("position/kl", f"To the policy after {WARMUP.label}."),
-        ("position/value", "What the value model expects, token by token."),
+        (f"position/kl/{TENTH}", f"To the policy after {WARMUP.label}."),
+        (f"position/value/{TENTH}", "What the value model expects, token by token."),
     ):
         tenths = {
             10 * int(tenth) - 5: dict(points)
-            for tenth, points in sorted(ours.curves.matching(f"{name}/").items())
+            for tenth, points in sorted(ours.curves.matching(name.removesuffix(TENTH)).items())
             if tenth.isdecimal()
         }
         chosen = spread(sorted({step for points in tenths.values() for step in points}), SHADES)
@@ -214,7 +214,7 @@ def _positions(ours: _Course) -> Iterable[Chart | None]:
             for step, shade in zip(chosen, shades(len(chosen)), strict=True)
         ]
         about = f"{about} Means over tenths of all responses."
-        yield ours.chart(f"{name}/{TENTH}", lines, about=about, x="position in the response, %", span=(0, 100))
+        yield ours.chart(name, lines, about=about, x="position in the response, %", span=(0, 100))
 
 
 def spread(items: list[Item], most: int) -> list[Item]:

@@ -43,7 +43,7 @@ def test_a_finished_run_and_its_baseline_keep_what_they_said(repo: Path, tmp_pat
     assert any(entry.startswith("warm-up: ") for entry in said)
     assert any("greedy accuracy" in entry and "after ReFT" in entry for entry in said)
     beside = entries(run.path / "baseline_sft" / "log.txt")
-    assert any(re.match(r"sft: (\d+)/\1 ", entry) for entry in beside)
+    assert any(re.match(r"SFT: (\d+)/\1 ", entry) for entry in beside)
 
 
 def test_a_run_that_fails_keeps_its_traceback(repo: Path, tmp_path: Path) -> None:
