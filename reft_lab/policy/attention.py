@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -165,12 +166,13 @@ def _for_predicting(forward: Callable[[Tensor], Tensor], attention: Any, hidden:
 def _is_the_same(lm: PreTrainedModel) -> bool:
     """Compare some sequences in one row with each alone."""
     vocabulary = lm.get_output_embeddings().weight.shape[0]
-    texts = torch.linspace(0, vocabulary - 1, sum(LENGTHS)).long().split(LENGTHS)
-    prompts, responses = ([text[:PROMPT].tolist() for text in texts], [[*text[PROMPT:].tolist(), 0] for text in texts])
-    batch = Sequences(prompts, responses, pad_id=0).packed(range(len(texts)), lm.device)
+    ids = [number * (vocabulary - 1) // sum(LENGTHS) for number in range(sum(LENGTHS))]
+    texts = [ids[end - length : end] for length, end in zip(LENGTHS, accumulate(LENGTHS), strict=True)]
+    sequences = Sequences([text[:PROMPT] for text in texts], [[*text[PROMPT:], 0] for text in texts], pad_id=0)
+    batch = sequences.packed(range(len(texts)), lm.device)
     try:
         with foreign_errors(str), _short_windows(lm.config):
-            rows = [text[None].to(lm.device) for text in texts]
+            rows = [torch.tensor([text], device=lm.device) for text in texts]
             own = [lm.base_model(input_ids=row, use_cache=False).last_hidden_state[0, PROMPT - 1 :] for row in rows]
             alone = torch.cat(own)
             packed = packed_states(lm.base_model, batch)

@@ -11,16 +11,17 @@ import torch
 from reft_lab.errors import is_memory
 from reft_lab.methods.stages.reinforcement import RATIO_TOLERANCE, Reinforcement
 from reft_lab.policy.model import Policy
+from reft_lab.policy.packing import Sequences
 from reft_lab.policy.sampling import sample
-from reft_lab.policy.scoring import score, score_all
+from reft_lab.policy.scoring import score, score_all, score_packed
 from reft_lab.randomness import key, uniforms
 from tests.methods.test_reft import CONFIG, make_stage, weights
 from tests.policy.test_sampling import CAP, EOS, PAD, make_prompts
 from tests.policy.test_scoring import make_texts
-from tests.small_models import FAMILIES, make_model
+from tests.small_models import FAMILIES, make_kind, make_model
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
-PATHS = [*((family, True) for family in FAMILIES if family == "llama"), *((family, False) for family in FAMILIES)]
+PATHS = [(family, fast_path) for family in FAMILIES for fast_path in (True, False)]
 
 
 def twins(family: str, **options) -> tuple[Policy, Policy]:
@@ -61,6 +62,30 @@ def test_scores_and_gradients_are_those_of_the_cpu(family, fast_path):
         scores = score(policy, prompts, responses, pad_id=0)
         (scores.logprobs.sum() + scores.values.square().sum()).backward()
         gradients.append(torch.cat([p.grad.cpu().flatten() for p in policy.parameters() if p.grad is not None]))
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-3 * gradients[0].abs().max().item(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "gemma3_text", "qwen2, windows in two layers", "mixtral"])
+def test_packed_sequences_are_computed_without_a_wait_and_as_on_the_cpu(kind):
+    cpu = Policy(make_kind(kind))
+    gpu = deepcopy(cpu).cuda()
+    prompts, responses = make_texts(9)
+    sequences = Sequences(prompts, responses, pad_id=0)
+    gradients = []
+    for policy in (cpu, gpu):
+        assert policy.is_packed
+        batch = sequences.packed(range(len(sequences)), policy.device)
+        if policy is gpu and kind != "mixtral":  # experts are chosen by what is on the device
+            score_packed(policy, batch).logprobs.sum().backward()  # libraries set themselves up
+            policy.zero_grad()
+            torch.cuda.synchronize()
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            score_packed(policy, batch).logprobs.sum().backward()
+        finally:
+            if policy is gpu:
+                torch.cuda.set_sync_debug_mode("default")
+        gradients.append(torch.cat([p.grad.cpu().flatten() for p in policy.lm.parameters() if p.grad is not None]))
     torch.testing.assert_close(gradients[1], gradients[0], atol=1e-3 * gradients[0].abs().max().item(), rtol=1e-3)
 
 

@@ -145,7 +145,7 @@ def test_checkpointing_changes_no_bit_and_keeps_less(kind, training):
         copied = deepcopy(lm)
         if checkpointing:
             checkpoint_layers(copied)
-        policy = deepcopy(make_policy(copied))  # of a copy, the copy's own layers
+        policy = deepcopy(make_policy(copied))  # whose layers are its own
         policy.train(training)
         for module in policy.modules():
             if isinstance(module, nn.Dropout):
