@@ -47,9 +47,8 @@ def line_chart(
     colours = coloured([(line.label, line.colour) for line in lines])
     x = x_axis(axes, drawn)
     flat = all(y == 0 for line in drawn for _, y in line.points)
-    scale = (
-        alt.Scale(domain=[0, 1]) if flat else alt.Scale(zero=axes.zero)
-    )  # at the foot of the chart, not in its middle
+    # A curve of zeros lies at the foot of the chart, not in its middle.
+    scale = alt.Scale(domain=[0, 1]) if flat else alt.Scale(zero=axes.zero)
     y = {"title": axes.y, "axis": number_axis(axes.y), "scale": scale}
     bands, curves = [], []
     for index, line in enumerate(lines):

@@ -60,7 +60,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
-        # Not before: what a signal raises while packages are imported, they catch and make something else of.
+        # Only from here on: packages that are being imported catch what a signal raises, and raise another error.
         with (
             Interruption(display.note) as interruption,
             closing(RunDirectory(directory)) as run_directory,

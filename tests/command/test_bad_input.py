@@ -6,20 +6,12 @@ import pytest
 
 from reft_lab.command.launch import check_command
 from reft_lab.compose.conf import register_schema
-from reft_lab.errors import BadInput
+from tests.command.said import complaint
 
 
 @pytest.fixture(autouse=True)
 def _schema() -> None:
     register_schema()
-
-
-def complaint(*words: str) -> str:
-    with pytest.raises(BadInput) as caught:
-        check_command(words)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import sys
 
 import pytest
 
-from reft_lab.command.launch import check_command
 from reft_lab.compose.conf import register_schema
-from reft_lab.errors import BadInput
+from tests.command.said import complaint
 
 SEARCH = "sweeps=reft_search"
 
@@ -19,14 +18,6 @@ SEARCH = "sweeps=reft_search"
 def _elsewhere(tmp_path, monkeypatch) -> None:
     register_schema()
     monkeypatch.chdir(tmp_path)
-
-
-def complaint(*words: str) -> str:
-    with pytest.raises(BadInput) as caught:
-        check_command(words)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
 
 
 @pytest.mark.parametrize(
