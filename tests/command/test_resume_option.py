@@ -63,7 +63,7 @@ def test_a_run_goes_on_from_its_own_config(tmp_path: Path) -> None:
         ("tracker.tags=[a,b]", "tracker.tags: [] -> [a, b]"),
         ("tracker=none", "tracker.wandb: auto -> disabled"),
         ("trainer=cpu", "trainer.device: auto -> cpu"),
-        ("trainer.tokens_per_micro_batch=512", "trainer.tokens_per_micro_batch: 1024 -> 512"),
+        ("trainer.tokens_per_micro_batch=512", "trainer.tokens_per_micro_batch: 8192 -> 512"),
         ("programs.workers=2", "programs.workers: 1 -> 2"),
         ("model.gradient_checkpointing=true", "model.gradient_checkpointing: false -> true"),
         ("alarms.patience=9", "alarms.patience: 3 -> 9"),
