@@ -24,6 +24,7 @@ from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
@@ -175,10 +176,11 @@ def _go(
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
         loop = Loop(selection, checkpoints, interruption, programs, report)
-        warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
+        pools = Pools(setup, start.progress, display, interruption, directory)
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, start.state))
         for note in setup.notes:
             display.note(note)
-        result |= conclude(selection, checkpoints, warmed_up)
+        result |= conclude(selection, checkpoints, pools, warmed_up)
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result["seconds"] = dict(start.progress.seconds)
@@ -210,7 +212,7 @@ def _go(
                     baseline.stop()
                 if tracker is not None:
                     uploaded = config.tracker.artifact and status == "finished"
-                    best = run_directory.checkpoints / BEST if uploaded else None
+                    best = run_directory.checkpoints / BEST if uploaded and setup.method.trains else None
                     tracker.finish(ending.summary(result), 0 if status in ("finished", "pruned") else 1, best)
             finally:  # also where a second signal breaks off the waiting
                 run_directory.write_result(result)

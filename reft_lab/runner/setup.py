@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
@@ -15,12 +15,14 @@ from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
+from reft_lab.methods.sft import WARMUP
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
 from reft_lab.rewards import resolve
+from reft_lab.runner.given import Given, given_of
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
@@ -42,6 +44,7 @@ class Setup:
         policy: the policy before any training.
         reward: the terminal reward of an outcome.
         notes: sentences for the user on what was left out.
+        given: where the policy comes from, for a method that trains nothing.
     """
 
     config: Config
@@ -53,6 +56,7 @@ class Setup:
     policy: Policy
     reward: Callable[[Outcome], float]
     notes: list[str]
+    given: Given = field(default_factory=Given)
 
     @property
     def method(self) -> Method:
@@ -117,7 +121,7 @@ class Setup:
     def _longest_prompt(self, prompts: Prompts) -> int:
         if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
+        first = next((kind for kind in self.method.stages if kind.is_trained and kind.prompts == prompts), WARMUP)
         return int(getattr(self.config, first.section).max_tokens)
 
     @property
@@ -176,7 +180,8 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
-    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
+    given = given_of(config)
+    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
 
 
 def choose_device(config: Config) -> str:
