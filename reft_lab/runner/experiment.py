@@ -181,7 +181,7 @@ def _go(
         result |= conclude(selection, checkpoints, warmed_up)
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
-        result["seconds"] = dict(start.progress.seconds)
+        result |= _spent(start.progress)
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
@@ -192,7 +192,7 @@ def _go(
         sentence = f"interrupted; go on with: {failure.resume_command(directory)}"
         raise Interrupted(number) from None
     except Pruned as stopped:
-        result["seconds"] = dict(start.progress.seconds)
+        result |= _spent(start.progress)
         status, reason = "pruned", str(stopped)
         sentence = f"{reason}; go on with it nevertheless: {failure.resume_command(directory)}"
     except Exception as error:
@@ -224,6 +224,10 @@ def _go(
     if status == "pruned":
         return start.progress.best.accuracy
     return float(result["final"][config.selection]["accuracy"])
+
+
+def _spent(progress: Progress) -> dict[str, Any]:
+    return {"seconds": dict(progress.seconds), "cost": progress.cost_as_json()}
 
 
 def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:

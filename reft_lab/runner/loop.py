@@ -14,6 +14,7 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.progress import TRAINING
 from reft_lab.runner.selection import Selection
 
 
@@ -82,7 +83,9 @@ class Loop:
         with self.interruption.step(expected):
             if progress.pending is None:
                 self._is_saved = False
+                began = time.monotonic()
                 progress.pending = stage.advance()
+                progress.add_seconds(TRAINING, time.monotonic() - began)
                 for note in progress.pending.notes:
                     self.tracker.display.note(note)
                 self._settle(stage)
@@ -97,6 +100,7 @@ class Loop:
                 why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
             self.tracker.log(step, record, progress.pending.samples)
+            progress.add_cost(stage.kind.name, progress.pending.cost)
             progress.pending = None
             self._settle(stage)
             if why_stop or self.interruption.asked or self._is_due(stage, evaluated=evaluation is not None):

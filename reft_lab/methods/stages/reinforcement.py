@@ -17,11 +17,12 @@ from torch import Tensor
 from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
 from reft_lab.evaluation.judging import Judge, Judging
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import Rollouts, assemble, position_metrics, rollout_metrics
 from reft_lab.methods.stages.update import update
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses, response_limits, sample
 from reft_lab.policy.scoring import score_all
@@ -39,6 +40,7 @@ class Iteration:
     rollouts: Rollouts
     metrics: dict[str, float]
     notes: list[str]
+    cost: Cost
 
 
 class Reinforcement:
@@ -139,9 +141,9 @@ class Reinforcement:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""
         done = self.iterate()
         if not self.is_evaluated:
-            return Step(done.metrics, notes=done.notes)
+            return Step(done.metrics, notes=done.notes, cost=done.cost)
         samples = [] if self.records is None else self.records(self, done)
-        return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes)
+        return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes, done.cost)
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
@@ -157,6 +159,7 @@ class Reinforcement:
         judged = time.perf_counter()
 
         with phase("scoring"):
+            is_rescored = self.rescore is not False
             sampled, notes = self._rescore(prompts, sampled)
             ref_logprobs, _ = score_all(self.reference, prompts, sampled.lists(), **self._budget)
         rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
@@ -183,7 +186,7 @@ class Reinforcement:
             "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
         }
         self.step += 1
-        return Iteration(questions, rollouts, metrics, notes)
+        return Iteration(questions, rollouts, metrics, notes, self._cost(rollouts, is_rescored=is_rescored))
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -197,6 +200,19 @@ class Reinforcement:
         with phase("scoring"):
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
+
+    def _cost(self, rollouts: Rollouts, *, is_rescored: bool) -> Cost:
+        lengths = [(len(p), len(r)) for p, r in zip(rollouts.prompts, rollouts.responses, strict=True)]
+        policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
+        flops = policy.sampling(lengths) + reference.scoring(lengths) + passes * policy.training(lengths)
+        tokens = int(rollouts.mask.sum())
+        return Cost(
+            questions=self.questions_per_iteration,
+            sampled_tokens=tokens,
+            trained_tokens=passes * tokens,
+            optimizer_steps=passes * math.ceil(len(rollouts) / self.config.mini_batch),
+            flops=flops + (policy.scoring(lengths) if is_rescored else 0.0),
+        )
 
     def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
