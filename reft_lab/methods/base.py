@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 
@@ -117,6 +117,7 @@ class Cost:
         optimizer_steps: of the policy.
         flops: floating-point operations of sampling, of what is scored before an update, and of the passes forward and
             backward, as policy/flops.py counts them.
+        WORDS: what people read of each.
     """
 
     questions: int = 0
@@ -129,6 +130,14 @@ class Cost:
     def tokens(self) -> int:
         """Sampled and trained, which a budget is of."""
         return self.sampled_tokens + self.trained_tokens
+
+    WORDS: ClassVar[dict[str, str]] = {
+        "questions": "questions seen",
+        "sampled_tokens": "tokens sampled",
+        "trained_tokens": "tokens trained on",
+        "optimizer_steps": "optimiser steps",
+        "flops": "floating-point operations",
+    }
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
