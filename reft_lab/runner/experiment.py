@@ -178,7 +178,7 @@ def _go(
         warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
         for note in setup.notes:
             display.note(note)
-        result |= conclude(selection, checkpoints, warmed_up)
+        result |= conclude(selection, checkpoints, warmed_up) | {"budget": loop.budget.ended}
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result |= _spent(start.progress)
