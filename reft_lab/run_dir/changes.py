@@ -26,6 +26,7 @@ MAY_CHANGE = (
     "checkpoint",
     "tracker",
     "trainer",
+    "pool.folder",
     "model.gradient_checkpointing",
     "programs.workers",
     "programs.batch",
@@ -33,7 +34,7 @@ MAY_CHANGE = (
 )
 STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
-PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path")
+PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path", "pool.folder")
 
 
 @dataclass(frozen=True)
