@@ -43,6 +43,7 @@ class Metric:
         better: UP or DOWN where it should go that way, which is then the default of a sweep; None where it depends.
         along: recorded on the lines of the stages that record this section (see `recorded`); empty: its own section.
         needs: CRITIC where it is recorded only with a value model.
+        switch: the option that makes it recorded, where not every run does: `ppo.dynamic_sampling`.
         headline: whether it is shown wherever runs are seen at a glance.
         terminal: what the terminal calls it, where it is watched there.
         log: drawn on a logarithmic axis.
@@ -60,6 +61,7 @@ class Metric:
     better: str | None = None
     along: str = ""
     needs: str = ""
+    switch: str = ""
     headline: bool = False
     terminal: str = ""
     log: bool = False
@@ -301,19 +303,24 @@ def members(name: str, records: Collection[str] = ()) -> tuple[str, ...]:
     return (name,)
 
 
-def recorded(records: Collection[str], *, critic: bool = True) -> tuple[str, ...]:
+def recorded(
+    records: Collection[str], *, critic: bool = True, switches: Collection[str] | None = ()
+) -> tuple[str, ...]:
     """Every name that a run may record.
 
     Args:
         records: the sections that its stages record: those of the catalogue, and the name of each supervised stage.
             `eval/` goes without saying.
         critic: whether it has a value model.
+        switches: the options that are on, of those that make metrics recorded; None: all.
     """
     present = {"eval", *records, *([STAGE] if _supervised(records) else [])}
     return tuple(
         name
         for entry in CATALOGUE.values()
-        if (entry.along or entry.section) in present and (critic or entry.needs != CRITIC)
+        if (entry.along or entry.section) in present
+        and (critic or entry.needs != CRITIC)
+        and (not entry.switch or switches is None or entry.switch in switches)
         for name in members(entry.name, records)
     )
 
