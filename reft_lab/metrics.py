@@ -127,7 +127,8 @@ are the same stage with different settings.
     )),
     Section("rollout/: what the policy sampled", """\
 One value an iteration, over the `ppo.rollouts` responses sampled at temperature 1 from the full distribution, before
-the update of that iteration.
+the update of that iteration. With `ppo.dynamic_sampling`, those that were thrown away count as well, but for
+`rollout/value`.
 """, (
         Metric("rollout/reward", "Reward", "reward of a response", "terminal reward",
                "mean over responses; the KL penalty is not in it",
@@ -153,6 +154,21 @@ the update of that iteration.
         Metric("rollout/value", "Reward that the value model expects", "reward of a response",
                "what the value model expects", "mean of V over response tokens, at rollout time",
                "starts at 0 and should approach the reward", group=VALUE, needs=CRITIC, noisy=True),
+        Metric("rollout/overlong_penalty", "Penalty of long responses", "reward of a response",
+               "what responses near the length cap lose", "mean over responses, added to `rollout/reward` before credit",
+               "near 0 where responses keep short", range="-1 to 0", group=ROLLOUTS, better=UP,
+               switch="ppo.overlong_cache"),
+        Metric("rollout/thrown_away", "Questions thrown away", SHARE, "questions that teach nothing",
+               "questions asked whose responses all had the same reward and that were thrown away, divided by those "
+               "asked", "near 1: the questions are too easy or too hard, and sampling costs many times what it yields",
+               group=ROLLOUTS, better=DOWN, switch="ppo.dynamic_sampling"),
+        Metric("rollout/filled", "Questions that fill up the batch", SHARE, "questions in the batch that teach nothing",
+               "those that `ppo.dynamic_rounds` left no others for, divided by the questions of the batch",
+               "above 0: raise `ppo.dynamic_rounds` or `ppo.samples_per_problem`", group=ROLLOUTS, better=DOWN,
+               switch="ppo.dynamic_sampling"),
+        Metric("rollout/sampled_tokens", "Tokens sampled", "tokens", "what sampling cost",
+               "response tokens of an iteration, those thrown away among them", range="> 0", group=ROLLOUTS,
+               better=DOWN, switch="ppo.dynamic_sampling"),
         Metric("rollout/outcome/KIND", "Outcomes of the sampled responses", SHARE, "what became of the responses",
                "one for each outcome kind of [answers.md](answers.md): "
                + ", ".join(f"`{kind}`" for kind in KINDS) + "; they sum to 1",
