@@ -239,6 +239,28 @@ n tokens, counted from 0, falls into the tenth in which (i + 1/2) / n lies. TENT
                "flat: the value model sees no difference between a good and a bad response before its end",
                group=VALUE, needs=CRITIC),
     )),
+    Section("critic/: is the critic any good", """\
+On the lines of every `audit.critic_every`-th iteration, and of the last. After the update, the policy answers
+`audit.critic_problems` training questions, and from states along its responses goes on `audit.critic_continuations`
+times; the mean return of these is the Monte-Carlo value of the state, which what the critic expects is held against
+([methods.md](methods.md#is-the-critic-any-good)).
+""", (
+        Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
+               "1 - var(MC - V) / var(MC) over states", "`critic/attainable` is as good as it gets; 0: no better than a "
+               "constant; below 0: worse than that; unlike `ppo/explained_variance`, which is measured against returns "
+               "that the critic had a hand in",
+               range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
+        Metric("critic/attainable", "Explained variance of a perfect critic", "", "the best that could be measured",
+               "1 - mean(s^2 / K) / var(MC), s^2 the variance of the K returns of a state",
+               "near 0: raise `audit.critic_continuations`", range="0 to 1", group=VALUE, needs=CRITIC,
+               switch="audit.critic_every"),
+        Metric("critic/rank_correlation", "Rank correlation with Monte-Carlo values", "",
+               "whether the critic puts states in the right order", "Spearman's, over states", range="-1 to 1",
+               group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
+        Metric("critic/bias", "Bias of the critic", "reward of a response", "whether it expects too much",
+               "mean of V - MC over states", "far from 0: the critic has not caught up with the policy", group=VALUE,
+               needs=CRITIC, switch="audit.critic_every"),
+    )),
     Section("alarm/: is the run healthy", """\
 One value an iteration: 1 from the iteration in which an alarm begins to the last one before it is over, else 0. Alarms
 that are turned off are not recorded. [alarms.md](alarms.md) says when each begins and what to do.

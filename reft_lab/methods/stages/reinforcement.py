@@ -16,10 +16,13 @@ from torch import Tensor
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
+from reft_lab.evaluation.critic import agreement
 from reft_lab.evaluation.judging import Judge
+from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods.base import StageKind, Step
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Asking, Batch
+from reft_lab.methods.stages.critic_audit import critic_states
 from reft_lab.methods.stages.dynamic import Collected, collect
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import (
@@ -90,6 +93,7 @@ class Reinforcement:
         pad_id: int,
         decode_batch: int,
         tokens_per_micro_batch: int,
+        audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
     ):
         """Args:
@@ -101,6 +105,7 @@ class Reinforcement:
         reward: terminal reward of an outcome.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
         self.kind = kind
@@ -112,6 +117,7 @@ class Reinforcement:
         self.config = config
         self.seed = seed
         self.pad_id = pad_id
+        self.audit = audit
         self.records = records
         self.step = 0
         # Questions that dynamic sampling has asked beyond those of its iterations, before the last one and after it.
@@ -165,10 +171,35 @@ class Reinforcement:
     def advance(self) -> Step:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""
         done = self.iterate()
-        if not self.is_evaluated:
-            return Step(done.metrics, notes=done.notes)
-        samples = [] if self.records is None else self.records(self, done)
-        return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes)
+        metrics, samples = done.metrics, []
+        every = self.audit and self.audit.critic_every
+        if every and self.policy.value_head is not None and (self.step % every == 0 or self.done):
+            metrics |= self._audit()
+        if self.is_evaluated:
+            metrics |= position_metrics(done.rollouts)
+            samples = [] if self.records is None else self.records(self, done)
+        return Step(metrics, samples, done.notes)
+
+    def _audit(self) -> dict[str, float]:
+        """What Monte-Carlo values say of the critic as it is now."""
+        assert self.audit is not None
+        states = critic_states(
+            self.policy,
+            self.reference,
+            self.asking,
+            self.question_ids,
+            self.audit,
+            seed=self.seed,
+            tokens_per_micro_batch=self.tokens_per_micro_batch,
+        )
+        found = agreement(states)
+        numbers = {
+            "critic/explained_variance": found.explained_variance,
+            "critic/attainable": found.attainable,
+            "critic/rank_correlation": found.rank_correlation,
+            "critic/bias": found.bias,
+        }
+        return {name: number for name, number in numbers.items() if number is not None}
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
