@@ -246,9 +246,9 @@ times; the mean return of these is the Monte-Carlo value of the state, which wha
 ([methods.md](methods.md#is-the-critic-any-good)).
 """, (
         Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
-               "1 - var(MC - V) / var(MC) over states", "`critic/attainable` is as good as it gets; 0: no better than a "
-               "constant; below 0: worse than that; unlike `ppo/explained_variance`, which is measured against returns "
-               "that the critic had a hand in",
+               "1 - var(MC - V) / var(MC) over states",
+               "`critic/attainable` is as good as it gets; 0: no better than a constant; below 0: worse than that; the "
+               "returns that `ppo/explained_variance` is measured against, the critic had a hand in",
                range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
         Metric("critic/attainable", "Explained variance of a perfect critic", "", "the best that could be measured",
                "1 - mean(s^2 / K) / var(MC), s^2 the variance of the K returns of a state",

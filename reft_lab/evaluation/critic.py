@@ -160,7 +160,9 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
             "audit.critic_continuations."
         )
     range_ = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
-    numbers = f"it explains {explained:.2f}{range_} of the variance of Monte-Carlo values, a perfect one {attainable:.2f}"
+    numbers = (
+        f"it explains {explained:.2f}{range_} of the variance of Monte-Carlo values, a perfect one {attainable:.2f}"
+    )
     along = ""
     if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
         along = (

@@ -40,7 +40,7 @@ class AuditConfig:
     critic: Annotated[
         bool,
         doc(
-            "at the end, hold the critic of the chosen checkpoint against Monte-Carlo values: critic_audit.json "
+            "at the end of training, hold the critic against Monte-Carlo values: critic_audit.json, and in the report "
             "(docs/methods.md)"
         ),
     ] = False
