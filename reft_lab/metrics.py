@@ -155,7 +155,7 @@ the update of that iteration. With `ppo.dynamic_sampling`, those that were throw
                "what the value model expects", "mean of V over response tokens, at rollout time",
                "starts at 0 and should approach the reward", group=VALUE, needs=CRITIC, noisy=True),
         Metric("rollout/overlong_penalty", "Penalty of long responses", "reward of a response",
-               "what responses near the length cap lose", "mean over responses, added to `rollout/reward` before credit",
+               "what responses near the length cap lose", "mean over responses; added to their rewards before credit",
                "near 0 where responses keep short", range="-1 to 0", group=ROLLOUTS, better=UP,
                switch="ppo.overlong_cache"),
         Metric("rollout/thrown_away", "Questions thrown away", SHARE, "questions that teach nothing",

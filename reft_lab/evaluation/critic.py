@@ -155,21 +155,19 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
     explained, attainable = overall.explained_variance, overall.attainable
     if explained is None or attainable is None or attainable < LEAST_ATTAINABLE:
         return (
-            f"Is the critic any good? That cannot be told: with {continuations} continuations the Monte-Carlo values of "
-            f"these {overall.states} states differ by little more than their own error; raise "
+            f"Is the critic any good? That cannot be told: with {continuations} continuations the Monte-Carlo values "
+            f"of these {overall.states} states differ by little more than their own error; raise "
             "audit.critic_continuations."
         )
-    range_ = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
+    range_ = f" [{interval[0]:z.2f}, {interval[1]:z.2f}]" if interval else ""
     numbers = (
-        f"it explains {explained:.2f}{range_} of the variance of Monte-Carlo values, a perfect one {attainable:.2f}"
+        f"it explains {explained:z.2f}{range_} of the variance of Monte-Carlo values, a perfect one {attainable:.2f}"
     )
     along = ""
     if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
-        along = (
-            f"; of what changes along a response {within.explained_variance:.2f}, a perfect one {within.attainable:.2f}"
-        )
+        along = f"; of what changes along a response {within.explained_variance:z.2f}, a perfect one {within.attainable:.2f}"
     if explained <= 0 or (interval and interval[0] <= 0):
-        answer = "Not that one could tell: it may be no better than a constant"
+        answer = "There is no sign of it, as 0 is what a constant explains"
     elif explained >= GOOD * attainable:
         answer = "Yes"
     else:

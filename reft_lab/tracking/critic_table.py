@@ -11,8 +11,8 @@ from rich.table import Table
 def critic_table(audit: Mapping[str, Any]) -> Table:
     """An entry of critic_audit.json: by tenth of the response and overall, and the sentence that sums it up.
 
-    V is what the critic expects, MC the Monte-Carlo value; then the variance of MC that V explains, what a perfect critic
-    would explain, and the rank correlation of V and MC.
+    V is what the critic expects, MC the Monte-Carlo value; then the share of the variance of MC that V explains, that
+    which a perfect critic would explain, and the rank correlation of V and MC.
     """
     settings = audit["settings"]
     title = (
