@@ -212,7 +212,7 @@ class Reinforcement:
             ref_logprobs, _ = score_all(self.reference, batch.prompts, sampled.lists(), **self._budget)
         rollouts = assemble(batch, ref_logprobs, self.config)
         everything = collected.everything
-        metrics = sampled_metrics(everything, self.config) | rollout_metrics(rollouts)
+        metrics = sampled_metrics(everything, self.config) | rollout_metrics(rollouts, self.config)
         if self.config.dynamic_sampling:
             metrics |= collected.metrics(self.config.samples_per_problem)
         scoring = time.perf_counter()
