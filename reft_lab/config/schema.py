@@ -11,7 +11,7 @@ from reft_lab.config.running import BudgetConfig, CheckpointConfig, TrackerConfi
 from reft_lab.config.sweeps import StudyConfig, SweepsConfig
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data.settings import DataConfig
-from reft_lab.evaluation.settings import EvalConfig, PoolConfig
+from reft_lab.evaluation.settings import AuditConfig, EvalConfig, PoolConfig
 from reft_lab.fields import STRICT, OneOf, doc
 from reft_lab.methods import METHODS
 from reft_lab.methods.settings import PPOConfig, SFTConfig
@@ -64,6 +64,7 @@ class Config:
     budget: Annotated[BudgetConfig, doc("what training may take in all")] = field(default_factory=BudgetConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
     pool: Annotated[PoolConfig, doc("sampled responses that are kept on disk")] = field(default_factory=PoolConfig)
+    audit: Annotated[AuditConfig, doc("audits of what training leans on")] = field(default_factory=AuditConfig)
     alarms: Annotated[AlarmsConfig, doc("alarms while ReFT trains (docs/alarms.md)")] = field(
         default_factory=AlarmsConfig
     )

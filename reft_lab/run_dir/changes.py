@@ -22,6 +22,7 @@ MAY_CHANGE = (
     *(f"{stage.section}.{option}" for stage in STAGES.values() for option in stage.may_change),
     "budget",
     "alarms",
+    "audit",
     "study",
     "checkpoint",
     "tracker",
