@@ -31,7 +31,7 @@ MAY_CHANGE = (
 )
 STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
-PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path")
+PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path", "reward.reranker")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
 from reft_lab.evaluation.judging import Judge, Judging
 from reft_lab.methods.base import StageKind, Step
@@ -26,6 +25,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses, response_limits, sample
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import key, permutation, uniforms
+from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
@@ -59,7 +59,7 @@ class Reinforcement:
         prompts: Sequence[list[int]],
         question_ids: Sequence[str],
         judge: Judge,
-        reward: Callable[[Outcome], float],
+        reward: Scoring,
         config: PPOConfig,
         *,
         kind: StageKind,
@@ -76,7 +76,7 @@ class Reinforcement:
         prompts: ids of the training questions' prompts.
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal reward of an outcome.
+        reward: terminal rewards of judged responses, from indices into `prompts`.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
@@ -148,12 +148,13 @@ class Reinforcement:
         started = time.perf_counter()
         questions = self._questions()
         prompts = [self.prompts[q] for q in questions]
+        keys = self._keys(questions)
         with Judging(self.judge, questions) as judging:
             with phase("sampling"):
-                sampled = self._sample(questions, prompts, judging)
+                sampled = self._sample(prompts, keys, judging)
             sampling = time.perf_counter()
             outcomes = judging.outcomes()
-        scores = [self.reward(outcome) for outcome in outcomes]
+        scores = self.reward(questions, sampled.lists(), outcomes, keys, self.step)
         judged = time.perf_counter()
 
         with phase("scoring"):
@@ -198,12 +199,16 @@ class Reinforcement:
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
 
-    def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
+    def _keys(self, questions: list[int]) -> list[int]:
+        """What keys the randomness of each response."""
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
         keys = []
         for q in questions:
             keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
             earlier[q] += 1
+        return keys
+
+    def _sample(self, prompts: list[list[int]], keys: list[int], judging: Judging) -> Responses:
         config = self.config
         limits = response_limits(prompts, config.max_new_tokens, config.total_tokens, self.policy.positions)
         return sample(

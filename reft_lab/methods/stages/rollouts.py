@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,9 +73,9 @@ def assemble(
         config: credit, gamma, lam, kl_coef, kl_estimator, whiten.
 
     Raises:
-        FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
+        FloatingPointError: a log-probability or value is not finite, so nothing that follows would be.
     """
-    _check_finite(sampled, ref_logprobs, outcomes, scores)
+    _check_finite(sampled, ref_logprobs)
     score = torch.tensor(scores, dtype=torch.float32)
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
@@ -100,15 +99,7 @@ def assemble(
     )
 
 
-def _check_finite(
-    sampled: Responses, ref_logprobs: Tensor, outcomes: Sequence[Outcome], scores: Sequence[float]
-) -> None:
-    for outcome, score in zip(outcomes, scores, strict=True):
-        if not math.isfinite(score):
-            raise FloatingPointError(
-                f"the reward of a response ({outcome.kind}, answer {outcome.answer}) is {score}; "
-                "a reward must be a finite number"
-            )
+def _check_finite(sampled: Responses, ref_logprobs: Tensor) -> None:
     computed = {
         "log-probabilities": sampled.logprobs,
         "values": sampled.values,
