@@ -1,4 +1,4 @@
-"""Settings of the greedy evaluation."""
+"""Settings of evaluation and of what is sampled for it."""
 
 from __future__ import annotations
 
@@ -29,4 +29,20 @@ class EvalConfig:
     ] = None
     test_limit: Annotated[
         Optional[int], doc("evaluate on the first test problems only, as many as this", unit="problems", ge=1)
+    ] = None
+
+
+@dataclass
+class PoolConfig:
+    """Pools of sampled responses: drawn once, kept on disk, reused by every run of the same policy."""
+
+    __pydantic_config__ = STRICT
+    folder: Annotated[
+        str, doc("where pools are kept, one folder for each policy and way of asking it", min_length=1)
+    ] = "outputs/pools"
+    temperature: Annotated[float, doc("divides the logits before a draw; 1: as the policy has them", gt=0)] = 1.0
+    top_k: Annotated[Optional[int], doc("draw from the so many most probable tokens only; null: from all", ge=1)] = None
+    top_p: Annotated[
+        Optional[float],
+        doc("draw from the most probable tokens that reach this probability together; null: from all", gt=0, le=1),
     ] = None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
+    from reft_lab.evaluation.samples import Sample
     from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
@@ -203,6 +204,22 @@ class Lab(Protocol):
 
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
         """What judges responses to these problems, which are named by their places."""
+
+    def pool(
+        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+    ) -> list[list[Sample]]:
+        """`samples` responses of `policy` to each problem, judged, in the order of the problems.
+
+        They are kept on disk and drawn once, whoever asks for them: the first 32 of 128 are the 32. A bar called
+        `title` shows how far it is; a signal stops it, and what was drawn stays.
+
+        Args:
+            policy: what is sampled.
+            problems: what is asked.
+            samples: responses to each.
+            prompts: the kind of prompts that the policy knows.
+            title: in one or two words.
+        """
 
     def is_past(self, kind: StageKind) -> bool:
         """Whether the run goes on from a state beyond this stage."""

@@ -24,6 +24,7 @@ MAY_CHANGE = (
     "checkpoint",
     "tracker",
     "trainer",
+    "pool.folder",
     "model.gradient_checkpointing",
     "programs.workers",
     "programs.batch",
@@ -31,7 +32,10 @@ MAY_CHANGE = (
 )
 STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
-PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path", "reward.reranker")
+PATHS = (
+    *("data.path", "data.train", "data.dev", "data.test"),
+    *("model.path", "pool.folder", "reward.reranker"),
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
+from reft_lab.evaluation.asking import Lengths
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.stages.supervised import Example
@@ -103,8 +104,16 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
-    def longest_prompt(self, prompts: Prompts) -> int:
-        """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
+    def lengths(self, prompts: Prompts) -> Lengths:
+        """Length caps under which a policy is asked with prompts of this kind, outside of its training."""
+        config = self.config
+        return Lengths(
+            max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
+            total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
+            cut_prompts_at=self._longest_prompt(prompts) if self._cuts else None,
+        )
+
+    def _longest_prompt(self, prompts: Prompts) -> int:
         if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
         first = next(kind for kind in self.method.stages if kind.prompts == prompts)

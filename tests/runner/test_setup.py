@@ -78,4 +78,4 @@ def test_with_a_length_in_all_a_prompt_need_not_leave_room_for_the_longest_respo
 
 def test_an_evaluation_cuts_prompts_where_its_stage_does() -> None:
     setup = setup_of("cut", max_prompt_tokens=200)
-    assert (setup.longest_prompt("rl"), setup.longest_prompt("sft")) == (200, 1024)
+    assert (setup.lengths("rl").cut_prompts_at, setup.lengths("sft").cut_prompts_at) == (200, 1024)
