@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
+from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.stages.supervised import Example
@@ -103,6 +105,15 @@ class Setup:
                 "ppo.max_prompt_tokens, lower ppo.max_new_tokens, or take a model with more positions."
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
+
+    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
+        """What judges responses to these problems, which are named by their places."""
+
+        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
+            texts = self.codec.read([prompts[q] for q in questions], responses)
+            return self.form.judge([problems[q] for q in questions], texts)
+
+        return judge
 
     def lengths(self, prompts: Prompts) -> Lengths:
         """Length caps under which a policy is asked with prompts of this kind, outside of its training."""
