@@ -20,7 +20,7 @@ from reft_lab.evaluation.judging import Judge, Judging
 from reft_lab.methods.base import StageKind, Step
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.optimizer import Optimizer, constant
-from reft_lab.methods.stages.rollouts import Rollouts, assemble, position_metrics, rollout_metrics
+from reft_lab.methods.stages.rollouts import Rollouts, assemble, correct_sampler, position_metrics, rollout_metrics
 from reft_lab.methods.stages.update import update
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses, response_limits, sample
@@ -99,15 +99,18 @@ class Reinforcement:
         self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
         self._orders: dict[int, list[int]] = {}
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
-        self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
+        must_rescore = policy.precision != "fp32" or policy.value_trunk is not None or config.importance == "token"
+        self.rescore = True if must_rescore else None
         self.questions_per_iteration = config.rollouts // config.samples_per_problem
         passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
-        self.total_steps = passes if config.iterations is None else config.iterations
+        self.total_steps = config.critic_warmup + (passes if config.iterations is None else config.iterations)
         self.optimizer = Optimizer(
             [p for p in policy.parameters() if p.requires_grad],
             lr=config.lr,
             weight_decay=config.weight_decay,
             undecayed=policy.undecayed(),
+            second=policy.value_parameters(),
+            second_lr=config.value_lr,
             max_grad_norm=config.max_grad_norm,
             schedule=constant(config.lr_warmup_steps),
         )
@@ -118,11 +121,7 @@ class Reinforcement:
 
     @property
     def is_evaluated(self) -> bool:
-        if self.config.eval_every_epochs is None:
-            return self.step % self.config.eval_every == 0 or self.done
-        every = self.config.eval_every_epochs * len(self.prompts)  # questions
-        seen = self.step * self.questions_per_iteration
-        return seen // every > (seen - self.questions_per_iteration) // every or self.done
+        return self._is_evaluated_after(self.step)
 
     @property
     def moment(self) -> str:
@@ -145,6 +144,8 @@ class Reinforcement:
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
+        is_critic_warmup = self.step < self.config.critic_warmup
+        config = replace(self.config, lam=1.0) if is_critic_warmup else self.config
         started = time.perf_counter()
         questions = self._questions()
         prompts = [self.prompts[q] for q in questions]
@@ -157,18 +158,33 @@ class Reinforcement:
         judged = time.perf_counter()
 
         with phase("scoring"):
+            sampled_logprobs = sampled.logprobs
             sampled, notes = self._rescore(prompts, sampled)
             ref_logprobs, _ = score_all(self.reference, prompts, sampled.lists(), **self._budget)
-        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
+        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, config)
         metrics = rollout_metrics(rollouts)
+        if config.importance == "token":
+            rollouts, more = correct_sampler(rollouts, sampled_logprobs, config.importance_cap)
+            metrics |= more
         scoring = time.perf_counter()
 
         order = [
             permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
         ]
         with phase("updating"):
-            metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **self._budget)
-        if not self.rescore and metrics["ppo/first_ratio_error"] > RATIO_TOLERANCE:
+            metrics |= update(
+                self.policy,
+                rollouts,
+                self.optimizer,
+                config,
+                order=order,
+                critic_only=is_critic_warmup,
+                closely=self._is_evaluated_after(self.step + 1),
+                **self._budget,
+            )
+        if self.step + 1 == config.critic_warmup:
+            notes.append(_says_warmed_up(config.critic_warmup, metrics["ppo/explained_variance"]))
+        if not self.rescore and metrics.get("ppo/first_ratio_error", 0.0) > RATIO_TOLERANCE:
             self.rescore = True
             notes.append(_says_rescoring(metrics["ppo/first_ratio_error"]))
         updating = time.perf_counter()
@@ -197,6 +213,15 @@ class Reinforcement:
         with phase("scoring"):
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
+
+    def _is_evaluated_after(self, step: int) -> bool:
+        if step >= self.total_steps:
+            return True
+        if self.config.eval_every_epochs is None:
+            return step % self.config.eval_every == 0
+        every = self.config.eval_every_epochs * len(self.prompts)  # questions
+        seen = step * self.questions_per_iteration
+        return seen // every > (seen - self.questions_per_iteration) // every
 
     def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
@@ -244,6 +269,13 @@ class Reinforcement:
             chosen += [self._orders[epoch][index]] * self.config.samples_per_problem
         self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next iteration needs it
         return chosen
+
+
+def _says_warmed_up(iterations: int, explained: float) -> str:
+    return (
+        f"critic warm-up: after {iterations} iterations the value model explains {explained:.2f} of the variance of "
+        "returns; from now on the policy is trained, too."
+    )
 
 
 def _says_rescoring(apart: float) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from reft_lab.answers.outcome import KINDS, Outcome
 from reft_lab.equations.credit import CREDITS, Experience, kl_estimate, returns, rewards, whiten
+from reft_lab.equations.losses import importance_weights
 from reft_lab.equations.positions import position_means
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.policy.sampling import Responses
@@ -35,6 +36,7 @@ class Rollouts:
         kl: per-token KL estimates to the reference (B, T).
         advantages: what the policy loss uses, whitened if so configured (B, T).
         returns: what the value loss aims at (B, T); None without a critic.
+        importance: weight of each token in the policy loss (B, T); None: all the same.
     """
 
     prompts: list[list[int]]
@@ -50,6 +52,7 @@ class Rollouts:
     kl: Tensor
     advantages: Tensor
     returns: Tensor | None
+    importance: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -71,7 +74,7 @@ def assemble(
         ref_logprobs: log-probabilities under the reference (B, T).
         outcomes: how each response was judged.
         scores: the terminal reward of each.
-        config: credit, gamma, lam, kl_coef, kl_estimator, whiten.
+        config: credit, gamma, lam, kl_coef, kl_in, kl_estimator, whiten.
 
     Raises:
         FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
@@ -80,7 +83,7 @@ def assemble(
     score = torch.tensor(scores, dtype=torch.float32)
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
-    total = rewards(score, kl, mask, config.kl_coef)
+    total = rewards(score, kl, mask, config.kl_coef if config.kl_in == "reward" else 0.0)
     batch = Experience(total, mask, sampled.values, config.samples_per_problem, config.gamma, config.lam)
     advantages = CREDITS[config.credit].advantages(batch)
     return Rollouts(
@@ -147,6 +150,23 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         metrics["rollout/value"] = rollouts.values[rollouts.mask].mean().item()
         metrics["ppo/explained_variance"] = 1 - unexplained / spread if spread > 0 else 0.0
     return metrics
+
+
+def correct_sampler(rollouts: Rollouts, sampled_logprobs: Tensor, cap: float) -> tuple[Rollouts, dict[str, float]]:
+    """The rollouts with importance weights, and what is to be said of these.
+
+    Args:
+        rollouts: with log-probabilities as the update computes them.
+        sampled_logprobs: those of the sampler (B, T).
+        cap: the largest weight.
+    """
+    weights = importance_weights(rollouts.logprobs, sampled_logprobs, cap)
+    counted = weights[rollouts.mask]
+    metrics = {
+        "ppo/importance_mean": counted.mean().item(),
+        "ppo/importance_capped": (counted == counted.new_tensor(cap)).float().mean().item(),
+    }
+    return replace(rollouts, importance=weights), metrics
 
 
 def position_metrics(rollouts: Rollouts) -> dict[str, float]:
