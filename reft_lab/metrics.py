@@ -229,7 +229,7 @@ policy alone, of the latter only those of the value model and `ppo/grad_norm` ar
         Metric("ppo/policy_grad_norm", "Norm of the policy loss's gradient", "",
                "what the policy loss adds to the gradient",
                "norm over a whole mini-batch, before clipping, KL penalty and entropy bonus of the loss included; mean "
-               "over optimiser steps. Where the value loss trains the shared trunk (`ppo.value_grad_to_trunk=true`) and "
+               "over optimiser steps. Where the value loss trains the shared trunk (`ppo.value_grad_to_trunk=true`), and"
                "is clipped together with the policy loss, it takes passes of its own: it is that of the first "
                "mini-batch then, in iterations after which the model is evaluated",
                "far below `ppo/value_grad_norm` with clipping together: clipping leaves the policy next to nothing; "
