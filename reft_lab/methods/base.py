@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
+    from reft_lab.evaluation.settings import AuditConfig
     from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
@@ -173,6 +174,7 @@ class Settings(Protocol):
     warmup: SFTConfig
     sft: SFTConfig
     ppo: PPOConfig
+    audit: AuditConfig
 
 
 class Lab(Protocol):

@@ -47,6 +47,7 @@ def _train(lab: Lab) -> Policy:
             pad_id=lab.codec.pad_id,
             decode_batch=lab.decode_batch,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            audit=settings.audit,
             records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
     )
@@ -70,7 +71,7 @@ STAGE = StageKind(
     may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
     is_longer=_is_longer,
     why_fixed=lambda options: "",
-    records=("rollout", "ppo", "position", "alarm"),
+    records=("rollout", "ppo", "position", "critic", "alarm"),
     has_alarms=True,
 )
 REFT = Method(

@@ -20,6 +20,7 @@ from reft_lab.methods.sft import WARMUP
 MAY_CHANGE = (
     *(f"{stage.section}.{option}" for stage in STAGES.values() for option in stage.may_change),
     "alarms",
+    "audit",
     "study",
     "checkpoint",
     "tracker",

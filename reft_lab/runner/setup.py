@@ -12,6 +12,7 @@ from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
+from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.stages.supervised import Example
@@ -103,6 +104,15 @@ class Setup:
                 "ppo.max_prompt_tokens, lower ppo.max_new_tokens, or take a model with more positions."
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
+
+    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
+        """What judges responses to these problems, which are named by their places."""
+
+        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
+            texts = self.codec.read([prompts[q] for q in questions], responses)
+            return self.form.judge([problems[q] for q in questions], texts)
+
+        return judge
 
     def longest_prompt(self, prompts: Prompts) -> int:
         """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
