@@ -134,8 +134,8 @@ def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: 
         why = "its command line is not known" if isinstance(error, KeyError) else str(error).rstrip(".")
         group, choice = next(iter(choices.items()))
         raise BadInput(
-            f"{group}={shown(choice)} cannot be combined with what the run in {saved.directory} was started with ({why}); set options "
-            "one by one."
+            f"{group}={shown(choice)} cannot be combined with what the run in {saved.directory} was started with "
+            f"({why}); set options one by one."
         ) from error
     kept = [override for override in parsed if override.key_or_group not in choices or not _is_choice(override, conf)]
     with composing():
@@ -165,7 +165,8 @@ def _summary(saved: SavedRun) -> str:
     scores = saved.result.get("final") or {}
     known = [f"{split} {100 * scores[split]['accuracy']:.1f} %" for split in ("dev", "test") if scores.get(split)]
     last = METHODS[saved.experiment.method].last
+    limit = (saved.result.get("budget") or f"{last.section}.{last.length}").partition("=")[0]
     return (
         f"the run in {saved.directory} is finished ({', '.join(known)}; {saved.directory / 'result.json'}); "
-        f"a larger {last.section}.{last.length} makes it longer."
+        f"a larger {limit} makes it longer."
     )

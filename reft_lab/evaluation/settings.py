@@ -1,4 +1,4 @@
-"""Settings of evaluation and of what is sampled for it."""
+"""Settings of evaluation, of what is sampled for it, and of audits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Optional
 
 from reft_lab.errors import BadInput
-from reft_lab.fields import STRICT, doc
+from reft_lab.fields import STRICT, OneOf, doc
 
 
 @dataclass
@@ -92,3 +92,29 @@ def decodes_more(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return any(not before[way] for way in now) or (
         bool(now) and (after["k"] > before["k"] or after["reranker"] != before["reranker"])
     )
+
+
+@dataclass
+class AuditConfig:
+    """Audits: whether what training leans on deserves it."""
+
+    __pydantic_config__ = STRICT
+    critic: Annotated[
+        bool,
+        doc(
+            "at the end of training, hold the critic against Monte-Carlo values: critic_audit.json, and in the report "
+            "(docs/methods.md)"
+        ),
+    ] = False
+    critic_every: Annotated[
+        Optional[int],
+        doc("also do so every so many iterations while training (metrics critic/...); null: never", ge=1),
+    ] = None
+    critic_problems: Annotated[int, doc("problems, with one response each", unit="problems", ge=1)] = 32
+    critic_states: Annotated[int, doc("states along each response", unit="states", ge=1)] = 8
+    critic_continuations: Annotated[
+        int, doc("responses sampled from each state, whose mean is its Monte-Carlo value", unit="responses", ge=2)
+    ] = 16
+    critic_split: Annotated[
+        str, doc("split of the problems at the end; while training they are of train"), OneOf("train", "dev")
+    ] = "train"

@@ -59,8 +59,8 @@ def given_run(path: str, key: str = "model.path") -> GivenRun | None:
         experiment = OmegaConf.create(read_yaml(directory / CONFIG))
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise BadInput(
-            f"{directory / CONFIG} cannot be read ({one_line(error)}), so it is not known how the policy of the run was "
-            f"asked; name the checkpoint's copy outside of the run directory as {key}=FOLDER, and the options yourself."
+            f"{directory / CONFIG} cannot be read ({one_line(error)}), so how the policy of {key}={path} was asked is "
+            "not known; copy the checkpoint out of the run directory, and set the options yourself."
         ) from error
     fix_paths(experiment, started_from(directory) or Path.cwd())
     plain: Any = OmegaConf.to_container(experiment)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reft_lab.answers.outcome import Outcome
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
-from reft_lab.evaluation.judging import Judge
 from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
@@ -27,20 +25,12 @@ class Lab:
         """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
         self.settings: Settings = setup.config
         self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
-        self.examples, self.questions = setup.examples, setup.questions
+        self.examples, self.questions, self.judge = setup.examples, setup.questions, setup.judge
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
-        self._form, self._method, self._loop, self._state = setup.form, method, loop, state
-        self._pools = pools
+        self._method, self._loop, self._pools, self._state = method, loop, pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
-
-    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
-        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
-            texts = self.codec.read([prompts[q] for q in questions], responses)
-            return self._form.judge([problems[q] for q in questions], texts)
-
-        return judge
 
     def pool(
         self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str

@@ -116,7 +116,7 @@ class Selection:
         """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
         started = time.monotonic()
         best = self.progress.best
-        facts: dict[str, Any] = {"when": best.when, "prompts": best.stage}
+        facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
         facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):

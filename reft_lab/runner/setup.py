@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
+from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.sft import WARMUP
@@ -21,9 +22,9 @@ from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
-from reft_lab.rewards import resolve
-from reft_lab.runner.given import Given, given_of
+from reft_lab.rewards import Reward, choose
 from reft_lab.runner.failure import too_large
+from reft_lab.runner.given import Given, given_of
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
@@ -42,7 +43,7 @@ class Setup:
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
-        reward: the terminal reward of an outcome.
+        reward: the terminal reward.
         notes: sentences for the user on what was left out.
         given: where the policy comes from, for a method that trains nothing.
     """
@@ -54,7 +55,7 @@ class Setup:
     codec: Codec
     gold: list[Example]
     policy: Policy
-    reward: Callable[[Outcome], float]
+    reward: Reward
     notes: list[str]
     given: Given = field(default_factory=Given)
 
@@ -109,6 +110,15 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
+    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
+        """What judges responses to these problems, which are named by their places."""
+
+        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
+            texts = self.codec.read([prompts[q] for q in questions], responses)
+            return self.form.judge([problems[q] for q in questions], texts)
+
+        return judge
+
     def lengths(self, prompts: Prompts) -> Lengths:
         """Length caps under which a policy is asked with prompts of this kind, outside of its training."""
         config = self.config
@@ -150,7 +160,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         BadInput: the reward, the model, the data or the device cannot be had.
         RunFailed: the model does not fit into memory.
     """
-    reward = resolve(config.reward.function)
+    reward = choose(config.reward)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
@@ -181,6 +191,13 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
     given = given_of(config)
+    reward.load(
+        codec,
+        device,
+        precision=config.trainer.precision,
+        fast_path=config.trainer.fast_path,
+        tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
+    )
     return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
 
 
