@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
+from reft_lab.errors import LOADING, phase
+from reft_lab.evaluation import outcome_model
 from reft_lab.evaluation.decoding import curves, majority
 from reft_lab.evaluation.samples import Sample
 from reft_lab.policy.model import Policy
+from reft_lab.runner.given import RERANKER
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.selection import Selection
 
@@ -42,12 +47,17 @@ def decode(
         return None
     samples = pools.samples(policy, problems, config.decode.k, prompts=prompts, title="sampling")
     outcomes = [[sample.outcome for sample in of_one] for of_one in samples]
+    scores = None
+    if config.decode.rerank:
+        asked = pools.ask(policy, problems, prompts)
+        scores = _scores(selection, asked.prompts, samples)
     found = curves(
         outcomes,
         ways,
         [problem.id for problem in problems],
         seed=config.seed,
         paper_tolerance=config.answers.paper_tolerance,
+        scores=scores,
     )
     drawn = {
         "samples": config.decode.k,
@@ -63,6 +73,34 @@ def decode(
         "pool": drawn,
     }
     return Decoded(result, [_of_problem(of_one, config.answers.paper_tolerance) for of_one in samples])
+
+
+def _scores(
+    selection: Selection, prompts: Sequence[list[int]], samples: Sequence[Sequence[Sample]]
+) -> list[list[float]]:
+    """P(right) of each sample by the outcome model of decode.reranker; one without tokens comes last."""
+    setup, trainer = selection.setup, selection.setup.config.trainer
+    assert setup.config.decode.reranker is not None
+    started = time.monotonic()
+    with phase(LOADING):
+        model = outcome_model.load(
+            setup.config.decode.reranker,
+            RERANKER,
+            device=setup.device,
+            precision=trainer.precision,
+            fast_path=trainer.fast_path,
+            tokens_per_micro_batch=trainer.tokens_per_micro_batch,
+        )
+    flat = [(prompt, sample.tokens) for prompt, of_one in zip(prompts, samples, strict=True) for sample in of_one]
+    read = [i for i, (_, tokens) in enumerate(flat) if tokens]
+    scores = [-math.inf] * len(flat)
+    with selection.tracker.display.stage("reranking", len(read), "samples") as bar, phase("reranking"):
+        found = model.scores([flat[i][0] for i in read], [flat[i][1] for i in read], bar.update)
+    for i, each in zip(read, found, strict=True):
+        scores[i] = each
+    selection.progress.add_seconds("reranking", time.monotonic() - started)
+    k = len(samples[0])
+    return [scores[start : start + k] for start in range(0, len(scores), k)]
 
 
 def _of_problem(samples: Sequence[Sample], paper_tolerance: bool) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
-from reft_lab.tracking.result_table import result_table
+from reft_lab.tracking.result_table import decoding_table, result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 
@@ -225,6 +225,8 @@ def _go(
                 run_directory.write_result(result)
                 if status == "finished":
                     display.show(result_table(result))
+                    if (decoded := decoding_table(result)) is not None:
+                        display.show(decoded)
                     display.note(f"run directory: {directory}")
                 elif sentence:
                     display.note(sentence)

@@ -1,4 +1,4 @@
-"""A policy that is evaluated as it is given: where it comes from, and whether it is asked as it was trained to be."""
+"""Models that other runs have made: a policy that is evaluated as it is given, and an outcome model that reranks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import shown
 from reft_lab.cot import Prompts
+from reft_lab.evaluation import outcome_model
 from reft_lab.methods import METHODS
-from reft_lab.policy import saving
+from reft_lab.policy import loading, saving
+from reft_lab.policy.settings import ModelConfig
+from reft_lab.policy.tokenizer import Codec
 from reft_lab.run_dir.given import given_run
 from reft_lab.text import leaves
 
+RERANKER = "decode.reranker"  # the option that names an outcome model
 # What decides how a policy is asked, and how its answers are read.
 ASKED_BY = ("cot.", "answers.")
 
@@ -40,7 +44,8 @@ def given_of(config: Config) -> Given:
     if METHODS[config.method].trains or config.model.path is None:
         return Given()
     known = saving.facts(Path(config.model.path).expanduser())
-    prompts, trained = config.eval.prompts or known.get("prompts") or "rl", known.get("prompts")
+    trained = known.get("prompts")
+    prompts: Prompts = "sft" if (config.eval.prompts or trained) == "sft" else "rl"
     run = given_run(config.model.path)
     notes = []
     if run is not None:
@@ -64,3 +69,17 @@ def given_of(config: Config) -> Given:
         "prompts": prompts,
     }
     return Given(prompts, known.get("when") or "as given", notes, result)
+
+
+def check_reranker(config: Config, codec: Codec) -> None:
+    """Read no weights, so that what is wrong with decode.reranker is said before anything is trained.
+
+    Raises:
+        BadInput: there is no outcome model, or it reads other tokens than the policy writes.
+    """
+    if not config.decode.rerank:
+        return
+    assert config.decode.reranker is not None
+    folder = outcome_model.find(config.decode.reranker, RERANKER)
+    tokenizer = loading.load_tokenizer(ModelConfig(path=str(folder)), ())
+    outcome_model.check_same_tokens(tokenizer, codec.tokenizer, f"{RERANKER}={config.decode.reranker}")
