@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.compose.composed import Composed
 from reft_lab.compose.conf import Conf, experiment_of
-from reft_lab.compose.words import as_text, as_words, overrides_of, parse, values
+from reft_lab.compose.words import as_text, as_words, overrides_of, parse, values_of
 from reft_lab.config.check import typed
 from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
@@ -137,7 +137,7 @@ def _foreign(cfg: DictConfig, fixed: Sequence[Override], given: Sequence[Overrid
     return [
         override.key_or_group
         for override in given
-        if override.key_or_group in known and not set(values(override)) <= set(known[override.key_or_group])
+        if override.key_or_group in known and not set(values_of(override)) <= set(known[override.key_or_group])
     ]
 
 
