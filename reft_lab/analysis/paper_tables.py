@@ -1,8 +1,8 @@
 """The paper's tables with our runs in them: each cell as published and as found here, and what is not the same.
 
-A run of one of the paper's models on one of its data sets stands beside that very cell. Any other, such as the tiny model
-on arithmetic, stands beside the cells of a model and data set of the table: there the accuracies themselves say nothing,
-while what one method gains over another can still be compared.
+A run of one of the paper's models on one of its data sets stands beside that very cell. Any other, such as the tiny
+model on arithmetic, stands beside the cells of a model and data set of the table: there the accuracies themselves say
+nothing, while what one method gains over another can still be compared.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CELL = [*WHERE, "method", "decoding", "variant"]
 STUDIES = "paper_"  # how the names of the studies in sweeps/paper begin
 PLACE = {"Data": "data", "Reasoning": "cot", "Model": "model"}
 CRITIC_WARMUP, DECOUPLED = "critic warm-up", "decoupled lambda"
-# What makes a run of ReFT a row of the ablation: an option, and which of its values do. The last two are not the paper's.
+# What makes a run of ReFT a row of the ablation: an option, and which of its values do. The last two are ours.
 VARIANTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     NO_PARTIAL: ("reward.function", lambda value: value == "exact"),
     NO_KL: ("ppo.kl_coef", lambda value: value == 0),
@@ -166,7 +166,7 @@ def tables_in(runs: Runs) -> list[str]:
 
 
 def of_the_paper(runs: Runs) -> list[Beside]:
-    """The tables of a study that is one of sweeps/paper by its name, or that ran cells which the paper has; else none."""
+    """The tables of a study that is one of sweeps/paper by its name, or that ran cells of the paper; else none."""
     named = runs.table["study"].dropna().str.startswith(STUDIES)
     found = []
     for name in tables_in(runs):
@@ -228,7 +228,7 @@ def our_cells(runs: Runs, *, epochs: bool = False) -> DataFrame:
 
 
 def in_words(table: Beside) -> DataFrame:
-    """A table in words and per cent, every cell text; columns that say nothing, or what the title says, are left out."""
+    """A table in words and per cent, every cell text, without columns that say nothing or what the title says."""
     import pandas
 
     frame = table.frame

@@ -1,9 +1,9 @@
 """The accuracies that the paper published, as data.
 
 Source: "ReFT: Reasoning with REinforced Fine-Tuning" (Luong et al., ACL 2024, arXiv 2401.08967v3), tables 2 to 6; v1
-and v2 have other numbers. All were selected on the test split (the best of 40 evaluations for SFT, of 300 for ReFT), from
-one seed, without intervals. That of the warm-up is from the cards of the released checkpoints. Accuracy by epochs of
-warm-up is a curve in the paper (figure 5), without numbers, so there is none here.
+and v2 have other numbers. All were selected on the test split (the best of 40 evaluations for SFT, of 300 for ReFT),
+from one seed, without intervals. That of the warm-up is from the cards of the released checkpoints. Accuracy by epochs
+of warm-up is a curve in the paper (figure 5), without numbers, so there is none here.
 """
 
 from __future__ import annotations

@@ -135,9 +135,9 @@ def _foreign(cfg: DictConfig, fixed: Sequence[Override], given: Sequence[Overrid
     known = {key: from_entry(key, entry, conf).choices for key, entry in entries.items() if key in conf.groups}
     known |= {each.key_or_group: (each.value(),) for each in fixed if each.key_or_group in conf.groups}
     return [
-        override.key_or_group
-        for override in given
-        if override.key_or_group in known and not set(values_of(override)) <= set(known[override.key_or_group])
+        group
+        for group, choices in ((each.key_or_group, values_of(each)) for each in given if each.key_or_group in known)
+        if not set(map(str, choices)) <= set(map(str, known[group]))
     ]
 
 
