@@ -43,6 +43,7 @@ class Metric:
         better: UP or DOWN where it should go that way, which is then the default of a sweep; None where it depends.
         along: recorded on the lines of the stages that record this section (see `recorded`); empty: its own section.
         needs: CRITIC where it is recorded only with a value model.
+        switch: the option that makes it recorded, where not every run does: `ppo.dynamic_sampling`.
         headline: whether it is shown wherever runs are seen at a glance.
         terminal: what the terminal calls it, where it is watched there.
         log: drawn on a logarithmic axis.
@@ -60,6 +61,7 @@ class Metric:
     better: str | None = None
     along: str = ""
     needs: str = ""
+    switch: str = ""
     headline: bool = False
     terminal: str = ""
     log: bool = False
@@ -125,7 +127,8 @@ are the same stage with different settings.
     )),
     Section("rollout/: what the policy sampled", """\
 One value an iteration, over the `ppo.rollouts` responses sampled at temperature 1 from the full distribution, before
-the update of that iteration.
+the update of that iteration. With `ppo.dynamic_sampling`, those that were thrown away count as well, but for
+`rollout/value`.
 """, (
         Metric("rollout/reward", "Reward", "reward of a response", "terminal reward",
                "mean over responses; the KL penalty is not in it",
@@ -151,6 +154,21 @@ the update of that iteration.
         Metric("rollout/value", "Reward that the value model expects", "reward of a response",
                "what the value model expects", "mean of V over response tokens, at rollout time",
                "starts at 0 and should approach the reward", group=VALUE, needs=CRITIC, noisy=True),
+        Metric("rollout/overlong_penalty", "Penalty of long responses", "reward of a response",
+               "what responses near the length cap lose", "mean over responses; added to their rewards before credit",
+               "near 0 where responses keep short", range="-1 to 0", group=ROLLOUTS, better=UP,
+               switch="ppo.overlong_cache"),
+        Metric("rollout/thrown_away", "Questions thrown away", SHARE, "questions that teach nothing",
+               "questions asked whose responses all had the same reward and that were thrown away, divided by those "
+               "asked", "near 1: the questions are too easy or too hard, and sampling costs many times what it yields",
+               group=ROLLOUTS, better=DOWN, switch="ppo.dynamic_sampling"),
+        Metric("rollout/filled", "Questions that fill up the batch", SHARE, "questions in the batch that teach nothing",
+               "those that `ppo.dynamic_rounds` left no others for, divided by the questions of the batch",
+               "above 0: raise `ppo.dynamic_rounds` or `ppo.samples_per_problem`", group=ROLLOUTS, better=DOWN,
+               switch="ppo.dynamic_sampling"),
+        Metric("rollout/sampled_tokens", "Tokens sampled", "tokens", "what sampling cost",
+               "response tokens of an iteration, those thrown away among them", range="> 0", group=ROLLOUTS,
+               better=DOWN, switch="ppo.dynamic_sampling"),
         Metric("rollout/outcome/KIND", "Outcomes of the sampled responses", SHARE, "what became of the responses",
                "one for each outcome kind of [answers.md](answers.md): "
                + ", ".join(f"`{kind}`" for kind in KINDS) + "; they sum to 1",
@@ -220,6 +238,28 @@ n tokens, counted from 0, falls into the tenth in which (i + 1/2) / n lies. TENT
                "mean of V over the same tokens, at rollout time",
                "flat: the value model sees no difference between a good and a bad response before its end",
                group=VALUE, needs=CRITIC),
+    )),
+    Section("critic/: is the critic any good", """\
+On the lines of every `audit.critic_every`-th iteration, and of the last. After the update, the policy answers
+`audit.critic_problems` training questions, and from states along its responses goes on `audit.critic_continuations`
+times; the mean return of these is the Monte-Carlo value of the state, which what the critic expects is held against
+([methods.md](methods.md#is-the-critic-any-good)).
+""", (
+        Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
+               "1 - var(MC - V) / var(MC) over states",
+               "`critic/attainable` is as good as it gets; 0: no better than a constant; below 0: worse than that; the "
+               "returns that `ppo/explained_variance` is measured against, the critic had a hand in",
+               range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
+        Metric("critic/attainable", "Explained variance of a perfect critic", "", "the best that could be measured",
+               "1 - mean(s^2 / K) / var(MC), s^2 the variance of the K returns of a state",
+               "near 0: raise `audit.critic_continuations`", range="0 to 1", group=VALUE, needs=CRITIC,
+               switch="audit.critic_every"),
+        Metric("critic/rank_correlation", "Rank correlation with Monte-Carlo values", "",
+               "whether the critic puts states in the right order", "Spearman's, over states", range="-1 to 1",
+               group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
+        Metric("critic/bias", "Bias of the critic", "reward of a response", "whether it expects too much",
+               "mean of V - MC over states", "far from 0: the critic has not caught up with the policy", group=VALUE,
+               needs=CRITIC, switch="audit.critic_every"),
     )),
     Section("alarm/: is the run healthy", """\
 One value an iteration: 1 from the iteration in which an alarm begins to the last one before it is over, else 0. Alarms
@@ -301,19 +341,24 @@ def members(name: str, records: Collection[str] = ()) -> tuple[str, ...]:
     return (name,)
 
 
-def recorded(records: Collection[str], *, critic: bool = True) -> tuple[str, ...]:
+def recorded(
+    records: Collection[str], *, critic: bool = True, switches: Collection[str] | None = ()
+) -> tuple[str, ...]:
     """Every name that a run may record.
 
     Args:
         records: the sections that its stages record: those of the catalogue, and the name of each supervised stage.
             `eval/` goes without saying.
         critic: whether it has a value model.
+        switches: the options that are on, of those that make metrics recorded; None: all.
     """
     present = {"eval", *records, *([STAGE] if _supervised(records) else [])}
     return tuple(
         name
         for entry in CATALOGUE.values()
-        if (entry.along or entry.section) in present and (critic or entry.needs != CRITIC)
+        if (entry.along or entry.section) in present
+        and (critic or entry.needs != CRITIC)
+        and (not entry.switch or switches is None or entry.switch in switches)
         for name in members(entry.name, records)
     )
 

@@ -24,6 +24,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Split(StrEnum):
+    """Where problems come from."""
+
+    train = "train"
+    dev = "dev"
+
+
 @app.callback(help="Look at runs of reft_lab: list them, compare them, make reports and dashboards.")
 def _reft() -> None:
     pass
@@ -117,6 +124,41 @@ def print_paper_tables(
     from reft_lab.cli.tables import print_tables
 
     print_tables(study, table, markdown=markdown, latex=latex)
+
+
+@app.command("audit-critic")
+def audit_critic(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the beginning of its name.")],
+    checkpoint: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="NAME",
+            help="Only the critic of this state: last, best or step-NUMBER in its checkpoints. Repeatable.",
+        ),
+    ] = None,
+    problems: Annotated[Optional[int], typer.Option(metavar="N", min=1, help="Problems, one response each.")] = None,
+    states: Annotated[Optional[int], typer.Option(metavar="N", min=1, help="States along each response.")] = None,
+    continuations: Annotated[
+        Optional[int], typer.Option(metavar="K", min=2, help="Responses sampled from each state.")
+    ] = None,
+    split: Annotated[Optional[Split], typer.Option(help="The split of the problems.")] = None,
+) -> None:
+    """Say whether the critic of a run is any good, and when it became so.
+
+    The policy goes on from states along its responses many times; the mean return is held against what the critic
+    expects there. Audited are all states that the run kept (checkpoint.keep=N keeps more), or those named. Numbers that
+    are not given are those of the run's config (audit.critic_problems and so on). A table is printed, and
+    critic_audit.json and the report in the run directory are written anew.
+    """
+    from reft_lab.cli.auditing import audit_critic
+
+    given = {
+        "critic_problems": problems,
+        "critic_states": states,
+        "critic_continuations": continuations,
+        "critic_split": split and split.value,
+    }
+    audit_critic(run, checkpoint or [], {name: value for name, value in given.items() if value is not None})
 
 
 @app.command("report")

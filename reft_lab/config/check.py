@@ -88,6 +88,10 @@ def _check_together(config: Config) -> None:
             f"baseline={config.baseline} goes with method={others}; method={config.method} is that baseline itself, "
             "leave it out."
         )
+    if (config.audit.critic or config.audit.critic_every) and not METHODS[config.method].has_critic(config):
+        option = "audit.critic=true" if config.audit.critic else f"audit.critic_every={config.audit.critic_every}"
+        why = f"ppo.credit={config.ppo.credit}" if config.method == "reft" else f"method={config.method}"
+        raise BadInput(f"{option} asks whether the critic is any good, and {why} has none; leave it out.")
     for name in (config.method, config.baseline):
         for stage in METHODS[name].stages if name else ():
             getattr(config, stage.section).check(stage.section)

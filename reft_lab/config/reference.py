@@ -53,7 +53,8 @@ and after the last step of a stage. The result table and `result.json` also hold
 are not metrics of a step.
 
 Where one direction is better, the tables say so, and a [sweep](sweeps.md) whose objective is that metric takes it.
-Metrics marked "critic" are recorded only where a value model is trained.
+Metrics marked "critic" are recorded only where a value model is trained, those marked with an option only where it is
+set.
 """
 
 
@@ -88,7 +89,8 @@ def _option(option: Option) -> tuple[str, ...]:
 
 def _metric(metric: Metric) -> tuple[str, ...]:
     names = members(metric.name, RECORDS) if STAGE in metric.name else (metric.name,)
-    meaning = metric.meaning + (f" ({metric.needs})" if metric.needs else "")
+    needs = ", ".join(filter(None, (metric.needs, metric.switch and f"`{metric.switch}`")))
+    meaning = metric.meaning + (f" ({needs})" if needs else "")
     values = ", ".join(filter(None, (metric.unit, metric.range)))
     better = {UP: "higher", DOWN: "lower", None: ""}[metric.better]
     return ", ".join(f"`{name}`" for name in names), meaning, values, better, metric.computed, metric.watch

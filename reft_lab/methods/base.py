@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 
 if TYPE_CHECKING:
-    from reft_lab.answers.outcome import Outcome
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
+    from reft_lab.evaluation.samples import Sample
+    from reft_lab.evaluation.settings import AuditConfig
     from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
     from reft_lab.policy.settings import ModelConfig
     from reft_lab.policy.tokenizer import Codec
+    from reft_lab.rewards import Reward
 
 Options = Mapping[str, Any]
 
@@ -173,6 +175,7 @@ class Settings(Protocol):
     warmup: SFTConfig
     sft: SFTConfig
     ppo: PPOConfig
+    audit: AuditConfig
 
 
 class Lab(Protocol):
@@ -181,7 +184,7 @@ class Lab(Protocol):
     Attributes:
         policy: what is trained.
         codec: text to ids and back.
-        reward: the terminal reward of an outcome.
+        reward: the terminal reward of judged responses.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         samples: responses of an iteration that are recorded in full.
@@ -190,7 +193,7 @@ class Lab(Protocol):
     settings: Settings
     policy: Policy
     codec: Codec
-    reward: Callable[[Outcome], float]
+    reward: Reward
     decode_batch: int
     tokens_per_micro_batch: int
     samples: int
@@ -203,6 +206,22 @@ class Lab(Protocol):
 
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
         """What judges responses to these problems, which are named by their places."""
+
+    def pool(
+        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+    ) -> list[list[Sample]]:
+        """`samples` responses of `policy` to each problem, judged, in the order of the problems.
+
+        They are kept on disk and drawn once, whoever asks for them: the first 32 of 128 are the 32. A bar called
+        `title` shows how far it is; a signal stops it, and what was drawn stays.
+
+        Args:
+            policy: what is sampled.
+            problems: what is asked.
+            samples: responses to each.
+            prompts: the kind of prompts that the policy knows.
+            title: in one or two words.
+        """
 
     def is_past(self, kind: StageKind) -> bool:
         """Whether the run goes on from a state beyond this stage."""

@@ -62,6 +62,31 @@ class PPOConfig:
     ] = None
     rollouts: Annotated[int, doc("responses sampled per iteration (the paper's batch)", ge=1)] = 32
     samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
+    dynamic_sampling: Annotated[
+        bool,
+        doc(
+            "throw away questions whose responses all have the same reward, and ask the next ones until the batch is "
+            "full (DAPO)"
+        ),
+    ] = False
+    dynamic_rounds: Annotated[
+        int,
+        doc(
+            "most rounds of questions in an iteration with dynamic_sampling; after them the batch is filled up with "
+            "questions that were thrown away",
+            unit="rounds",
+            ge=1,
+        ),
+    ] = 10
+    overlong_cache: Annotated[
+        Optional[float],
+        doc(
+            "share of a response's length cap over whose last tokens its reward falls linearly, by 1 at the cap "
+            "(DAPO: 0.2); null: no such penalty",
+            gt=0,
+            le=1,
+        ),
+    ] = None
     mini_batch: Annotated[int, doc("responses per optimiser step", ge=1)] = 32
     epochs: Annotated[int, doc("optimiser passes over each batch of rollouts (U in the paper)", ge=1)] = 2
     lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
@@ -78,6 +103,18 @@ class PPOConfig:
     ] = "gae"
     gamma: Annotated[float, doc("discount on V(s_{t+1}), for credit=gae", ge=0, le=1)] = 1.0
     lam: Annotated[float, doc("GAE lambda, for credit=gae", ge=0, le=1)] = 0.95
+    lam_value: Annotated[
+        Optional[float],
+        doc("GAE lambda of what the critic learns (VC-PPO: 1); null: as `lam`", ge=0, le=1),
+    ] = None
+    lam_length: Annotated[
+        Optional[float],
+        doc(
+            "alpha: GAE lambda of the advantages of a response of n tokens is 1 - 1/(alpha n), at least 0, instead of "
+            "`lam` (VAPO: 0.05); null: `lam` for all",
+            gt=0,
+        ),
+    ] = None
     kl_coef: Annotated[
         float, doc("beta: weight of the KL penalty in the reward (paper: 0.01 programs, 0.05 natural)", ge=0)
     ] = 0.01
@@ -139,6 +176,12 @@ class PPOConfig:
             raise BadInput(
                 f"{section}.rollouts={self.rollouts} must be a multiple of "
                 f"{section}.samples_per_problem={self.samples_per_problem}."
+            )
+        if self.dynamic_sampling and self.samples_per_problem < 2:
+            raise BadInput(
+                f"{section}.dynamic_sampling=true looks for questions whose responses differ in reward, and "
+                f"{section}.samples_per_problem={self.samples_per_problem} leaves nothing to differ; raise it to 2 or "
+                "more."
             )
         if CREDITS[self.credit].needs_group and self.samples_per_problem < 2:
             raise BadInput(

@@ -17,6 +17,7 @@ from reft_lab.charts.palette import SHADES, shades, stage_colour
 from reft_lab.methods import method_of
 from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import SHARE, TENTH, find
+from reft_lab.report.critic_charts import critic_charts
 from reft_lab.report.curves import Curves
 
 Item = TypeVar("Item")
@@ -65,16 +66,20 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     """
     ours = _Course(run, curves)
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
+    audited = ours.after("critic/explained_variance"), ours.after("critic/attainable")
+    critic = critic_charts(run.directory, audited, colour=ours.colours[1], span=ours.span)
     no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
-        Section(key, title, [chart for chart in charts if chart], missing)
+        Section(key, title, found, missing)
         for key, title, charts, missing in (
             ("learning", "Learning curves", _learning(ours, baseline), nothing),
             ("outcomes", "What became of the responses", _outcomes(ours), nothing),
             ("policy", "The policy", _policy(ours), no_reft),
             ("positions", "Along the response", _positions(ours), no_reft),
+            ("critic", "Is the critic any good", critic, ""),
             ("time", "Where the time went", _time(ours), nothing),
         )
+        if (found := [chart for chart in charts if chart]) or missing
     ]
 
 

@@ -20,10 +20,12 @@ from reft_lab.methods.sft import WARMUP
 MAY_CHANGE = (
     *(f"{stage.section}.{option}" for stage in STAGES.values() for option in stage.may_change),
     "alarms",
+    "audit",
     "study",
     "checkpoint",
     "tracker",
     "trainer",
+    "pool.folder",
     "model.gradient_checkpointing",
     "programs.workers",
     "programs.batch",
@@ -31,7 +33,10 @@ MAY_CHANGE = (
 )
 STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
-PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path")
+PATHS = (
+    *("data.path", "data.train", "data.dev", "data.test"),
+    *("model.path", "pool.folder", "reward.reranker"),
+)
 
 
 @dataclass(frozen=True)

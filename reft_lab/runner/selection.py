@@ -45,7 +45,6 @@ class Selection:
         `prompts` is the kind of prompts that the policy was trained on last, whose lengths it knows.
         """
         started = time.monotonic()
-        config = self.setup.config
         display = self.tracker.display if title else Silence()
         with display.stage(title or "", len(problems), "problems") as bar, phase("evaluating"):
             evaluation = evaluate(
@@ -54,10 +53,8 @@ class Selection:
                 self.setup.form,
                 self.setup.codec,
                 stage=prompts,
-                max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
-                total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
-                cut_prompts_at=self.setup.longest_prompt(prompts) if config.cot.too_long == "cut" else None,
-                batch_size=config.trainer.decode_batch,
+                lengths=self.setup.lengths(prompts),
+                batch_size=self.setup.config.trainer.decode_batch,
                 on_progress=bar.update,
             )
         self._seconds = time.monotonic() - started
@@ -112,6 +109,7 @@ class Selection:
         started = time.monotonic()
         best = self.progress.best
         facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
+        facts["stage"] = self.progress.stage
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):
             saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)

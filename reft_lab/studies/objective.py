@@ -65,11 +65,11 @@ def _better(metric: str) -> str:
 
 
 def _check_metric(name: str, method: str, critic: bool) -> None:
-    known = [ACCURACY, *recorded(RECORDS)]
+    known = [ACCURACY, *recorded(RECORDS, switches=None)]
     if name not in known:
         guess = did_you_mean(name, known) or "; it is accuracy or one of docs/metrics.md."
         raise BadInput(f"sweeps.objective has {name}, which is no metric{guess}")
-    if name not in (ACCURACY, *recorded(METHODS[method].records, critic=critic)):
-        if name in recorded(METHODS[method].records):
+    if name not in (ACCURACY, *recorded(METHODS[method].records, critic=critic, switches=None)):
+        if name in recorded(METHODS[method].records, switches=None):
             raise BadInput(f"sweeps.objective has {name}, and these runs have no value model; take another.")
         raise BadInput(f"sweeps.objective has {name}, which a run of method={method} does not record; take another.")

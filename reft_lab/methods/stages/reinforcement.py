@@ -14,18 +14,29 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
-from reft_lab.evaluation.judging import Judge, Judging
+from reft_lab.evaluation.critic import agreement
+from reft_lab.evaluation.judging import Judge
+from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods.base import StageKind, Step
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.asking import Asking, Batch
+from reft_lab.methods.stages.critic_audit import critic_states
+from reft_lab.methods.stages.dynamic import Collected, collect
 from reft_lab.methods.stages.optimizer import Optimizer, constant
-from reft_lab.methods.stages.rollouts import Rollouts, assemble, position_metrics, rollout_metrics
+from reft_lab.methods.stages.rollouts import (
+    Rollouts,
+    assemble,
+    position_metrics,
+    rollout_metrics,
+    sampled_metrics,
+)
 from reft_lab.methods.stages.update import update
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import Responses, response_limits, sample
+from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
-from reft_lab.randomness import key, permutation, uniforms
+from reft_lab.randomness import key, permutation
+from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
@@ -33,21 +44,35 @@ RATIO_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Iteration:
-    """What one iteration did; `questions` are the places of the rollouts' questions among the stage's prompts."""
+    """What one iteration did.
+
+    Attributes:
+        questions: the places of the rollouts' questions among the stage's prompts.
+        rollouts: what was learned from.
+        metrics: by the names of docs/metrics.md.
+        notes: sentences for people.
+        asked: responses sampled, those that were thrown away among them.
+        sampled_tokens: their tokens.
+    """
 
     questions: list[int]
     rollouts: Rollouts
     metrics: dict[str, float]
     notes: list[str]
+    asked: int
+    sampled_tokens: int
 
 
 class Reinforcement:
     """Reinforcement by PPO, one iteration at a time; methods.base.Stage describes what is not said here.
 
-    Nothing but `step`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
-    by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
+    Nothing but `step`, the weights and the optimiser's state changes while it runs, and with dynamic sampling how far
+    the walk over the questions is. The order of questions is keyed by (seed, epoch), the draws of a response by (seed,
+    iteration, question, sample).
 
     Attributes:
+        asking: how questions are put to a policy.
+        total_steps: as many iterations as there are at most; dynamic sampling uses questions up sooner.
         rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
             those kept from sampling do not agree with it; None until the first iteration has found out.
     """
@@ -59,7 +84,7 @@ class Reinforcement:
         prompts: Sequence[list[int]],
         question_ids: Sequence[str],
         judge: Judge,
-        reward: Callable[[Outcome], float],
+        reward: Scoring,
         config: PPOConfig,
         *,
         kind: StageKind,
@@ -68,6 +93,7 @@ class Reinforcement:
         pad_id: int,
         decode_batch: int,
         tokens_per_micro_batch: int,
+        audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
     ):
         """Args:
@@ -76,9 +102,10 @@ class Reinforcement:
         prompts: ids of the training questions' prompts.
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal reward of an outcome.
+        reward: terminal rewards of judged responses, from indices into `prompts`.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
         self.kind = kind
@@ -86,15 +113,16 @@ class Reinforcement:
         self.reference = reference
         self.prompts = prompts
         self.question_ids = question_ids
-        self.judge = judge
-        self.reward = reward
+        self.asking = Asking(prompts, judge, reward, config, eos_id, pad_id, decode_batch)
         self.config = config
         self.seed = seed
-        self.eos_id = eos_id
         self.pad_id = pad_id
-        self.decode_batch = decode_batch
+        self.audit = audit
         self.records = records
         self.step = 0
+        # Questions that dynamic sampling has asked beyond those of its iterations, before the last one and after it.
+        self._beyond = (0, 0)
+        self._says_filled = True
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
         self._orders: dict[int, list[int]] = {}
@@ -114,6 +142,8 @@ class Reinforcement:
 
     @property
     def done(self) -> bool:
+        if self.config.dynamic_sampling and self.config.iterations is None:
+            return self._walked >= self.config.data_epochs * len(self.prompts)
         return self.step >= self.total_steps
 
     @property
@@ -121,46 +151,70 @@ class Reinforcement:
         if self.config.eval_every_epochs is None:
             return self.step % self.config.eval_every == 0 or self.done
         every = self.config.eval_every_epochs * len(self.prompts)  # questions
-        seen = self.step * self.questions_per_iteration
-        return seen // every > (seen - self.questions_per_iteration) // every or self.done
+        before = (self.step - 1) * self.questions_per_iteration + self._beyond[0]
+        return self._walked // every > before // every or self.done
 
     @property
     def moment(self) -> str:
         return f"iteration {self.step}"
 
     def counters(self) -> dict[str, Any]:
-        return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
+        own = {"step": self.step, "beyond": list(self._beyond), "rescore": self.rescore}
+        return own | {"optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
         self.step, self.rescore = counters["step"], counters["rescore"]
+        before, now = counters["beyond"]
+        self._beyond = (before, now)
         self.optimizer.restore_counters(counters["optimizer"])
 
     def advance(self) -> Step:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""
         done = self.iterate()
-        if not self.is_evaluated:
-            return Step(done.metrics, notes=done.notes)
-        samples = [] if self.records is None else self.records(self, done)
-        return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes)
+        metrics, samples = done.metrics, []
+        every = self.audit and self.audit.critic_every
+        if every and self.policy.value_head is not None and (self.step % every == 0 or self.done):
+            metrics |= self._audit()
+        if self.is_evaluated:
+            metrics |= position_metrics(done.rollouts)
+            samples = [] if self.records is None else self.records(self, done)
+        return Step(metrics, samples, done.notes)
+
+    def _audit(self) -> dict[str, float]:
+        """What Monte-Carlo values say of the critic as it is now."""
+        assert self.audit is not None
+        states = critic_states(
+            self.policy,
+            self.reference,
+            self.asking,
+            self.question_ids,
+            self.audit,
+            seed=self.seed,
+            tokens_per_micro_batch=self.tokens_per_micro_batch,
+        )
+        found = agreement(states)
+        numbers = {
+            "critic/explained_variance": found.explained_variance,
+            "critic/attainable": found.attainable,
+            "critic/rank_correlation": found.rank_correlation,
+            "critic/bias": found.bias,
+        }
+        return {name: number for name, number in numbers.items() if number is not None}
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
-        started = time.perf_counter()
-        questions = self._questions()
-        prompts = [self.prompts[q] for q in questions]
-        with Judging(self.judge, questions) as judging:
-            with phase("sampling"):
-                sampled = self._sample(questions, prompts, judging)
-            sampling = time.perf_counter()
-            outcomes = judging.outcomes()
-        scores = [self.reward(outcome) for outcome in outcomes]
+        collected = self._collect()
+        batch, notes = collected.kept, self._says(collected)
         judged = time.perf_counter()
-
         with phase("scoring"):
-            sampled, notes = self._rescore(prompts, sampled)
-            ref_logprobs, _ = score_all(self.reference, prompts, sampled.lists(), **self._budget)
-        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
-        metrics = rollout_metrics(rollouts)
+            sampled, said = self._rescore(batch.prompts, batch.sampled)
+            batch, notes = replace(batch, sampled=sampled), [*notes, *said]
+            ref_logprobs, _ = score_all(self.reference, batch.prompts, sampled.lists(), **self._budget)
+        rollouts = assemble(batch, ref_logprobs, self.config)
+        everything = collected.everything
+        metrics = sampled_metrics(everything, self.config) | rollout_metrics(rollouts)
+        if self.config.dynamic_sampling:
+            metrics |= collected.metrics(self.config.samples_per_problem)
         scoring = time.perf_counter()
 
         order = [
@@ -175,15 +229,16 @@ class Reinforcement:
 
         tokens = int(rollouts.mask.sum())
         metrics |= {
-            "time/rollout_seconds": sampling - started,
-            "time/judge_seconds": judged - sampling,
+            "time/rollout_seconds": everything.sampling,
+            "time/judge_seconds": everything.judging,
             "time/score_seconds": scoring - judged,
             "time/update_seconds": updating - scoring,
-            "time/rollout_tokens_per_second": tokens / (sampling - started),
+            "time/rollout_tokens_per_second": everything.tokens / everything.sampling,
             "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
         }
+        self._beyond = (self._beyond[1], self._beyond[1] + collected.asked - self.questions_per_iteration)
         self.step += 1
-        return Iteration(questions, rollouts, metrics, notes)
+        return Iteration(batch.questions, rollouts, metrics, notes, len(everything), everything.tokens)
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -198,25 +253,43 @@ class Reinforcement:
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
 
-    def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
+    @property
+    def _walked(self) -> int:
+        """Questions asked so far, each time counted."""
+        return self.step * self.questions_per_iteration + self._beyond[1]
+
+    def _collect(self) -> Collected:
+        """The responses of this iteration, and those that are learned from."""
+        start, asked = self._walked, 0
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
-        keys = []
-        for q in questions:
-            keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
-            earlier[q] += 1
-        config = self.config
-        limits = response_limits(prompts, config.max_new_tokens, config.total_tokens, self.policy.positions)
-        return sample(
-            self.policy,
-            prompts,
-            eos_id=self.eos_id,
-            pad_id=self.pad_id,
-            max_new_tokens=config.max_new_tokens,
-            limits=limits,
-            batch_size=self.decode_batch,
-            uniforms=uniforms(keys, config.max_new_tokens),
-            on_finished=judging.add,
-        )
+
+        def ask(count: int) -> Batch:
+            nonlocal asked
+            questions = self._questions(start + asked, count)
+            asked += count
+            keys = []
+            for q in questions:
+                keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
+                earlier[q] += 1
+            return self.asking.ask(self.policy, questions, keys, step=self.step)
+
+        wanted, config = self.questions_per_iteration, self.config
+        if not config.dynamic_sampling:
+            batch = ask(wanted)
+            return Collected(batch, batch, wanted)
+        group, rounds = config.samples_per_problem, config.dynamic_rounds
+        return collect(ask, wanted, group=group, rounds=rounds, pad_id=self.pad_id)
+
+    def _says(self, collected: Collected) -> list[str]:
+        """A sentence where dynamic sampling did not find enough, the first time in a session."""
+        if not (collected.filled and self._says_filled):
+            return []
+        self._says_filled = False
+        return [
+            f"dynamic sampling asked {collected.asked} questions in ppo.dynamic_rounds={self.config.dynamic_rounds} "
+            f"rounds and {collected.filled} of the {self.questions_per_iteration} it wants are still missing, so "
+            "questions whose responses all have the same reward fill up the batch; rollout/filled says how many."
+        ]
 
     def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
         """The rollouts with log-probabilities and values that the update agrees with."""
@@ -230,10 +303,10 @@ class Reinforcement:
         self.rescore = apart > RATIO_TOLERANCE
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
 
-    def _questions(self) -> list[int]:
-        """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
-        n, count = len(self.prompts), self.questions_per_iteration
-        start = self.step * count
+    def _questions(self, start: int, count: int) -> list[int]:
+        """The questions from place `start` on in an endless walk over the training set, epoch by epoch; each comes
+        `samples_per_problem` times."""
+        n = len(self.prompts)
         last = (start + count - 1) // n
         for epoch in range(start // n, last + 1):
             if epoch not in self._orders:

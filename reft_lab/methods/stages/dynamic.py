@@ -1,0 +1,73 @@
+"""The questions of an iteration: the next ones, or with dynamic sampling the next ones that teach something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reft_lab.methods.stages.asking import Batch
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was sampled for an iteration, and what of it is learned from.
+
+    Attributes:
+        everything: all responses, those that were thrown away among them.
+        kept: those that are learned from, in the order in which they were asked.
+        asked: questions asked.
+        filled: questions among those kept that teach nothing, because no others were found.
+    """
+
+    everything: Batch
+    kept: Batch
+    asked: int
+    filled: int = 0
+
+    def metrics(self, group: int) -> dict[str, float]:
+        """What dynamic sampling cost and what it left, with `group` responses to a question."""
+        wanted = len(self.kept) // group
+        return {
+            "rollout/thrown_away": 1 - wanted / self.asked,
+            "rollout/filled": self.filled / wanted,
+            "rollout/sampled_tokens": float(self.everything.tokens),
+        }
+
+
+def collect(ask: Callable[[int], Batch], wanted: int, *, group: int, rounds: int, pad_id: int) -> Collected:
+    """Ask questions until the rewards of as many as are `wanted` differ within each (DAPO, 2503.14476).
+
+    Each round asks as many as are still missing, so that none that teaches something is thrown away; the source samples
+    a whole batch each time and drops what is left over. Where `rounds` do not suffice, the batch is filled up with
+    questions that teach nothing, those asked first: it keeps its size, and the step its noise, as without dynamic
+    sampling.
+
+    Args:
+        ask: puts the next so many questions, `group` responses to each, side by side.
+        wanted: questions.
+        group: responses to a question.
+        rounds: most times that questions are asked.
+        pad_id: fills up rows.
+    """
+    parts: list[Batch] = []
+    found = 0
+    while found < wanted and len(parts) < rounds:
+        parts.append(ask(wanted - found))
+        found += sum(has_spread(scores) for scores in _groups(parts[-1].scores, group))
+    everything = Batch.joined(parts, pad_id)
+    by_question = _groups(everything.scores, group)
+    teaches = [number for number, scores in enumerate(by_question) if has_spread(scores)]
+    others = [number for number, scores in enumerate(by_question) if not has_spread(scores)]
+    filled = wanted - len(teaches)
+    chosen = sorted([*teaches, *others[:filled]])
+    rows = [row for number in chosen for row in range(number * group, (number + 1) * group)]
+    return Collected(everything, everything.rows(rows), len(by_question), filled)
+
+
+def has_spread(scores: Sequence[float]) -> bool:
+    """Whether the rewards of a question's responses differ; one that is no number does, so that it is seen."""
+    return any(score != scores[0] for score in scores)
+
+
+def _groups(scores: Sequence[float], group: int) -> list[Sequence[float]]:
+    return [scores[i : i + group] for i in range(0, len(scores), group)]
