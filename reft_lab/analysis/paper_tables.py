@@ -148,10 +148,16 @@ class Beside:
 
 
 def tables_in(runs: Runs) -> list[str]:
-    """Which of the paper's tables some runs make, by what they hold; empty where none is finished."""
+    """Which of the paper's tables some runs make: that of their study's name, or by what they hold.
+
+    Empty where none is finished.
+    """
     done = finished(runs.table)
     if done.empty:
         return []
+    studies = set(done["study"].dropna())
+    if named := [name for name in TABLES for study in studies if f"{study}_".startswith(f"{STUDIES}{name}_")]:
+        return list(dict.fromkeys(named))
     found = []
     if any(True for run in runs.found if run.state == FINISHED for _ in _decodings(run.result)):
         found.append("decoding")

@@ -35,7 +35,7 @@ class TrialLines:
         self._say(f"study {definition.name}: {space}")
         left = f"{len(trials)} trials" if not done else f"{len(trials) - done} of {len(trials)} trials left"
         if seeds := len(definition.seeds):
-            left += f", {seeds} seeds each: {(len(trials) - done) * seeds} runs"
+            left += f" on {seeds} seed{'s' * (seeds > 1)}: {(len(trials) - done) * seeds} runs"
         at_once = f", {definition.workers} at a time" if definition.workers > 1 else ""
         self._say(f"{left}{at_once}, in {definition.folder}")
 

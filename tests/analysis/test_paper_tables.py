@@ -147,6 +147,7 @@ def test_a_page_shows_the_paper_where_the_study_is_one_of_its_own_or_ran_its_cel
 
     assert of_the_paper(of_study("kl", runs_of(*TINY))) == []
     assert [table.name for table in of_the_paper(of_study("paper_main", runs_of(*TINY)))] == ["main"]
+    assert [table.name for table in of_the_paper(of_study("paper_small_models_2", runs_of(*TINY)))] == ["small_models"]
     assert of_the_paper(of_study("mine", runs_of(found("reft", test=0.74, config=LLAMA))))
     assert of_the_paper(runs_of(found("reft", state="running"))) == []
 
