@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis import statistics
@@ -15,6 +16,8 @@ from reft_lab.analysis.problems import Answered, paired
 from reft_lab.analysis.statistics import Mean
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.methods.base import Cost
+from reft_lab.numbers import duration, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -143,6 +146,7 @@ class Compared:
         dev, test: means over seeds; None where no run finished with one.
         single: 95 % interval of the only run there is, over problems; None where there are several, or none.
         change: against the base; None for the base itself, and where it cannot be told.
+        cost: what training took, in words, by what is counted; the mean of finished runs. Empty where none says so.
     """
 
     group: Group
@@ -151,6 +155,7 @@ class Compared:
     test: Mean | None
     single: tuple[float, float] | None
     change: Change | None
+    cost: Mapping[str, str]
 
 
 def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared]:
@@ -178,7 +183,15 @@ def _row(group: Group, change: Change | None) -> Compared:
         run = group.tested(*test)
         single = (run["final_test_low"], run["final_test_high"])
     states = Counter(row["state"] for row in group.rows)
-    return Compared(group, states, _mean(group.by_seed(DEV)), _mean(test), single, change)
+    return Compared(group, states, _mean(group.by_seed(DEV)), _mean(test), single, change, _cost(group))
+
+
+def _cost(group: Group) -> dict[str, str]:
+    done = [row for row in group.rows if row["state"] == FINISHED and not math.isnan(row["cost_flops"])]
+    if not done:
+        return {}
+    means = {name: fmean(row[f"cost_{name}"] for row in done) for name in (*Cost.WORDS, "seconds")}
+    return {words: short(means[name]) for name, words in Cost.WORDS.items()} | {"time": duration(means["seconds"])}
 
 
 def _mean(values: Mapping[Any, float]) -> Mean | None:

@@ -133,7 +133,7 @@ def sampled_metrics(batch: Batch, config: PPOConfig) -> dict[str, float]:
     return metrics | {f"rollout/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
 
 
-def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
+def rollout_metrics(rollouts: Rollouts, config: PPOConfig) -> dict[str, float]:
     """What is learned from, before the update, in numbers; docs/metrics.md says what each means."""
     n = len(rollouts)
     lengths = rollouts.mask.sum(1).float()
@@ -144,6 +144,8 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         "ppo/entropy": rollouts.entropies[rollouts.mask].mean().item(),
         "ppo/entropy_response": (rollouts.entropies * rollouts.mask).sum().item() / n,
     }
+    if config.lam_length is not None:
+        metrics["ppo/lambda"] = length_adaptive_lambda(lengths, config.lam_length).mean().item()
     if rollouts.values is not None and rollouts.returns is not None:
         unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
         spread = rollouts.returns[rollouts.mask].var().item()
