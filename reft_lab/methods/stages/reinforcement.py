@@ -14,12 +14,11 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
 from reft_lab.evaluation.critic import agreement
 from reft_lab.evaluation.judging import Judge
 from reft_lab.evaluation.settings import AuditConfig
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Asking, Batch
 from reft_lab.methods.stages.critic_audit import critic_states
@@ -34,10 +33,13 @@ from reft_lab.methods.stages.rollouts import (
     sampled_metrics,
 )
 from reft_lab.methods.stages.update import update
+from reft_lab.methods.stages.walk import Walk
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import key, permutation
+from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
@@ -52,16 +54,14 @@ class Iteration:
         rollouts: what was learned from.
         metrics: by the names of docs/metrics.md.
         notes: sentences for people.
-        asked: responses sampled, those that were thrown away among them.
-        sampled_tokens: their tokens.
+        cost: what it took, with responses that were sampled and thrown away.
     """
 
     questions: list[int]
     rollouts: Rollouts
     metrics: dict[str, float]
     notes: list[str]
-    asked: int
-    sampled_tokens: int
+    cost: Cost
 
 
 class Reinforcement:
@@ -85,7 +85,7 @@ class Reinforcement:
         prompts: Sequence[list[int]],
         question_ids: Sequence[str],
         judge: Judge,
-        reward: Callable[[Outcome], float],
+        reward: Scoring,
         config: PPOConfig,
         *,
         kind: StageKind,
@@ -103,7 +103,7 @@ class Reinforcement:
         prompts: ids of the training questions' prompts.
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal reward of an outcome.
+        reward: terminal rewards of judged responses, from indices into `prompts`.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
@@ -126,7 +126,7 @@ class Reinforcement:
         self._says_filled = True
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
-        self._orders: dict[int, list[int]] = {}
+        self._walk = Walk(len(prompts), seed)
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
         must_rescore = policy.precision != "fp32" or policy.value_trunk is not None or config.importance == "token"
         self.rescore = True if must_rescore else None
@@ -176,7 +176,7 @@ class Reinforcement:
         if self.is_evaluated:
             metrics |= position_metrics(done.rollouts)
             samples = [] if self.records is None else self.records(self, done)
-        return Step(metrics, samples, done.notes)
+        return Step(metrics, samples, done.notes, done.cost)
 
     def _audit(self) -> dict[str, float]:
         """What Monte-Carlo values say of the critic as it is now."""
@@ -209,6 +209,7 @@ class Reinforcement:
         beyond = (self._beyond[1], self._beyond[1] + collected.asked - self.questions_per_iteration)
         judged = time.perf_counter()
         with phase("scoring"):
+            is_rescored = self.rescore is not False
             sampled, said = self._rescore(batch.prompts, batch.sampled)
             notes += said
             ref_logprobs, _ = score_all(self.reference, batch.prompts, sampled.lists(), **self._budget)
@@ -251,7 +252,7 @@ class Reinforcement:
             "time/update_tokens_per_second": tokens * config.epochs / (updating - scoring),
         }
         self.step, self._beyond = self.step + 1, beyond
-        return Iteration(batch.questions, rollouts, metrics, notes, len(everything), everything.tokens)
+        return Iteration(batch.questions, rollouts, metrics, notes, self._cost(collected, is_rescored=is_rescored))
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -265,6 +266,18 @@ class Reinforcement:
         with phase("scoring"):
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
+
+    def _cost(self, collected: Collected, *, is_rescored: bool) -> Cost:
+        policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
+        kept = collected.kept.lengths
+        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept) + passes * policy.training(kept)
+        return Cost(
+            questions=collected.asked,
+            sampled_tokens=collected.everything.tokens,
+            trained_tokens=passes * collected.kept.tokens,
+            optimizer_steps=passes * math.ceil(len(collected.kept) / self.config.mini_batch),
+            flops=flops + (policy.scoring(kept) if is_rescored else 0.0),
+        )
 
     @property
     def _is_critic_warmup(self) -> bool:
@@ -296,13 +309,14 @@ class Reinforcement:
 
         def ask(count: int) -> Batch:
             nonlocal asked
-            questions = self._questions(start + asked, count)
+            chosen = self._walk.questions(start + asked, count)
+            questions = [q for q in chosen for _ in range(self.config.samples_per_problem)]
             asked += count
             keys = []
             for q in questions:
                 keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
                 earlier[q] += 1
-            return self.asking.ask(self.policy, questions, keys)
+            return self.asking.ask(self.policy, questions, keys, step=self.step)
 
         wanted, config = self.questions_per_iteration, self.config
         if not config.dynamic_sampling or self._is_critic_warmup:
@@ -333,21 +347,6 @@ class Reinforcement:
         apart = float(((logprobs - sampled.logprobs).exp() - 1).abs().max())
         self.rescore = apart > RATIO_TOLERANCE
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
-
-    def _questions(self, start: int, count: int) -> list[int]:
-        """The questions from place `start` on in an endless walk over the training set, epoch by epoch; each comes
-        `samples_per_problem` times."""
-        n = len(self.prompts)
-        last = (start + count - 1) // n
-        for epoch in range(start // n, last + 1):
-            if epoch not in self._orders:
-                self._orders[epoch] = permutation(n, self.seed, "question order", epoch)
-        chosen = []
-        for position in range(start, start + count):
-            epoch, index = divmod(position, n)
-            chosen += [self._orders[epoch][index]] * self.config.samples_per_problem
-        self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next iteration needs it
-        return chosen
 
 
 def _says_warmed_up(iterations: int, explained: float) -> str:
