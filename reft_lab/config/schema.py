@@ -17,7 +17,7 @@ from reft_lab.methods import METHODS
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 from reft_lab.policy.settings import ModelConfig
 from reft_lab.programs.settings import ProgramsConfig
-from reft_lab.rewards import RewardConfig
+from reft_lab.rewards.settings import RewardConfig
 
 
 @dataclass

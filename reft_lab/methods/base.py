@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 
 if TYPE_CHECKING:
-    from reft_lab.answers.outcome import Outcome
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
     from reft_lab.policy.settings import ModelConfig
     from reft_lab.policy.tokenizer import Codec
+    from reft_lab.rewards import Reward
 
 Options = Mapping[str, Any]
 
@@ -223,7 +223,7 @@ class Lab(Protocol):
     Attributes:
         policy: what is trained.
         codec: text to ids and back.
-        reward: the terminal reward of an outcome.
+        reward: the terminal reward of judged responses.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         samples: responses of an iteration that are recorded in full.
@@ -232,7 +232,7 @@ class Lab(Protocol):
     settings: Settings
     policy: Policy
     codec: Codec
-    reward: Callable[[Outcome], float]
+    reward: Reward
     decode_batch: int
     tokens_per_micro_batch: int
     samples: int

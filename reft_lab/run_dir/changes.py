@@ -35,7 +35,10 @@ MAY_CHANGE = (
 )
 STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
-PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path", "pool.folder")
+PATHS = (
+    *("data.path", "data.train", "data.dev", "data.test"),
+    *("model.path", "pool.folder", "reward.reranker"),
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from reft_lab.config.running import parse_every
-from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RunFailed
+from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RewardFailed, RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
 from reft_lab.programs import ProgramRunner
@@ -74,7 +74,7 @@ class Loop:
                     progress.add_seconds(kind.name, took)
                     bar.update(stage.step, **watched(record), **self.selection.shown())
                     self.interruption.check()
-        except (Interrupted, OutOfMemory):
+        except (Interrupted, OutOfMemory, RewardFailed):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)
             raise

@@ -109,6 +109,7 @@ class Selection:
         started = time.monotonic()
         best = self.progress.best
         facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
+        facts["stage"] = self.progress.stage
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):
             saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)

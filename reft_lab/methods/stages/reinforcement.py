@@ -14,7 +14,6 @@ from typing import Any
 
 from torch import Tensor
 
-from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
 from reft_lab.evaluation.critic import agreement
 from reft_lab.evaluation.judging import Judge
@@ -39,6 +38,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import key, permutation
+from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
@@ -84,7 +84,7 @@ class Reinforcement:
         prompts: Sequence[list[int]],
         question_ids: Sequence[str],
         judge: Judge,
-        reward: Callable[[Outcome], float],
+        reward: Scoring,
         config: PPOConfig,
         *,
         kind: StageKind,
@@ -102,7 +102,7 @@ class Reinforcement:
         prompts: ids of the training questions' prompts.
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal reward of an outcome.
+        reward: terminal rewards of judged responses, from indices into `prompts`.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
@@ -285,7 +285,7 @@ class Reinforcement:
             for q in questions:
                 keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
                 earlier[q] += 1
-            return self.asking.ask(self.policy, questions, keys)
+            return self.asking.ask(self.policy, questions, keys, step=self.step)
 
         wanted, config = self.questions_per_iteration, self.config
         if not config.dynamic_sampling:

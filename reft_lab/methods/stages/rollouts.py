@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -74,10 +72,10 @@ def assemble(batch: Batch, ref_logprobs: Tensor, config: PPOConfig) -> Rollouts:
         config: credit, gamma, lam, lam_value, lam_length, kl_coef, kl_estimator, whiten.
 
     Raises:
-        FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
+        FloatingPointError: a log-probability or value is not finite, so nothing that follows would be.
     """
     sampled = batch.sampled
-    _check_finite(sampled, ref_logprobs, batch.outcomes, batch.scores)
+    _check_finite(sampled, ref_logprobs)
     score = torch.tensor(batch.scores, dtype=torch.float32)
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
@@ -106,15 +104,7 @@ def assemble(batch: Batch, ref_logprobs: Tensor, config: PPOConfig) -> Rollouts:
     )
 
 
-def _check_finite(
-    sampled: Responses, ref_logprobs: Tensor, outcomes: Sequence[Outcome], scores: Sequence[float]
-) -> None:
-    for outcome, score in zip(outcomes, scores, strict=True):
-        if not math.isfinite(score):
-            raise FloatingPointError(
-                f"the reward of a response ({outcome.kind}, answer {outcome.answer}) is {score}; "
-                "a reward must be a finite number"
-            )
+def _check_finite(sampled: Responses, ref_logprobs: Tensor) -> None:
     computed = {
         "log-probabilities": sampled.logprobs,
         "values": sampled.values,
