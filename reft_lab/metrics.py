@@ -176,7 +176,8 @@ the update of that iteration. With `ppo.dynamic_sampling`, those that were throw
     )),
     Section("ppo/: the update", """\
 One value an iteration. Those before the losses describe the rollouts before the update, the others the update itself,
-over all its passes and mini-batches.
+over all its passes and mini-batches. In the iterations of a critic warm-up (`ppo.critic_warmup`), which leave the
+policy alone, of the latter only those of the value model and `ppo/grad_norm` are recorded.
 """, (
         Metric("ppo/kl_ref", "KL to the policy after warm-up", "nats a response",
                "distance from the policy after warm-up",
@@ -208,12 +209,30 @@ over all its passes and mini-batches.
         Metric("ppo/value_loss", "Value loss", "squared reward", "clipped value loss",
                "mean over optimiser steps, before `ppo.value_coef`", "a rise: the value head diverges",
                range=">= 0", group=VALUE, better=DOWN, needs=CRITIC, log=True),
+        Metric("ppo/kl_loss", "KL in the loss", "nats a token", "KL to the policy after warm-up, as part of the loss",
+               "mean over optimiser steps of `ppo.kl_estimator`, with the weights of `ppo.loss_average`, before "
+               "`ppo.kl_coef`", "as `ppo/kl_ref_token`, while the update goes on", group=KL, better=DOWN,
+               switch="ppo.kl_in"),
+        Metric("ppo/entropy_bonus", "Entropy in the loss", "nats a token", "entropy as part of the loss",
+               "mean over optimiser steps, with the weights of `ppo.loss_average`, before `ppo.entropy_coef`",
+               "a steady rise: the bonus outweighs the reward", range=">= 0", group=ROLLOUTS,
+               switch="ppo.entropy_coef"),
         Metric("ppo/kl_old", "KL of an update", "nats a token", "distance from the policy that sampled",
                "mean of r - 1 - log r, r = pi / pi_old, over all passes", "above about 0.05: the steps are too large",
                range=">= 0", group=UPDATE),
-        Metric("ppo/clip_share", "Tokens outside the clip", SHARE, "tokens whose ratio is outside 1 ± `ppo.clip`",
+        Metric("ppo/clip_share", "Tokens outside the clip", SHARE,
+               "tokens whose ratio is outside 1 ± `ppo.clip` (above: `ppo.clip_high`)",
                "over all passes, whether or not the clip was active for the sign of the advantage",
                "above 0.2 to 0.3: the steps are too large", group=UPDATE),
+        Metric("ppo/clip_share_low", "Tokens below the clip", SHARE, "tokens whose ratio is below 1 - `ppo.clip`",
+               "as `ppo/clip_share`", group=UPDATE, switch="ppo.clip_high"),
+        Metric("ppo/clip_share_high", "Tokens above the clip", SHARE,
+               "tokens whose ratio is above 1 + `ppo.clip_high`", "as `ppo/clip_share`",
+               "far below `ppo/clip_share_low`: the wider clip is seldom what limits", group=UPDATE,
+               switch="ppo.clip_high"),
+        Metric("ppo/dual_clip_share", "Tokens beyond the dual clip", SHARE,
+               "tokens of negative advantage whose ratio is above `ppo.dual_clip`", "over all passes",
+               "more than a few in a thousand: the steps are too large", group=UPDATE, switch="ppo.dual_clip"),
         Metric("ppo/ratio_mean", "Mean ratio", "pi / pi_old", "how far the update moved",
                "mean over tokens of all passes", "should stay near 1", range="> 0", group=UPDATE),
         Metric("ppo/ratio_max", "Largest ratio", "pi / pi_old", "how far it moved a single token",
@@ -227,8 +246,30 @@ over all its passes and mini-batches.
                "mean over optimiser steps, before clipping to `ppo.max_grad_norm`",
                "far above the clip all the time: only the direction of the gradient counts",
                range=">= 0", group=UPDATE, noisy=True),
-        Metric("ppo/lr", "Learning rate", "", "learning rate", "of the last optimiser step",
+        Metric("ppo/policy_grad_norm", "Norm of the policy loss's gradient", "",
+               "what the policy loss adds to the gradient",
+               "norm over a whole mini-batch, before clipping, KL penalty and entropy bonus of the loss included; mean "
+               "over optimiser steps. Where the value loss trains the policy's trunk (`ppo.value_grad_to_trunk=true`) "
+               "and is clipped together with the policy loss, it takes passes of its own: it is that of the first "
+               "mini-batch then, in iterations after which the model is evaluated",
+               "far below `ppo/value_grad_norm` with clipping together: clipping leaves the policy next to nothing; "
+               "set `ppo.clip_grads=apart`, or lower `ppo.value_coef`",
+               range=">= 0", group=UPDATE, needs=CRITIC, noisy=True),
+        Metric("ppo/value_grad_norm", "Norm of the value loss's gradient", "",
+               "what the value loss adds to the gradient",
+               "as `ppo/policy_grad_norm`, `ppo.value_coef` included", "see `ppo/policy_grad_norm`",
+               range=">= 0", group=UPDATE, needs=CRITIC, noisy=True),
+        Metric("ppo/lr", "Learning rate", "", "learning rate of the policy", "of the last optimiser step",
                range="> 0", group=UPDATE),
+        Metric("ppo/value_lr", "Learning rate of the value model", "", "learning rate of the value model",
+               "of the last optimiser step", range="> 0", group=UPDATE, needs=CRITIC, switch="ppo.value_lr"),
+        Metric("ppo/importance_mean", "Mean importance weight", "pi / pi_sample", "agreement of sampler and update",
+               "mean over response tokens of min(pi / pi_sample, `ppo.importance_cap`)",
+               "clearly off 1: sampler and update disagree by more than rounding", range="> 0", group=UPDATE,
+               switch="ppo.importance"),
+        Metric("ppo/importance_capped", "Capped importance weights", SHARE, "tokens whose weight is capped",
+               "over the response tokens", "above a few in a thousand: the correction is not one any more",
+               group=UPDATE, better=DOWN, switch="ppo.importance"),
     )),
     Section("position/: where in the response", """\
 On the lines of iterations after which the model was evaluated. A response is cut into tenths of its length: its i-th of
