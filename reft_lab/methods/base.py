@@ -116,7 +116,7 @@ class Cost:
         questions: asked, once for all responses that are sampled to it, or shown with their gold reasoning; each time.
         sampled_tokens: tokens of responses that were sampled to be trained on, whether they were or not.
         trained_tokens: tokens of responses whose loss was taken, each time it was.
-        optimizer_steps: of the policy.
+        optimizer_steps: of any of the weights.
         flops: floating-point operations of sampling, of what is scored before an update, and of the passes forward and
             backward, as policy/flops.py counts them.
         WORDS: what people read of each.
