@@ -76,8 +76,8 @@ def audit_critic(
 
 
 def merged(directory: Path, audits: Sequence[Audit]) -> str:
-    """The text of critic_audit.json with these audits in it, in the order of their iterations; others of the same
-    checkpoint and iteration go."""
+    """The text of critic_audit.json with these audits in it, in the order of their iterations; earlier ones of the same
+    iteration and split go."""
     stored = (read_object(directory / CRITIC_AUDIT) or {}).get("audits") or []
     new = {_name(audit) for audit in audits}
     kept = [audit for audit in stored if isinstance(audit, dict) and _name(audit) not in new]
@@ -85,7 +85,7 @@ def merged(directory: Path, audits: Sequence[Audit]) -> str:
 
 
 def _name(audit: Mapping[str, Any]) -> tuple[Any, Any]:
-    return audit.get("checkpoint"), audit.get("when")
+    return audit.get("when"), (audit.get("settings") or {}).get("critic_split")
 
 
 def _order(audit: Mapping[str, Any]) -> int:

@@ -74,7 +74,7 @@ def critic_states(
         if on_progress is not None:
             on_progress(min(start + at_once, len(chosen)))
     where = [(i, t) for i in range(len(chosen)) for t in places[i]]
-    return States(
+    return States.of(
         response=np.array([i for i, _ in where]),
         place=np.array([(t + 0.5) / len(responses[i]) for i, t in where]),
         values=np.array([values[i, t].item() for i, t in where]),
