@@ -250,7 +250,7 @@ times; the mean return of these is the Monte-Carlo value of the state, which wha
 ([methods.md](methods.md#is-the-critic-any-good)).
 """, (
         Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
-               "1 - var(MC - V) / var(MC) over states",
+               "1 - var(MC - V) / var(MC) over states; 0 where MC is the same in all",
                "`critic/attainable` is as good as it gets; 0: no better than a constant; below 0: worse than that; the "
                "returns that `ppo/explained_variance` is measured against, the critic had a hand in",
                range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -119,7 +120,7 @@ def test_passes_over_the_questions_are_counted_by_those_that_were_asked() -> Non
     assert asked[-1] >= 32 > asked[-2]
     assert len(asked) < stage.total_steps == 8
     passes = [0, *(count // 8 for count in asked)]
-    assert evaluated[:-1] == [after > before for before, after in zip(passes, passes[1:-1], strict=False)]
+    assert evaluated[:-1] == [after > before for before, after in pairwise(passes[:-1])]
     assert evaluated[-1]
 
 

@@ -199,7 +199,7 @@ class Reinforcement:
             "critic/rank_correlation": found.rank_correlation,
             "critic/bias": found.bias,
         }
-        return {name: number for name, number in numbers.items() if number is not None}
+        return {name: 0.0 if number is None else number for name, number in numbers.items()}
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
