@@ -1,4 +1,4 @@
-"""Settings of the greedy evaluation and of audits."""
+"""Settings of evaluation, of what is sampled for it, and of audits."""
 
 from __future__ import annotations
 
@@ -29,6 +29,29 @@ class EvalConfig:
     ] = None
     test_limit: Annotated[
         Optional[int], doc("evaluate on the first test problems only, as many as this", unit="problems", ge=1)
+    ] = None
+    both_rules: Annotated[
+        bool,
+        doc(
+            "evaluate on dev and on test each time, to tell what picking the checkpoint on test adds; "
+            "`selection` alone picks it. Test is read many times then. Always so with selection=test"
+        ),
+    ] = False
+
+
+@dataclass
+class PoolConfig:
+    """Pools of sampled responses: drawn once, kept on disk, reused by every run of the same policy."""
+
+    __pydantic_config__ = STRICT
+    folder: Annotated[
+        str, doc("where pools are kept, one folder for each policy and way of asking it", min_length=1)
+    ] = "outputs/pools"
+    temperature: Annotated[float, doc("divides the logits before a draw; 1: as the policy has them", gt=0)] = 1.0
+    top_k: Annotated[Optional[int], doc("draw from the so many most probable tokens only; null: from all", ge=1)] = None
+    top_p: Annotated[
+        Optional[float],
+        doc("draw from the most probable tokens that reach this probability together; null: from all", gt=0, le=1),
     ] = None
 
 

@@ -12,6 +12,7 @@ from reft_lab.equations.credit import CREDITS
 from reft_lab.errors import LOADING, phase
 from reft_lab.methods.base import Lab, Method, Options, StageKind
 from reft_lab.methods.sft import WARMUP, supervised_stage
+from reft_lab.rewards import scoring
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -39,7 +40,7 @@ def _train(lab: Lab) -> Policy:
             prompts,
             [problem.id for problem in problems],
             lab.judge(problems, prompts),
-            lab.reward,
+            scoring(lab.reward, problems, prompts, lab.codec.read),
             settings.ppo,
             kind=STAGE,
             seed=settings.seed,

@@ -12,6 +12,7 @@ from reft_lab.data import Problem
 from reft_lab.errors import BadInput
 from reft_lab.evaluation.critic import verdict
 from reft_lab.policy.model import Policy
+from reft_lab.rewards import scoring
 from reft_lab.run_dir.files import CRITIC_AUDIT
 from reft_lab.run_dir.reading import read_object
 from reft_lab.runner.setup import Setup
@@ -42,7 +43,7 @@ def audit_critic(
     asking = Asking(
         prompts,
         setup.judge(problems, prompts),
-        setup.reward,
+        scoring(setup.reward, problems, prompts, codec.read),
         config.ppo,
         codec.eos_id,
         codec.pad_id,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from reft_lab.cot import Prompts
+from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
+from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.setup import Setup
 
 
@@ -24,8 +29,14 @@ class Lab:
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
+        self._pools = Pools(setup, loop.progress, loop.tracker.display, loop.interruption, loop.tracker.directory.path)
         self._method, self._loop, self._state = method, loop, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
+
+    def pool(
+        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+    ) -> list[list[Sample]]:
+        return self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
 
     def is_past(self, kind: StageKind) -> bool:
         names = [stage.name for stage in self._method.stages]

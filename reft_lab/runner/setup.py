@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
+from reft_lab.evaluation.asking import Lengths
 from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
@@ -20,7 +21,7 @@ from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
-from reft_lab.rewards import resolve
+from reft_lab.rewards import Reward, choose
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
@@ -40,7 +41,7 @@ class Setup:
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
-        reward: the terminal reward of an outcome.
+        reward: the terminal reward.
         notes: sentences for the user on what was left out.
     """
 
@@ -51,7 +52,7 @@ class Setup:
     codec: Codec
     gold: list[Example]
     policy: Policy
-    reward: Callable[[Outcome], float]
+    reward: Reward
     notes: list[str]
 
     @property
@@ -114,8 +115,16 @@ class Setup:
 
         return judge
 
-    def longest_prompt(self, prompts: Prompts) -> int:
-        """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
+    def lengths(self, prompts: Prompts) -> Lengths:
+        """Length caps under which a policy is asked with prompts of this kind, outside of its training."""
+        config = self.config
+        return Lengths(
+            max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
+            total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
+            cut_prompts_at=self._longest_prompt(prompts) if self._cuts else None,
+        )
+
+    def _longest_prompt(self, prompts: Prompts) -> int:
         if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
         first = next(kind for kind in self.method.stages if kind.prompts == prompts)
@@ -147,7 +156,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         BadInput: the reward, the model, the data or the device cannot be had.
         RunFailed: the model does not fit into memory.
     """
-    reward = resolve(config.reward.function)
+    reward = choose(config.reward)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
@@ -177,6 +186,13 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
+    reward.load(
+        codec,
+        device,
+        precision=config.trainer.precision,
+        fast_path=config.trainer.fast_path,
+        tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
+    )
     return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
 
 

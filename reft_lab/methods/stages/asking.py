@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses, response_limits, sample
 from reft_lab.policy.sampling.responses import joined
 from reft_lab.randomness import uniforms
+from reft_lab.rewards import Scoring
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Batch:
     def tokens(self) -> int:
         """Tokens of all responses."""
         return int(self.sampled.mask.sum())
+
+    @property
+    def lengths(self) -> list[tuple[int, int]]:
+        """Tokens of each prompt, and of the response to it."""
+        return list(zip(map(len, self.prompts), self.sampled.mask.sum(1).tolist(), strict=True))
 
     def rows(self, chosen: Sequence[int]) -> Batch:
         """The responses at these places."""
@@ -89,14 +95,14 @@ class Asking:
     Attributes:
         prompts: ids of the questions' prompts.
         judge: outcomes of responses, from the places of their questions and response ids.
-        reward: terminal reward of an outcome.
+        reward: terminal rewards of judged responses, from the places of their questions.
         config: max_new_tokens, total_tokens, overlong_cache.
         decode_batch: prompts decoded at once.
     """
 
     prompts: Sequence[list[int]]
     judge: Judge
-    reward: Callable[[Outcome], float]
+    reward: Scoring
     config: PPOConfig
     eos_id: int
     pad_id: int
@@ -108,6 +114,7 @@ class Asking:
         questions: list[int],
         keys: Sequence[int],
         begun: Sequence[list[int]] | None = None,
+        step: int = 0,
     ) -> Batch:
         """One response to each question, sampled from the full distribution at temperature 1.
 
@@ -117,6 +124,7 @@ class Asking:
             keys: what the draws of each response are keyed by.
             begun: how each response begins, less than its length cap; the policy goes on from there, and the whole is
                 judged. `sampled` of the batch is what it added, its prompts are what it read. None: with nothing.
+            step: iterations done so far, for the reward.
         """
         config = self.config
         started = time.perf_counter()
@@ -145,7 +153,10 @@ class Asking:
                 )
             written = time.perf_counter()
             outcomes = judging.outcomes()
-        scores = [self.reward(outcome) for outcome in outcomes]
+        written_whole = sampled.lists()
+        if begun is not None:
+            written_whole = [[*first, *added] for first, added in zip(begun, written_whole, strict=True)]
+        scores = self.reward(questions, written_whole, outcomes, keys, step)
         penalties = torch.zeros(len(questions))
         if config.overlong_cache is not None:
             penalties = overlong_penalty(seen + sampled.mask.sum(1), caps, config.overlong_cache)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +18,7 @@ from reft_lab.equations.credit import (
     value_targets,
     whiten,
 )
+from reft_lab.equations.losses import importance_weights
 from reft_lab.equations.positions import position_means
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Batch
@@ -44,6 +43,7 @@ class Rollouts:
         kl: per-token KL estimates to the reference (B, T).
         advantages: what the policy loss uses, whitened if so configured (B, T).
         returns: what the value loss aims at (B, T); None without a critic.
+        importance: weight of each token in the policy loss (B, T); None: all the same.
     """
 
     prompts: list[list[int]]
@@ -59,6 +59,7 @@ class Rollouts:
     kl: Tensor
     advantages: Tensor
     returns: Tensor | None
+    importance: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -71,17 +72,17 @@ def assemble(batch: Batch, ref_logprobs: Tensor, config: PPOConfig) -> Rollouts:
         batch: `config.samples_per_problem` responses to each question; with values where `config.credit` needs a
             critic.
         ref_logprobs: log-probabilities under the reference (B, T).
-        config: credit, gamma, lam, lam_value, lam_length, kl_coef, kl_estimator, whiten.
+        config: credit, gamma, lam, lam_value, lam_length, kl_coef, kl_in, kl_estimator, whiten.
 
     Raises:
-        FloatingPointError: a reward, log-probability or value is not finite, so nothing that follows would be.
+        FloatingPointError: a log-probability or value is not finite, so nothing that follows would be.
     """
     sampled = batch.sampled
-    _check_finite(sampled, ref_logprobs, batch.outcomes, batch.scores)
+    _check_finite(sampled, ref_logprobs)
     score = torch.tensor(batch.scores, dtype=torch.float32)
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
-    total = rewards(score + batch.penalties, kl, mask, config.kl_coef)
+    total = rewards(score + batch.penalties, kl, mask, config.kl_coef if config.kl_in == "reward" else 0.0)
     lam = config.lam if config.lam_length is None else length_adaptive_lambda(mask.sum(1), config.lam_length)
     # Null stands for the option `lam`, whatever the length says of the advantages.
     lam_value = config.lam if config.lam_value is None else config.lam_value
@@ -106,15 +107,7 @@ def assemble(batch: Batch, ref_logprobs: Tensor, config: PPOConfig) -> Rollouts:
     )
 
 
-def _check_finite(
-    sampled: Responses, ref_logprobs: Tensor, outcomes: Sequence[Outcome], scores: Sequence[float]
-) -> None:
-    for outcome, score in zip(outcomes, scores, strict=True):
-        if not math.isfinite(score):
-            raise FloatingPointError(
-                f"the reward of a response ({outcome.kind}, answer {outcome.answer}) is {score}; "
-                "a reward must be a finite number"
-            )
+def _check_finite(sampled: Responses, ref_logprobs: Tensor) -> None:
     computed = {
         "log-probabilities": sampled.logprobs,
         "values": sampled.values,
@@ -162,6 +155,23 @@ def rollout_metrics(rollouts: Rollouts, config: PPOConfig) -> dict[str, float]:
         metrics["rollout/value"] = rollouts.values[rollouts.mask].mean().item()
         metrics["ppo/explained_variance"] = 1 - unexplained / spread if spread > 0 else 0.0
     return metrics
+
+
+def correct_sampler(rollouts: Rollouts, sampled_logprobs: Tensor, cap: float) -> tuple[Rollouts, dict[str, float]]:
+    """The rollouts with importance weights, and what is to be said of these.
+
+    Args:
+        rollouts: with log-probabilities as the update computes them.
+        sampled_logprobs: those of the sampler (B, T).
+        cap: the largest weight.
+    """
+    weights = importance_weights(rollouts.logprobs, sampled_logprobs, cap)
+    counted = weights[rollouts.mask]
+    metrics = {
+        "ppo/importance_mean": counted.mean().item(),
+        "ppo/importance_capped": (counted == counted.new_tensor(cap)).float().mean().item(),
+    }
+    return replace(rollouts, importance=weights), metrics
 
 
 def position_metrics(rollouts: Rollouts) -> dict[str, float]:
