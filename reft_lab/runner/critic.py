@@ -39,6 +39,8 @@ def audit_critic(
     from reft_lab.methods.stages.critic_audit import critic_states
 
     config, codec = setup.config, setup.codec
+    number = when.removeprefix("iteration ")
+    step = int(number) if number.isdecimal() else 0
     problems, prompts = _questions(setup)
     asking = Asking(
         prompts,
@@ -56,12 +58,12 @@ def audit_critic(
             asking,
             [problem.id for problem in problems],
             config.audit,
+            step=step,
             seed=config.seed,
             tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
             on_progress=bar.update,
         )
-    number = when.removeprefix("iteration ")
-    told = {"checkpoint": checkpoint, "when": when, "iteration": int(number) if number.isdecimal() else 0}
+    told = {"checkpoint": checkpoint, "when": when, "iteration": step}
     settings = {name: value for name, value in asdict(config.audit).items() if name not in ("critic", "critic_every")}
     columns = zip(
         states.response.tolist(),

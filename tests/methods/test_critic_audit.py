@@ -28,7 +28,7 @@ def trained(**changes) -> Reinforcement:
 
 
 def measured(stage: Reinforcement, audit: AuditConfig = AUDIT, **changes):
-    options = {"seed": 0, "tokens_per_micro_batch": 100_000} | changes
+    options = {"step": 0, "seed": 0, "tokens_per_micro_batch": 100_000} | changes
     return critic_states(stage.policy, stage.reference, stage.asking, stage.question_ids, audit, **options)
 
 
