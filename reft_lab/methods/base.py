@@ -154,12 +154,14 @@ class Step:
         samples: records for samples.jsonl, less the step.
         notes: sentences for people.
         cost: what it took.
+        aside: seconds of it that were no training, such as an audit.
     """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cost: Cost = field(default_factory=Cost)
+    aside: float = 0.0
 
 
 class Stage(Protocol):
