@@ -125,7 +125,7 @@ class Cost:
         questions: asked, once for all responses that are sampled to it, or shown with their gold reasoning; each time.
         sampled_tokens: tokens of responses that were sampled to be trained on, whether they were or not.
         trained_tokens: tokens of responses whose loss was taken, each time it was.
-        optimizer_steps: of the policy.
+        optimizer_steps: of any of the weights.
         flops: floating-point operations of sampling, of what is scored before an update, and of the passes forward and
             backward, as policy/flops.py counts them.
         WORDS: what people read of each.
@@ -163,12 +163,14 @@ class Step:
         samples: records for samples.jsonl, less the step.
         notes: sentences for people.
         cost: what it took.
+        aside: seconds of it that were no training, such as an audit.
     """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cost: Cost = field(default_factory=Cost)
+    aside: float = 0.0
 
 
 class Stage(Protocol):

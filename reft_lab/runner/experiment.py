@@ -249,6 +249,7 @@ def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Pol
     audit = audit_critic(setup, setup.policy, warmed_up, tracker.display, checkpoint=LAST, when=when)
     tracker.directory.write_critic_audit(merged(tracker.directory.path, [audit]))
     tracker.display.show(critic_table(audit))
+    tracker.display.note(audit["sentence"])
     selection.progress.add_seconds("critic_audit", time.monotonic() - before)
     return {key: audit[key] for key in ("when", "overall", "interval", "within_response", "sentence")}
 
