@@ -190,7 +190,9 @@ def test_checkpoints_laid_out_as_the_authors_released_theirs(repo: Path, model: 
     as_released(model, tmp_path / "hf")
     words = ("experiment=paper/gsm8k_program_codellama", "preset=released_code", "method=evaluate")
     mine = ("model.path=someone/Small-ReFT-GSM8k", "data=arithmetic", "data.source=hub", "debug=quick")
-    released = Run(repo, tmp_path / "there", *words, *mine, "programs.fallback=null", "tracker.wandb=disabled", forked=False)
+    released = Run(
+        repo, tmp_path / "there", *words, *mine, "programs.fallback=null", "tracker.wandb=disabled", forked=False
+    )
     released._environment |= {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     released.finish()
     assert released.result["selection"] == "test"
