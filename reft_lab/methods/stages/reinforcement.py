@@ -238,8 +238,9 @@ class Reinforcement:
             "time/rollout_tokens_per_second": everything.tokens / everything.sampling,
             "time/update_tokens_per_second": tokens * config.epochs / (updating - scoring),
         }
+        cost = self._cost(collected, is_rescored=is_rescored)
         self.step, self._collector.beyond = self.step + 1, beyond
-        return Iteration(batch.questions, rollouts, metrics, notes, self._cost(collected, is_rescored=is_rescored))
+        return Iteration(batch.questions, rollouts, metrics, notes, cost)
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -257,7 +258,13 @@ class Reinforcement:
     def _cost(self, collected: Collected, *, is_rescored: bool) -> Cost:
         policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
         kept = collected.kept.lengths
-        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept) + passes * policy.training(kept)
+        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept)
+        if self._is_critic_warmup:
+            flops += passes * policy.training_values(kept)
+        else:
+            flops += passes * policy.training(kept)
+            if self.config.clip_grads == "apart" and self.policy.value_trains_policy:
+                flops += passes * 2 * policy.values(kept)  # the value loss goes back by itself
         return Cost(
             questions=collected.asked,
             sampled_tokens=collected.everything.tokens,
