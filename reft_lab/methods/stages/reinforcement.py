@@ -33,12 +33,12 @@ from reft_lab.methods.stages.rollouts import (
     sampled_metrics,
 )
 from reft_lab.methods.stages.update import update
-from reft_lab.methods.stages.walk import Walk
+from reft_lab.methods.stages.walk import Walk, draw_keys, is_passed
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
-from reft_lab.randomness import key, permutation
+from reft_lab.randomness import permutation
 from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
@@ -307,22 +307,19 @@ class Reinforcement:
         if self.config.eval_every_epochs is None:
             return step % self.config.eval_every == 0 or self._is_done(step, beyond)
         every, own = self.config.eval_every_epochs * len(self.prompts), self.questions_per_iteration
-        return (step * own + beyond) // every > ((step - 1) * own + before) // every or self._is_done(step, beyond)
+        return is_passed(every, (step - 1) * own + before, step * own + beyond) or self._is_done(step, beyond)
 
     def _collect(self) -> Collected:
         """The responses of this iteration, and those that are learned from."""
         start, asked = self._walked, 0
-        earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
+        earlier: Counter[str] = Counter()
 
         def ask(count: int) -> Batch:
             nonlocal asked
             chosen = self._walk.questions(start + asked, count)
             questions = [q for q in chosen for _ in range(self.config.samples_per_problem)]
             asked += count
-            keys = []
-            for q in questions:
-                keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
-                earlier[q] += 1
+            keys = draw_keys((self.question_ids[q] for q in questions), earlier, seed=self.seed, step=self.step)
             return self.asking.ask(self.policy, questions, keys, step=self.step)
 
         wanted, config = self.questions_per_iteration, self.config
