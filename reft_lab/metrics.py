@@ -100,6 +100,14 @@ evaluated.
         Metric("eval/best_accuracy", "Best accuracy so far", SHARE, "accuracy of the checkpoint in `checkpoints/best`",
                "largest `eval/accuracy` so far; not recorded in the warm-up, which keeps its last weights",
                "the largest of many noisy values is too high on dev: compare runs on test", group=LEARNING, better=UP),
+        Metric("eval/test_accuracy", "Accuracy of the greedy policy on test", SHARE, "right answers on test",
+               "over the first `eval.test_limit` problems, with `selection=dev`",
+               "to be looked at, never to choose by: its largest value is too high by luck", group=LEARNING,
+               switch="eval.both_rules"),
+        Metric("eval/dev_accuracy", "Accuracy of the greedy policy on dev", SHARE, "right answers on dev",
+               "over the first `eval.dev_limit` problems, with `selection=test`",
+               "how far it is from `eval/accuracy`, which is then that on test", group=LEARNING,
+               switch="selection"),
         Metric("eval/length", "Length of a greedy response", "tokens", "length of a response",
                "mean, end-of-sequence included", group=ROLLOUTS),
         Metric("eval/truncated_share", "Greedy responses cut at the length cap", SHARE,
@@ -330,7 +338,7 @@ times; the mean return of these is the Monte-Carlo value of the state, which wha
 ([methods.md](methods.md#is-the-critic-any-good)).
 """, (
         Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
-               "1 - var(MC - V) / var(MC) over states",
+               "1 - var(MC - V) / var(MC) over states; 0 where MC is the same in all",
                "`critic/attainable` is as good as it gets; 0: no better than a constant; below 0: worse than that; the "
                "returns that `ppo/explained_variance` is measured against, the critic had a hand in",
                range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
@@ -388,6 +396,9 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
         Metric("time/update_tokens_per_second", "Speed of updates", "response tokens a second", "speed of the update",
                "response tokens times passes, divided by `time/update_seconds`",
                group=SPEED, better=UP, along="rollout"),
+        Metric("time/audit_seconds", "Audit of the critic", "s", "Monte-Carlo values of `audit.critic_every`",
+               "wall time; no part of the seconds of an iteration, nor of `budget.seconds`", group=SPEED, better=DOWN,
+               along="critic", needs=CRITIC, switch="audit.critic_every"),
         Metric("time/eval_seconds", "Evaluation", "s", "an evaluation on the selection split",
                "wall time, judging included", group=SPEED, better=DOWN, along="eval"),
         Metric("time/eval_tokens_per_second", "Speed of evaluation", "response tokens a second", "its speed",

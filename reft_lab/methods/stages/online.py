@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,9 +20,10 @@ from reft_lab.evaluation.judging import Judge
 from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import OnlineSTConfig, PPOConfig
 from reft_lab.methods.stages.asking import Asking, Batch
+from reft_lab.methods.stages.dynamic import Collector
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import sampled_metrics
-from reft_lab.methods.stages.walk import Walk, draw_keys, is_passed
+from reft_lab.methods.stages.walk import is_passed
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, micro_batches
@@ -103,18 +103,18 @@ class OnlineSelfTraining:
         """
         self.kind = kind
         self.policy = policy
-        self.prompts, self.gold, self.question_ids = prompts, gold, question_ids
-        self.asking = Asking(prompts, judge, reward, sampling, eos_id, pad_id, decode_batch)
+        self.prompts, self.gold = prompts, gold
         self.config = config
+        self.sampling = replace(sampling, rollouts=config.rollouts, samples_per_problem=config.samples_per_problem)
+        asking = Asking(prompts, judge, reward, self.sampling, eos_id, pad_id, decode_batch)
+        self._collector = Collector(asking, question_ids, self.sampling, seed)
         self.seed = seed
         self.pad_id = pad_id
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self.records = records
         self.step = 0
-        self._walk = Walk(len(prompts), seed)
         self._flops = Flops.of(policy)
-        self.questions_per_iteration = config.rollouts // config.samples_per_problem
-        passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
+        passes = math.ceil(config.data_epochs * len(prompts) / self._collector.wanted)
         self.total_steps = passes if config.iterations is None else config.iterations
         self.optimizer = Optimizer(
             list(policy.lm.parameters()),
@@ -133,7 +133,7 @@ class OnlineSelfTraining:
     def is_evaluated(self) -> bool:
         if self.config.eval_every_epochs is None:
             return self.step % self.config.eval_every == 0 or self.done
-        every, own = self.config.eval_every_epochs * len(self.prompts), self.questions_per_iteration
+        every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
         return is_passed(every, (self.step - 1) * own, self.step * own) or self.done
 
     @property
@@ -149,7 +149,7 @@ class OnlineSelfTraining:
 
     def advance(self) -> Step:
         """Do one iteration: sample, judge, and one optimiser step for each mini-batch."""
-        batch = self._ask()
+        batch = self._collector.collect(self.policy, self.step, dynamic=False).kept
         started = time.perf_counter()
         lessons = self._lessons(batch)
         with phase("updating"):
@@ -162,7 +162,7 @@ class OnlineSelfTraining:
         )
         trained = sum(lesson.tokens for lesson in lessons)
         losses, norms, rates = zip(*steps, strict=True)
-        metrics = sampled_metrics(batch, self.asking.config) | {
+        metrics = sampled_metrics(batch, self.sampling) | {
             "online/loss": sum(losses) / len(losses),
             "online/grad_norm": sum(norms) / len(norms),
             "online/lr": rates[-1],
@@ -176,7 +176,7 @@ class OnlineSelfTraining:
         }
         flops = self._flops.sampling(batch.lengths)
         cost = Cost(
-            questions=self.questions_per_iteration,
+            questions=self._collector.wanted,
             sampled_tokens=batch.tokens,
             trained_tokens=trained,
             optimizer_steps=len(lessons),
@@ -184,13 +184,6 @@ class OnlineSelfTraining:
         )
         samples = self.records(batch) if self.records is not None and self.is_evaluated else []
         return Step(metrics, samples, cost=cost)
-
-    def _ask(self) -> Batch:
-        count = self.questions_per_iteration
-        chosen = self._walk.questions(self.step * count, count)
-        questions = [q for q in chosen for _ in range(self.config.samples_per_problem)]
-        keys = draw_keys((self.question_ids[q] for q in questions), Counter(), seed=self.seed, step=self.step)
-        return self.asking.ask(self.policy, questions, keys, step=self.step)
 
     def _lessons(self, batch: Batch) -> list[Lesson]:
         """A mini-batch of responses each; the gold reasoning of a question stands behind the responses to it."""

@@ -1,11 +1,8 @@
-"""The order in which training questions are asked, and what the draws of the responses are keyed by."""
+"""The order in which training questions are asked."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-
-from reft_lab.randomness import key, permutation
+from reft_lab.randomness import permutation
 
 
 class Walk:
@@ -25,23 +22,6 @@ class Walk:
         chosen = [self._orders[at // self._count][at % self._count] for at in range(start, start + count)]
         self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next call needs it
         return chosen
-
-
-def draw_keys(names: Iterable[str], earlier: Counter[str], *, seed: int, step: int) -> list[int]:
-    """What the draws of responses are keyed by: seed, iteration, question, and which of its responses each one is.
-
-    Args:
-        names: of the questions, one for each response.
-        earlier: responses to each question in the same iteration so far, which are counted on; a small training set may
-            come round twice within it.
-        seed: of the run.
-        step: iterations done before.
-    """
-    keys = []
-    for name in names:
-        keys.append(key(seed, "rollout", step, name, earlier[name]))
-        earlier[name] += 1
-    return keys
 
 
 def is_passed(mark: float, before: int, after: int) -> bool:
