@@ -145,7 +145,7 @@ def _find_start(run_directory: RunDirectory, config: Config) -> _Start:
     progress = Progress.from_json(facts)
     if problem:
         notes.append(f"the best policy so far cannot be used: {problem}; the next evaluation picks a new one.")
-        progress.best = Best()
+        progress.best, progress.chosen, progress.candidates = Best(), {}, 0
     return _Start(state, progress, facts["tracker_step"], facts["elapsed"], notes)
 
 

@@ -33,6 +33,20 @@ class Best:
 
 
 @dataclass
+class Chosen:
+    """The best evaluation so far by one split, with how the same policy did on both.
+
+    Attributes:
+        dev, test: how it did.
+        when: as in Best.
+    """
+
+    dev: Score
+    test: Score
+    when: str
+
+
+@dataclass
 class Progress:
     """How far a run is.
 
@@ -41,6 +55,8 @@ class Progress:
         warmup: the last evaluation of the warm-up on the selection split.
         latest: the last evaluation on the selection split.
         best: the best one of the stage that picks the final checkpoint.
+        chosen: what dev, and what test, would choose by; empty where only one of them is looked at.
+        candidates: how many evaluations that was chosen among.
         pending: a step that is done but not recorded, because its evaluation is still to come.
         seconds: wall time of each stage, of evaluation and of training, by name.
         costs: what training took so far, by stage; a pending step is not in it.
@@ -52,6 +68,8 @@ class Progress:
     warmup: Score | None = None
     latest: Score | None = None
     best: Best = field(default_factory=Best)
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    candidates: int = 0
     pending: Step | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     costs: dict[str, Cost] = field(default_factory=dict)
@@ -85,12 +103,21 @@ class Progress:
             warmup=_score(stored["warmup"]),
             latest=_score(stored["latest"]),
             best=Best(_score(stored["best"]["score"]), stored["best"]["when"], stored["best"]["stage"]),
+            chosen={split: _chosen(each) for split, each in stored["chosen"].items()},
+            candidates=stored["candidates"],
             pending=None if pending is None else Step(**pending | {"cost": Cost(**pending["cost"])}),
             seconds=stored["seconds"],
             costs={name: Cost(**cost) for name, cost in stored["costs"].items()},
             alarms=stored["alarms"],
             refused=stored["refused"],
         )
+
+
+def _chosen(stored: dict[str, Any]) -> Chosen:
+    dev, test = _score(stored["dev"]), _score(stored["test"])
+    assert dev is not None
+    assert test is not None
+    return Chosen(dev, test, stored["when"])
 
 
 def _score(stored: dict[str, Any] | None) -> Score | None:
