@@ -1,4 +1,4 @@
-"""The paper's tables with our runs in them: which cells stand side by side, what is gained, and what is said to differ."""
+"""The paper's tables with our runs in them: which cells stand side by side, what is gained, what differs."""
 
 from __future__ import annotations
 
