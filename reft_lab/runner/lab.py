@@ -21,7 +21,7 @@ from reft_lab.runner.setup import Setup
 class Lab:
     """One run's lab; methods.base.Lab describes what is not said here."""
 
-    def __init__(self, setup: Setup, method: Method, loop: Loop, state: Path | None):
+    def __init__(self, setup: Setup, method: Method, loop: Loop, pools: Pools, state: Path | None):
         """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
         self.settings: Settings = setup.config
         self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
@@ -29,8 +29,7 @@ class Lab:
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
-        self._pools = Pools(setup, loop.progress, loop.tracker.display, loop.interruption, loop.tracker.directory.path)
-        self._method, self._loop, self._state = method, loop, state
+        self._method, self._loop, self._pools, self._state = method, loop, pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
     def pool(
@@ -58,6 +57,9 @@ class Lab:
 
     def keep_warmup(self) -> None:
         self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+
+    def take_given(self, kind: StageKind) -> None:
+        self._loop.selection.take_given(kind)
 
     def warmed_up(self) -> Policy:
         with phase(LOADING):
