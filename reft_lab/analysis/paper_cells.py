@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.published import GREEDY, NO_KL, NO_PARTIAL, SEPARATE
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WHERE = ["data", "cot", "model"]
 CELL = [*WHERE, "method", "decoding", "variant"]
+SAMPLED = ("vote", "rerank")  # how the paper decodes from samples
 CRITIC_WARMUP, DECOUPLED = "critic warm-up", "decoupled lambda"
 # What makes a run of ReFT a row of the ablation: an option, and which of its values do. The last two are ours.
 VARIANTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -42,30 +43,26 @@ def our_cells(runs: Runs, *, epochs: bool = False) -> DataFrame:
 
     done = finished(runs.table)
     greedy = our_accuracies(runs.table).assign(decoding=GREEDY, k=1)
-    facts = {row["run"]: row for row in done.to_dict("records")}
     sampled = [
-        {name: facts[run.run][name] for name in ("run", "seed", *WHERE, "method")}
-        | {"decoding": kind, "k": k, "value": accuracy}
-        for run in runs.found
-        if run.run in facts
-        for kind, k, accuracy in decodings(run.result)
+        done[["run", "seed", *WHERE, "method"]].assign(
+            decoding=way, k=done[f"{way}_k"].fillna(0).astype(int), value=done[f"{way}_accuracy"]
+        )
+        for way in SAMPLED
     ]
-    both = pandas.concat([greedy, pandas.DataFrame(sampled, columns=greedy.columns)] if sampled else [greedy])
+    both = pandas.concat([greedy, *sampled], ignore_index=True).dropna(subset=["value"])
     own = dict(zip(done["run"], _epochs(done) if epochs else variants_of(done), strict=True))
     of_warmup = both["method"].isin(["warmup", "sft"]) if not epochs else both["method"] == "sft"
     both["variant"] = both["run"].map(own).where(~of_warmup, "")
+    for run in runs.found:  # what only evaluates a policy is of the run that trained it
+        policy = run.result.get("policy")
+        if isinstance(policy, Mapping) and isinstance(policy.get("method"), str):
+            both.loc[both["run"] == run.run, ["method", "seed"]] = [policy["method"], policy.get("seed")]
     return both[["run", "seed", *CELL, "k", "value"]].reset_index(drop=True)
 
 
-def decodings(result: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:
-    """Kind, samples and accuracy of voting and reranking among the most samples that a run has."""
-    found = result.get("decoding")
-    for kind in ("vote", "rerank"):
-        scores = found.get(kind) if isinstance(found, Mapping) else None
-        known = {int(k): score for k, score in (scores or {}).items() if str(k).isdecimal()}
-        if known:
-            most = max(known)
-            yield kind, most, float(known[most]["accuracy"])
+def has_samples(done: DataFrame) -> bool:
+    """Whether any run was evaluated by voting or reranking."""
+    return bool(done[[f"{way}_accuracy" for way in SAMPLED]].notna().any(axis=None))
 
 
 def variants_of(done: DataFrame) -> Series:

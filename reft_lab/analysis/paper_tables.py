@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.analysis.found import FINISHED
-from reft_lab.analysis.paper_cells import CELL, WHERE, decodings, our_cells, variants_of
+from reft_lab.analysis.paper_cells import CELL, WHERE, has_samples, our_cells, variants_of
 from reft_lab.analysis.paper_notes import notes_on
 from reft_lab.analysis.published import (
     ABLATION,
@@ -145,7 +144,7 @@ def tables_in(runs: Runs) -> list[str]:
     if named := [name for name in TABLES for study in studies if f"{study}_".startswith(f"{STUDIES}{name}_")]:
         return list(dict.fromkeys(named))
     found = []
-    if any(True for run in runs.found if run.state == FINISHED for _ in decodings(run.result)):
+    if has_samples(done):
         found.append("decoding")
     if _varies(done, "warmup.epochs"):
         found.append("warmup")
