@@ -14,7 +14,7 @@ from reft_lab.data.settings import DataConfig
 from reft_lab.evaluation.settings import AuditConfig, EvalConfig, PoolConfig
 from reft_lab.fields import STRICT, OneOf, doc
 from reft_lab.methods import METHODS
-from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.settings import PPOConfig, RerankerConfig, SFTConfig
 from reft_lab.policy.settings import ModelConfig
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.rewards.settings import RewardConfig
@@ -29,7 +29,10 @@ class Config:
     seed: Annotated[int, doc("seed of everything random but the splits", ge=0)] = 0
     method: Annotated[
         str,
-        doc("reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone (docs/methods.md)"),
+        doc(
+            "reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone. reranker: warm-up, then "
+            "an outcome model of its responses (docs/methods.md)"
+        ),
         OneOf(*METHODS),
     ] = "reft"
     label: Annotated[
@@ -61,6 +64,9 @@ class Config:
     warmup: Annotated[SFTConfig, doc("stage 1 of method=reft")] = field(default_factory=SFTConfig)
     sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
     ppo: Annotated[PPOConfig, doc("stage 2 of method=reft: reinforcement")] = field(default_factory=PPOConfig)
+    reranker: Annotated[RerankerConfig, doc("method=reranker: the outcome model")] = field(
+        default_factory=RerankerConfig
+    )
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
     pool: Annotated[PoolConfig, doc("sampled responses that are kept on disk")] = field(default_factory=PoolConfig)
     audit: Annotated[AuditConfig, doc("audits of what training leans on")] = field(default_factory=AuditConfig)

@@ -8,9 +8,11 @@ from pathlib import Path
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
+from reft_lab.evaluation.asking import ask
 from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
+from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.loop import Loop
@@ -30,8 +32,17 @@ class Lab:
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
         self._pools = Pools(setup, loop.progress, loop.tracker.display, loop.interruption, loop.tracker.directory.path)
+        self.evaluated: Sequence[Problem] = loop.selection.problems
+        self._setup = setup
         self._method, self._loop, self._state = method, loop, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
+
+    def gold(self) -> dict[str, Example]:
+        return {problem.id: gold for problem, gold in zip(self._setup.splits.train, self._setup.gold, strict=True)}
+
+    def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
+        setup = self._setup
+        return ask(self.policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts)).prompts
 
     def pool(
         self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
@@ -56,8 +67,11 @@ class Lab:
         if is_last:
             self._loop.selection.settle(stage)
 
-    def keep_warmup(self) -> None:
-        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+    def keep_warmup(self, *, is_candidate: bool = True) -> None:
+        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts, is_candidate=is_candidate)
+
+    def note(self, text: str) -> None:
+        self._setup.notes.append(text)  # told with the others, at the end of training
 
     def warmed_up(self) -> Policy:
         with phase(LOADING):
