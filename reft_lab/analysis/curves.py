@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reft_lab.analysis.seeds import summarise
 from reft_lab.analysis.settings import with_settings
+from reft_lab.metrics import SHARE, find
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -76,11 +77,20 @@ def seed_bands(
     """
     each = with_settings(history, table, settings, finished_only=True)
     each = thinned(each, ["run", "seed", *settings, "metric"], axis, points)
-    bands = summarise(each, [*settings, "metric", axis])
+    bands = _summarised(each, [*settings, "metric", axis])
     if bands.empty:
         return bands
     most = bands.groupby([*settings, "metric"], dropna=False)["n"].transform("max")
     return bands[bands["n"] == most].reset_index(drop=True)
+
+
+def _summarised(each: DataFrame, by: list[str]) -> DataFrame:
+    """As `summarise`; only shares have bounds."""
+    import pandas
+
+    shares = each["metric"].map(lambda name: find(name).unit == SHARE).astype(bool)
+    parts = [summarise(each[shares], by), summarise(each[~shares], by, bounds=None)]
+    return pandas.concat([part for part in parts if len(part)] or parts[:1]).sort_values(by).reset_index(drop=True)
 
 
 def run_curves(history: DataFrame, table: DataFrame, axis: str = "step", points: int = 300) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
 from reft_lab.config.options import KINDS as OPTION_KINDS
 from reft_lab.config.options import options
+from reft_lab.methods.base import Cost
 from reft_lab.run_dir.files import BASELINE
 
 if TYPE_CHECKING:
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 COUNTS = ("trial", "seed", "step")
 STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
+COSTS = (*(each.name for each in fields(Cost)), "seconds")
 NUMBERS = (
     "seconds",
     *(f"{score}_{part}" for score in SCORES for part in ("accuracy", "n", "low", "high")),
     *(f"outcome_{kind}" for kind in KINDS),
+    *(f"cost_{name}" for name in COSTS),
 )
 CONFIG = "config."
 LARGEST = 2**63 - 1  # of the numbers that a column can hold
@@ -76,6 +80,7 @@ def row_of(found: Found) -> dict[str, Any]:
     for stage in STAGES:
         for split in SPLITS:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))
+    row |= {f"cost_{name}": _number(_dig(result, "cost", name)) for name in COSTS}
     row |= {f"outcome_{kind}": _number(_dig(result, "outcomes", kind)) for kind in KINDS}
     if isinstance(result.get("outcomes"), Mapping):  # kinds without a problem are left out there
         row |= {name: 0.0 for name, value in row.items() if name.startswith("outcome_") and math.isnan(value)}

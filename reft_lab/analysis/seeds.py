@@ -1,24 +1,42 @@
-"""Means over seeds, as frames: one row a setting, and how far each setting is from a base."""
+"""Means over seeds, as frames: one row a setting, and how far each setting is from a base.
+
+With the predictions of the runs, intervals are over seeds and test questions together, as on the pages of studies;
+without them, and for other results than test accuracies, over seeds alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reft_lab.analysis.changes import Tested, change_of, mean_of
+from reft_lab.analysis.power import needed
+from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.settings import column_of, default_of, finished
-from reft_lab.analysis.statistics import common, holm, p_of_mean, paired_difference, t_reach
+from reft_lab.analysis.statistics import (
+    ENOUGH,
+    SHARES,
+    Bounds,
+    common,
+    holm,
+    interval_around,
+    p_of_mean,
+    paired_difference,
+)
 from reft_lab.errors import BadInput
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 ACCURACY = "final_test_accuracy"
+ANSWERS = {ACCURACY: "outcome", "warmup_test_accuracy": "warmup_outcome"}  # of a result, in predictions.jsonl
 SUMMARY = ("n", "mean", "standard_error", "low", "high")
+CHANGE = ("n", "questions", "difference", "standard_error", "low", "high", "p", "p_holm", "seeds_needed")
 
 
-def summarise(frame: DataFrame, by: Sequence[str], value: str = "value") -> DataFrame:
+def summarise(frame: DataFrame, by: Sequence[str], value: str = "value", bounds: Bounds | None = SHARES) -> DataFrame:
     """`statistics.mean_over_seeds` of every group at once.
 
     Args:
@@ -26,17 +44,19 @@ def summarise(frame: DataFrame, by: Sequence[str], value: str = "value") -> Data
             seed in the same group count as one, by their mean: they say nothing new about seeds.
         by: columns that make a group; an empty cell is a value like any other.
         value: the column that is averaged; rows without a value are left out.
+        bounds: between which the values lie; None: anywhere.
 
     Returns:
-        The columns of `by`, n (seeds), mean, standard_error, low and high (nan for one seed), sorted by `by`.
+        The columns of `by`, n (seeds), mean, standard_error, low and high (nan for fewer than three seeds), sorted by
+        `by`.
     """
     by = list(by)
     each = frame.dropna(subset=[value]).groupby([*by, "seed"], dropna=False, observed=True)[value].mean().reset_index()
     groups = each.groupby(by, dropna=False, observed=True)[value].agg(["count", "mean", "std"]).reset_index()
     groups = groups.rename(columns={"count": "n"})
-    groups["standard_error"] = groups["std"] / np.sqrt(groups["n"])
-    reach = t_reach(np.maximum(groups["n"] - 1, 1)) * groups["standard_error"]
-    groups["low"], groups["high"] = groups["mean"] - reach, groups["mean"] + reach
+    groups["standard_error"] = (groups["std"] / np.sqrt(groups["n"])).where(groups["n"] >= ENOUGH)
+    degrees = np.maximum(groups["n"] - 1, 1)
+    groups["low"], groups["high"] = interval_around(groups["mean"], groups["standard_error"], degrees, bounds)
     return groups[[*by, *SUMMARY]]
 
 
@@ -57,25 +77,44 @@ def per_seed(table: DataFrame, settings: Sequence[str], value: str = ACCURACY) -
     return frame.dropna(subset=["value"]).reset_index(drop=True)
 
 
-def by_setting(table: DataFrame, settings: Sequence[str], value: str = ACCURACY) -> DataFrame:
+def by_setting(
+    table: DataFrame, settings: Sequence[str], value: str = ACCURACY, predictions: DataFrame | None = None
+) -> DataFrame:
     """One row a setting: the mean over seeds of a result, with its interval.
 
     Args:
         table: `Runs.table`; only finished runs count.
         settings: columns, or options as on the command line; one, or several for every combination.
         value: a column of `table`.
+        predictions: `Runs.predictions()`, for intervals over seeds and questions.
 
     Returns:
-        As `summarise`.
+        As `summarise`, and with predictions `questions`: how many the interval is over beside the seeds, 0 for none.
 
     Raises:
         BadInput: no run has one of the settings, or there is no column `value`.
     """
-    return summarise(per_seed(table, settings, value), settings)
+    each = per_seed(table, settings, value)
+    means = summarise(each, settings, bounds=_bounds(value))
+    if predictions is None or value not in ANSWERS:
+        return means
+    answers = _answers(predictions, value)
+    groups = each.groupby(list(settings), dropna=False, observed=True)  # in the order of `means`
+    found = [mean_of(_tested(rows, answers)) for _, rows in groups]
+    means["questions"] = [mean.questions if mean and mean.known else 0 for mean in found]
+    for name in SUMMARY[1:]:
+        means[name] = [getattr(mean, name) for mean in found]
+    return means
 
 
-def against(table: DataFrame, setting: str, base: Any = None, value: str = ACCURACY) -> DataFrame:
-    """How far each value of a setting is from a base, over the seeds that both have.
+def against(
+    table: DataFrame,
+    setting: str,
+    base: Any = None,
+    value: str = ACCURACY,
+    predictions: DataFrame | None = None,
+) -> DataFrame:
+    """How far each value of a setting is from a base.
 
     Args:
         table: `Runs.table`; only finished runs count.
@@ -83,54 +122,113 @@ def against(table: DataFrame, setting: str, base: Any = None, value: str = ACCUR
         base: the value of the setting that the others are compared with; None takes the default of the option where
             it was run, else the first in order.
         value: a column of `table`.
+        predictions: `Runs.predictions()`, for intervals over seeds and questions.
 
     Returns:
-        One row for each other value: the setting, `base`, n (seeds in common), difference, standard_error, low, high
-        (nan for one seed), p (paired t-test), and p_holm, which is p corrected for there being several.
+        One row for each other value: the setting, `base`, n (seeds), questions (0: the interval is over seeds alone),
+        difference, standard_error, low, high (nan for fewer than three seeds, but over the questions for one seed with
+        predictions), p, p_holm, which is p corrected for there being several, seeds_needed and questions_needed (see
+        `power.Needed`). Values are compared as `changes.change_of` does.
 
     Raises:
         BadInput: no run has the setting, or none has `base`.
     """
     import pandas
 
-    columns = [setting, "base", "n", "difference", "standard_error", "low", "high", "p", "p_holm"]
+    columns = [setting, "base", *CHANGE, "questions_needed"]
     each = per_seed(table, [setting], value)
-    means = each.groupby([setting, "seed"], dropna=False)["value"].mean()
-    groups = {key: rows.droplevel(0).to_dict() for key, rows in means.groupby(level=0, dropna=False)}
+    groups = dict(iter(each.groupby(setting, dropna=False)))
     if not groups:
         return pandas.DataFrame(columns=columns)
     chosen = _base(setting, list(groups), base)
-    rows = []
-    for key, values in groups.items():
-        ours, theirs = common(values, groups[chosen])
-        if key is chosen or not ours:  # an empty cell does not equal itself
-            continue
-        found = paired_difference(ours, theirs)
-        rows.append([key, chosen, found.n, found.mean, found.standard_error, found.low, found.high, p_of_mean(found)])
-    frame = pandas.DataFrame(rows, columns=columns[:-1])
+    answers = _answers(predictions, value)
+    tested = {key: _tested(rows, answers) for key, rows in groups.items()}
+    rows = [
+        {setting: key, "base": chosen} | row
+        for key, ours in tested.items()
+        if key is not chosen and (row := _change(ours, tested[chosen], _bounds(value)))  # an empty cell is not itself
+    ]
+    frame = pandas.DataFrame(rows, columns=columns)
     frame["p_holm"] = holm(list(frame["p"]))
-    return frame
+    return frame.astype({"seeds_needed": "Int64", "questions_needed": "Int64"})
 
 
-def gained(table: DataFrame, setting: str, before: str = "warmup_test_accuracy", after: str = ACCURACY) -> DataFrame:
+def gained(
+    table: DataFrame,
+    setting: str,
+    before: str = "warmup_test_accuracy",
+    after: str = ACCURACY,
+    predictions: DataFrame | None = None,
+) -> DataFrame:
     """What runs gained between two of their results, as a mean over seeds: ReFT over its own warm-up.
 
     Args:
         table: `Runs.table`; only finished runs count.
         setting: a column, or an option as on the command line.
         before, after: columns of `table`.
+        predictions: `Runs.predictions()`, for intervals over seeds and questions.
 
     Returns:
-        One row a value of the setting: the setting, n (seeds), difference (`after` minus `before`), standard_error, low
-        and high (nan for one seed).
+        One row a value of the setting: the setting and then as `against`, without a base.
 
     Raises:
         BadInput: no run has the setting, or there is no such column.
     """
-    first, last = (per_seed(table, [setting], value) for value in (before, after))
-    both = last.merge(first[["run", "value"]], on="run", suffixes=("", "_before"))
-    both["value"] -= both.pop("value_before")
-    return summarise(both, [setting]).rename(columns={"mean": "difference"})
+    import pandas
+
+    sides = []
+    for value in (after, before):
+        answers = _answers(predictions, value)
+        groups = per_seed(table, [setting], value).groupby(setting, dropna=False)
+        sides.append({key: _tested(rows, answers) for key, rows in groups})
+    ours, theirs = sides
+    bounds = _bounds(after)
+    found = [{setting: key} | (_change(ours[key], theirs[key], bounds) or {}) for key in ours if key in theirs]
+    frame = pandas.DataFrame(found, columns=[setting, *CHANGE, "questions_needed"])
+    frame["p_holm"] = holm(list(frame["p"]))
+    return frame.astype({"seeds_needed": "Int64", "questions_needed": "Int64"})
+
+
+def _bounds(value: str) -> Bounds | None:
+    return SHARES if value.endswith("_accuracy") else None
+
+
+def _answers(predictions: DataFrame | None, value: str) -> dict[str, Answered]:
+    """The answers behind a result, by run."""
+    if predictions is None or value not in ANSWERS or ANSWERS[value] not in predictions.columns:
+        return {}
+    rows = predictions[predictions[ANSWERS[value]].notna()]
+    return {str(run): answered(each.to_dict("records"), ANSWERS[value]) for run, each in rows.groupby("run")}
+
+
+def _tested(rows: DataFrame, answers: Mapping[str, Answered]) -> Tested:
+    """Of rows of `per_seed`."""
+    accuracy = rows.groupby("seed", dropna=False, sort=False)["value"].mean().to_dict()
+    found: dict[Any, list[Answered]] = {}
+    for run, seed in rows[["run", "seed"]].itertuples(index=False, name=None):
+        found.setdefault(seed, []).append(answers.get(run, Answered()))
+    return Tested(accuracy, found)
+
+
+def _change(ours: Tested, theirs: Tested, bounds: Bounds | None) -> dict[str, Any] | None:
+    """A row of `against`; None where nothing can be said."""
+    if bounds is not None:
+        change = change_of(ours, theirs)
+        if change is None:
+            return None
+        row: dict[str, Any] = {name: getattr(change, name) for name in CHANGE[2:-2]}
+        need = change.needed
+        row |= {"n": change.seeds, "questions": change.questions}
+        return row | {f"{name}_needed": getattr(need, name, None) for name in ("seeds", "questions")}
+    first, second = common(ours.accuracy, theirs.accuracy)
+    if not first:
+        return None
+    found = paired_difference(first, second, None)
+    columns = np.subtract(first, second)[:, None]
+    need = needed([columns], questions_known=False)
+    row = {name: getattr(found, name) for name in ("standard_error", "low", "high", "n")}
+    row |= {"questions": 0, "difference": found.mean, "p": p_of_mean(found), "seeds_needed": need and need.seeds}
+    return row
 
 
 def _base(setting: str, values: list[Any], base: Any) -> Any:

@@ -3,10 +3,10 @@
 Two kinds of chance are kept apart. Seeds: the same setting trained again ends elsewhere; `mean_over_seeds` and
 `paired_difference` are about that. Problems: the same checkpoint asked other questions scores otherwise;
 `reft_lab.evaluation.score.score` (one run) and `compare_problems` (two runs on the same problems) are about that, and
-say nothing of what another seed would give.
+say nothing of what another seed would give. `reft_lab.analysis.resampling` has both at once; docs/statistics.md says
+which is used where.
 
-scipy is imported where it is used, because run.py reaches this module; of it `scipy.special`, because `scipy.stats`
-takes seconds to import.
+scipy and statsmodels are imported where they are used, because run.py reaches this module.
 """
 
 from __future__ import annotations
@@ -25,30 +25,44 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Key = TypeVar("Key", bound=Hashable)
+Bounds = tuple[float, float]
 NAN = math.nan
+LEVEL = 0.95  # of every interval in the house
+ENOUGH = 3  # seeds that an interval needs
+SHARES: Bounds = (0.0, 1.0)
+DIFFERENCES: Bounds = (-1.0, 1.0)  # of two shares
 
 
 @dataclass(frozen=True)
 class Mean:
     """A mean of independent values, and how far it may be off.
 
+    One or two seeds have no interval: t(0.975) is 12.7 for two, so theirs would say nothing, and their spread is known
+    to nobody.
+
     Attributes:
         mean: in the unit of the values.
-        n: values, at least 1.
-        standard_error: of the mean, in the unit of the values; nan for one value, whose spread nobody knows.
-        low, high: 95 % interval of the mean (Student's t with n - 1 degrees of freedom); nan for one value.
+        n: values (seeds), at least 1.
+        standard_error: of the mean, in the unit of the values; nan for fewer than ENOUGH values.
+        low, high: 95 % interval of the mean; nan for fewer than ENOUGH values.
+        degrees: of freedom, of Student's t.
+        bounds: between which all values lie; None where nothing is known.
+        questions: how many questions the interval is over beside the seeds; 0: over seeds alone.
     """
 
     mean: float
     n: int
-    standard_error: float
-    low: float
-    high: float
+    standard_error: float = NAN
+    low: float = NAN
+    high: float = NAN
+    degrees: float = NAN
+    bounds: Bounds | None = None
+    questions: int = 0
 
     @property
     def known(self) -> bool:
-        """Whether there is an interval, that is, more than one value."""
-        return self.n > 1
+        """Whether there is an interval."""
+        return self.n >= ENOUGH
 
     @property
     def excludes_zero(self) -> bool:
@@ -56,17 +70,18 @@ class Mean:
         return self.known and not self.low <= 0 <= self.high
 
     def as_json(self) -> dict[str, float | list[float] | None]:
-        """The form files hold: `mean`, `standard_error` and `ci95`, the last two null for one value."""
+        """The form files hold: `mean`, `standard_error` and `ci95`, the last two null without an interval."""
         if not self.known:
             return {"mean": self.mean, "standard_error": None, "ci95": None}
         return {"mean": self.mean, "standard_error": self.standard_error, "ci95": [self.low, self.high]}
 
 
-def mean_over_seeds(values: Sequence[float]) -> Mean:
-    """Mean of one value a seed, with its standard error s / sqrt(n) and 95 % interval.
+def mean_over_seeds(values: Sequence[float], bounds: Bounds | None = SHARES) -> Mean:
+    """Mean of one value a seed, with its standard error s / sqrt(n) and 95 % interval (see `interval_around`).
 
-    The interval is mean ± t(0.975, n - 1) s / sqrt(n), where s is the sample standard deviation (n - 1 in the
-    denominator). With few seeds it is wide: t is 12.7 for two and 4.3 for three.
+    Args:
+        values: at least one; those of two seeds have no interval.
+        bounds: between which all values lie; None: anywhere.
 
     Raises:
         ValueError: there is no value.
@@ -75,39 +90,26 @@ def mean_over_seeds(values: Sequence[float]) -> Mean:
     if not count:
         raise ValueError("a mean needs at least one value")
     mean = statistics.fmean(values)
-    if count == 1:
-        return Mean(mean, 1, NAN, NAN, NAN)
+    if count < ENOUGH:
+        return Mean(mean, count, bounds=bounds)
     error = statistics.stdev(map(float, values)) / math.sqrt(count)
-    reach = float(t_reach(count - 1)) * error
-    return Mean(mean, count, error, mean - reach, mean + reach)
+    low, high = interval_around(mean, error, count - 1, bounds)
+    return Mean(mean, count, error, float(low), float(high), count - 1, bounds)
 
 
-def t_reach(degrees: ArrayLike) -> Any:
-    """How many standard errors a 95 % interval reaches to either side: the 0.975 quantile of Student's t.
-
-    Args:
-        degrees: degrees of freedom, at least 1; a number or an array of any shape.
-
-    Returns:
-        A number, or an array of that shape.
-    """
-    from scipy.special import stdtrit
-
-    return stdtrit(degrees, 0.975)
-
-
-def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
+def paired_difference(ours: Sequence[float], theirs: Sequence[float], bounds: Bounds | None = DIFFERENCES) -> Mean:
     """Mean of ours - theirs over pairs, with standard error and 95 % interval.
 
     A pair shares its seed, so what the seed does to both (the same data order, the same initial weights) cancels.
 
     Args:
         ours, theirs: one value a pair, in the same order; see `common`.
+        bounds: of the differences.
 
     Raises:
         ValueError: the lengths differ, or there is no pair.
     """
-    return mean_over_seeds([a - b for a, b in zip(ours, theirs, strict=True)])
+    return mean_over_seeds([a - b for a, b in zip(ours, theirs, strict=True)], bounds)
 
 
 def common(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> tuple[list[float], list[float]]:
@@ -116,16 +118,68 @@ def common(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> tuple[list
     return [ours[key] for key in keys], [theirs[key] for key in keys]
 
 
-def p_of_mean(mean: Mean) -> float:
-    """Two-sided p of the hypothesis that the true mean is 0 (Student's t); of a `paired_difference`, the paired t-test.
+def interval_around(mean: ArrayLike, error: ArrayLike, degrees: ArrayLike, bounds: Bounds | None) -> Any:
+    """The 95 % interval of a mean by Student's t, which never leaves the bounds.
 
-    nan for one value, and where all values are the same: then there is no spread to measure the mean against.
+    Between bounds a and b it is symmetric on the logit scale, on which there are none: with y = log((m - a) / (b - m)),
+    it is y ± t(0.975, degrees) dy, where dy = error (b - a) / ((m - a)(b - m)) (the delta method), and back. Far from
+    the bounds this is m ± t error, which it is where there are none. Cutting m ± t error at the bounds instead covers
+    too seldom near them (docs/statistics.md).
+
+    Args:
+        mean, error, degrees: of any shape, and how many degrees of freedom.
+        bounds: of the values.
+
+    Returns:
+        Two arrays, the lower and the upper ends; a mean without error has itself for both.
+
+    Raises:
+        ValueError: a mean is beyond the bounds.
     """
-    if not mean.known or mean.standard_error == 0:
-        return NAN
-    from scipy.special import stdtr
+    from scipy.special import expit
+    from scipy.stats import t
 
-    return float(2 * stdtr(mean.n - 1, -abs(mean.mean / mean.standard_error)))
+    mean, error = np.asarray(mean, float), np.asarray(error, float)
+    reach = t.ppf((1 + LEVEL) / 2, degrees)
+    if bounds is None:
+        return mean - reach * error, mean + reach * error
+    low, high = bounds
+    if np.any((mean < low) | (mean > high)):
+        raise ValueError(f"a mean of values from {low:g} to {high:g} cannot be {mean}")
+    with np.errstate(invalid="ignore"):  # at the bounds, where there is no error
+        middle, half = _on_the_line(mean, bounds), reach * error * _stretch(mean, bounds)
+        ends = [low + (high - low) * expit(middle + sign * half) for sign in (-1, 1)]
+    return tuple(np.where(error == 0, mean, end) for end in ends)
+
+
+def p_of_mean(mean: Mean) -> float:
+    """Two-sided p of the hypothesis that the true mean is 0 (Student's t, on the scale of `interval_around`).
+
+    It is below 0.05 where the interval leaves out 0. nan where there is no interval, and where all values are the same:
+    then there is no spread to measure the mean against.
+    """
+    if not mean.known or not mean.standard_error > 0:
+        return NAN
+    from scipy.stats import t
+
+    distance, error = mean.mean, mean.standard_error
+    if mean.bounds is not None:
+        distance = float(_on_the_line(mean.mean, mean.bounds) - _on_the_line(0.0, mean.bounds))
+        error *= float(_stretch(mean.mean, mean.bounds))
+    return float(2 * t.sf(abs(distance / error), mean.degrees))
+
+
+def _on_the_line(value: Any, bounds: Bounds) -> Any:
+    from scipy.special import logit
+
+    return logit((value - bounds[0]) / (bounds[1] - bounds[0]))
+
+
+def _stretch(value: Any, bounds: Bounds) -> Any:
+    """How much longer a short way is on the logit scale."""
+    low, high = bounds
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.divide(high - low, (value - low) * (high - value))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -135,13 +189,13 @@ def holm(ps: Sequence[float]) -> list[float]:
     adjusted p below 0.05 keeps the chance of any false alarm among the m below 5 %, however the tests depend on each
     other. A nan is a test that could not be made: it stays nan and does not count in m.
     """
-    adjusted = [NAN] * len(ps)
-    order = sorted((index for index, p in enumerate(ps) if not math.isnan(p)), key=lambda index: ps[index])
-    largest = 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * ps[index]))
-        adjusted[index] = largest
-    return adjusted
+    adjusted = np.array(ps, float)
+    made = ~np.isnan(adjusted)
+    if made.any():
+        from statsmodels.stats.multitest import multipletests
+
+        adjusted[made] = multipletests(adjusted[made], method="holm")[1]
+    return [float(p) for p in adjusted]
 
 
 @dataclass(frozen=True)
@@ -202,9 +256,9 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     Problems that both or none got right say nothing about which is better and do not enter. 1 where there are no
     others.
     """
-    from scipy.special import bdtr
+    from statsmodels.stats.contingency_tables import mcnemar as test
 
-    return min(1.0, float(2 * bdtr(min(only_ours, only_theirs), only_ours + only_theirs, 0.5)))
+    return float(test([[0, only_ours], [only_theirs, 0]], exact=True).pvalue)
 
 
 def paired_bootstrap(
@@ -212,16 +266,27 @@ def paired_bootstrap(
 ) -> tuple[float, float]:
     """95 % percentile interval of the difference of two accuracies on the same n problems, by resampling problems.
 
-    A problem contributes +1 (only ours is right), -1 (only theirs) or 0, so drawing n problems with replacement is
-    drawing how many of each kind there are: one multinomial draw a resample, the same law at a fraction of the work.
-
     Args:
         only_ours, only_theirs: problems that one of the two got right.
         n: all problems, at least 1.
         seed: of the resampling; the same seed gives the same interval.
         resamples: how many.
     """
-    shares = [only_ours / n, only_theirs / n, (n - only_ours - only_theirs) / n]
-    counts = generator(seed, "paired bootstrap").multinomial(n, shares, size=resamples)
-    low, high = np.percentile((counts[:, 0] - counts[:, 1]) / n, [2.5, 97.5])
-    return float(low), float(high)
+    if not only_ours and not only_theirs:
+        return 0.0, 0.0
+    from scipy.stats import bootstrap
+
+    # A problem contributes +1 (only ours is right), -1 (only theirs) or 0.
+    each = np.repeat([1.0, -1.0, 0.0], [only_ours, only_theirs, n - only_ours - only_theirs])
+    if n == 1:
+        return float(each[0]), float(each[0])
+    found = bootstrap(
+        (each,),
+        np.mean,
+        n_resamples=resamples,
+        batch=500,  # some megabytes at a time
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=generator(seed, "paired bootstrap"),
+    ).confidence_interval
+    return float(found.low), float(found.high)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reft_lab.analysis.found import CRASHED, FAILED, FINISHED, INTERRUPTED, RUNNING, STATUSES
-from reft_lab.analysis.schema import SPLITS, STAGES
+from reft_lab.analysis.schema import COSTS, SPLITS, STAGES
 from reft_lab.answers.outcome import KINDS
 from reft_lab.evaluation.score import score
 
@@ -25,6 +25,7 @@ def result_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     counts = {kind: round(share * of) for kind, share in shares.items() if share is not None and of is not None}
     if counts:
         result["outcomes"] = counts
+    result["cost"] = {name: summary.get(f"result/cost/{name}") for name in COSTS}
     return result | {"seconds": {"total": summary.get("result/seconds")}}
 
 

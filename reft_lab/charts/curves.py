@@ -22,6 +22,7 @@ from reft_lab.charts.chart import (
     summary,
     x_axis,
 )
+from reft_lab.metrics import SHARE, find
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -122,8 +123,11 @@ def mean_line(rows: DataFrame, axis: str, label: str, colour: str) -> Line:
     """
     rows = rows.sort_values(axis)
     each = [tuple(map(float, row)) for row in rows[[axis, "mean", "standard_error"]].to_numpy()]
+    is_share = set(rows["metric"].map(lambda name: find(name).unit)) <= {SHARE}
+    least, most = (0.0, 1.0) if is_share else (-math.inf, math.inf)
     curve = [(x, short(mean)) for x, mean, _ in each]
-    band = [(x, short(mean - error), short(mean + error)) for x, mean, error in each if not math.isnan(error)]
+    ends = [(x, max(mean - error, least), min(mean + error, most)) for x, mean, error in each if not math.isnan(error)]
+    band = [(x, short(low), short(high)) for x, low, high in ends]
     return Line(label, curve, colour, "dots" if len(curve) < FEW_POINTS else "line", band)
 
 

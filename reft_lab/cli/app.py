@@ -100,6 +100,32 @@ def compare_runs(
     compare(first, second)
 
 
+@app.command("table")
+def print_paper_tables(
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study in multirun/, or any folder of runs.", show_default=False)
+    ],
+    table: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="NAME",
+            help="main, mathqa_numeric, decoding, small_models, ablation or warmup. [default: what the runs are about]",
+            show_default=False,
+        ),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print it as LaTeX, for the package booktabs.")] = False,
+) -> None:
+    """Set the finished runs of a study beside the numbers that the paper published.
+
+    Each row has the paper's accuracy, ours as a mean over seeds with its 95 % interval, and what each gains over the
+    base of its table: SFT, greedy decoding, ReFT as it is, or its warm-up. What is not as in the paper stands below.
+    """
+    from reft_lab.cli.tables import print_tables
+
+    print_tables(study, table, markdown=markdown, latex=latex)
+
+
 @app.command("audit-critic")
 def audit_critic(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the beginning of its name.")],

@@ -47,6 +47,11 @@ def runs_in(folders: Sequence[str]) -> Runs:
     return Runs(list(found.values()), problems)
 
 
+def folder_called(name: str) -> Path | None:
+    """The folder at that path, or the study of that name in multirun/; None where there is neither."""
+    return next((folder for folder in (Path(name).expanduser(), STUDIES / name) if folder.is_dir()), None)
+
+
 def find_run(name: str) -> Found:
     """The run that `name` stands for.
 

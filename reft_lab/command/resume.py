@@ -160,7 +160,8 @@ def _summary(saved: SavedRun) -> str:
     scores = saved.result.get("final") or {}
     known = [f"{split} {100 * scores[split]['accuracy']:.1f} %" for split in ("dev", "test") if scores.get(split)]
     last = METHODS[saved.experiment.method].last
+    limit = (saved.result.get("budget") or f"{last.section}.{last.length}").partition("=")[0]
     return (
         f"the run in {saved.directory} is finished ({', '.join(known)}; {saved.directory / 'result.json'}); "
-        f"a larger {last.section}.{last.length} makes it longer."
+        f"a larger {limit} makes it longer."
     )

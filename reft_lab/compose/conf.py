@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from reft_lab.compose.search_path import FOLDER, GROUP, PARTS, SearchPath, SweepsSource, config_loader
+from reft_lab.compose.search_path import FOLDER, PARTS, SearchPath, SweepsSource, config_loader
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import BaseConfig
 from reft_lab.config.sweeps import StudySweeperConfig
@@ -88,10 +88,9 @@ class Conf:
         """The choices of a group, those in sub-folders as FOLDER/NAME; `searchpath`: overrides that add to where."""
         main = self.config_name if searchpath or self._main_adds_folders else None
         found = self.loader.get_group_options(group, ObjectType.CONFIG, main, list(searchpath))
-        if group == GROUP:  # its folders are groups
-            return found
         for folder in self.loader.get_group_options(group, ObjectType.GROUP, main, list(searchpath)):
-            found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
+            if f"{group}/{folder}" not in PARTS:  # which are groups
+                found += [f"{folder}/{name}" for name in self.choices(f"{group}/{folder}", searchpath)]
         return found
 
     @cached_property

@@ -176,12 +176,12 @@ def _check_form(override: Override, multirun: bool) -> None:
 
 def _check_choice(override: Override, conf: Conf, searchpath: Sequence[str]) -> None:
     group, choices = override.key_or_group, conf.choices(override.key_or_group, searchpath)
-    for value in _values(override):
+    for value in values_of(override):
         if not isinstance(value, dict) and value not in choices:
             raise BadInput(unknown_choice(group, value, choices))
 
 
-def _values(override: Override) -> list[Any]:
+def values_of(override: Override) -> list[Any]:
     """The value, or those a sweep goes through."""
     if override.is_discrete_sweep():
         return list(override.sweep_string_iterator())
@@ -193,7 +193,7 @@ def register_rewards(overrides: Sequence[Override], conf: Conf) -> None:
     for override in overrides:
         if override.key_or_group != "reward":
             continue
-        for name in _values(override):
+        for name in values_of(override):
             if isinstance(name, str) and "." in name and name not in conf.choices("reward"):
                 node = {"function": name}
                 ConfigStore.instance().store(group="reward", name=name, node=node, provider="reft_lab")

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.config.alarms import AlarmsConfig
-from reft_lab.config.running import CheckpointConfig, TrackerConfig, TrainerConfig
+from reft_lab.config.running import BudgetConfig, CheckpointConfig, TrackerConfig, TrainerConfig
 from reft_lab.config.sweeps import StudyConfig, SweepsConfig
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data.settings import DataConfig
@@ -67,6 +67,7 @@ class Config:
     reranker: Annotated[RerankerConfig, doc("method=reranker: the outcome model")] = field(
         default_factory=RerankerConfig
     )
+    budget: Annotated[BudgetConfig, doc("what training may take in all")] = field(default_factory=BudgetConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
     pool: Annotated[PoolConfig, doc("sampled responses that are kept on disk")] = field(default_factory=PoolConfig)
     audit: Annotated[AuditConfig, doc("audits of what training leans on")] = field(default_factory=AuditConfig)

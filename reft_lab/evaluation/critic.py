@@ -165,7 +165,8 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
     )
     along = ""
     if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
-        along = f"; of what changes along a response {within.explained_variance:z.2f}, a perfect one {within.attainable:.2f}"
+        ours, best = within.explained_variance, within.attainable
+        along = f"; of what changes along a response {ours:z.2f}, a perfect one {best:.2f}"
     if explained <= 0 or (interval and interval[0] <= 0):
         answer = "There is no sign of it, as 0 is what a constant explains"
     elif explained >= GOOD * attainable:

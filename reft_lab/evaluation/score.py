@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,8 @@ class Score:
 
 
 def score(correct: int, n: int) -> Score:
-    """The Score of `correct` right answers among `n` problems (n >= 1).
+    """The Score of `correct` right answers among `n` problems (n >= 1), with its interval (Wilson, 1927)."""
+    from scipy.stats import binomtest  # most of a second, once, at the end of the first evaluation
 
-    The interval (Wilson, 1927) is written out, since importing scipy would take longer than the rest of a start.
-    """
-    z = NormalDist().inv_cdf(0.975)
-    share, spread = correct / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    low, high = middle - half, middle + half
-    return Score(share, n, (low if correct else 0.0, high if correct < n else 1.0))  # exactly, whatever the rounding
+    interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    return Score(correct / n, n, (float(interval.low), float(interval.high)))

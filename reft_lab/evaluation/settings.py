@@ -30,6 +30,13 @@ class EvalConfig:
     test_limit: Annotated[
         Optional[int], doc("evaluate on the first test problems only, as many as this", unit="problems", ge=1)
     ] = None
+    both_rules: Annotated[
+        bool,
+        doc(
+            "evaluate on dev and on test each time, to tell what picking the checkpoint on test adds; "
+            "`selection` alone picks it. Test is read many times then. Always so with selection=test"
+        ),
+    ] = False
 
 
 @dataclass

@@ -6,8 +6,8 @@ A method composes stages; the runner takes each of them to its end, and knows no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from reft_lab.methods.settings import PPOConfig, RerankerConfig, SFTConfig
 
@@ -119,6 +119,43 @@ class Method:
 
 
 @dataclass
+class Cost:
+    """What training takes, by which methods are compared at an equal budget. Costs add up.
+
+    Attributes:
+        questions: asked, once for all responses that are sampled to it, or shown with their gold reasoning; each time.
+        sampled_tokens: tokens of responses that were sampled to be trained on, whether they were or not.
+        trained_tokens: tokens of responses whose loss was taken, each time it was.
+        optimizer_steps: of the policy.
+        flops: floating-point operations of sampling, of what is scored before an update, and of the passes forward and
+            backward, as policy/flops.py counts them.
+        WORDS: what people read of each.
+    """
+
+    questions: int = 0
+    sampled_tokens: int = 0
+    trained_tokens: int = 0
+    optimizer_steps: int = 0
+    flops: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Sampled and trained, which a budget is of."""
+        return self.sampled_tokens + self.trained_tokens
+
+    WORDS: ClassVar[dict[str, str]] = {
+        "questions": "questions seen",
+        "sampled_tokens": "tokens sampled",
+        "trained_tokens": "tokens trained on",
+        "optimizer_steps": "optimiser steps",
+        "flops": "floating-point operations",
+    }
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+
+@dataclass
 class Step:
     """What one step of a stage came to.
 
@@ -126,11 +163,13 @@ class Step:
         metrics: by the names of docs/metrics.md.
         samples: records for samples.jsonl, less the step.
         notes: sentences for people.
+        cost: what it took.
     """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cost: Cost = field(default_factory=Cost)
 
 
 class Stage(Protocol):
@@ -207,7 +246,7 @@ class Lab(Protocol):
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         samples: responses of an iteration that are recorded in full.
-        evaluated: the problems that pick the best checkpoint.
+        evaluated: the problems of each split that checkpoints are evaluated on, those that pick the best one first.
     """
 
     settings: Settings
@@ -217,7 +256,7 @@ class Lab(Protocol):
     decode_batch: int
     tokens_per_micro_batch: int
     samples: int
-    evaluated: Sequence[Problem]
+    evaluated: Sequence[Sequence[Problem]]
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _train(lab: Lab) -> Policy:
-    from reft_lab.methods.stages.reranking import Candidates, RerankerTraining, balanced
+    from reft_lab.methods.stages.reranking import Candidates, RerankerTraining, balanced, sampling_cost
 
     settings = lab.settings
     config = settings.reranker
@@ -38,9 +38,10 @@ def _train(lab: Lab) -> Policy:
         samples = lab.pool(generator, problems, count, prompts=STAGE.prompts, title=title)
         return Candidates(lab.prompts(problems, STAGE.prompts), samples)
 
+    graded = sampled(questions, config.samples, "samples")
     examples = balanced(
         questions,
-        sampled(questions, config.samples, "samples"),
+        graded,
         seed=settings.seed,
         pairs=config.pairs,
         gold=lab.gold() if config.gold else None,
@@ -54,8 +55,10 @@ def _train(lab: Lab) -> Policy:
         kind=STAGE,
         seed=settings.seed,
         tokens_per_micro_batch=lab.tokens_per_micro_batch,
+        sampling=sampling_cost(generator, graded),
     )
-    stage.candidates_for(lab.evaluated)  # before the bar of the stage is on the screen
+    for problems in lab.evaluated:
+        stage.candidates_for(problems)  # before the bar of the stage is on the screen
     lab.train(stage)
     return generator
 

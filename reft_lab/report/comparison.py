@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.analysis import statistics
+from reft_lab.analysis.changes import Change, Tested, change_of, mean_of
 from reft_lab.analysis.found import FINISHED
-from reft_lab.analysis.problems import Answered, paired
-from reft_lab.analysis.statistics import Mean
+from reft_lab.analysis.problems import Answered
+from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
 from reft_lab.config.wording import shown
-from reft_lab.errors import BadInput
+from reft_lab.methods.base import Cost
+from reft_lab.numbers import duration, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,9 +62,15 @@ class Group:
                 found.setdefault(row["seed"], []).append(float(row[column]))
         return {seed: sum(values) / len(values) for seed, values in found.items()}
 
-    def tested(self, seed: Any) -> Mapping[str, Any]:
-        """Its first run with this seed that has a test accuracy."""
-        return next(row for row in self.rows if row["seed"] in {seed} and not math.isnan(row[TEST]))
+    def runs_of(self, seed: Any) -> list[Mapping[str, Any]]:
+        """Its finished runs with this seed that have a test accuracy."""
+        done = (row for row in self.rows if row["state"] == FINISHED and not math.isnan(row[TEST]))
+        return [row for row in done if row["seed"] in {seed}]
+
+    def tested(self, right: Right) -> Tested:
+        """How it did on test; `right` reads the answers of a run, by its id."""
+        accuracy = self.by_seed(TEST)
+        return Tested(accuracy, {seed: [right(str(run["run"])) for run in self.runs_of(seed)] for seed in accuracy})
 
 
 def groups_of(table: DataFrame) -> list[Group]:
@@ -108,32 +116,6 @@ def _text(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A setting against the base, on the test split.
-
-    Attributes:
-        difference, low, high: fractions; low and high are the 95 % interval, nan where there is none.
-        seeds: that both have.
-        basis: what the interval is over, in words.
-        p: two-sided; nan where it cannot be told.
-        p_holm: p, corrected for there being several settings.
-    """
-
-    difference: float
-    seeds: int
-    basis: str
-    low: float = math.nan
-    high: float = math.nan
-    p: float = math.nan
-    p_holm: float = math.nan
-
-    @property
-    def counts(self) -> bool:
-        """Whether seeds tell it from chance, after the correction; one seed never does."""
-        return self.seeds > 1 and self.p_holm < 0.05
-
-
-@dataclass(frozen=True)
 class Compared:
     """One row of the comparison.
 
@@ -141,64 +123,55 @@ class Compared:
         group: the setting.
         states: runs by state.
         dev, test: means over seeds; None where no run finished with one.
+        each: test accuracy of each seed.
         single: 95 % interval of the only run there is, over problems; None where there are several, or none.
         change: against the base; None for the base itself, and where it cannot be told.
+        cost: what training took, in words, by what is counted; the mean of finished runs. Empty where none says so.
     """
 
     group: Group
     states: Mapping[str, int]
     dev: Mean | None
     test: Mean | None
+    each: Sequence[float]
     single: tuple[float, float] | None
     change: Change | None
+    cost: Mapping[str, str]
 
 
 def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared]:
-    """The rows of the comparison, in the order of the groups.
-
-    Where base and setting share two seeds or more, the difference is paired over seeds (Student's t); where they share
-    one, over its test problems (bootstrap and exact McNemar), unless they were asked other questions.
+    """The rows of the comparison, in the order of the groups, as `changes.change_of` compares each with the base.
 
     Args:
         groups: the settings.
         base: the one that others are compared with.
         right: reads which test questions a run answered right, by id of the run.
     """
-    changes = [None if group is base else _change(group, base, right) for group in groups]
-    adjusted = statistics.holm([change.p if change else math.nan for change in changes])
+    tested = base.tested(right)
+    rows = [_row(group, tested if group is base else group.tested(right), base, tested) for group in groups]
+    adjusted = holm([row.change.p if row.change else math.nan for row in rows])
     return [
-        _row(group, change and replace(change, p_holm=p))
-        for group, change, p in zip(groups, changes, adjusted, strict=True)
+        replace(row, change=row.change and replace(row.change, p_holm=p)) for row, p in zip(rows, adjusted, strict=True)
     ]
 
 
-def _row(group: Group, change: Change | None) -> Compared:
-    test, single = group.by_seed(TEST), None
-    if len(test) == 1:
-        run = group.tested(*test)
+def _row(group: Group, tested: Tested, base: Group, other: Tested) -> Compared:
+    single = None
+    if len(tested.accuracy) == 1:
+        run = group.runs_of(*tested.accuracy)[0]
         single = (run["final_test_low"], run["final_test_high"])
     states = Counter(row["state"] for row in group.rows)
-    return Compared(group, states, _mean(group.by_seed(DEV)), _mean(test), single, change)
+    dev = list(group.by_seed(DEV).values())
+    change = None if group is base else change_of(tested, other)
+    each = list(tested.accuracy.values())
+    return Compared(
+        group, states, mean_over_seeds(dev) if dev else None, mean_of(tested), each, single, change, _cost(group)
+    )
 
 
-def _mean(values: Mapping[Any, float]) -> Mean | None:
-    return statistics.mean_over_seeds(list(values.values())) if values else None
-
-
-def _change(group: Group, base: Group, right: Right) -> Change | None:
-    our_seeds, their_seeds = group.by_seed(TEST), base.by_seed(TEST)
-    ours, theirs = statistics.common(our_seeds, their_seeds)
-    if not ours:
-        return None
-    if len(ours) > 1:
-        found = statistics.paired_difference(ours, theirs)
-        return Change(found.mean, found.n, f"{found.n} seeds", found.low, found.high, statistics.p_of_mean(found))
-    (seed,) = our_seeds.keys() & their_seeds.keys()
-    answers = [right(str(each.tested(seed)["run"])) for each in (group, base)]
-    with suppress(BadInput):
-        mine, others = paired(*answers)
-        if mine:
-            each = statistics.compare_problems(mine, others)
-            return Change(each.difference, 1, f"{each.n} problems", each.low, each.high, each.p)
-    basis = "other test questions" if all(each.right for each in answers) else "no predictions"
-    return Change(ours[0] - theirs[0], 1, basis)
+def _cost(group: Group) -> dict[str, str]:
+    done = [row for row in group.rows if row["state"] == FINISHED and not math.isnan(row["cost_flops"])]
+    if not done:
+        return {}
+    means = {name: fmean(row[f"cost_{name}"] for row in done) for name in (*Cost.WORDS, "seconds")}
+    return {words: short(means[name]) for name, words in Cost.WORDS.items()} | {"time": duration(means["seconds"])}

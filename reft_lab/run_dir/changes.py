@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.config.options import options
+from reft_lab.config.running import BudgetConfig
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS, STAGES
@@ -19,6 +20,7 @@ from reft_lab.methods.sft import WARMUP
 # Options, and sections as a whole: how long, how often one looks, what is recorded, how the arithmetic is done.
 MAY_CHANGE = (
     *(f"{stage.section}.{option}" for stage in STAGES.values() for option in stage.may_change),
+    "budget",
     "alarms",
     "audit",
     "study",
@@ -113,6 +115,8 @@ def refuse_others(found: Iterable[Change], directory: object) -> None:
 
 def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether `wanted` may train on after `saved` is done."""
+    if BudgetConfig.is_raised(_section(saved, "budget"), _section(wanted, "budget")):
+        return True
     last = [METHODS[wanted[key]].last for key in ("method", "baseline") if wanted[key] is not None]
     return any(stage.is_longer(_section(saved, stage.section), _section(wanted, stage.section)) for stage in last)
 

@@ -23,6 +23,7 @@ def summary(result: Mapping[str, Any]) -> dict[str, Any]:
                 told[f"result/{key}/{split}_n"] = scores[split]["n"]
     counts = result.get("outcomes") or {}
     told |= {f"result/outcome/{kind}": count / sum(counts.values()) for kind, count in counts.items()}
+    told |= {f"result/cost/{name}": value for name, value in (result.get("cost") or {}).items()}
     told["result/seconds"] = result["seconds"]["total"]
     return told
 

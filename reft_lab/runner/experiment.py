@@ -145,7 +145,7 @@ def _find_start(run_directory: RunDirectory, config: Config) -> _Start:
     progress = Progress.from_json(facts)
     if problem:
         notes.append(f"the best policy so far cannot be used: {problem}; the next evaluation picks a new one.")
-        progress.best = Best()
+        progress.best, progress.chosen, progress.candidates = Best(), {}, 0
     return _Start(state, progress, facts["tracker_step"], facts["elapsed"], notes)
 
 
@@ -185,10 +185,10 @@ def _go(
             display.note(note)
         if config.audit.critic and setup.policy.value_head is not None:
             result["critic"] = _audit_critic(selection, checkpoints, warmed_up)
-        result |= conclude(selection, checkpoints, warmed_up)
+        result |= conclude(selection, checkpoints, warmed_up) | {"budget": loop.budget.ended}
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
-        result["seconds"] = dict(start.progress.seconds)
+        result |= _spent(start.progress)
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
@@ -199,7 +199,7 @@ def _go(
         sentence = f"interrupted; go on with: {failure.resume_command(directory)}"
         raise Interrupted(number) from None
     except Pruned as stopped:
-        result["seconds"] = dict(start.progress.seconds)
+        result |= _spent(start.progress)
         status, reason = "pruned", str(stopped)
         sentence = f"{reason}; go on with it nevertheless: {failure.resume_command(directory)}"
     except Exception as error:
@@ -231,6 +231,10 @@ def _go(
     if status == "pruned":
         return start.progress.best.accuracy
     return float(result["final"][config.selection]["accuracy"])
+
+
+def _spent(progress: Progress) -> dict[str, Any]:
+    return {"seconds": dict(progress.seconds), "cost": progress.cost_as_json()}
 
 
 def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy | None) -> dict[str, Any]:

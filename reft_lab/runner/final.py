@@ -15,6 +15,7 @@ from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.progress import Progress
 from reft_lab.runner.selection import Selection
 
 
@@ -42,6 +43,7 @@ def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy |
         "warmup": warmup_scores,
         "final": final_scores,
         "chosen": progress.best.when,
+        "selection_rules": _by_rule(progress, setup.config.selection, final_scores),
         "test_by_overlap": {likeness: _by_overlap(final, held) for likeness, held in in_train.items()},
         "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
         "data": {"counts": report.counts, "dropped": report.dropped, "duplicates": report.duplicates},
@@ -62,6 +64,19 @@ def _read_test(
         dev = answers(splits.dev[: config.eval.dev_limit], title="dev").score
     test = answers(splits.test[: config.eval.test_limit], title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
+
+
+def _by_rule(progress: Progress, selection: str, final: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Test accuracies of the checkpoints that dev, and that test, would choose; None where only one was looked at."""
+    if not progress.chosen:
+        return None
+    found = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
+    found[selection] = final["test"]  # read anew
+    return found | {
+        "inflation": found["test"]["accuracy"] - found["dev"]["accuracy"],
+        "candidates": progress.candidates,
+        "chosen": {split: progress.chosen[split].when for split in ("dev", "test")},
+    }
 
 
 def _by_overlap(final: Evaluation, in_train: Sequence[bool]) -> dict[str, dict[str, object] | None]:

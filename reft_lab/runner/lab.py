@@ -32,7 +32,9 @@ class Lab:
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
         self._pools = Pools(setup, loop.progress, loop.tracker.display, loop.interruption, loop.tracker.directory.path)
-        self.evaluated: Sequence[Problem] = loop.selection.problems
+        self.evaluated: Sequence[Sequence[Problem]] = [
+            part for part in (loop.selection.problems, loop.selection.others) if part
+        ]
         self._setup = setup
         self._method, self._loop, self._state = method, loop, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from reft_lab.cot import Prompts
 from reft_lab.evaluation.score import Score
-from reft_lab.methods.base import Step
+from reft_lab.methods.base import Cost, Step
+
+TRAINING = "training"  # in `Progress.seconds`: steps and what is sampled to train on, without evaluation
 
 
 @dataclass
@@ -31,6 +33,20 @@ class Best:
 
 
 @dataclass
+class Chosen:
+    """The best evaluation so far by one split, with how the same policy did on both.
+
+    Attributes:
+        dev, test: how it did.
+        when: as in Best.
+    """
+
+    dev: Score
+    test: Score
+    when: str
+
+
+@dataclass
 class Progress:
     """How far a run is.
 
@@ -39,8 +55,11 @@ class Progress:
         warmup: the last evaluation of the warm-up on the selection split.
         latest: the last evaluation on the selection split.
         best: the best one of the stage that picks the final checkpoint.
+        chosen: what dev, and what test, would choose by; empty where only one of them is looked at.
+        candidates: how many evaluations that was chosen among.
         pending: a step that is done but not recorded, because its evaluation is still to come.
-        seconds: wall time of each stage and of evaluation, by name.
+        seconds: wall time of each stage, of evaluation and of training, by name.
+        costs: what training took so far, by stage; a pending step is not in it.
         alarms: what the alarms remember.
         refused: the programs that the sandbox refused: (engine, reason, count).
     """
@@ -49,14 +68,31 @@ class Progress:
     warmup: Score | None = None
     latest: Score | None = None
     best: Best = field(default_factory=Best)
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    candidates: int = 0
     pending: Step | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
     refused: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add_seconds(self, name: str, seconds: float) -> None:
         """Add to the wall time of a stage."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def add_cost(self, name: str, cost: Cost) -> None:
+        """Add to what a stage took."""
+        self.costs[name] = self.costs.get(name, Cost()) + cost
+
+    @property
+    def cost(self) -> Cost:
+        """What all training took so far, a step included that is still to be evaluated."""
+        pending = Cost() if self.pending is None else self.pending.cost
+        return sum(self.costs.values(), pending)
+
+    def cost_as_json(self) -> dict[str, float]:
+        """As result.json has it."""
+        return {**asdict(self.cost), "seconds": self.seconds.get(TRAINING, 0.0)}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Progress:
@@ -67,11 +103,21 @@ class Progress:
             warmup=_score(stored["warmup"]),
             latest=_score(stored["latest"]),
             best=Best(_score(stored["best"]["score"]), stored["best"]["when"], stored["best"]["stage"]),
-            pending=None if pending is None else Step(**pending),
+            chosen={split: _chosen(each) for split, each in stored["chosen"].items()},
+            candidates=stored["candidates"],
+            pending=None if pending is None else Step(**pending | {"cost": Cost(**pending["cost"])}),
             seconds=stored["seconds"],
+            costs={name: Cost(**cost) for name, cost in stored["costs"].items()},
             alarms=stored["alarms"],
             refused=stored["refused"],
         )
+
+
+def _chosen(stored: dict[str, Any]) -> Chosen:
+    dev, test = _score(stored["dev"]), _score(stored["test"])
+    assert dev is not None
+    assert test is not None
+    return Chosen(dev, test, stored["when"])
 
 
 def _score(stored: dict[str, Any] | None) -> Score | None:

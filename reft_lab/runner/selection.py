@@ -11,11 +11,12 @@ from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
+from reft_lab.evaluation.score import Score
 from reft_lab.methods.base import Answering, Stage
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
-from reft_lab.runner.progress import Best, Progress
+from reft_lab.runner.progress import Best, Chosen, Progress
 from reft_lab.runner.setup import Setup
 from reft_lab.tracking.display import Silence
 from reft_lab.tracking.tracker import Tracker
@@ -26,6 +27,7 @@ class Selection:
 
     Attributes:
         problems: those that pick the best checkpoint.
+        others: those of the other split, where both are looked at; they pick nothing.
     """
 
     def __init__(self, setup: Setup, progress: Progress, tracker: Tracker):
@@ -34,9 +36,12 @@ class Selection:
         self.tracker = tracker
         splits, limits = setup.splits, setup.config.eval
         on_dev = setup.config.selection == "dev"
-        self.problems = splits.dev[: limits.dev_limit] if on_dev else splits.test[: limits.test_limit]
+        dev, test = splits.dev[: limits.dev_limit], splits.test[: limits.test_limit]
+        self.problems = dev if on_dev else test
+        self.others = (test if on_dev else dev) if limits.both_rules or not on_dev else []
         self._own: Answering | None = None  # the last stage, where it answers in a way of its own
         self._seconds = 0.0  # of the last evaluation
+        self._other: Score | None = None  # the last evaluation on the other split
 
     def evaluate(
         self, policy: Policy, problems: Sequence[Problem], prompts: Prompts, title: str | None = None
@@ -64,7 +69,10 @@ class Selection:
     def look(self, stage: Stage) -> Evaluation:
         """The policy of a stage on the problems of the selection split: greedily, unless it has a way of its own."""
         if isinstance(stage, Answering):
+            if self.others:
+                self._other = self._by(stage, self.others).score
             return self._by(stage, self.problems)
+        self._look_at_others(stage.policy, stage.kind.prompts)
         return self.evaluate(stage.policy, self.problems, stage.kind.prompts)
 
     def conclude(self, problems: Sequence[Problem], title: str) -> Evaluation:
@@ -97,7 +105,10 @@ class Selection:
         } | {f"eval/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
         metrics |= evaluation.metrics
         self.progress.latest = evaluation.score
+        if self._other is not None:
+            metrics[f"eval/{self._other_split}_accuracy"] = self._other.accuracy
         if picks_best:
+            self._note_both(evaluation.score, stage.moment)
             if evaluation.score.accuracy > self.progress.best.accuracy:
                 self.progress.best = Best(evaluation.score, stage.moment, stage.kind.prompts)
                 self._export(BEST, self.progress.best)
@@ -110,18 +121,40 @@ class Selection:
         self._own = stage if isinstance(stage, Answering) else None
         if self.progress.best.score is None:
             self.progress.best = Best(self.look(stage).score, stage.moment, stage.kind.prompts)
+            self._note_both(self.progress.best.score, stage.moment)
             self._export(BEST, self.progress.best)
 
     def keep_warmup(self, label: str, prompts: Prompts, *, is_candidate: bool) -> None:
         """Let the policy as it is be the one after warm-up, and the best so far if it `is_candidate` for that."""
         if self.progress.latest is None:
+            self._look_at_others(self.setup.policy, prompts)
             self.progress.latest = self.evaluate(self.setup.policy, self.problems, prompts).score
         self.progress.warmup = self.progress.latest
         best = Best(self.progress.warmup, label, prompts)
         self._export(WARMUP, best)
         if is_candidate:
+            self._note_both(self.progress.warmup, label)
             self.progress.best = best
             self._export(BEST, best)
+
+    @property
+    def _other_split(self) -> str:
+        return "test" if self.setup.config.selection == "dev" else "dev"
+
+    def _look_at_others(self, policy: Policy, prompts: Prompts) -> None:
+        if self.others:
+            self._other = self.evaluate(policy, self.others, prompts).score
+
+    def _note_both(self, score: Score | None, when: str) -> None:
+        """Keep how the policy did on both splits, if it is the best so far on one of them."""
+        if score is None or self._other is None:
+            return
+        scores = {self.setup.config.selection: score, self._other_split: self._other}
+        self.progress.candidates += 1
+        for split, best in scores.items():
+            before = self.progress.chosen.get(split)
+            if before is None or best.accuracy > getattr(before, split).accuracy:
+                self.progress.chosen[split] = Chosen(scores["dev"], scores["test"], when)
 
     def shown(self) -> dict[str, float]:
         """The last accuracy on the selection split, under the name of the split."""

@@ -42,7 +42,7 @@ def judged(responses: Responses, outcomes: list[Outcome] = OUTCOMES, scores: lis
 def test_metrics_of_a_batch():
     batch = sampled()
     metrics = sampled_metrics(judged(batch), PPOConfig())
-    metrics |= rollout_metrics(assemble(judged(batch), -0.75 * batch.mask, PPOConfig()))
+    metrics |= rollout_metrics(assemble(judged(batch), -0.75 * batch.mask, PPOConfig()), PPOConfig())
     assert metrics["rollout/top_answer_share"] == 2 / 4
     assert metrics["rollout/unique_answers"] == 2 / 4
     assert metrics["rollout/truncated_share"] == 1 / 4

@@ -53,6 +53,11 @@ class Batch:
         """Tokens of all responses."""
         return int(self.sampled.mask.sum())
 
+    @property
+    def lengths(self) -> list[tuple[int, int]]:
+        """Tokens of each prompt, and of the response to it."""
+        return list(zip(map(len, self.prompts), self.sampled.mask.sum(1).tolist(), strict=True))
+
     def rows(self, chosen: Sequence[int]) -> Batch:
         """The responses at these places."""
         return Batch(

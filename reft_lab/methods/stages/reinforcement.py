@@ -18,7 +18,7 @@ from reft_lab.errors import phase
 from reft_lab.evaluation.critic import agreement
 from reft_lab.evaluation.judging import Judge
 from reft_lab.evaluation.settings import AuditConfig
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Asking, Batch
 from reft_lab.methods.stages.critic_audit import critic_states
@@ -27,11 +27,14 @@ from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import (
     Rollouts,
     assemble,
+    correct_sampler,
     position_metrics,
     rollout_metrics,
     sampled_metrics,
 )
 from reft_lab.methods.stages.update import update
+from reft_lab.methods.stages.walk import Walk
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
@@ -51,16 +54,14 @@ class Iteration:
         rollouts: what was learned from.
         metrics: by the names of docs/metrics.md.
         notes: sentences for people.
-        asked: responses sampled, those that were thrown away among them.
-        sampled_tokens: their tokens.
+        cost: what it took, with responses that were sampled and thrown away.
     """
 
     questions: list[int]
     rollouts: Rollouts
     metrics: dict[str, float]
     notes: list[str]
-    asked: int
-    sampled_tokens: int
+    cost: Cost
 
 
 class Reinforcement:
@@ -125,34 +126,31 @@ class Reinforcement:
         self._says_filled = True
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
-        self._orders: dict[int, list[int]] = {}
+        self._walk = Walk(len(prompts), seed)
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
-        self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
+        must_rescore = policy.precision != "fp32" or policy.value_trunk is not None or config.importance == "token"
+        self.rescore = True if must_rescore else None
         self.questions_per_iteration = config.rollouts // config.samples_per_problem
         passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
-        self.total_steps = passes if config.iterations is None else config.iterations
+        self.total_steps = config.critic_warmup + (passes if config.iterations is None else config.iterations)
         self.optimizer = Optimizer(
             [p for p in policy.parameters() if p.requires_grad],
             lr=config.lr,
             weight_decay=config.weight_decay,
             undecayed=policy.undecayed(),
+            second=policy.value_parameters(),
+            second_lr=config.value_lr,
             max_grad_norm=config.max_grad_norm,
             schedule=constant(config.lr_warmup_steps),
         )
 
     @property
     def done(self) -> bool:
-        if self.config.dynamic_sampling and self.config.iterations is None:
-            return self._walked >= self.config.data_epochs * len(self.prompts)
-        return self.step >= self.total_steps
+        return self._is_done(self.step, self._beyond[1])
 
     @property
     def is_evaluated(self) -> bool:
-        if self.config.eval_every_epochs is None:
-            return self.step % self.config.eval_every == 0 or self.done
-        every = self.config.eval_every_epochs * len(self.prompts)  # questions
-        before = (self.step - 1) * self.questions_per_iteration + self._beyond[0]
-        return self._walked // every > before // every or self.done
+        return self._is_evaluated(self.step, *self._beyond)
 
     @property
     def moment(self) -> str:
@@ -178,7 +176,7 @@ class Reinforcement:
         if self.is_evaluated:
             metrics |= position_metrics(done.rollouts)
             samples = [] if self.records is None else self.records(self, done)
-        return Step(metrics, samples, done.notes)
+        return Step(metrics, samples, done.notes, done.cost)
 
     def _audit(self) -> dict[str, float]:
         """What Monte-Carlo values say of the critic as it is now."""
@@ -203,26 +201,43 @@ class Reinforcement:
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
+        config, is_critic_warmup = self.config, self._is_critic_warmup
+        if is_critic_warmup:
+            config = replace(config, lam_value=1.0)
         collected = self._collect()
         batch, notes = collected.kept, self._says(collected)
+        beyond = (self._beyond[1], self._beyond[1] + collected.asked - self.questions_per_iteration)
         judged = time.perf_counter()
         with phase("scoring"):
+            is_rescored = self.rescore is not False
             sampled, said = self._rescore(batch.prompts, batch.sampled)
-            batch, notes = replace(batch, sampled=sampled), [*notes, *said]
+            notes += said
             ref_logprobs, _ = score_all(self.reference, batch.prompts, sampled.lists(), **self._budget)
-        rollouts = assemble(batch, ref_logprobs, self.config)
+        rollouts = assemble(replace(batch, sampled=sampled), ref_logprobs, config)
         everything = collected.everything
-        metrics = sampled_metrics(everything, self.config) | rollout_metrics(rollouts)
-        if self.config.dynamic_sampling:
-            metrics |= collected.metrics(self.config.samples_per_problem)
+        metrics = sampled_metrics(everything, config) | rollout_metrics(rollouts, config)
+        if config.dynamic_sampling:
+            metrics |= collected.metrics(config.samples_per_problem)
+        if config.importance == "token":
+            rollouts, more = correct_sampler(rollouts, batch.sampled.logprobs, config.importance_cap)
+            metrics |= more
         scoring = time.perf_counter()
 
-        order = [
-            permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
-        ]
+        order = [permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(config.epochs)]
         with phase("updating"):
-            metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **self._budget)
-        if not self.rescore and metrics["ppo/first_ratio_error"] > RATIO_TOLERANCE:
+            metrics |= update(
+                self.policy,
+                rollouts,
+                self.optimizer,
+                config,
+                order=order,
+                critic_only=is_critic_warmup,
+                closely=self._is_evaluated(self.step + 1, *beyond),
+                **self._budget,
+            )
+        if self.step + 1 == config.critic_warmup:
+            notes.append(_says_warmed_up(config.critic_warmup, metrics["ppo/explained_variance"]))
+        if not self.rescore and metrics.get("ppo/first_ratio_error", 0.0) > RATIO_TOLERANCE:
             self.rescore = True
             notes.append(_says_rescoring(metrics["ppo/first_ratio_error"]))
         updating = time.perf_counter()
@@ -234,11 +249,10 @@ class Reinforcement:
             "time/score_seconds": scoring - judged,
             "time/update_seconds": updating - scoring,
             "time/rollout_tokens_per_second": everything.tokens / everything.sampling,
-            "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
+            "time/update_tokens_per_second": tokens * config.epochs / (updating - scoring),
         }
-        self._beyond = (self._beyond[1], self._beyond[1] + collected.asked - self.questions_per_iteration)
-        self.step += 1
-        return Iteration(batch.questions, rollouts, metrics, notes, len(everything), everything.tokens)
+        self.step, self._beyond = self.step + 1, beyond
+        return Iteration(batch.questions, rollouts, metrics, notes, self._cost(collected, is_rescored=is_rescored))
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -253,10 +267,40 @@ class Reinforcement:
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
 
+    def _cost(self, collected: Collected, *, is_rescored: bool) -> Cost:
+        policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
+        kept = collected.kept.lengths
+        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept) + passes * policy.training(kept)
+        return Cost(
+            questions=collected.asked,
+            sampled_tokens=collected.everything.tokens,
+            trained_tokens=passes * collected.kept.tokens,
+            optimizer_steps=passes * math.ceil(len(collected.kept) / self.config.mini_batch),
+            flops=flops + (policy.scoring(kept) if is_rescored else 0.0),
+        )
+
+    @property
+    def _is_critic_warmup(self) -> bool:
+        """Whether the next iteration trains the value model alone."""
+        return self.step < self.config.critic_warmup
+
     @property
     def _walked(self) -> int:
         """Questions asked so far, each time counted."""
         return self.step * self.questions_per_iteration + self._beyond[1]
+
+    def _is_done(self, step: int, beyond: int) -> bool:
+        if self.config.dynamic_sampling and self.config.iterations is None:
+            walked = (step - self.config.critic_warmup) * self.questions_per_iteration + beyond
+            return walked >= self.config.data_epochs * len(self.prompts)
+        return step >= self.total_steps
+
+    def _is_evaluated(self, step: int, before: int, beyond: int) -> bool:
+        """Whether iteration `step` is, with so many questions asked beyond those of the iterations before and by it."""
+        if self.config.eval_every_epochs is None:
+            return step % self.config.eval_every == 0 or self._is_done(step, beyond)
+        every, own = self.config.eval_every_epochs * len(self.prompts), self.questions_per_iteration
+        return (step * own + beyond) // every > ((step - 1) * own + before) // every or self._is_done(step, beyond)
 
     def _collect(self) -> Collected:
         """The responses of this iteration, and those that are learned from."""
@@ -265,7 +309,8 @@ class Reinforcement:
 
         def ask(count: int) -> Batch:
             nonlocal asked
-            questions = self._questions(start + asked, count)
+            chosen = self._walk.questions(start + asked, count)
+            questions = [q for q in chosen for _ in range(self.config.samples_per_problem)]
             asked += count
             keys = []
             for q in questions:
@@ -274,7 +319,7 @@ class Reinforcement:
             return self.asking.ask(self.policy, questions, keys, step=self.step)
 
         wanted, config = self.questions_per_iteration, self.config
-        if not config.dynamic_sampling:
+        if not config.dynamic_sampling or self._is_critic_warmup:
             batch = ask(wanted)
             return Collected(batch, batch, wanted)
         group, rounds = config.samples_per_problem, config.dynamic_rounds
@@ -303,20 +348,12 @@ class Reinforcement:
         self.rescore = apart > RATIO_TOLERANCE
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
 
-    def _questions(self, start: int, count: int) -> list[int]:
-        """The questions from place `start` on in an endless walk over the training set, epoch by epoch; each comes
-        `samples_per_problem` times."""
-        n = len(self.prompts)
-        last = (start + count - 1) // n
-        for epoch in range(start // n, last + 1):
-            if epoch not in self._orders:
-                self._orders[epoch] = permutation(n, self.seed, "question order", epoch)
-        chosen = []
-        for position in range(start, start + count):
-            epoch, index = divmod(position, n)
-            chosen += [self._orders[epoch][index]] * self.config.samples_per_problem
-        self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next iteration needs it
-        return chosen
+
+def _says_warmed_up(iterations: int, explained: float) -> str:
+    return (
+        f"critic warm-up: after {iterations} iterations the value model explains {explained:.2f} of the variance of "
+        "returns; from now on the policy is trained, too."
+    )
 
 
 def _says_rescoring(apart: float) -> str:

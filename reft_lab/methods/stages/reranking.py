@@ -14,11 +14,12 @@ from reft_lab.errors import RunFailed, phase
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.outcome_model import outcome_logits, probabilities, whole_sequences
 from reft_lab.evaluation.samples import Sample
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import RerankerConfig
 from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.supervised import Example
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import micro_batches
 from reft_lab.randomness import permutation, torch_seed
@@ -86,6 +87,21 @@ def balanced(
     return chosen
 
 
+def sampling_cost(generator: Policy, candidates: Candidates) -> Cost:
+    """What it took to sample these from `generator`, whether or not a pool had them already."""
+    lengths = [
+        (len(prompt), len(sample.tokens))
+        for prompt, samples in zip(candidates.prompts, candidates.samples, strict=True)
+        for sample in samples
+        if sample.tokens
+    ]
+    return Cost(
+        questions=len(candidates.prompts),
+        sampled_tokens=sum(response for _, response in lengths),
+        flops=Flops.of(generator).sampling(lengths),
+    )
+
+
 class RerankerTraining(Epochs):
     """Training of an outcome model, one optimiser step at a time; methods.base.Stage describes what is not said here.
 
@@ -103,11 +119,13 @@ class RerankerTraining(Epochs):
         kind: StageKind,
         seed: int,
         tokens_per_micro_batch: int,
+        sampling: Cost | None = None,
     ):
         """Args:
         policy: trained in place; it has a value head.
         examples: graded responses, at least one.
         candidates: sampled responses to problems, among which the model chooses.
+        sampling: what it took to sample the examples, which the first step's cost has in it.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         """
         super().__init__(
@@ -122,7 +140,9 @@ class RerankerTraining(Epochs):
         self.policy = policy
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._candidates = candidates
-        self._latest: tuple[list[str], Candidates] | None = None
+        self._asked: dict[tuple[str, ...], Candidates] = {}
+        self._flops, self._sampling = Flops.of(policy), sampling
+        self._responses = [len(example.response) for example in examples]
         self._sequences = whole_sequences(policy, [e.prompt for e in examples], [e.response for e in examples])
         self._right = torch.tensor([float(e.is_right) for e in examples])
         self.optimizer = Optimizer(
@@ -143,6 +163,15 @@ class RerankerTraining(Epochs):
             loss, right, norm, rate = self._descend(chosen, lengths)
         self.step += 1
         took = time.perf_counter() - started
+        cost = Cost(
+            questions=len(chosen),
+            trained_tokens=sum(self._responses[i] for i in chosen),
+            optimizer_steps=1,
+            flops=self._flops.training((length, 1) for length in lengths),
+        )
+        speed = cost.trained_tokens / took
+        if self.step == 1 and self._sampling is not None:
+            cost += self._sampling
         return Step(
             {
                 "reranker/epoch": self.step / self.steps_per_epoch,
@@ -151,8 +180,9 @@ class RerankerTraining(Epochs):
                 "reranker/grad_norm": norm,
                 "reranker/lr": rate,
                 "time/step_seconds": took,
-                "time/step_tokens_per_second": sum(lengths) / took,
-            }
+                "time/step_tokens_per_second": speed,
+            },
+            cost=cost,
         )
 
     def answer(self, problems: Sequence[Problem]) -> Evaluation:
@@ -202,8 +232,8 @@ class RerankerTraining(Epochs):
         return (loss, told, *self.optimizer.step())
 
     def candidates_for(self, problems: Sequence[Problem]) -> Candidates:
-        """Candidates for the problems; those asked for last are kept from one evaluation to the next."""
-        names = [problem.id for problem in problems]
-        if self._latest is None or self._latest[0] != names:
-            self._latest = names, self._candidates(problems)
-        return self._latest[1]
+        """Candidates for the problems, which are kept: dev and test may be asked for at every evaluation."""
+        names = tuple(problem.id for problem in problems)
+        if names not in self._asked:
+            self._asked[names] = self._candidates(problems)
+        return self._asked[names]

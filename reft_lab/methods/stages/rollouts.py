@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from reft_lab.equations.credit import (
     value_targets,
     whiten,
 )
+from reft_lab.equations.losses import importance_weights
 from reft_lab.equations.positions import position_means
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Batch
@@ -42,6 +43,7 @@ class Rollouts:
         kl: per-token KL estimates to the reference (B, T).
         advantages: what the policy loss uses, whitened if so configured (B, T).
         returns: what the value loss aims at (B, T); None without a critic.
+        importance: weight of each token in the policy loss (B, T); None: all the same.
     """
 
     prompts: list[list[int]]
@@ -57,6 +59,7 @@ class Rollouts:
     kl: Tensor
     advantages: Tensor
     returns: Tensor | None
+    importance: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -69,7 +72,7 @@ def assemble(batch: Batch, ref_logprobs: Tensor, config: PPOConfig) -> Rollouts:
         batch: `config.samples_per_problem` responses to each question; with values where `config.credit` needs a
             critic.
         ref_logprobs: log-probabilities under the reference (B, T).
-        config: credit, gamma, lam, lam_value, lam_length, kl_coef, kl_estimator, whiten.
+        config: credit, gamma, lam, lam_value, lam_length, kl_coef, kl_in, kl_estimator, whiten.
 
     Raises:
         FloatingPointError: a log-probability or value is not finite, so nothing that follows would be.
@@ -79,7 +82,7 @@ def assemble(batch: Batch, ref_logprobs: Tensor, config: PPOConfig) -> Rollouts:
     score = torch.tensor(batch.scores, dtype=torch.float32)
     mask = sampled.mask
     kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * mask
-    total = rewards(score + batch.penalties, kl, mask, config.kl_coef)
+    total = rewards(score + batch.penalties, kl, mask, config.kl_coef if config.kl_in == "reward" else 0.0)
     lam = config.lam if config.lam_length is None else length_adaptive_lambda(mask.sum(1), config.lam_length)
     # Null stands for the option `lam`, whatever the length says of the advantages.
     lam_value = config.lam if config.lam_value is None else config.lam_value
@@ -133,7 +136,7 @@ def sampled_metrics(batch: Batch, config: PPOConfig) -> dict[str, float]:
     return metrics | {f"rollout/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
 
 
-def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
+def rollout_metrics(rollouts: Rollouts, config: PPOConfig) -> dict[str, float]:
     """What is learned from, before the update, in numbers; docs/metrics.md says what each means."""
     n = len(rollouts)
     lengths = rollouts.mask.sum(1).float()
@@ -144,12 +147,31 @@ def rollout_metrics(rollouts: Rollouts) -> dict[str, float]:
         "ppo/entropy": rollouts.entropies[rollouts.mask].mean().item(),
         "ppo/entropy_response": (rollouts.entropies * rollouts.mask).sum().item() / n,
     }
+    if config.lam_length is not None:
+        metrics["ppo/lambda"] = length_adaptive_lambda(lengths, config.lam_length).mean().item()
     if rollouts.values is not None and rollouts.returns is not None:
         unexplained = (rollouts.returns - rollouts.values)[rollouts.mask].var().item()
         spread = rollouts.returns[rollouts.mask].var().item()
         metrics["rollout/value"] = rollouts.values[rollouts.mask].mean().item()
         metrics["ppo/explained_variance"] = 1 - unexplained / spread if spread > 0 else 0.0
     return metrics
+
+
+def correct_sampler(rollouts: Rollouts, sampled_logprobs: Tensor, cap: float) -> tuple[Rollouts, dict[str, float]]:
+    """The rollouts with importance weights, and what is to be said of these.
+
+    Args:
+        rollouts: with log-probabilities as the update computes them.
+        sampled_logprobs: those of the sampler (B, T).
+        cap: the largest weight.
+    """
+    weights = importance_weights(rollouts.logprobs, sampled_logprobs, cap)
+    counted = weights[rollouts.mask]
+    metrics = {
+        "ppo/importance_mean": counted.mean().item(),
+        "ppo/importance_capped": (counted == counted.new_tensor(cap)).float().mean().item(),
+    }
+    return replace(rollouts, importance=weights), metrics
 
 
 def position_metrics(rollouts: Rollouts) -> dict[str, float]:

@@ -13,10 +13,11 @@ import torch
 
 from reft_lab.equations.losses import group_weights, sft_loss
 from reft_lab.errors import phase
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import SFTConfig
 from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant, linear_decay
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, micro_batches
 from reft_lab.policy.scoring import score_packed
@@ -76,6 +77,7 @@ class SupervisedFineTuning(Epochs):
         self.config = config
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
+        self._flops = Flops.of(policy)
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
         self.optimizer = Optimizer(
@@ -91,15 +93,16 @@ class SupervisedFineTuning(Epochs):
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""
         started = time.perf_counter()
         with phase("training"):
-            loss, norm, rate, tokens = self._descend()
+            loss, norm, rate, cost = self._descend()
         self.step += 1
         took = time.perf_counter() - started
         metrics = {"loss": loss, "grad_norm": norm, "lr": rate, "epoch": self.step / self.steps_per_epoch}
         named = {f"{self.kind.name}/{name}": value for name, value in metrics.items()}
-        return Step(named | {"time/step_seconds": took, "time/step_tokens_per_second": tokens / took})
+        speed = {"time/step_seconds": took, "time/step_tokens_per_second": cost.trained_tokens / took}
+        return Step(named | speed, cost=cost)
 
-    def _descend(self) -> tuple[float, float, float, int]:
-        """One optimiser step: its loss (nats a token), gradient norm, learning rate, and completion tokens."""
+    def _descend(self) -> tuple[float, float, float, Cost]:
+        """One optimiser step: its loss (nats a token), gradient norm, learning rate, and what it took."""
         chosen = self.batch()
         lengths = self.sequences.lengths[chosen].tolist()
         completions = self.sequences.responses[chosen].tolist()
@@ -120,4 +123,6 @@ class SupervisedFineTuning(Epochs):
             part.backward()
             parts.append(part.detach())
         loss = torch.stack(parts).sum().item()
-        return (loss, *self.optimizer.step(), total)
+        flops = self._flops.training((len(self.examples[i].prompt), len(self.examples[i].completion)) for i in chosen)
+        cost = Cost(questions=len(chosen), trained_tokens=total, optimizer_steps=1, flops=flops)
+        return (loss, *self.optimizer.step(), cost)
