@@ -65,6 +65,12 @@ class Change:
     needed: Needed | None = None
     refused: str = ""
 
+    def as_json(self) -> dict[str, float | list[float] | None]:
+        """The form files hold: `mean`, `standard_error` and `ci95`, null where seeds give none."""
+        if self.seeds < ENOUGH or math.isnan(self.low):
+            return {"mean": self.difference, "standard_error": None, "ci95": None}
+        return {"mean": self.difference, "standard_error": self.standard_error, "ci95": [self.low, self.high]}
+
     @property
     def counts(self) -> bool:
         """Whether seeds tell it from chance, after the correction; fewer than three never do."""
@@ -129,7 +135,7 @@ def _over_seeds(
         found = difference_over_seeds_and_questions(*tables, paired=paired)
         basis = f"{seeds} × {found.questions} problems"
     elif paired:
-        found, basis = paired_difference(*values), seeds
+        found, basis = paired_difference(values[0], values[1]), seeds
     else:
         found, basis = difference_over_seeds_and_questions(*map(_column, values), paired=False), seeds
     need = _needed(tables or [_column(each) for each in values], paired=paired, questions_known=bool(tables))

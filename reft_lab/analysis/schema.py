@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 COUNTS = ("trial", "seed", "step")
 STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
+RULES = ("picked_on_dev", "picked_on_test", "inflation")
 NUMBERS = (
     "seconds",
     *(f"{score}_{part}" for score in SCORES for part in ("accuracy", "n", "low", "high")),
+    *RULES,
     *(f"outcome_{kind}" for kind in KINDS),
 )
 CONFIG = "config."
@@ -76,6 +78,7 @@ def row_of(found: Found) -> dict[str, Any]:
     for stage in STAGES:
         for split in SPLITS:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))
+    row |= _by_rule(result.get("selection_rules"))
     row |= {f"outcome_{kind}": _number(_dig(result, "outcomes", kind)) for kind in KINDS}
     if isinstance(result.get("outcomes"), Mapping):  # kinds without a problem are left out there
         row |= {name: 0.0 for name, value in row.items() if name.startswith("outcome_") and math.isnan(value)}
@@ -110,6 +113,11 @@ def _score(name: str, score: Any) -> dict[str, float]:
         f"{name}_low": _number(low),
         f"{name}_high": _number(high),
     }
+
+
+def _by_rule(rules: Any) -> dict[str, float]:
+    by_dev, by_test = (_number(_dig(rules, split, "accuracy")) for split in ("dev", "test"))
+    return dict(zip(RULES, (by_dev, by_test, by_test - by_dev), strict=True))
 
 
 def _dig(value: Any, *keys: str) -> Any:

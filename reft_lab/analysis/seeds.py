@@ -189,6 +189,12 @@ def gained(
     return frame.astype({"seeds_needed": "Int64", "questions_needed": "Int64"})
 
 
+def tested(table: DataFrame, predictions: DataFrame) -> Tested:
+    """How the finished runs of a table, all of one setting, did on test; `predictions` as `Runs.predictions()` gives
+    them."""
+    return _tested(per_seed(table, []), _answers(predictions, ACCURACY))
+
+
 def _bounds(value: str) -> Bounds | None:
     return SHARES if value.endswith("_accuracy") else None
 

@@ -25,6 +25,8 @@ def result_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     counts = {kind: round(share * of) for kind, share in shares.items() if share is not None and of is not None}
     if counts:
         result["outcomes"] = counts
+    rules = {split: _score(summary, f"result/selection_rules/{split}") for split in SPLITS}
+    result["selection_rules"] = rules | {"candidates": summary.get("result/selection_rules/candidates")}
     return result | {"seconds": {"total": summary.get("result/seconds")}}
 
 

@@ -47,6 +47,19 @@ def runs_in(folders: Sequence[str]) -> Runs:
     return Runs(list(found.values()), problems)
 
 
+def find_runs(name: str) -> list[Found]:
+    """The runs that `name` stands for: one, as `find_run` takes it, or all those in a folder.
+
+    Raises:
+        BadInput: there is no such run, or a name may mean several.
+    """
+    from reft_lab.analysis import load
+
+    if Path(name).expanduser().exists():
+        return [_by_path(run) for run in load(name).found]
+    return [find_run(name)]
+
+
 def find_run(name: str) -> Found:
     """The run that `name` stands for.
 
