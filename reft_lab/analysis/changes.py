@@ -25,7 +25,7 @@ TWO_SEEDS = (
 
 
 @dataclass(frozen=True)
-class Tested:
+class Results:
     """How the runs of a setting did on the test split.
 
     Attributes:
@@ -77,7 +77,7 @@ class Change:
         return self.seeds >= ENOUGH and self.p_holm < 0.05
 
 
-def mean_of(tested: Tested) -> Mean | None:
+def mean_of(tested: Results) -> Mean | None:
     """The accuracy of a setting; None where no run has one.
 
     The interval is over seeds and questions where the answers of all runs can be read, else over seeds alone.
@@ -91,7 +91,7 @@ def mean_of(tested: Tested) -> Mean | None:
     return mean_over_seeds(list(tested.accuracy.values())) if tested.accuracy else None
 
 
-def change_of(ours: Tested, theirs: Tested) -> Change | None:
+def change_of(ours: Results, theirs: Results) -> Change | None:
     """One setting against another; None where they share no seed, and have not three each.
 
     Three shared seeds or more are paired; so are the questions, always. Where three are not shared but both have three,
@@ -125,7 +125,7 @@ def change_of(ours: Tested, theirs: Tested) -> Change | None:
 
 
 def _over_seeds(
-    sides: Sequence[tuple[Tested, Sequence[Any]]], tables: Sequence[NDArray[np.float64]], *, paired: bool
+    sides: Sequence[tuple[Results, Sequence[Any]]], tables: Sequence[NDArray[np.float64]], *, paired: bool
 ) -> Change:
     values = [[side.accuracy[seed] for seed in seeds] for side, seeds in sides]
     seeds = (
@@ -154,7 +154,7 @@ def _needed(tables: Sequence[NDArray[np.float64]], *, paired: bool, questions_kn
     return needed([ours - theirs] if paired else [ours, -theirs], questions_known=questions_known)
 
 
-def _tables(*sides: tuple[Tested, Sequence[Any]]) -> list[NDArray[np.float64]]:
+def _tables(*sides: tuple[Results, Sequence[Any]]) -> list[NDArray[np.float64]]:
     """How often each question was answered right by the runs of each seed, (seeds, questions) a side.
 
     Empty where the answers of a run cannot be read.

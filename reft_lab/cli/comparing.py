@@ -28,6 +28,7 @@ def compare(first: str, second: str) -> None:
     from reft_lab.analysis import Runs
 
     ours, theirs = find_runs(first), find_runs(second)
+    sides = [_one_setting(name, Runs(found, [])) for name, found in ((first, ours), (second, theirs))]
     if both := {run.run for run in ours} & {run.run for run in theirs}:
         raise BadInput(f"{first} and {second} are the same run, {min(both)}; name two different ones.")
     if len(ours) == len(theirs) == 1:
@@ -38,7 +39,6 @@ def compare(first: str, second: str) -> None:
         _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
         print(_problem_by_problem(runs))
         return
-    sides = [_one_setting(name, Runs(found, [])) for name, found in ((first, ours), (second, theirs))]
     print(f"A: {first} ({_count(sides[0])})\nB: {second} ({_count(sides[1])})\n")
     one_each = Runs([ours[0], theirs[0]], [])
     _print(_settings(one_each, seed=False), "Settings that differ", "their settings are the same")

@@ -43,7 +43,7 @@ def result_charts(compared: Sequence[Compared], colours: dict[int, str]) -> Iter
     changes = [
         Interval(row.group.label, row.change.difference, row.change.low, row.change.high, colours[row.group.number])
         for row in compared[:BARS]
-        if row.change
+        if row.change and not row.change.refused
     ]
     about = "Of the test accuracy in points, with its 95 % interval."
     yield interval_chart("study-change", "Change against the base", changes, unit=POINTS, about=about)

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reft_lab.analysis import load
-from reft_lab.analysis.changes import Change, Tested, change_of
+from reft_lab.analysis.changes import Change, Results, change_of
 from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.statistics import ENOUGH
 from reft_lab.compose.words import as_text
@@ -65,8 +65,8 @@ def confirm(
     ours, theirs = accuracies.values()
     answers = [[_answers(directory)] for directory, _ in jobs]
     change = change_of(
-        Tested(dict(zip(seeds, ours, strict=True)), dict(zip(seeds, answers[: len(seeds)], strict=True))),
-        Tested(dict(zip(seeds, theirs, strict=True)), dict(zip(seeds, answers[len(seeds) :], strict=True))),
+        Results(dict(zip(seeds, ours, strict=True)), dict(zip(seeds, answers[: len(seeds)], strict=True))),
+        Results(dict(zip(seeds, theirs, strict=True)), dict(zip(seeds, answers[len(seeds) :], strict=True))),
     )
     assert change is not None, "they share their seeds"
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": change.as_json()}
