@@ -16,6 +16,7 @@ from reft_lab.answers.outcome import Outcome
 from reft_lab.methods import STAGES
 from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.programs import ProgramRunner
+from reft_lab.rewards import scoring
 from reft_lab.runner.setup import Setup
 
 
@@ -33,7 +34,7 @@ def stage_of(made: Setup) -> Reinforcement:
         prompts,
         [problem.id for problem in problems],
         judge,
-        made.reward,
+        scoring(made.reward, problems, prompts, made.codec.read),
         made.config.ppo,
         kind=STAGES["reft"],
         seed=made.config.seed,

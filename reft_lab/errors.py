@@ -24,6 +24,10 @@ class RunFailed(Exception):
     """
 
 
+class RewardFailed(RunFailed):
+    """The user's own reward has no number for a response; the state from before it is whole, and can be saved."""
+
+
 class Pruned(Exception):
     """A run was stopped by its study, because other trials do better; the message says where."""
 

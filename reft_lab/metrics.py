@@ -135,7 +135,8 @@ are the same stage with different settings.
     )),
     Section("rollout/: what the policy sampled", """\
 One value an iteration, over the `ppo.rollouts` responses sampled at temperature 1 from the full distribution, before
-the update of that iteration.
+the update of that iteration. With `ppo.dynamic_sampling`, those that were thrown away count as well, but for
+`rollout/value`.
 """, (
         Metric("rollout/reward", "Reward", "reward of a response", "terminal reward",
                "mean over responses; the KL penalty is not in it",
@@ -161,6 +162,21 @@ the update of that iteration.
         Metric("rollout/value", "Reward that the value model expects", "reward of a response",
                "what the value model expects", "mean of V over response tokens, at rollout time",
                "starts at 0 and should approach the reward", group=VALUE, needs=CRITIC, noisy=True),
+        Metric("rollout/overlong_penalty", "Penalty of long responses", "reward of a response",
+               "what responses near the length cap lose", "mean over responses; added to their rewards before credit",
+               "near 0 where responses keep short", range="-1 to 0", group=ROLLOUTS, better=UP,
+               switch="ppo.overlong_cache"),
+        Metric("rollout/thrown_away", "Questions thrown away", SHARE, "questions that teach nothing",
+               "questions asked whose responses all had the same reward and that were thrown away, divided by those "
+               "asked", "near 1: the questions are too easy or too hard, and sampling costs many times what it yields",
+               group=ROLLOUTS, better=DOWN, switch="ppo.dynamic_sampling"),
+        Metric("rollout/filled", "Questions that fill up the batch", SHARE, "questions in the batch that teach nothing",
+               "those that `ppo.dynamic_rounds` left no others for, divided by the questions of the batch",
+               "above 0: raise `ppo.dynamic_rounds` or `ppo.samples_per_problem`", group=ROLLOUTS, better=DOWN,
+               switch="ppo.dynamic_sampling"),
+        Metric("rollout/sampled_tokens", "Tokens sampled", "tokens", "what sampling cost",
+               "response tokens of an iteration, those thrown away among them", range="> 0", group=ROLLOUTS,
+               better=DOWN, switch="ppo.dynamic_sampling"),
         Metric("rollout/outcome/KIND", "Outcomes of the sampled responses", SHARE, "what became of the responses",
                "one for each outcome kind of [answers.md](answers.md): "
                + ", ".join(f"`{kind}`" for kind in KINDS) + "; they sum to 1",
@@ -168,7 +184,8 @@ the update of that iteration.
     )),
     Section("ppo/: the update", """\
 One value an iteration. Those before the losses describe the rollouts before the update, the others the update itself,
-over all its passes and mini-batches.
+over all its passes and mini-batches. In the iterations of a critic warm-up (`ppo.critic_warmup`), which leave the
+policy alone, of the latter only those of the value model and `ppo/grad_norm` are recorded.
 """, (
         Metric("ppo/kl_ref", "KL to the policy after warm-up", "nats a response",
                "distance from the policy after warm-up",
@@ -190,18 +207,40 @@ over all its passes and mini-batches.
                "1 - var(R - V) / var(R) over response tokens, V at rollout time",
                "0: no better than a constant; below 0: worse than that",
                range="<= 1", group=VALUE, better=UP, headline=True, needs=CRITIC),
+        Metric("ppo/lambda", "Lambda of the advantages", "", "GAE lambda that follows the length",
+               "mean of 1 - 1 / (alpha n) over responses of n tokens, alpha `ppo.lam_length`, at least 0",
+               "0: responses have less than 1 / alpha tokens, and advantages are TD errors; raise `ppo.lam_length`",
+               range="0 to 1", group=VALUE, needs=CRITIC, switch="ppo.lam_length"),
         Metric("ppo/policy_loss", "Policy loss", "", "clipped policy loss",
                "mean over optimiser steps, with the weights of `ppo.loss_average`", "says little by itself",
                group=UPDATE, noisy=True),
         Metric("ppo/value_loss", "Value loss", "squared reward", "clipped value loss",
                "mean over optimiser steps, before `ppo.value_coef`", "a rise: the value head diverges",
                range=">= 0", group=VALUE, better=DOWN, needs=CRITIC, log=True),
+        Metric("ppo/kl_loss", "KL in the loss", "nats a token", "KL to the policy after warm-up, as part of the loss",
+               "mean over optimiser steps of `ppo.kl_estimator`, with the weights of `ppo.loss_average`, before "
+               "`ppo.kl_coef`", "as `ppo/kl_ref_token`, while the update goes on", group=KL, better=DOWN,
+               switch="ppo.kl_in"),
+        Metric("ppo/entropy_bonus", "Entropy in the loss", "nats a token", "entropy as part of the loss",
+               "mean over optimiser steps, with the weights of `ppo.loss_average`, before `ppo.entropy_coef`",
+               "a steady rise: the bonus outweighs the reward", range=">= 0", group=ROLLOUTS,
+               switch="ppo.entropy_coef"),
         Metric("ppo/kl_old", "KL of an update", "nats a token", "distance from the policy that sampled",
                "mean of r - 1 - log r, r = pi / pi_old, over all passes", "above about 0.05: the steps are too large",
                range=">= 0", group=UPDATE),
-        Metric("ppo/clip_share", "Tokens outside the clip", SHARE, "tokens whose ratio is outside 1 ± `ppo.clip`",
+        Metric("ppo/clip_share", "Tokens outside the clip", SHARE,
+               "tokens whose ratio is outside 1 ± `ppo.clip` (above: `ppo.clip_high`)",
                "over all passes, whether or not the clip was active for the sign of the advantage",
                "above 0.2 to 0.3: the steps are too large", group=UPDATE),
+        Metric("ppo/clip_share_low", "Tokens below the clip", SHARE, "tokens whose ratio is below 1 - `ppo.clip`",
+               "as `ppo/clip_share`", group=UPDATE, switch="ppo.clip_high"),
+        Metric("ppo/clip_share_high", "Tokens above the clip", SHARE,
+               "tokens whose ratio is above 1 + `ppo.clip_high`", "as `ppo/clip_share`",
+               "far below `ppo/clip_share_low`: the wider clip is seldom what limits", group=UPDATE,
+               switch="ppo.clip_high"),
+        Metric("ppo/dual_clip_share", "Tokens beyond the dual clip", SHARE,
+               "tokens of negative advantage whose ratio is above `ppo.dual_clip`", "over all passes",
+               "more than a few in a thousand: the steps are too large", group=UPDATE, switch="ppo.dual_clip"),
         Metric("ppo/ratio_mean", "Mean ratio", "pi / pi_old", "how far the update moved",
                "mean over tokens of all passes", "should stay near 1", range="> 0", group=UPDATE),
         Metric("ppo/ratio_max", "Largest ratio", "pi / pi_old", "how far it moved a single token",
@@ -215,8 +254,30 @@ over all its passes and mini-batches.
                "mean over optimiser steps, before clipping to `ppo.max_grad_norm`",
                "far above the clip all the time: only the direction of the gradient counts",
                range=">= 0", group=UPDATE, noisy=True),
-        Metric("ppo/lr", "Learning rate", "", "learning rate", "of the last optimiser step",
+        Metric("ppo/policy_grad_norm", "Norm of the policy loss's gradient", "",
+               "what the policy loss adds to the gradient",
+               "norm over a whole mini-batch, before clipping, KL penalty and entropy bonus of the loss included; mean "
+               "over optimiser steps. Where the value loss trains the policy's trunk (`ppo.value_grad_to_trunk=true`) "
+               "and is clipped together with the policy loss, it takes passes of its own: it is that of the first "
+               "mini-batch then, in iterations after which the model is evaluated",
+               "far below `ppo/value_grad_norm` with clipping together: clipping leaves the policy next to nothing; "
+               "set `ppo.clip_grads=apart`, or lower `ppo.value_coef`",
+               range=">= 0", group=UPDATE, needs=CRITIC, noisy=True),
+        Metric("ppo/value_grad_norm", "Norm of the value loss's gradient", "",
+               "what the value loss adds to the gradient",
+               "as `ppo/policy_grad_norm`, `ppo.value_coef` included", "see `ppo/policy_grad_norm`",
+               range=">= 0", group=UPDATE, needs=CRITIC, noisy=True),
+        Metric("ppo/lr", "Learning rate", "", "learning rate of the policy", "of the last optimiser step",
                range="> 0", group=UPDATE),
+        Metric("ppo/value_lr", "Learning rate of the value model", "", "learning rate of the value model",
+               "of the last optimiser step", range="> 0", group=UPDATE, needs=CRITIC, switch="ppo.value_lr"),
+        Metric("ppo/importance_mean", "Mean importance weight", "pi / pi_sample", "agreement of sampler and update",
+               "mean over response tokens of min(pi / pi_sample, `ppo.importance_cap`)",
+               "clearly off 1: sampler and update disagree by more than rounding", range="> 0", group=UPDATE,
+               switch="ppo.importance"),
+        Metric("ppo/importance_capped", "Capped importance weights", SHARE, "tokens whose weight is capped",
+               "over the response tokens", "above a few in a thousand: the correction is not one any more",
+               group=UPDATE, better=DOWN, switch="ppo.importance"),
     )),
     Section("position/: where in the response", """\
 On the lines of iterations after which the model was evaluated. A response is cut into tenths of its length: its i-th of
@@ -230,6 +291,28 @@ n tokens, counted from 0, falls into the tenth in which (i + 1/2) / n lies. TENT
                "mean of V over the same tokens, at rollout time",
                "flat: the value model sees no difference between a good and a bad response before its end",
                group=VALUE, needs=CRITIC),
+    )),
+    Section("critic/: is the critic any good", """\
+On the lines of every `audit.critic_every`-th iteration, and of the last. After the update, the policy answers
+`audit.critic_problems` training questions, and from states along its responses goes on `audit.critic_continuations`
+times; the mean return of these is the Monte-Carlo value of the state, which what the critic expects is held against
+([methods.md](methods.md#is-the-critic-any-good)).
+""", (
+        Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
+               "1 - var(MC - V) / var(MC) over states; 0 where MC is the same in all",
+               "`critic/attainable` is as good as it gets; 0: no better than a constant; below 0: worse than that; the "
+               "returns that `ppo/explained_variance` is measured against, the critic had a hand in",
+               range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
+        Metric("critic/attainable", "Explained variance of a perfect critic", "", "the best that could be measured",
+               "1 - mean(s^2 / K) / var(MC), s^2 the variance of the K returns of a state",
+               "near 0: raise `audit.critic_continuations`", range="0 to 1", group=VALUE, needs=CRITIC,
+               switch="audit.critic_every"),
+        Metric("critic/rank_correlation", "Rank correlation with Monte-Carlo values", "",
+               "whether the critic puts states in the right order", "Spearman's, over states", range="-1 to 1",
+               group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
+        Metric("critic/bias", "Bias of the critic", "reward of a response", "whether it expects too much",
+               "mean of V - MC over states", "far from 0: the critic has not caught up with the policy", group=VALUE,
+               needs=CRITIC, switch="audit.critic_every"),
     )),
     Section("alarm/: is the run healthy", """\
 One value an iteration: 1 from the iteration in which an alarm begins to the last one before it is over, else 0. Alarms
@@ -273,6 +356,9 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
                "response tokens divided by `time/rollout_seconds`", group=SPEED, better=UP, along="rollout"),
         Metric("time/update_tokens_per_second", "Speed of updates", "response tokens a second", "speed of the update",
                "response tokens times passes, divided by `time/update_seconds`", group=SPEED, better=UP, along="ppo"),
+        Metric("time/audit_seconds", "Audit of the critic", "s", "Monte-Carlo values of `audit.critic_every`",
+               "wall time; no part of the seconds of an iteration, nor of `budget.seconds`", group=SPEED, better=DOWN,
+               along="critic", needs=CRITIC, switch="audit.critic_every"),
         Metric("time/eval_seconds", "Evaluation", "s", "an evaluation on the selection split",
                "wall time, judging included", group=SPEED, better=DOWN, along="eval"),
         Metric("time/eval_tokens_per_second", "Speed of evaluation", "response tokens a second", "its speed",

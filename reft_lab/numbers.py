@@ -40,6 +40,17 @@ def plain(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
+def short(value: float) -> str:
+    """A large number with three digits and a prefix: `950`, `12.3 k`, `4.56 M`, `7.80 P`; empty for nan."""
+    if math.isnan(value):
+        return ""
+    for power, prefix in enumerate(" kMGTPE"):
+        scaled = value / 1000**power
+        if abs(scaled) < 999.5:
+            return f"{scaled:.0f}" if not power else f"{scaled:#.3g}".rstrip(".") + f" {prefix}"
+    return f"{value:.2e}"
+
+
 def duration(seconds: float) -> str:
     """`4.2 s`, `42 s`, `3 min 20 s`, `5 h 7 min`, `2 d 3 h`."""
     total = round(seconds)

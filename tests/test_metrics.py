@@ -35,6 +35,8 @@ def test_without_a_critic_nothing_is_said_of_values() -> None:
         "rollout/value",
         "ppo/value_loss",
         "ppo/explained_variance",
+        "ppo/policy_grad_norm",
+        "ppo/value_grad_norm",
         *members("position/value/TENTH"),
     }
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reft_lab.numbers import duration, interval, interval_in_points, p_value, per_cent, plain, points
+from reft_lab.numbers import duration, interval, interval_in_points, p_value, per_cent, plain, points, short
 
 
 def test_shares_and_their_differences():
@@ -29,6 +29,14 @@ def test_p_is_never_0():
 )
 def test_plain_numbers(value, text):
     assert plain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (950, "950"), (999.6, "1.00 k"), (12345, "12.3 k"), (999_950, "1.00 M"), (7.8e15, "7.80 P")],
+)
+def test_large_numbers_are_short(value, text):
+    assert short(value) == text
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
     """
     from reft_lab.methods import STAGES
     from reft_lab.methods.stages.reinforcement import Reinforcement
+    from reft_lab.rewards import scoring
 
     config = setup.config
     policy = copy.deepcopy(setup.policy)
@@ -63,7 +64,7 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
         prompts,
         [problem.id for problem in problems],
         judge,
-        setup.reward,
+        scoring(setup.reward, problems, prompts, setup.codec.read),
         replace(config.ppo, **ppo),
         kind=STAGES["reft"],
         seed=config.seed,

@@ -102,7 +102,14 @@ def as_latex(text: DataFrame, caption: str | None = None, label: str | None = No
         label: its label, such as `tab:main`.
     """
     style = text.style.hide(axis="index").format(escape="latex").format_index(axis="columns", escape="latex")
-    return style.to_latex(hrules=True, caption=caption, label=label, column_format="l" * text.shape[1])
+    latex = style.to_latex(hrules=True, caption=caption, label=label, column_format="l" * text.shape[1])
+    return latex.replace("−", "$-$")  # which not every font of LaTeX's has
+
+
+def latex_text(text: str) -> str:
+    """Plain text for LaTeX: what LaTeX takes for commands is escaped."""
+    own = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$"}
+    return text.translate(str.maketrans(own | {sign: f"\\{sign}" for sign in "&%$#_{}"}))
 
 
 def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: str = "") -> Styler:

@@ -24,6 +24,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Split(StrEnum):
+    """Where problems come from."""
+
+    train = "train"
+    dev = "dev"
+
+
 @app.callback(help="Look at runs of reft_lab: list them, compare them, make reports and dashboards.")
 def _reft() -> None:
     pass
@@ -97,6 +104,67 @@ def compare_runs(
     from reft_lab.cli.comparing import compare
 
     compare(first, second)
+
+
+@app.command("table")
+def print_paper_tables(
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study in multirun/, or any folder of runs.", show_default=False)
+    ],
+    table: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="NAME",
+            help="main, mathqa_numeric, decoding, small_models, ablation or warmup. [default: what the runs are about]",
+            show_default=False,
+        ),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print it as LaTeX, for the package booktabs.")] = False,
+) -> None:
+    """Set the finished runs of a study beside the numbers that the paper published.
+
+    Each row has the paper's accuracy, ours as a mean over seeds with its 95 % interval, and what each gains over the
+    base of its table: SFT, greedy decoding, ReFT as it is, or its warm-up. What is not as in the paper stands below.
+    """
+    from reft_lab.cli.tables import print_tables
+
+    print_tables(study, table, markdown=markdown, latex=latex)
+
+
+@app.command("audit-critic")
+def audit_critic(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the beginning of its name.")],
+    checkpoint: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="NAME",
+            help="Only the critic of this state: last, best or step-NUMBER in its checkpoints. Repeatable.",
+        ),
+    ] = None,
+    problems: Annotated[Optional[int], typer.Option(metavar="N", min=1, help="Problems, one response each.")] = None,
+    states: Annotated[Optional[int], typer.Option(metavar="N", min=1, help="States along each response.")] = None,
+    continuations: Annotated[
+        Optional[int], typer.Option(metavar="K", min=2, help="Responses sampled from each state.")
+    ] = None,
+    split: Annotated[Optional[Split], typer.Option(help="The split of the problems.")] = None,
+) -> None:
+    """Say whether the critic of a run is any good, and when it became so.
+
+    The policy goes on from states along its responses many times; the mean return is held against what the critic
+    expects there. Audited are all states that the run kept (checkpoint.keep=N keeps more), or those named. Numbers that
+    are not given are those of the run's config (audit.critic_problems and so on). A table is printed, and
+    critic_audit.json and the report in the run directory are written anew.
+    """
+    from reft_lab.cli.auditing import audit_critic
+
+    given = {
+        "critic_problems": problems,
+        "critic_states": states,
+        "critic_continuations": continuations,
+        "critic_split": split and split.value,
+    }
+    audit_critic(run, checkpoint or [], {name: value for name, value in given.items() if value is not None})
 
 
 @app.command("report")

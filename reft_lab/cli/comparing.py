@@ -8,7 +8,8 @@ from reft_lab.cli.finding import find_runs
 from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.errors import BadInput
 from reft_lab.methods import result_labels
-from reft_lab.numbers import interval, interval_in_points, p_in_words, per_cent, points
+from reft_lab.methods.base import Cost
+from reft_lab.numbers import interval, interval_in_points, p_in_words, per_cent, points, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -157,6 +158,8 @@ def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
     rows += [(name, cell(a[name]), cell(b[name])) for name in ("chosen", "selection")]
     rows += [(f"test, picked on {split}", *_picked(a, b, split)) for split in RULES]
     rows.append(("minutes", _minutes(a["seconds"]), _minutes(b["seconds"])))
+    rows += [(words, short(a[f"cost_{name}"]), short(b[f"cost_{name}"])) for name, words in Cost.WORDS.items()]
+    rows.append(("minutes of training", _minutes(a["cost_seconds"]), _minutes(b["cost_seconds"])))
     return [row for row in rows if row[1] or row[2]]
 
 

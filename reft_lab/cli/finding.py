@@ -60,6 +60,11 @@ def find_runs(name: str) -> list[Found]:
     return [find_run(name)]
 
 
+def folder_called(name: str) -> Path | None:
+    """The folder at that path, or the study of that name in multirun/; None where there is neither."""
+    return next((folder for folder in (Path(name).expanduser(), STUDIES / name) if folder.is_dir()), None)
+
+
 def find_run(name: str) -> Found:
     """The run that `name` stands for.
 

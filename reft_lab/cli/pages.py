@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reft_lab.cli.finding import STUDIES, find_run
+from reft_lab.cli.finding import find_run, folder_called
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.files import looks_like_a_run
 
@@ -17,8 +17,7 @@ def report(name: str, *, show: bool) -> None:
     """
     from reft_lab.report import run_report, study_report
 
-    folders = (Path(name).expanduser(), STUDIES / name)
-    directory = next((folder for folder in folders if folder.is_dir()), None) or Path(str(find_run(name).directory))
+    directory = folder_called(name) or Path(str(find_run(name).directory))
     write = run_report if looks_like_a_run({entry.name for entry in directory.iterdir()}) else study_report
     try:
         page = write(directory)

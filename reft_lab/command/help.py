@@ -14,7 +14,7 @@ from reft_lab.config.options import sections
 
 WIDTH = 118
 # Groups in the order a newcomer meets them; others follow. `recipe` is taken by itself, so it is not offered.
-ORDER = ("model", "data", "cot", "reward", "method", "experiment", "preset", "trainer", "tracker", "debug")
+ORDER = ("model", "data", "cot", "reward", "method", "experiment", "preset", "ablation", "trainer", "tracker", "debug")
 HIDDEN = ("recipe",)
 STUDIES = (GROUP, *PARTS)
 
@@ -65,13 +65,14 @@ def help_text(conf: Conf) -> str:
 
 def _describe(group: str, taken: str | None, conf: Conf) -> Iterator[str]:
     choices = conf.choices(group)
-    if len(choices) > 12:
-        yield from textwrap.wrap(", ".join(choices), WIDTH, initial_indent=f"  {group:<13}", subsequent_indent=" " * 15)
-        return
     column = 17 if group in STUDIES else 11
-    for number, name in enumerate(sorted(choices, key=lambda name: (name != taken, name))):
+    named = sorted((name for name in choices if "/" not in name), key=lambda name: (name != taken, name))
+    for number, name in enumerate(named):
         line = f"  {'' if number else group:<{column}}{'*' if name == taken else ' '} {name:<19}{summary(group, name)}"
         yield line.rstrip()
+    if inside := ", ".join(name for name in choices if "/" in name):  # a folder, such as paper/
+        head, indent = f"  {'' if named else group:<{column}}  ", " " * (column + 4)
+        yield from textwrap.wrap(inside, WIDTH, initial_indent=head, subsequent_indent=indent)
 
 
 def summary(group: str, name: str) -> str:

@@ -164,11 +164,11 @@ def job(run: Run, cfg: DictConfig) -> float:
 
 
 def check_experiment(node: DictConfig) -> Config:
-    """The experiment in a composed config, its reward function imported."""
-    from reft_lab.rewards import resolve
+    """The experiment in a composed config, its reward imported and tried."""
+    from reft_lab.rewards import choose
 
     config = check(node)
-    resolve(config.reward.function)
+    choose(config.reward)
     return config
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
@@ -54,6 +55,27 @@ class TrackerConfig:
     samples: Annotated[int, doc("sampled responses written to samples.jsonl per evaluation", ge=0)] = 8
     artifact: Annotated[bool, doc("upload checkpoints/best of a finished run to W&B")] = False
     report: Annotated[bool, doc("write report.html at the end")] = True
+
+
+@dataclass
+class BudgetConfig:
+    """What training may take in all, warm-up included and evaluation not; the stage at work ends where it is reached.
+
+    Methods are compared at equal cost with it (docs/methods.md).
+    """
+
+    __pydantic_config__ = STRICT
+    tokens: Annotated[
+        Optional[int],
+        doc("response tokens, those sampled and those trained on added up; null: no limit", unit="tokens", ge=1),
+    ] = None
+    seconds: Annotated[Optional[float], doc("wall time of training; null: no limit", unit="s", gt=0)] = None
+
+    @staticmethod
+    def is_raised(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Whether a limit among the section's options is higher after a change, or gone."""
+        limits = [(before[name], after[name]) for name in ("tokens", "seconds")]
+        return any(old is not None and (new is None or new > old) for old, new in limits)
 
 
 @dataclass

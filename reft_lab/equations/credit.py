@@ -68,10 +68,11 @@ def td_errors(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float) -> Te
     return (rewards + gamma * following - values) * counts
 
 
-def gae(deltas: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
+def gae(deltas: Tensor, mask: Tensor, gamma: float, lam: float | Tensor) -> Tensor:
     """Generalised advantage estimates A_t = sum_l (gamma lambda)^l delta_{t+l}.
 
-    `gamma` discounts V(s_{t+1}) and `lam` is GAE's lambda; see docs/paper.md for the paper's use of the two names.
+    `gamma` discounts V(s_{t+1}) and `lam` is GAE's lambda, one for all responses or one for each (B,); see
+    docs/paper.md for the paper's use of the two names.
     """
     counts = mask.to(deltas.dtype)
     advantages = deltas.new_zeros(deltas.shape)
@@ -80,6 +81,38 @@ def gae(deltas: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
         running = (deltas[:, t] + gamma * lam * running) * counts[:, t]
         advantages[:, t] = running
     return advantages
+
+
+def length_adaptive_lambda(lengths: Tensor, alpha: float) -> Tensor:
+    """lambda = 1 - 1 / (alpha |o|), for the advantages of a response of |o| tokens (VAPO, 2504.05118).
+
+    With it the weights lambda^l of the TD errors sum to about alpha |o|, however long a response is. Below 1 / alpha
+    tokens the formula is negative; lambda is 0 there, so that the advantage is the TD error alone.
+
+    Args:
+        lengths: tokens of each response, at least 1 (B,).
+        alpha: a number above 0.
+
+    Returns:
+        One lambda for each response, from 0 to 1 (B,).
+    """
+    return (1 - 1 / (alpha * lengths)).clamp(0, 1)
+
+
+def overlong_penalty(lengths: Tensor, caps: Tensor, cache: float) -> Tensor:
+    """What a long response loses of its reward: nothing up to (1 - cache) cap tokens, then linearly more, and 1 at the
+    cap (soft overlong punishment of DAPO, 2503.14476, equation 13).
+
+    Args:
+        lengths: tokens of each response (B,).
+        caps: the most that each may have, at least 1 (B,).
+        cache: share of the cap before which the penalty begins, above 0.
+
+    Returns:
+        Numbers from -1 to 0, to be added to the terminal rewards (B,).
+    """
+    free = (1 - cache) * caps
+    return ((free - lengths) / (cache * caps)).clamp(-1, 0)
 
 
 def returns(advantages: Tensor, values: Tensor, mask: Tensor) -> Tensor:
@@ -109,7 +142,8 @@ class Experience:
         values: V(s_t) (B, T); None without a critic.
         group: how many responses there are to each question; they stand one after the other.
         gamma: discount on V(s_{t+1}), for a critic.
-        lam: GAE's lambda, for a critic.
+        lam: GAE's lambda, for a critic; one for all responses or one for each (B,).
+        lam_value: lambda of what the critic learns; None: that of the advantages.
     """
 
     rewards: Tensor
@@ -117,7 +151,8 @@ class Experience:
     values: Tensor | None = None
     group: int = 1
     gamma: float = 1.0
-    lam: float = 1.0
+    lam: float | Tensor = 1.0
+    lam_value: float | None = None
 
 
 def by_critic(batch: Experience) -> Tensor:
@@ -125,6 +160,18 @@ def by_critic(batch: Experience) -> Tensor:
     assert batch.values is not None
     deltas = td_errors(batch.rewards, batch.values, batch.mask, batch.gamma)
     return gae(deltas, batch.mask, batch.gamma, batch.lam)
+
+
+def value_targets(batch: Experience) -> Tensor:
+    """What the critic learns: R_t = A_t + V(s_t), A_t with `lam_value` (B, T).
+
+    The paper has one lambda for both. With lambda 1 here R_t is the discounted reward to come and does not lean on V,
+    which a long response would otherwise pull towards what V began with (VC-PPO, 2503.01491).
+    """
+    assert batch.values is not None
+    deltas = td_errors(batch.rewards, batch.values, batch.mask, batch.gamma)
+    lam = batch.lam if batch.lam_value is None else batch.lam_value
+    return returns(gae(deltas, batch.mask, batch.gamma, lam), batch.values, batch.mask)
 
 
 def by_group(batch: Experience) -> Tensor:

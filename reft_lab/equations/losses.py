@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 
-def token_weights(lengths: Sequence[int], average: str) -> list[float]:
-    """The weight of a token in each response, such that all weights of the mini-batch sum to 1.
+def token_weights(lengths: Sequence[int], average: str, constant: int = 1) -> list[float]:
+    """The weight of a token in each response, which depends on the whole mini-batch.
 
     Args:
         lengths: tokens in each response of the whole mini-batch.
         average: `sequence` averages within a response first, then over responses (released code: a token of a short
-            response weighs more); `token` weighs all tokens the same.
+            response weighs more); `token` weighs all tokens the same (DAPO, 2503.14476); with both, the weights of
+            all tokens sum to 1. `constant` divides the sum of a response by the same length, whatever its own, then
+            averages over responses (Dr. GRPO, 2503.20783).
+        constant: that length in tokens, for `constant`.
 
     Returns:
         One weight per response, that of each of its tokens.
@@ -27,6 +30,8 @@ def token_weights(lengths: Sequence[int], average: str) -> list[float]:
         return [1.0 / (len(lengths) * length) for length in lengths]
     if average == "token":
         return [1.0 / sum(lengths)] * len(lengths)
+    if average == "constant":
+        return [1.0 / (len(lengths) * constant)] * len(lengths)
     raise ValueError(f"unknown average {average!r}")
 
 
@@ -49,17 +54,42 @@ def sft_loss(logprobs: Tensor) -> Tensor:
     return -logprobs
 
 
-def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """-min(ratio A, clip(ratio, 1 - eps, 1 + eps) A) per token, ratio = pi / pi_old.
+def policy_loss(
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    clip: float,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+) -> Tensor:
+    """-min(ratio A, clip(ratio, 1 - eps, 1 + eps_high) A) per token, ratio = pi / pi_old.
+
+    Where A < 0 the ratio has no upper bound there; with a dual clip the loss is at most -c A (1912.09729).
 
     Args:
         logprobs: under the policy being updated.
         old_logprobs: under the policy that sampled.
         advantages: (whitened) advantages.
         clip: eps.
+        clip_high: eps_high (clip-higher, 2503.14476); None: as eps.
+        dual_clip: c; None: no bound.
     """
     ratio = torch.exp(logprobs - old_logprobs)
-    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+    bounded = ratio.clamp(1 - clip, 1 + (clip if clip_high is None else clip_high))
+    loss = -torch.minimum(ratio * advantages, bounded * advantages)
+    return loss if dual_clip is None else torch.minimum(loss, dual_clip * advantages.abs())
+
+
+def importance_weights(logprobs: Tensor, sampled_logprobs: Tensor, cap: float) -> Tensor:
+    """min(pi_train / pi_sample, C) per token: truncated importance weights, which correct what is averaged over tokens
+    of a sampler that does not quite compute the policy that is trained.
+
+    Args:
+        logprobs: under the policy, as the update computes it.
+        sampled_logprobs: under the same weights, as the sampler computed it.
+        cap: C.
+    """
+    return (logprobs - sampled_logprobs).exp().clamp_max(cap)
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float | None) -> Tensor:

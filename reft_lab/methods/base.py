@@ -6,21 +6,23 @@ A method composes stages; the runner takes each of them to its end, and knows no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 
 if TYPE_CHECKING:
-    from reft_lab.answers.outcome import Outcome
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.judging import Judge
+    from reft_lab.evaluation.samples import Sample
+    from reft_lab.evaluation.settings import AuditConfig
     from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
     from reft_lab.policy.settings import ModelConfig
     from reft_lab.policy.tokenizer import Codec
+    from reft_lab.rewards import Reward
 
 Options = Mapping[str, Any]
 
@@ -41,6 +43,7 @@ class StageKind:
         why_fixed: why its length cannot change under the options that it was started with; empty where it can.
         records: sections of metrics that are recorded in this kind of stage only.
         has_alarms: whether alarms look at its metrics.
+        is_trained: whether anything is trained; otherwise the policy is evaluated as it is given.
     """
 
     name: str
@@ -54,6 +57,7 @@ class StageKind:
     why_fixed: Callable[[Options], str]
     records: tuple[str, ...]
     has_alarms: bool = False
+    is_trained: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,15 @@ class Method:
         return self.stages[-1]
 
     @property
+    def trains(self) -> bool:
+        """Whether anything is trained; otherwise a policy is evaluated as it is given."""
+        return self.last.is_trained
+
+    @property
     def final(self) -> str:
         """What the final policy is called: `after ReFT`, or `best SFT` where nothing came before."""
+        if not self.trains:
+            return "as given"
         return f"after {self.label}" if len(self.stages) > 1 else f"best {self.label}"
 
     @property
@@ -107,6 +118,43 @@ class Method:
 
 
 @dataclass
+class Cost:
+    """What training takes, by which methods are compared at an equal budget. Costs add up.
+
+    Attributes:
+        questions: asked, once for all responses that are sampled to it, or shown with their gold reasoning; each time.
+        sampled_tokens: tokens of responses that were sampled to be trained on, whether they were or not.
+        trained_tokens: tokens of responses whose loss was taken, each time it was.
+        optimizer_steps: of any of the weights.
+        flops: floating-point operations of sampling, of what is scored before an update, and of the passes forward and
+            backward, as policy/flops.py counts them.
+        WORDS: what people read of each.
+    """
+
+    questions: int = 0
+    sampled_tokens: int = 0
+    trained_tokens: int = 0
+    optimizer_steps: int = 0
+    flops: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Sampled and trained, which a budget is of."""
+        return self.sampled_tokens + self.trained_tokens
+
+    WORDS: ClassVar[dict[str, str]] = {
+        "questions": "questions seen",
+        "sampled_tokens": "tokens sampled",
+        "trained_tokens": "tokens trained on",
+        "optimizer_steps": "optimiser steps",
+        "flops": "floating-point operations",
+    }
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+
+@dataclass
 class Step:
     """What one step of a stage came to.
 
@@ -114,11 +162,15 @@ class Step:
         metrics: by the names of docs/metrics.md.
         samples: records for samples.jsonl, less the step.
         notes: sentences for people.
+        cost: what it took.
+        aside: seconds of it that were no training, such as an audit.
     """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cost: Cost = field(default_factory=Cost)
+    aside: float = 0.0
 
 
 class Stage(Protocol):
@@ -173,6 +225,7 @@ class Settings(Protocol):
     warmup: SFTConfig
     sft: SFTConfig
     ppo: PPOConfig
+    audit: AuditConfig
 
 
 class Lab(Protocol):
@@ -181,7 +234,7 @@ class Lab(Protocol):
     Attributes:
         policy: what is trained.
         codec: text to ids and back.
-        reward: the terminal reward of an outcome.
+        reward: the terminal reward of judged responses.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         samples: responses of an iteration that are recorded in full.
@@ -190,7 +243,7 @@ class Lab(Protocol):
     settings: Settings
     policy: Policy
     codec: Codec
-    reward: Callable[[Outcome], float]
+    reward: Reward
     decode_batch: int
     tokens_per_micro_batch: int
     samples: int
@@ -204,6 +257,22 @@ class Lab(Protocol):
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
         """What judges responses to these problems, which are named by their places."""
 
+    def pool(
+        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+    ) -> list[list[Sample]]:
+        """`samples` responses of `policy` to each problem, judged, in the order of the problems.
+
+        They are kept on disk and drawn once, whoever asks for them: the first 32 of 128 are the 32. A bar called
+        `title` shows how far it is; a signal stops it, and what was drawn stays.
+
+        Args:
+            policy: what is sampled.
+            problems: what is asked.
+            samples: responses to each.
+            prompts: the kind of prompts that the policy knows.
+            title: in one or two words.
+        """
+
     def is_past(self, kind: StageKind) -> bool:
         """Whether the run goes on from a state beyond this stage."""
 
@@ -212,6 +281,9 @@ class Lab(Protocol):
 
     def keep_warmup(self) -> None:
         """Keep the policy as it is for the rest of the run: the warm-up is over, and it is the best so far."""
+
+    def take_given(self, kind: StageKind) -> None:
+        """Evaluate the policy as it is, and let it be the final one: a method that trains nothing."""
 
     def warmed_up(self) -> Policy:
         """A frozen copy of the policy that `keep_warmup` kept, in this session of the run or an earlier one."""

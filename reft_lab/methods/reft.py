@@ -12,6 +12,7 @@ from reft_lab.equations.credit import CREDITS
 from reft_lab.errors import LOADING, phase
 from reft_lab.methods.base import Lab, Method, Options, StageKind
 from reft_lab.methods.sft import WARMUP, supervised_stage
+from reft_lab.rewards import scoring
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -39,7 +40,7 @@ def _train(lab: Lab) -> Policy:
             prompts,
             [problem.id for problem in problems],
             lab.judge(problems, prompts),
-            lab.reward,
+            scoring(lab.reward, problems, prompts, lab.codec.read),
             settings.ppo,
             kind=STAGE,
             seed=settings.seed,
@@ -47,6 +48,7 @@ def _train(lab: Lab) -> Policy:
             pad_id=lab.codec.pad_id,
             decode_batch=lab.decode_batch,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            audit=settings.audit,
             records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
     )
@@ -70,7 +72,7 @@ STAGE = StageKind(
     may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
     is_longer=_is_longer,
     why_fixed=lambda options: "",
-    records=("rollout", "ppo", "position", "alarm"),
+    records=("rollout", "ppo", "position", "critic", "alarm"),
     has_alarms=True,
 )
 REFT = Method(

@@ -62,12 +62,59 @@ class PPOConfig:
     ] = None
     rollouts: Annotated[int, doc("responses sampled per iteration (the paper's batch)", ge=1)] = 32
     samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
+    dynamic_sampling: Annotated[
+        bool,
+        doc(
+            "throw away questions whose responses all have the same reward, and ask the next ones until the batch is "
+            "full (DAPO)"
+        ),
+    ] = False
+    dynamic_rounds: Annotated[
+        int,
+        doc(
+            "most rounds of questions in an iteration with dynamic_sampling; after them the batch is filled up with "
+            "questions that were thrown away",
+            unit="rounds",
+            ge=1,
+        ),
+    ] = 10
+    overlong_cache: Annotated[
+        Optional[float],
+        doc(
+            "share of a response's length cap over whose last tokens its reward falls linearly, by 1 at the cap "
+            "(DAPO: 0.2); null: no such penalty",
+            gt=0,
+            le=1,
+        ),
+    ] = None
     mini_batch: Annotated[int, doc("responses per optimiser step", ge=1)] = 32
     epochs: Annotated[int, doc("optimiser passes over each batch of rollouts (U in the paper)", ge=1)] = 2
     lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
+    value_lr: Annotated[
+        Optional[float],
+        doc("learning rate of the value head, and of a separate value model; null: as `lr`", gt=0, le=1),
+    ] = None
     lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
     weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
     max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    clip_grads: Annotated[
+        str,
+        doc(
+            "clip the gradient of policy and value loss together (paper), or that of each on its own before they are "
+            "added (apart); apart takes a second backward pass and room for a second gradient where the value loss "
+            "trains the shared trunk"
+        ),
+        OneOf("together", "apart"),
+    ] = "together"
+    critic_warmup: Annotated[
+        int,
+        doc(
+            "iterations, on top of the others and before them, that train the value model alone, on returns (lambda 1) "
+            "of the policy after warm-up, which does not change",
+            unit="iterations",
+            ge=0,
+        ),
+    ] = 0
     credit: Annotated[
         str,
         doc(
@@ -78,15 +125,52 @@ class PPOConfig:
     ] = "gae"
     gamma: Annotated[float, doc("discount on V(s_{t+1}), for credit=gae", ge=0, le=1)] = 1.0
     lam: Annotated[float, doc("GAE lambda, for credit=gae", ge=0, le=1)] = 0.95
-    kl_coef: Annotated[
-        float, doc("beta: weight of the KL penalty in the reward (paper: 0.01 programs, 0.05 natural)", ge=0)
-    ] = 0.01
+    lam_value: Annotated[
+        Optional[float],
+        doc("GAE lambda of what the critic learns (VC-PPO: 1); null: as `lam`", ge=0, le=1),
+    ] = None
+    lam_length: Annotated[
+        Optional[float],
+        doc(
+            "alpha: GAE lambda of the advantages of a response of n tokens is 1 - 1/(alpha n), at least 0, instead of "
+            "`lam` (VAPO: 0.05); null: `lam` for all",
+            gt=0,
+        ),
+    ] = None
+    kl_coef: Annotated[float, doc("beta: weight of the KL penalty (paper: 0.01 programs, 0.05 natural)", ge=0)] = 0.01
+    kl_in: Annotated[
+        str,
+        doc(
+            "the KL penalty is part of the reward (paper) or of the loss (GRPO); docs/methods.md says which gradient "
+            "each has with each estimator"
+        ),
+        OneOf("reward", "loss"),
+    ] = "reward"
     kl_estimator: Annotated[
         str,
         doc("per-token KL estimate: k1 = log ratio (paper), k2 = half its square, k3 = r - 1 - log r"),
         OneOf("k1", "k2", "k3"),
     ] = "k1"
     clip: Annotated[float, doc("epsilon of the policy-ratio clip", gt=0)] = 0.2
+    clip_high: Annotated[Optional[float], doc("epsilon above a ratio of 1 (DAPO: 0.28); null: as `clip`", gt=0)] = None
+    dual_clip: Annotated[
+        Optional[float],
+        doc("largest ratio that counts where the advantage is negative (3 in the source); null: none", gt=1),
+    ] = None
+    entropy_coef: Annotated[
+        float, doc("weight of the entropy bonus in the loss, per nat a token; 0 costs nothing", ge=0)
+    ] = 0.0
+    importance: Annotated[
+        str,
+        doc(
+            "what becomes of a sampler that does not quite agree with the update, as in bf16: log-probabilities are "
+            "computed anew and taken for those that were sampled from (rescore), or, moreover, the loss of each token "
+            "is weighted by min(pi / pi_sample, `importance_cap`), pi as computed anew and pi_sample as the sampler "
+            "had it (token); the ratio that is clipped is to pi either way"
+        ),
+        OneOf("rescore", "token"),
+    ] = "rescore"
+    importance_cap: Annotated[float, doc("largest weight of a token, for importance=token", gt=0)] = 2.0
     value_clip: Annotated[Optional[float], doc("epsilon of the value clip; null: no clip", gt=0)] = 0.2
     value_coef: Annotated[float, doc("alpha: weight of the value loss", ge=0)] = 5.0
     value_grad_to_trunk: Annotated[
@@ -103,9 +187,16 @@ class PPOConfig:
     whiten: Annotated[bool, doc("advantages to mean 0, variance 1 over the batch's response tokens")] = True
     loss_average: Annotated[
         str,
-        doc("losses average within a response first, then over responses (sequence), or over all tokens (token)"),
-        OneOf("sequence", "token"),
+        doc(
+            "losses average within a response first, then over responses (sequence), over all tokens (token: DAPO), or "
+            "sum a response, divide by `loss_length`, then average over responses (constant: Dr. GRPO)"
+        ),
+        OneOf("sequence", "token", "constant"),
     ] = "sequence"
+    loss_length: Annotated[
+        Optional[int],
+        doc("the length for loss_average=constant; null: `max_new_tokens`", unit="tokens", ge=1),
+    ] = None
     max_prompt_tokens: Annotated[
         int, doc("longest prompt; cot.too_long says what becomes of others", unit="tokens", ge=8)
     ] = 300
@@ -135,10 +226,26 @@ class PPOConfig:
                 f"{section}.total_tokens={self.total_tokens} leaves no room for an answer after a prompt of "
                 f"{section}.max_prompt_tokens={self.max_prompt_tokens}; raise the one or lower the other."
             )
+        if self.critic_warmup and not CREDITS[self.credit].needs_critic:
+            raise BadInput(
+                f"{section}.critic_warmup={self.critic_warmup} trains a value model, and "
+                f"{section}.credit={self.credit} has none; leave it 0, or take {section}.credit=gae."
+            )
+        if self.loss_length is not None and self.loss_average != "constant":
+            raise BadInput(
+                f"{section}.loss_length={self.loss_length} is for {section}.loss_average=constant, and it is "
+                f"{self.loss_average}; leave it null, or take constant."
+            )
         if self.rollouts % self.samples_per_problem:
             raise BadInput(
                 f"{section}.rollouts={self.rollouts} must be a multiple of "
                 f"{section}.samples_per_problem={self.samples_per_problem}."
+            )
+        if self.dynamic_sampling and self.samples_per_problem < 2:
+            raise BadInput(
+                f"{section}.dynamic_sampling=true looks for questions whose responses differ in reward, and "
+                f"{section}.samples_per_problem={self.samples_per_problem} leaves nothing to differ; raise it to 2 or "
+                "more."
             )
         if CREDITS[self.credit].needs_group and self.samples_per_problem < 2:
             raise BadInput(

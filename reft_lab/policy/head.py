@@ -1,4 +1,5 @@
-"""Log-probabilities of given tokens from hidden states, without ever holding all logits of a large vocabulary."""
+"""Log-probabilities of given tokens and entropies from hidden states, without ever holding all logits of a large
+vocabulary."""
 
 from __future__ import annotations
 
@@ -31,39 +32,59 @@ def target_logprobs(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets
         bias: bias of the head or None.
         targets: token ids.
     """
-    return cast(Tensor, _TargetLogprobs.apply(hidden, weight, bias, targets))
+    chosen, _ = _Head.apply(hidden, weight, bias, targets, False)
+    return cast(Tensor, chosen)
+
+
+def target_logprobs_and_entropies(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same, and the entropies of the whole distributions in nats, both with gradients and in fp32 (M)."""
+    return cast(tuple[Tensor, Tensor], _Head.apply(hidden, weight, bias, targets, True))
 
 
 def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.log_softmax(torch.nn.functional.linear(hidden, weight, bias).float(), dim=-1)
 
 
-class _TargetLogprobs(torch.autograd.Function):
+class _Head(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, wants_entropy: bool
+    ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(hidden.device.type, enabled=False):
             rows = chunk_rows(*weight.shape)
-            chosen = []
+            chosen, entropies = [], []
             whole = None
             for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True):
                 whole = None  # let go of the chunk before
                 whole = _log_softmax(part, weight, bias)
                 chosen.append(whole.gather(1, wanted[:, None])[:, 0])
+                if wants_entropy:
+                    entropies.append(torch.special.entr(whole.exp()).sum(1))
         ctx.rows = rows
         ctx.save_for_backward(hidden, weight, bias, targets, whole if len(chosen) == 1 else None)
-        return torch.cat(chosen)
+        return torch.cat(chosen), torch.cat(entropies) if wants_entropy else None
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """d log p(y) / d logits = onehot(y) - p."""
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        """d log p(y) / d logits = onehot(y) - p, and d H / d logits = -p (log p + H)."""
         hidden, weight, bias, targets, whole = ctx.saved_tensors
-        by_hidden, by_weight, by_bias, _ = ctx.needs_input_grad
-        parts = list(zip(*(x.split(ctx.rows) for x in (hidden, targets, upstream[0])), strict=True))
+        by_hidden, by_weight, by_bias, *_ = ctx.needs_input_grad
+        by_logprob, by_entropy = upstream
+        assert by_logprob is not None
+        rows = ctx.rows
+        parts = list(zip(*(x.split(rows) for x in (hidden, targets, by_logprob)), strict=True))
         by_parts, weight_grad, bias_grad = [], None, None
-        for part, wanted, factor in parts:
-            probs = (_log_softmax(part, weight, bias) if whole is None else whole).exp()
-            grad = probs.mul_(-factor[:, None]).scatter_add_(1, wanted[:, None], factor[:, None])
+        for number, (part, wanted, factor) in enumerate(parts):
+            logprobs = _log_softmax(part, weight, bias) if whole is None else whole
+            probs = logprobs.exp()
+            if by_entropy is None:
+                grad = probs.mul_(-factor[:, None])
+            else:
+                grad = _of_entropy(logprobs, probs, by_entropy[number * rows : (number + 1) * rows], factor)
+            grad = grad.scatter_add_(1, wanted[:, None], factor[:, None])
             if by_bias:
                 bias_grad = grad.sum(0) if bias_grad is None else bias_grad.add_(grad.sum(0))
             grad = grad.to(weight.dtype)
@@ -76,7 +97,15 @@ class _TargetLogprobs(torch.autograd.Function):
             None if weight_grad is None else weight_grad.to(weight.dtype),
             None if bias_grad is None else bias_grad.to(bias.dtype),
             None,
+            None,
         )
+
+
+def _of_entropy(logprobs: Tensor, probs: Tensor, by_entropy: Tensor, by_logprob: Tensor) -> Tensor:
+    """-p (b (log p + H) + a) per logit, for gradients a of the log-probability and b of the entropy."""
+    surprise = torch.special.entr(probs)  # -p log p, 0 where p is
+    entropy = surprise.sum(1)
+    return surprise.mul_(by_entropy[:, None]).sub_(probs * (by_entropy * entropy + by_logprob)[:, None])
 
 
 def _accumulated(total: Tensor | None, a: Tensor, b: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from reft_lab.errors import BadInput
 from reft_lab.policy.attention import pack_attention, packed_states
-from reft_lab.policy.head import target_logprobs
+from reft_lab.policy.head import target_logprobs, target_logprobs_and_entropies
 from reft_lab.policy.packing import Packed
 
 if TYPE_CHECKING:
@@ -108,11 +108,20 @@ class Policy(nn.Module):
             return self._response_states(self.value_trunk, batch)
         return states if self.value_grad_to_trunk else states.detach()
 
+    def own_states_for_values(self, batch: Packed) -> Tensor:
+        """What the value head reads where the value model alone is trained: the policy's trunk gets no gradient."""
+        if self.value_trunk is not None:
+            return self._response_states(self.value_trunk, batch)
+        with torch.no_grad():
+            return self.response_states(batch)
+
     def target_logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities of `targets` in fp32: (M, H), (M) -> (M)."""
-        head = cast(nn.Linear, self.lm.get_output_embeddings())
-        bias = None if head.bias is None else head.bias.to(self._dtype)
-        return target_logprobs(states.to(self._dtype), head.weight.to(self._dtype), bias, targets)
+        return target_logprobs(states.to(self._dtype), *self._head(), targets)
+
+    def target_logprobs_and_entropies(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the entropies in nats of the whole distributions: (M, H), (M) -> (M), (M)."""
+        return target_logprobs_and_entropies(states.to(self._dtype), *self._head(), targets)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
@@ -131,6 +140,16 @@ class Policy(nn.Module):
         tables = {id(module.weight) for module in (*embeddings, self.lm.get_output_embeddings())}
         return [p for p in self.parameters() if p.ndim < 2 or id(p) in tables]
 
+    def value_parameters(self) -> list[nn.Parameter]:
+        """The weights that only the value model has: its head, and its trunk where that is its own."""
+        parts = [part for part in (self.value_head, self.value_trunk) if part is not None]
+        return [parameter for part in parts for parameter in part.parameters()]
+
+    @property
+    def value_trains_policy(self) -> bool:
+        """Whether the value loss has a gradient in weights that the policy uses."""
+        return self.value_head is not None and self.value_trunk is None and self.value_grad_to_trunk
+
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
         lm = copy.deepcopy(self.lm)
@@ -140,6 +159,11 @@ class Policy(nn.Module):
     @property
     def _dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+    def _head(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the output embedding, in the type that logits are computed in."""
+        head = cast(nn.Linear, self.lm.get_output_embeddings())
+        return head.weight.to(self._dtype), None if head.bias is None else head.bias.to(self._dtype)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")

@@ -19,10 +19,12 @@ class Scores:
     Attributes:
         logprobs: log pi(a_t | s_t), (M,).
         values: V(s_t), (M,); None without a critic.
+        entropies: of pi(. | s_t) in nats, (M,); None where they were not asked for.
     """
 
     logprobs: Tensor
     values: Tensor | None
+    entropies: Tensor | None = None
 
 
 def score(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], pad_id: int) -> Scores:
@@ -38,12 +40,15 @@ def score(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[
     return score_packed(policy, sequences.packed(range(len(sequences)), policy.device))
 
 
-def score_packed(policy: Policy, batch: Packed) -> Scores:
-    """The same over a micro-batch that is on the policy's device."""
+def score_packed(policy: Policy, batch: Packed, *, entropies: bool = False) -> Scores:
+    """The same over a micro-batch that is on the policy's device; with entropies of the distributions if wanted."""
     states = policy.response_states(batch)
     values = None
     if policy.value_head is not None:
         values = policy.values(policy.states_for_values(states, batch))
+    if entropies:
+        logprobs, spread = policy.target_logprobs_and_entropies(states, batch.targets)
+        return Scores(logprobs, values, spread)
     return Scores(policy.target_logprobs(states, batch.targets), values)
 
 

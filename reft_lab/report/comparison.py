@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.changes import Change, Results, change_of, mean_of
@@ -14,6 +15,8 @@ from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.problems import Answered
 from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
 from reft_lab.config.wording import shown
+from reft_lab.methods.base import Cost
+from reft_lab.numbers import duration, short
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -123,6 +126,7 @@ class Compared:
         each: test accuracy of each seed.
         single: 95 % interval of the only run there is, over problems; None where there are several, or none.
         change: against the base; None for the base itself, and where it cannot be told.
+        cost: what training took, in words, by what is counted; the mean of finished runs. Empty where none says so.
     """
 
     group: Group
@@ -132,6 +136,7 @@ class Compared:
     each: Sequence[float]
     single: tuple[float, float] | None
     change: Change | None
+    cost: Mapping[str, str]
 
 
 def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared]:
@@ -159,4 +164,14 @@ def _row(group: Group, tested: Results, base: Group, other: Results) -> Compared
     dev = list(group.by_seed(DEV).values())
     change = None if group is base else change_of(tested, other)
     each = list(tested.accuracy.values())
-    return Compared(group, states, mean_over_seeds(dev) if dev else None, mean_of(tested), each, single, change)
+    return Compared(
+        group, states, mean_over_seeds(dev) if dev else None, mean_of(tested), each, single, change, _cost(group)
+    )
+
+
+def _cost(group: Group) -> dict[str, str]:
+    done = [row for row in group.rows if row["state"] == FINISHED and not math.isnan(row["cost_flops"])]
+    if not done:
+        return {}
+    means = {name: fmean(row[f"cost_{name}"] for row in done) for name in (*Cost.WORDS, "seconds")}
+    return {words: short(means[name]) for name, words in Cost.WORDS.items()} | {"time": duration(means["seconds"])}

@@ -17,7 +17,9 @@ from reft_lab.charts.palette import SHADES, shades, stage_colour
 from reft_lab.methods import method_of
 from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import SHARE, TENTH, find
+from reft_lab.report.critic_charts import critic_charts
 from reft_lab.report.curves import Curves
+from reft_lab.report.decoding_chart import decoding_chart
 
 Item = TypeVar("Item")
 WITHIN = {
@@ -65,16 +67,22 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     """
     ours = _Course(run, curves)
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
+    audited = ours.after("critic/explained_variance"), ours.after("critic/attainable")
+    critic = critic_charts(run.directory, audited, colour=ours.colours[1], span=ours.span)
     no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
-        Section(key, title, [chart for chart in charts if chart], missing)
+        Section(key, title, found, missing)
         for key, title, charts, missing in (
+            ("decoding", "Several samples", [decoding_chart(run)], ""),
             ("learning", "Learning curves", _learning(ours, baseline), nothing),
             ("outcomes", "What became of the responses", _outcomes(ours), nothing),
             ("policy", "The policy", _policy(ours), no_reft),
             ("positions", "Along the response", _positions(ours), no_reft),
+            ("critic", "Is the critic any good", critic, ""),
             ("time", "Where the time went", _time(ours), nothing),
         )
+        # An evaluation alone trains nothing, so what it has not recorded is not missing.
+        if (found := [chart for chart in charts if chart]) or (missing and ours.trains)
     ]
 
 
@@ -83,6 +91,7 @@ class _Course:
 
     def __init__(self, run: Found, curves: Curves):
         self.run, self.curves = run, curves
+        self.trains = method_of(run.config).trains
         self.stages = stages = method_of(run.config).stages
         self.supervised, self.reinforced = stages[0], stages[-1]
         self.colours = stage_colour(self.supervised.name), stage_colour(self.reinforced.name)

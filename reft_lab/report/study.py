@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from reft_lab.analysis import load
 from reft_lab.analysis.changes import TWO_SEEDS
+from reft_lab.analysis.paper_tables import in_words, of_the_paper
 from reft_lab.analysis.problems import answered
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
@@ -76,6 +77,7 @@ def study_report(folder: Path) -> Path:
         curves=curves,
         curve_limit=SETTINGS if len(groups) > SETTINGS else 0,
         confirmed=_confirmed(folder),
+        paper=[(table, in_words(table)) for table in of_the_paper(runs)],
         runs=[_run(folder, row) for row in runs.table.head(RUNS).to_dict("records")],
         runs_left_out=max(0, len(runs.table) - RUNS),
         problems=runs.problems,

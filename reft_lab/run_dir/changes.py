@@ -11,19 +11,25 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.config.options import options
+from reft_lab.config.running import BudgetConfig
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.evaluation.settings import decodes_more
 from reft_lab.methods import METHODS, STAGES
 from reft_lab.methods.sft import WARMUP
 
 # Options, and sections as a whole: how long, how often one looks, what is recorded, how the arithmetic is done.
 MAY_CHANGE = (
     *(f"{stage.section}.{option}" for stage in STAGES.values() for option in stage.may_change),
+    "budget",
     "alarms",
+    "audit",
     "study",
     "checkpoint",
     "tracker",
     "trainer",
+    "decode",
+    "pool.folder",
     "model.gradient_checkpointing",
     "programs.workers",
     "programs.batch",
@@ -31,7 +37,10 @@ MAY_CHANGE = (
 )
 STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
-PATHS = ("data.path", "data.train", "data.dev", "data.test", "model.path")
+PATHS = (
+    *("data.path", "data.train", "data.dev", "data.test"),
+    *("model.path", "pool.folder", "decode.reranker", "reward.reranker"),
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,11 @@ def refuse_others(found: Iterable[Change], directory: object) -> None:
 
 
 def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether `wanted` may train on after `saved` is done."""
+    """Whether `wanted` has more to do after `saved` is done: to train on, or to decode more."""
+    if decodes_more(_section(saved, "decode"), _section(wanted, "decode")):
+        return True
+    if BudgetConfig.is_raised(_section(saved, "budget"), _section(wanted, "budget")):
+        return True
     last = [METHODS[wanted[key]].last for key in ("method", "baseline") if wanted[key] is not None]
     return any(stage.is_longer(_section(saved, stage.section), _section(wanted, stage.section)) for stage in last)
 

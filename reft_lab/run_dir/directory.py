@@ -15,6 +15,7 @@ from reft_lab.run_dir import disk
 from reft_lab.run_dir.files import (
     CHECKPOINTS,
     CONFIG,
+    CRITIC_AUDIT,
     LOG,
     METRICS,
     PASSPORT,
@@ -139,6 +140,10 @@ class RunDirectory:
     def write_predictions(self, records: Iterable[Mapping[str, Any]]) -> None:
         """predictions.jsonl: the final test set, one line a problem."""
         self._replace(PREDICTIONS, "".join(line(record) for record in records))
+
+    def write_critic_audit(self, text: str) -> None:
+        """critic_audit.json: the critic against Monte-Carlo values."""
+        self._replace(CRITIC_AUDIT, text)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """result.json, the last file of a run; there is space for it even on a full disk."""

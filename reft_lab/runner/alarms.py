@@ -78,7 +78,7 @@ RULES = (
     ),
     _Rule(
         "first_ratio",
-        lambda metrics: metrics["ppo/first_ratio_error"],
+        lambda metrics: metrics.get("ppo/first_ratio_error", 0.0),  # a critic warm-up has none
         "pi / pi_old of a token is off from 1 by {value:.3g} before any step",
         "sampler and update do not compute the same; take trainer.precision=fp32 to see whether it is rounding",
     ),

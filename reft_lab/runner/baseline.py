@@ -12,9 +12,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from reft_lab.config.running import BudgetConfig
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
 from reft_lab.errors import BadInput, Interrupted, RunFailed
+from reft_lab.evaluation.settings import DecodeConfig
 from reft_lab.methods import METHODS
 from reft_lab.run_dir.files import BASELINE, CONFIG, RESULT
 from reft_lab.run_dir.reading import is_finished, read_object
@@ -41,6 +43,7 @@ class Baseline:
             method=config.baseline,
             label=None,
             baseline=None,
+            decode=DecodeConfig(),
             tracker=replace(config.tracker, wandb="disabled", report=False),
             study=StudyConfig(),
         )
@@ -78,9 +81,9 @@ class Baseline:
             return False
         from omegaconf import OmegaConf
 
-        last = self.method.last
-        trained = OmegaConf.select(OmegaConf.load(self.directory / CONFIG), last.section)
-        return not last.is_longer(trained, asdict(getattr(self.config, last.section)))
+        last, trained, wanted = self.method.last, OmegaConf.load(self.directory / CONFIG), asdict(self.config)
+        is_longer = last.is_longer(OmegaConf.select(trained, last.section), wanted[last.section])
+        return not is_longer and not BudgetConfig.is_raised(OmegaConf.select(trained, "budget"), wanted["budget"])
 
 
 def _train(work: Work, config: Config, directory: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from reft_lab.methods import METHODS
 from reft_lab.methods.base import Stage
 from reft_lab.policy import saving
+from reft_lab.policy.model import Policy
 from reft_lab.sealed import damage, link, recover, sealed
 
 LAST, BEST, WARMUP = "last", "best", "warmup"
@@ -81,9 +82,16 @@ class Checkpoints:
         from safetensors.torch import load_file
 
         tensors = load_file(folder / TENSORS)
-        stage.policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
+        _put(tensors, stage.policy)
         stage.optimizer.restore(_part(tensors, "adamw."))
         stage.restore(self.facts(folder)["counters"])
+
+    @staticmethod
+    def load_policy(folder: Path, policy: Policy) -> None:
+        """Put the weights of the state in `folder`, value model included, into a policy of the same shape."""
+        from safetensors.torch import load_file
+
+        _put(load_file(folder / TENSORS), policy)
 
     @staticmethod
     def facts(folder: Path) -> dict[str, Any]:
@@ -141,6 +149,10 @@ def _weights(stage: Stage) -> dict[str, Tensor]:
         for name, tensor in stage.policy.state_dict().items()
         if tensor.data_ptr() not in seen and not seen.add(tensor.data_ptr())  # type: ignore[func-returns-value]
     }
+
+
+def _put(tensors: dict[str, Tensor], policy: Policy) -> None:
+    policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
@@ -18,19 +18,25 @@ from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
 from reft_lab.runner.baseline import Baseline
-from reft_lab.runner.checkpoint import BEST, Checkpoints
+from reft_lab.runner.checkpoint import BEST, LAST, Checkpoints
+from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
+from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
-from reft_lab.tracking.result_table import result_table
+from reft_lab.tracking.result_table import decoding_table, result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
+
+if TYPE_CHECKING:
+    from reft_lab.policy.model import Policy
 
 Report = Callable[[int, dict[str, float]], bool]
 
@@ -175,13 +181,16 @@ def _go(
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
         loop = Loop(selection, checkpoints, interruption, programs, report)
-        warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
+        pools = Pools(setup, start.progress, display, interruption, directory)
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, start.state))
         for note in setup.notes:
             display.note(note)
-        result |= conclude(selection, checkpoints, warmed_up)
+        if config.audit.critic and setup.policy.value_head is not None:
+            result["critic"] = _audit_critic(selection, checkpoints, warmed_up)
+        result |= conclude(selection, checkpoints, pools, warmed_up) | {"budget": loop.budget.ended}
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
-        result["seconds"] = dict(start.progress.seconds)
+        result |= _spent(start.progress)
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
@@ -192,7 +201,7 @@ def _go(
         sentence = f"interrupted; go on with: {failure.resume_command(directory)}"
         raise Interrupted(number) from None
     except Pruned as stopped:
-        result["seconds"] = dict(start.progress.seconds)
+        result |= _spent(start.progress)
         status, reason = "pruned", str(stopped)
         sentence = f"{reason}; go on with it nevertheless: {failure.resume_command(directory)}"
     except Exception as error:
@@ -210,12 +219,14 @@ def _go(
                     baseline.stop()
                 if tracker is not None:
                     uploaded = config.tracker.artifact and status == "finished"
-                    best = run_directory.checkpoints / BEST if uploaded else None
+                    best = run_directory.checkpoints / BEST if uploaded and setup.method.trains else None
                     tracker.finish(ending.summary(result), 0 if status in ("finished", "pruned") else 1, best)
             finally:  # also where a second signal breaks off the waiting
                 run_directory.write_result(result)
                 if status == "finished":
                     display.show(result_table(result))
+                    if (decoded := decoding_table(result)) is not None:
+                        display.show(decoded)
                     display.note(f"run directory: {directory}")
                 elif sentence:
                     display.note(sentence)
@@ -224,6 +235,23 @@ def _go(
     if status == "pruned":
         return start.progress.best.accuracy
     return float(result["final"][config.selection]["accuracy"])
+
+
+def _spent(progress: Progress) -> dict[str, Any]:
+    return {"seconds": dict(progress.seconds), "cost": progress.cost_as_json()}
+
+
+def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy | None) -> dict[str, Any]:
+    """Whether the critic that training ended with is any good; writes critic_audit.json."""
+    setup, tracker = selection.setup, selection.tracker
+    before = time.monotonic()
+    when = f"iteration {checkpoints.facts(checkpoints.folder / LAST)['counters']['step']}"
+    audit = audit_critic(setup, setup.policy, warmed_up, tracker.display, checkpoint=LAST, when=when)
+    tracker.directory.write_critic_audit(merged(tracker.directory.path, [audit]))
+    tracker.display.show(critic_table(audit))
+    tracker.display.note(audit["sentence"])
+    selection.progress.add_seconds("critic_audit", time.monotonic() - before)
+    return {key: audit[key] for key in ("when", "overall", "interval", "within_response", "sentence")}
 
 
 def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import LOADING, OutOfMemory, RunFailed, is_memory
+from reft_lab.errors import LOADING, OutOfMemory, RewardFailed, RunFailed, is_memory
 from reft_lab.text import from_here, one_line
 
 
@@ -21,6 +21,11 @@ def resume_command(directory: Path, *overrides: str) -> str:
 
 def explain(error: BaseException, config: Config, directory: Path) -> RunFailed | None:
     """The sentence for an error that a run can meet without anyone having made a mistake; None for any other."""
+    if isinstance(error, RewardFailed):
+        return RunFailed(
+            f"{error}; mend it under the same name (the state is saved, a traceback is in log.txt) and go on: "
+            f"{resume_command(directory)}"
+        )
     if isinstance(error, RunFailed):
         return error
     if isinstance(error, FloatingPointError):

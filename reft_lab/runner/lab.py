@@ -5,38 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reft_lab.answers.outcome import Outcome
+from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
-from reft_lab.evaluation.judging import Judge
+from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.setup import Setup
 
 
 class Lab:
     """One run's lab; methods.base.Lab describes what is not said here."""
 
-    def __init__(self, setup: Setup, method: Method, loop: Loop, state: Path | None):
+    def __init__(self, setup: Setup, method: Method, loop: Loop, pools: Pools, state: Path | None):
         """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
         self.settings: Settings = setup.config
         self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
-        self.examples, self.questions = setup.examples, setup.questions
+        self.examples, self.questions, self.judge = setup.examples, setup.questions, setup.judge
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
-        self._form, self._method, self._loop, self._state = setup.form, method, loop, state
+        self._method, self._loop, self._pools, self._state = method, loop, pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
-    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
-        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
-            texts = self.codec.read([prompts[q] for q in questions], responses)
-            return self._form.judge([problems[q] for q in questions], texts)
-
-        return judge
+    def pool(
+        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+    ) -> list[list[Sample]]:
+        return self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
 
     def is_past(self, kind: StageKind) -> bool:
         names = [stage.name for stage in self._method.stages]
@@ -58,6 +57,9 @@ class Lab:
 
     def keep_warmup(self) -> None:
         self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+
+    def take_given(self, kind: StageKind) -> None:
+        self._loop.selection.take_given(kind)
 
     def warmed_up(self) -> Policy:
         with phase(LOADING):

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from reft_lab.config.running import parse_every
-from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RunFailed
+from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RewardFailed, RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
+from reft_lab.runner.budget import Budget
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.progress import TRAINING
 from reft_lab.runner.selection import Selection
 
 
@@ -36,6 +38,7 @@ class Loop:
         self.programs = programs
         self.report = report
         config = selection.setup.config
+        self.budget = Budget(config.budget, self.progress)
         self.alarms = Alarms(config.alarms)
         if self.progress.alarms:
             self.alarms.restore(self.progress.alarms)
@@ -47,6 +50,8 @@ class Loop:
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
         """Take a stage to its end, from its beginning or from somewhere within; `label` is what the run calls it.
+
+        A budget may end it before: at the first step that reaches it, which is then evaluated.
 
         The last stage makes the final policy, so its best evaluation counts and a study may judge by it.
 
@@ -62,17 +67,19 @@ class Loop:
         try:
             with self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar:
                 took = 0.0
-                while progress.pending is not None or not stage.done:
+                while progress.pending is not None or not (stage.done or self.budget.reached):
                     began = time.monotonic()
                     record = self._step(stage, took, is_last=is_last)
                     took = time.monotonic() - began
                     progress.add_seconds(kind.name, took)
                     bar.update(stage.step, **watched(record), **self.selection.shown())
                     self.interruption.check()
-        except (Interrupted, OutOfMemory):
+        except (Interrupted, OutOfMemory, RewardFailed):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)
             raise
+        if said := self.budget.end(stage, label):
+            self.selection.setup.notes.append(said)
 
     def _step(self, stage: Stage, expected: float, *, is_last: bool) -> dict[str, float]:
         """One step from its beginning, or from its evaluation, to its records; returns its metrics."""
@@ -82,11 +89,16 @@ class Loop:
         with self.interruption.step(expected):
             if progress.pending is None:
                 self._is_saved = False
+                began = time.monotonic()
                 progress.pending = stage.advance()
+                progress.add_seconds(TRAINING, time.monotonic() - began - progress.pending.aside)
                 for note in progress.pending.notes:
                     self.tracker.display.note(note)
                 self._settle(stage)
-            if stage.is_evaluated:
+            is_cut = bool(self.budget.reached) and not stage.done and not stage.is_evaluated
+            if is_cut:
+                self._save(stage)  # before an evaluation that a run with a larger budget would not have
+            if stage.is_evaluated or is_cut:
                 evaluation = self.selection.look(stage)
         with self.interruption.unbroken():
             self._settled = None
@@ -97,9 +109,11 @@ class Loop:
                 why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
             self.tracker.log(step, record, progress.pending.samples)
+            progress.add_cost(stage.kind.name, progress.pending.cost)
             progress.pending = None
             self._settle(stage)
-            if why_stop or self.interruption.asked or self._is_due(stage, evaluated=evaluation is not None):
+            due = self._is_due(stage, evaluated=evaluation is not None)
+            if not is_cut and (why_stop or self.interruption.asked or due):
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from reft_lab.cot import Prompts
 from reft_lab.evaluation.score import Score
-from reft_lab.methods.base import Step
+from reft_lab.methods.base import Cost, Step
+
+TRAINING = "training"  # in `Progress.seconds`: steps and what is sampled to train on, without evaluation
 
 
 @dataclass
@@ -56,7 +58,8 @@ class Progress:
         chosen: what dev, and what test, would choose by; empty where only one of them is looked at.
         candidates: how many evaluations that was chosen among.
         pending: a step that is done but not recorded, because its evaluation is still to come.
-        seconds: wall time of each stage and of evaluation, by name.
+        seconds: wall time of each stage, of evaluation and of training, by name.
+        costs: what training took so far, by stage; a pending step is not in it.
         alarms: what the alarms remember.
         refused: the programs that the sandbox refused: (engine, reason, count).
     """
@@ -69,12 +72,27 @@ class Progress:
     candidates: int = 0
     pending: Step | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
     refused: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add_seconds(self, name: str, seconds: float) -> None:
         """Add to the wall time of a stage."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def add_cost(self, name: str, cost: Cost) -> None:
+        """Add to what a stage took."""
+        self.costs[name] = self.costs.get(name, Cost()) + cost
+
+    @property
+    def cost(self) -> Cost:
+        """What all training took so far, a step included that is still to be evaluated."""
+        pending = Cost() if self.pending is None else self.pending.cost
+        return sum(self.costs.values(), pending)
+
+    def cost_as_json(self) -> dict[str, float]:
+        """As result.json has it."""
+        return {**asdict(self.cost), "seconds": self.seconds.get(TRAINING, 0.0)}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Progress:
@@ -87,8 +105,9 @@ class Progress:
             best=Best(_score(stored["best"]["score"]), stored["best"]["when"], stored["best"]["stage"]),
             chosen={split: _chosen(each) for split, each in stored["chosen"].items()},
             candidates=stored["candidates"],
-            pending=None if pending is None else Step(**pending),
+            pending=None if pending is None else Step(**pending | {"cost": Cost(**pending["cost"])}),
             seconds=stored["seconds"],
+            costs={name: Cost(**cost) for name, cost in stored["costs"].items()},
             alarms=stored["alarms"],
             refused=stored["refused"],
         )

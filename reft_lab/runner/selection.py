@@ -12,7 +12,7 @@ from reft_lab.data import Problem
 from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.evaluation.score import Score
-from reft_lab.methods.base import Stage
+from reft_lab.methods.base import Stage, StageKind
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
@@ -50,7 +50,6 @@ class Selection:
         `prompts` is the kind of prompts that the policy was trained on last, whose lengths it knows.
         """
         started = time.monotonic()
-        config = self.setup.config
         display = self.tracker.display if title else Silence()
         with display.stage(title or "", len(problems), "problems") as bar, phase("evaluating"):
             evaluation = evaluate(
@@ -59,10 +58,8 @@ class Selection:
                 self.setup.form,
                 self.setup.codec,
                 stage=prompts,
-                max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
-                total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
-                cut_prompts_at=self.setup.longest_prompt(prompts) if config.cot.too_long == "cut" else None,
-                batch_size=config.trainer.decode_batch,
+                lengths=self.setup.lengths(prompts),
+                batch_size=self.setup.config.trainer.decode_batch,
                 on_progress=bar.update,
             )
         self._seconds = time.monotonic() - started
@@ -116,6 +113,14 @@ class Selection:
         for name in (WARMUP, BEST):
             self._export(name)
 
+    def take_given(self, kind: StageKind) -> None:
+        """Let the policy as it is, which nothing trains, be the best; it stays where it came from."""
+        self.progress.stage = kind.name
+        given = self.setup.given
+        title = self.setup.config.selection
+        self.progress.latest = self.evaluate(self.setup.policy, self.problems, given.prompts, title).score
+        self.progress.best = Best(self.progress.latest, given.when, given.prompts)
+
     @property
     def _other_split(self) -> str:
         return "test" if self.setup.config.selection == "dev" else "dev"
@@ -144,7 +149,8 @@ class Selection:
         """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
         started = time.monotonic()
         best = self.progress.best
-        facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
+        facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
+        facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):
             saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)

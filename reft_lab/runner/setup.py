@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
@@ -12,15 +12,19 @@ from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
+from reft_lab.evaluation.asking import Lengths
+from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
+from reft_lab.methods.sft import WARMUP
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
-from reft_lab.rewards import resolve
+from reft_lab.rewards import Reward, choose
 from reft_lab.runner.failure import too_large
+from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
@@ -39,8 +43,9 @@ class Setup:
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
-        reward: the terminal reward of an outcome.
+        reward: the terminal reward.
         notes: sentences for the user on what was left out.
+        given: where the policy comes from, for a method that trains nothing.
     """
 
     config: Config
@@ -50,8 +55,9 @@ class Setup:
     codec: Codec
     gold: list[Example]
     policy: Policy
-    reward: Callable[[Outcome], float]
+    reward: Reward
     notes: list[str]
+    given: Given = field(default_factory=Given)
 
     @property
     def method(self) -> Method:
@@ -104,11 +110,28 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
-    def longest_prompt(self, prompts: Prompts) -> int:
-        """Tokens after which a prompt of this kind is cut in an evaluation, with cot.too_long=cut."""
+    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
+        """What judges responses to these problems, which are named by their places."""
+
+        def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
+            texts = self.codec.read([prompts[q] for q in questions], responses)
+            return self.form.judge([problems[q] for q in questions], texts)
+
+        return judge
+
+    def lengths(self, prompts: Prompts) -> Lengths:
+        """Length caps under which a policy is asked with prompts of this kind, outside of its training."""
+        config = self.config
+        return Lengths(
+            max_new_tokens=config.eval.max_new_tokens or config.ppo.max_new_tokens,
+            total_tokens=config.ppo.total_tokens if prompts == "rl" else config.eval.sft_total_tokens,
+            cut_prompts_at=self._longest_prompt(prompts) if self._cuts else None,
+        )
+
+    def _longest_prompt(self, prompts: Prompts) -> int:
         if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
+        first = next((kind for kind in self.method.stages if kind.is_trained and kind.prompts == prompts), WARMUP)
         return int(getattr(self.config, first.section).max_tokens)
 
     @property
@@ -137,13 +160,14 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         BadInput: the reward, the model, the data or the device cannot be had.
         RunFailed: the model does not fit into memory.
     """
-    reward = resolve(config.reward.function)
+    reward = choose(config.reward)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
@@ -167,7 +191,15 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
-    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
+    given = given_of(config)
+    reward.load(
+        codec,
+        device,
+        precision=config.trainer.precision,
+        fast_path=config.trainer.fast_path,
+        tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
+    )
+    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
 
 
 def choose_device(config: Config) -> str:

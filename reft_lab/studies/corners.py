@@ -29,7 +29,8 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
         register_rewards(parse(words, conf), conf)
         check(conf.compose([*searchpath, *words]))
 
-    check_run(*definition.fixed)
+    if not any(parameter.key in conf.groups for parameter in definition.space):  # else it takes a file of the space
+        check_run(*definition.fixed)
     corners = [
         tuple(parameter.override(setting[parameter.key]) for parameter in definition.space)
         for setting in _settings(definition)

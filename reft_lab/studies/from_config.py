@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.compose.composed import Composed
 from reft_lab.compose.conf import Conf, experiment_of
-from reft_lab.compose.words import as_text, as_words, overrides_of, parse
+from reft_lab.compose.words import as_text, as_words, overrides_of, parse, values_of
 from reft_lab.config.check import typed
 from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
@@ -120,7 +120,25 @@ def _overrides_of_the_file(cfg: DictConfig, given: Sequence[Override], conf: Con
     for override in parse(words, conf):
         if _is_about_the_sweep(override):
             raise BadInput(f"sweeps.fixed has {override.input_line}, which is not about an experiment; take it out.")
-    return [override for override in overrides_of(words, conf) if override.key_or_group not in own]
+    found = overrides_of(words, conf)
+    foreign = {f"{group}." for group in _foreign(cfg, found, given, conf)}
+    return [each for each in found if each.key_or_group not in own and not each.key_or_group.startswith(tuple(foreign))]
+
+
+def _foreign(cfg: DictConfig, fixed: Sequence[Override], given: Sequence[Override], conf: Conf) -> list[str]:
+    """The groups of which the command line takes a file that the study's own does not.
+
+    Options of such a section that the study fixes belong to its own files: data.source=paper to data=gsm8k, not to
+    data=arithmetic.
+    """
+    entries = _plain(cfg.sweeps)["params"] or {}
+    known = {key: from_entry(key, entry, conf).choices for key, entry in entries.items() if key in conf.groups}
+    known |= {each.key_or_group: (each.value(),) for each in fixed if each.key_or_group in conf.groups}
+    return [
+        group
+        for group, choices in ((each.key_or_group, values_of(each)) for each in given if each.key_or_group in known)
+        if not set(map(str, choices)) <= set(map(str, known[group]))
+    ]
 
 
 def _with_overrides_of_the_file(composed: Composed, from_file: Sequence[Override]) -> DictConfig:

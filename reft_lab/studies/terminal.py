@@ -34,6 +34,8 @@ class TrialLines:
         space = " ".join(f"{parameter.key}={parameter}" for parameter in definition.space)
         self._say(f"study {definition.name}: {space}")
         left = f"{len(trials)} trials" if not done else f"{len(trials) - done} of {len(trials)} trials left"
+        if seeds := len(definition.seeds):
+            left += f" on {seeds} seed{'s' * (seeds > 1)}: {(len(trials) - done) * seeds} runs"
         at_once = f", {definition.workers} at a time" if definition.workers > 1 else ""
         self._say(f"{left}{at_once}, in {definition.folder}")
 

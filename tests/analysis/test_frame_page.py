@@ -39,7 +39,7 @@ def test_every_column_of_the_table_is_described_and_there(made: Path) -> None:
 def test_the_types_are_as_described(made: Path) -> None:
     table = load(made).table
     kinds = {"text": "str", "whole number": "Int64", "time, UTC": "datetime64[us, UTC]", "s": "float64"}
-    kinds |= {"share": "float64", "problems": "float64"}
+    kinds |= {"share": "float64", "problems": "float64", "number": "float64"}
     for row in rows(section(PAGE, "The table")):
         for name in code_spans(row[0]):
             if name in table:

@@ -17,6 +17,7 @@ from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
+from tests.rewarding import by_outcome
 from tests.small_models import make_model
 
 CONFIG = PPOConfig(
@@ -39,7 +40,7 @@ def stage_of(config: PPOConfig) -> Reinforcement:
         PROMPTS,
         names,
         judge,
-        exact,
+        by_outcome(exact),
         config,
         kind=STAGES["reft"],
         seed=0,

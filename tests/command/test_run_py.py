@@ -342,7 +342,7 @@ def test_resume_finds_the_reward_that_is_beside_where_the_run_was_started(shell:
     ended = elsewhere.launch(
         "pass",
         f"resume={shell.folder / 'mine'}",
-        resumed="from reft_lab.rewards import resolve; print(resolve(config.reward.function)(None))",
+        resumed="from reft_lab.rewards import choose; print(choose(config.reward).function(None))",
     )
     assert (ended.returncode, ended.stdout) == (0, "1.0\n"), ended.stderr
 

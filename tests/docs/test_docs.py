@@ -76,6 +76,11 @@ def test_the_seconds_of_a_run_are_described(made: Path) -> None:
     assert seconds == set(code_spans(text))
 
 
+def test_what_training_took_is_described(made: Path) -> None:
+    described = names_in([row[0] for row in rows(section(DOCS / "run-directory.md", "What training took"))])
+    assert set(json.loads((made / "result.json").read_text())["cost"]) == described
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_name_in_the_code_exists(page: Path) -> None:
     for name in code_spans(prose(page)):

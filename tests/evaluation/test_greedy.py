@@ -8,30 +8,15 @@ import pytest
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.data.problem import Problem
+from reft_lab.evaluation.asking import Lengths
 from reft_lab.evaluation.greedy import evaluate
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import sample
 from reft_lab.policy.tokenizer import Codec
+from tests.evaluation.forms import LengthForm
 from tests.small_models import make_model, make_tokenizer
 
 CAP = 30
-
-
-class LengthForm:
-    """Asks the question as it is; the answer is the number of characters of the response."""
-
-    def prompt(self, problem: Problem, stage: str) -> str:
-        return problem.question
-
-    def completion(self, problem: Problem, stage: str) -> str:
-        return problem.answer
-
-    def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
-        answers = [str(len(response)) for response in responses]
-        return [
-            Outcome("correct" if answer == problem.answer else "wrong", answer=answer)
-            for problem, answer in zip(problems, answers, strict=True)
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +50,7 @@ def test_each_problem_is_judged_by_its_own_response(asked, batch_size):
         problems,
         LengthForm(),
         codec,
-        max_new_tokens=CAP,
+        lengths=Lengths(CAP),
         batch_size=batch_size,
         on_progress=progress.append,
     )
@@ -82,11 +67,11 @@ def test_a_prompt_without_room_counts_as_no_answer(asked):
     policy, codec, questions, ids = asked
     long = "How many? " * 600
     problems = [problem_of(i, q, "0") for i, q in enumerate([long, questions[3], long])]
-    evaluation = evaluate(policy, problems, LengthForm(), codec, max_new_tokens=CAP, batch_size=8)
+    evaluation = evaluate(policy, problems, LengthForm(), codec, lengths=Lengths(CAP), batch_size=8)
     assert [outcome.kind for outcome in evaluation.outcomes] == ["no_answer", "wrong", "no_answer"]
     assert evaluation.responses == ["", codec.read(codec.prompts(questions[3:4]), [ids[3]])[0], ""]
     assert evaluation.lengths == [0, len(ids[3]), 0]
-    nothing = evaluate(policy, problems[:1], LengthForm(), codec, max_new_tokens=CAP, batch_size=8)
+    nothing = evaluate(policy, problems[:1], LengthForm(), codec, lengths=Lengths(CAP), batch_size=8)
     assert nothing.score.accuracy == 0
 
 
@@ -101,7 +86,7 @@ def test_prompts_are_those_of_the_stage(asked):
     for stage in ("sft", "rl"):
         prompts = codec.prompts([f"{stage}: {problem.question}" for problem in problems])
         alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=5)
-        found = evaluate(policy, problems, Staged(), codec, stage=stage, max_new_tokens=CAP, batch_size=5)
+        found = evaluate(policy, problems, Staged(), codec, stage=stage, lengths=Lengths(CAP), batch_size=5)
         assert found.responses == codec.read(prompts, alone.lists())
 
 
@@ -110,13 +95,12 @@ def test_lengths_in_all_bound_the_responses_and_long_prompts_may_be_cut(asked):
     problems = [problem_of(i, question, "0") for i, question in enumerate(questions)]
     lengths = [len(prompt) for prompt in codec.prompts(questions)]
     total = sorted(lengths)[-3]  # leaves some of them no room at all
-    options = {"max_new_tokens": CAP, "batch_size": 4}
-    held = evaluate(policy, problems, LengthForm(), codec, total_tokens=total, **options)
+    held = evaluate(policy, problems, LengthForm(), codec, lengths=Lengths(CAP, total_tokens=total), batch_size=4)
     room = [max(0, total - length) for length in lengths]
     assert held.lengths == [min(len(row), most) for row, most in zip(ids, room, strict=True)]
     assert [outcome.kind == "no_answer" for outcome in held.outcomes] == [most == 0 for most in room]
 
-    cut = evaluate(policy, problems, LengthForm(), codec, cut_prompts_at=5, **options)
+    cut = evaluate(policy, problems, LengthForm(), codec, lengths=Lengths(CAP, cut_prompts_at=5), batch_size=4)
     prompts = [prompt[:5] for prompt in codec.prompts(questions)]
     alone = sample(policy, prompts, eos_id=codec.eos_id, pad_id=codec.pad_id, max_new_tokens=CAP, batch_size=9)
     assert cut.responses == codec.read(prompts, alone.lists())
@@ -132,4 +116,4 @@ def test_an_error_of_the_judge_ends_the_evaluation(asked):
             raise OSError("the judge is gone")
 
     with pytest.raises(OSError, match="the judge is gone"):
-        evaluate(policy, [problem_of(0, questions[0], "0")], Broken(), codec, max_new_tokens=CAP, batch_size=8)
+        evaluate(policy, [problem_of(0, questions[0], "0")], Broken(), codec, lengths=Lengths(CAP), batch_size=8)

@@ -49,6 +49,7 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.randomness import permutation
 from reft_lab.rewards import partial
+from tests.rewarding import by_outcome
 from tests.small_models import make_model
 
 PROMPTS = [[7 + i] * (3 + i % 4) for i in range(8)]
@@ -87,7 +88,7 @@ def lab_stage(settings: Settings) -> Reinforcement:
         PROMPTS,
         names,
         judge,
-        partial,
+        by_outcome(partial),
         config,
         kind=STAGES["reft"],
         seed=SEED,

@@ -20,6 +20,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
 from tests.methods.test_sft import make_examples
+from tests.rewarding import by_outcome
 from tests.small_models import make_model
 
 CONFIG = PPOConfig(
@@ -49,7 +50,7 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
         prompts,
         [f"q{i}" for i in range(8)],
         judge,
-        exact,
+        by_outcome(exact),
         config,
         kind=STAGES["reft"],
         eos_id=5,

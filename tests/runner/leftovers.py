@@ -11,6 +11,7 @@ from typing import Any
 def outcome(path: Path) -> dict[str, Any]:
     """Everything a run leaves behind that must not depend on how often it was stopped: all but times."""
     result = json.loads((path / "result.json").read_text())
+    result["cost"].pop("seconds")
     found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key != "seconds"}}
     found["metrics.jsonl"] = [
         {name: value for name, value in json.loads(line).items() if name != "seconds" and not name.startswith("time/")}

@@ -14,6 +14,7 @@ from reft_lab.cot import CotFormat, make_format
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
+from reft_lab.evaluation.asking import Lengths
 from reft_lab.evaluation.greedy import evaluate
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import SFTConfig
@@ -66,7 +67,7 @@ def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> flo
     while accuracy < 1 and not stage.done:
         for _ in range(6 * stage.steps_per_epoch):
             stage.advance()
-        accuracy = evaluate(policy, problems, form, codec, max_new_tokens=120, batch_size=24).score.accuracy
+        accuracy = evaluate(policy, problems, form, codec, lengths=Lengths(120), batch_size=24).score.accuracy
     return accuracy
 
 

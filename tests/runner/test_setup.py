@@ -15,7 +15,7 @@ from reft_lab.methods.settings import PPOConfig, SFTConfig
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
-from reft_lab.rewards import partial
+from reft_lab.rewards import OfOutcome, partial
 from reft_lab.runner.setup import Setup
 from tests.small_models import make_model, make_tokenizer
 
@@ -34,7 +34,7 @@ def setup_of(too_long: str, **ppo: int) -> Setup:
     prompts = [form.prompt(problem, "sft") for problem in PROBLEMS]
     written = codec.completions(prompts, [form.completion(problem, "sft") for problem in PROBLEMS])
     gold = [Example(p, c) for p, c in zip(codec.prompts(prompts), written, strict=True)]
-    return Setup(config, "cpu", splits, form, codec, gold, policy, partial, [])
+    return Setup(config, "cpu", splits, form, codec, gold, policy, OfOutcome(partial), [])
 
 
 def test_examples_are_left_out_or_cut_on_the_right() -> None:
@@ -78,4 +78,4 @@ def test_with_a_length_in_all_a_prompt_need_not_leave_room_for_the_longest_respo
 
 def test_an_evaluation_cuts_prompts_where_its_stage_does() -> None:
     setup = setup_of("cut", max_prompt_tokens=200)
-    assert (setup.longest_prompt("rl"), setup.longest_prompt("sft")) == (200, 1024)
+    assert (setup.lengths("rl").cut_prompts_at, setup.lengths("sft").cut_prompts_at) == (200, 1024)

@@ -80,6 +80,24 @@ def test_the_command_line_comes_before_the_file():
     assert set(study.first[0]) == {"ppo.gamma", "ppo.kl_coef", "warmup.epochs"}
 
 
+def test_what_a_study_fixes_of_its_own_files_goes_with_them(tmp_path):
+    """data.source=paper belongs to the data sets that the study names, not to one that the command line takes instead."""
+    (tmp_path / "conf" / "sweeps").mkdir(parents=True)
+    file = tmp_path / "conf" / "sweeps" / "own.yaml"
+
+    def words(*given: str) -> list[str]:
+        study = define("sweeps=own", *given, config_dir=tmp_path / "conf")
+        return [word for word in study.fixed if word.startswith("data.")]
+
+    file.write_text(OWN + "  data: [gsm8k, svamp]\nfixed: [data.source=paper, data.dev_size=100]\n")
+    assert words() == words("data=gsm8k") == ["data.source=paper", "data.dev_size=100"]
+    assert words("data=gsm8k", "data.source=hub") == ["data.dev_size=100", "data.source=hub"]
+    assert words("data=gsm8k,arithmetic") == []
+    file.write_text(OWN + "fixed: [data=gsm8k, data.source=paper, data.dev_size=100]\n")
+    assert words() == ["data.source=paper", "data.dev_size=100"]
+    assert words("data=arithmetic", "data.dev_size=50") == ["data.dev_size=50"]
+
+
 def test_grids_have_as_many_trials_as_points():
     assert define("sweeps=lambda_gamma").trials == 6
     assert define("sweeps=lambda_gamma", "sweeps.trials=6").trials == 6

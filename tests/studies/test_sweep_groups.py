@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -21,6 +22,9 @@ from reft_lab.config.check import check
 from reft_lab.config.sweeps import PRUNERS, SAMPLERS
 
 FILES = sorted(file.stem for file in (REPO / "sweeps").glob("*.yaml"))
+INSIDE = sorted(
+    f"{folder}/{file.stem}" for folder in ("paper", "tune") for file in (REPO / "sweeps" / folder).iterdir()
+)
 SPACE = ["ppo.lam=interval(0.9,1)", "ppo.kl_coef=tag(log,interval(1e-4,1e-1))"]
 
 
@@ -33,7 +37,7 @@ def conf() -> Conf:
 def test_only_sweeps_joins_the_groups_of_conf(conf):
     folders = {folder.name for folder in (REPO / "conf").iterdir() if folder.is_dir()}
     assert set(conf.groups) == folders | {"sweeps", "sweeps/sampler", "sweeps/pruner"}
-    assert sorted(conf.choices("sweeps")) == FILES
+    assert sorted(conf.choices("sweeps")) == sorted(FILES + INSIDE)
     assert sorted(conf.choices("sweeps/sampler")) == sorted(SAMPLERS)
     assert sorted(conf.choices("sweeps/pruner")) == sorted(PRUNERS)
 
@@ -52,7 +56,9 @@ def test_every_study_can_be_run_and_says_what_it_is(conf, name):
 
 
 @pytest.mark.parametrize(
-    "file", [*(REPO / "sweeps").glob("*/*.yaml")], ids=lambda file: f"{file.parent.name}-{file.stem}"
+    "file",
+    [file for part in ("sampler", "pruner") for file in (REPO / "sweeps" / part).iterdir()],
+    ids=lambda file: f"{file.parent.name}-{file.stem}",
 )
 def test_samplers_and_pruners_are_named_for_their_files(conf, file):
     part = file.parent.name
@@ -101,8 +107,8 @@ def test_help_lists_studies_and_no_other_folder(tmp_path):
         (tmp_path / folder).mkdir()
     shown = run("--help", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    for name in FILES:
-        assert f" {name} " in shown.stdout
+    for name in FILES + INSIDE:
+        assert re.search(rf"\s{name}[\s,]", shown.stdout)
     first_words = {line.split()[0] for line in shown.stdout.splitlines() if line.startswith("  ") and line.split()}
     assert {"sweeps", "sweeps/sampler", "sweeps/pruner"} <= first_words
     assert not first_words & {"outputs", "multirun", "docs", "tests", "benchmarks", "reft_lab"}

@@ -7,25 +7,36 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
-from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
-from reft_lab.evaluation.judging import Judge, Judging
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.evaluation.judging import Judge
+from reft_lab.evaluation.settings import AuditConfig
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.asking import Asking
+from reft_lab.methods.stages.critic_audit import AUDIT_SECONDS, critic_metrics, critic_states
+from reft_lab.methods.stages.dynamic import Collected, Collector
 from reft_lab.methods.stages.optimizer import Optimizer, constant
-from reft_lab.methods.stages.rollouts import Rollouts, assemble, position_metrics, rollout_metrics
+from reft_lab.methods.stages.rollouts import (
+    Rollouts,
+    assemble,
+    correct_sampler,
+    position_metrics,
+    rollout_metrics,
+    sampled_metrics,
+)
 from reft_lab.methods.stages.update import update
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import Responses, response_limits, sample
+from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
-from reft_lab.randomness import key, permutation, uniforms
+from reft_lab.randomness import permutation
+from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
@@ -33,21 +44,33 @@ RATIO_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Iteration:
-    """What one iteration did; `questions` are the places of the rollouts' questions among the stage's prompts."""
+    """What one iteration did.
+
+    Attributes:
+        questions: the places of the rollouts' questions among the stage's prompts.
+        rollouts: what was learned from.
+        metrics: by the names of docs/metrics.md.
+        notes: sentences for people.
+        cost: what it took, with responses that were sampled and thrown away.
+    """
 
     questions: list[int]
     rollouts: Rollouts
     metrics: dict[str, float]
     notes: list[str]
+    cost: Cost
 
 
 class Reinforcement:
     """Reinforcement by PPO, one iteration at a time; methods.base.Stage describes what is not said here.
 
-    Nothing but `step`, the weights and the optimiser's state changes while it runs. The order of questions is keyed
-    by (seed, epoch), the draws of a response by (seed, iteration, question, sample).
+    Nothing but `step`, the weights and the optimiser's state changes while it runs, and with dynamic sampling how far
+    the walk over the questions is. The order of questions is keyed by (seed, epoch), the draws of a response by (seed,
+    iteration, question, sample).
 
     Attributes:
+        asking: how questions are put to a policy.
+        total_steps: as many iterations as there are at most; dynamic sampling uses questions up sooner.
         rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
             those kept from sampling do not agree with it; None until the first iteration has found out.
     """
@@ -59,7 +82,7 @@ class Reinforcement:
         prompts: Sequence[list[int]],
         question_ids: Sequence[str],
         judge: Judge,
-        reward: Callable[[Outcome], float],
+        reward: Scoring,
         config: PPOConfig,
         *,
         kind: StageKind,
@@ -68,6 +91,7 @@ class Reinforcement:
         pad_id: int,
         decode_batch: int,
         tokens_per_micro_batch: int,
+        audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
     ):
         """Args:
@@ -76,9 +100,10 @@ class Reinforcement:
         prompts: ids of the training questions' prompts.
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal reward of an outcome.
+        reward: terminal rewards of judged responses, from indices into `prompts`.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
         self.kind = kind
@@ -86,104 +111,136 @@ class Reinforcement:
         self.reference = reference
         self.prompts = prompts
         self.question_ids = question_ids
-        self.judge = judge
-        self.reward = reward
+        self.asking = Asking(prompts, judge, reward, config, eos_id, pad_id, decode_batch)
         self.config = config
         self.seed = seed
-        self.eos_id = eos_id
         self.pad_id = pad_id
-        self.decode_batch = decode_batch
+        self.audit = audit
         self.records = records
         self.step = 0
-        self.tokens_per_micro_batch = tokens_per_micro_batch
+        self._collector = Collector(self.asking, question_ids, config, seed)
         self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
-        self._orders: dict[int, list[int]] = {}
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
-        self.rescore = True if policy.precision != "fp32" or policy.value_trunk is not None else None
-        self.questions_per_iteration = config.rollouts // config.samples_per_problem
-        passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
-        self.total_steps = passes if config.iterations is None else config.iterations
+        must_rescore = policy.precision != "fp32" or policy.value_trunk is not None or config.importance == "token"
+        self.rescore = True if must_rescore else None
+        passes = math.ceil(config.data_epochs * len(prompts) / self._collector.wanted)
+        self.total_steps = config.critic_warmup + (passes if config.iterations is None else config.iterations)
         self.optimizer = Optimizer(
             [p for p in policy.parameters() if p.requires_grad],
             lr=config.lr,
             weight_decay=config.weight_decay,
             undecayed=policy.undecayed(),
+            second=policy.value_parameters(),
+            second_lr=config.value_lr,
             max_grad_norm=config.max_grad_norm,
             schedule=constant(config.lr_warmup_steps),
         )
 
     @property
     def done(self) -> bool:
-        return self.step >= self.total_steps
+        return self._is_done(self.step, self._collector.beyond[1])
 
     @property
     def is_evaluated(self) -> bool:
-        if self.config.eval_every_epochs is None:
-            return self.step % self.config.eval_every == 0 or self.done
-        every = self.config.eval_every_epochs * len(self.prompts)  # questions
-        seen = self.step * self.questions_per_iteration
-        return seen // every > (seen - self.questions_per_iteration) // every or self.done
+        return self._is_evaluated(self.step, *self._collector.beyond)
 
     @property
     def moment(self) -> str:
         return f"iteration {self.step}"
 
     def counters(self) -> dict[str, Any]:
-        return {"step": self.step, "rescore": self.rescore, "optimizer": self.optimizer.counters()}
+        own = {"step": self.step, "beyond": list(self._collector.beyond), "rescore": self.rescore}
+        return own | {"optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
         self.step, self.rescore = counters["step"], counters["rescore"]
+        before, now = counters["beyond"]
+        self._collector.beyond = (before, now)
         self.optimizer.restore_counters(counters["optimizer"])
 
     def advance(self) -> Step:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""
         done = self.iterate()
-        if not self.is_evaluated:
-            return Step(done.metrics, notes=done.notes)
-        samples = [] if self.records is None else self.records(self, done)
-        return Step(done.metrics | position_metrics(done.rollouts), samples, done.notes)
+        metrics, samples = done.metrics, []
+        audit = self.audit
+        if audit and audit.critic_every and self.policy.value_head is not None:
+            metrics |= self._audit(audit) if self.step % audit.critic_every == 0 or self.done else {}
+        if self.is_evaluated:
+            metrics |= position_metrics(done.rollouts)
+            samples = [] if self.records is None else self.records(self, done)
+        return Step(metrics, samples, done.notes, done.cost, aside=metrics.get(AUDIT_SECONDS, 0.0))
+
+    def _audit(self, audit: AuditConfig) -> dict[str, float]:
+        """What Monte-Carlo values say of the critic as it is now."""
+        started = time.perf_counter()
+        states = critic_states(
+            self.policy,
+            self.reference,
+            self.asking,
+            self.question_ids,
+            audit,
+            step=self.step,
+            seed=self.seed,
+            tokens_per_micro_batch=self._budget["tokens_per_micro_batch"],
+        )
+        return critic_metrics(states) | {AUDIT_SECONDS: time.perf_counter() - started}
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
-        started = time.perf_counter()
-        questions = self._questions()
-        prompts = [self.prompts[q] for q in questions]
-        with Judging(self.judge, questions) as judging:
-            with phase("sampling"):
-                sampled = self._sample(questions, prompts, judging)
-            sampling = time.perf_counter()
-            outcomes = judging.outcomes()
-        scores = [self.reward(outcome) for outcome in outcomes]
+        config, is_critic_warmup = self.config, self._is_critic_warmup
+        if is_critic_warmup:
+            config = replace(config, lam_value=1.0)
+        is_dynamic = config.dynamic_sampling and not is_critic_warmup
+        collected = self._collector.collect(self.policy, self.step, dynamic=is_dynamic)
+        batch, notes = collected.kept, self._collector.says(collected)
+        beyond = self._collector.beyond_with(collected)
         judged = time.perf_counter()
-
         with phase("scoring"):
-            sampled, notes = self._rescore(prompts, sampled)
-            ref_logprobs, _ = score_all(self.reference, prompts, sampled.lists(), **self._budget)
-        rollouts = assemble(prompts, sampled, ref_logprobs, outcomes, scores, self.config)
-        metrics = rollout_metrics(rollouts)
+            is_rescored = self.rescore is not False
+            sampled, said = self._rescore(batch.prompts, batch.sampled)
+            notes += said
+            ref_logprobs, _ = score_all(self.reference, batch.prompts, sampled.lists(), **self._budget)
+        rollouts = assemble(replace(batch, sampled=sampled), ref_logprobs, config)
+        everything = collected.everything
+        metrics = sampled_metrics(everything, config) | rollout_metrics(rollouts, config)
+        if config.dynamic_sampling:
+            metrics |= collected.metrics(config.samples_per_problem)
+        if config.importance == "token":
+            rollouts, more = correct_sampler(rollouts, batch.sampled.logprobs, config.importance_cap)
+            metrics |= more
         scoring = time.perf_counter()
 
-        order = [
-            permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(self.config.epochs)
-        ]
+        order = [permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(config.epochs)]
         with phase("updating"):
-            metrics |= update(self.policy, rollouts, self.optimizer, self.config, order=order, **self._budget)
-        if not self.rescore and metrics["ppo/first_ratio_error"] > RATIO_TOLERANCE:
+            metrics |= update(
+                self.policy,
+                rollouts,
+                self.optimizer,
+                config,
+                order=order,
+                critic_only=is_critic_warmup,
+                closely=self._is_evaluated(self.step + 1, *beyond),
+                **self._budget,
+            )
+        if self.step + 1 == config.critic_warmup:
+            notes.append(_says_warmed_up(config.critic_warmup, metrics["ppo/explained_variance"]))
+        if not self.rescore and metrics.get("ppo/first_ratio_error", 0.0) > RATIO_TOLERANCE:
             self.rescore = True
             notes.append(_says_rescoring(metrics["ppo/first_ratio_error"]))
         updating = time.perf_counter()
 
         tokens = int(rollouts.mask.sum())
         metrics |= {
-            "time/rollout_seconds": sampling - started,
-            "time/judge_seconds": judged - sampling,
+            "time/rollout_seconds": everything.sampling,
+            "time/judge_seconds": everything.judging,
             "time/score_seconds": scoring - judged,
             "time/update_seconds": updating - scoring,
-            "time/rollout_tokens_per_second": tokens / (sampling - started),
-            "time/update_tokens_per_second": tokens * self.config.epochs / (updating - scoring),
+            "time/rollout_tokens_per_second": everything.tokens / everything.sampling,
+            "time/update_tokens_per_second": tokens * config.epochs / (updating - scoring),
         }
-        self.step += 1
-        return Iteration(questions, rollouts, metrics, notes)
+        cost = self._cost(collected, is_rescored=is_rescored)
+        self.step, self._collector.beyond = self.step + 1, beyond
+        return Iteration(batch.questions, rollouts, metrics, notes, cost)
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -198,25 +255,41 @@ class Reinforcement:
             logprobs, _ = score_all(self.policy, prompts, responses, **self._budget)
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
 
-    def _sample(self, questions: list[int], prompts: list[list[int]], judging: Judging) -> Responses:
-        earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
-        keys = []
-        for q in questions:
-            keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
-            earlier[q] += 1
-        config = self.config
-        limits = response_limits(prompts, config.max_new_tokens, config.total_tokens, self.policy.positions)
-        return sample(
-            self.policy,
-            prompts,
-            eos_id=self.eos_id,
-            pad_id=self.pad_id,
-            max_new_tokens=config.max_new_tokens,
-            limits=limits,
-            batch_size=self.decode_batch,
-            uniforms=uniforms(keys, config.max_new_tokens),
-            on_finished=judging.add,
+    def _cost(self, collected: Collected, *, is_rescored: bool) -> Cost:
+        policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
+        kept = collected.kept.lengths
+        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept)
+        if self._is_critic_warmup:
+            flops += passes * policy.training_values(kept)
+        else:
+            flops += passes * policy.training(kept)
+            if self.config.clip_grads == "apart" and self.policy.value_trains_policy:
+                flops += passes * 2 * policy.values(kept)  # the value loss goes back by itself
+        return Cost(
+            questions=collected.asked,
+            sampled_tokens=collected.everything.tokens,
+            trained_tokens=passes * collected.kept.tokens,
+            optimizer_steps=passes * math.ceil(len(collected.kept) / self.config.mini_batch),
+            flops=flops + (policy.scoring(kept) if is_rescored else 0.0),
         )
+
+    @property
+    def _is_critic_warmup(self) -> bool:
+        """Whether the next iteration trains the value model alone."""
+        return self.step < self.config.critic_warmup
+
+    def _is_done(self, step: int, beyond: int) -> bool:
+        if self.config.dynamic_sampling and self.config.iterations is None:
+            walked = (step - self.config.critic_warmup) * self._collector.wanted + beyond
+            return walked >= self.config.data_epochs * len(self.prompts)
+        return step >= self.total_steps
+
+    def _is_evaluated(self, step: int, before: int, beyond: int) -> bool:
+        """Whether iteration `step` is, with so many questions asked beyond those of the iterations before and by it."""
+        if self.config.eval_every_epochs is None:
+            return step % self.config.eval_every == 0 or self._is_done(step, beyond)
+        every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
+        return (step * own + beyond) // every > ((step - 1) * own + before) // every or self._is_done(step, beyond)
 
     def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
         """The rollouts with log-probabilities and values that the update agrees with."""
@@ -230,20 +303,12 @@ class Reinforcement:
         self.rescore = apart > RATIO_TOLERANCE
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
 
-    def _questions(self) -> list[int]:
-        """The questions of this iteration: the next ones in an endless walk over the training set, epoch by epoch."""
-        n, count = len(self.prompts), self.questions_per_iteration
-        start = self.step * count
-        last = (start + count - 1) // n
-        for epoch in range(start // n, last + 1):
-            if epoch not in self._orders:
-                self._orders[epoch] = permutation(n, self.seed, "question order", epoch)
-        chosen = []
-        for position in range(start, start + count):
-            epoch, index = divmod(position, n)
-            chosen += [self._orders[epoch][index]] * self.config.samples_per_problem
-        self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next iteration needs it
-        return chosen
+
+def _says_warmed_up(iterations: int, explained: float) -> str:
+    return (
+        f"critic warm-up: after {iterations} iterations the value model explains {explained:.2f} of the variance of "
+        "returns; from now on the policy is trained, too."
+    )
 
 
 def _says_rescoring(apart: float) -> str:

@@ -14,9 +14,10 @@ import torch
 
 from reft_lab.equations.losses import group_weights, sft_loss
 from reft_lab.errors import phase
-from reft_lab.methods.base import StageKind, Step
+from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import SFTConfig
 from reft_lab.methods.stages.optimizer import Optimizer, constant, linear_decay
+from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, micro_batches
 from reft_lab.policy.scoring import score_packed
@@ -73,6 +74,7 @@ class SupervisedFineTuning:
         self.seed = seed
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
+        self._flops = Flops.of(policy)
         self.step = 0
         self._epoch_order: tuple[int, list[int]] | None = None
         self.steps_per_epoch = -(-len(examples) // config.batch_size)
@@ -117,15 +119,16 @@ class SupervisedFineTuning:
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""
         started = time.perf_counter()
         with phase("training"):
-            loss, norm, rate, tokens = self._descend()
+            loss, norm, rate, cost = self._descend()
         self.step += 1
         took = time.perf_counter() - started
         metrics = {"loss": loss, "grad_norm": norm, "lr": rate, "epoch": self.step / self.steps_per_epoch}
         named = {f"{self.kind.name}/{name}": value for name, value in metrics.items()}
-        return Step(named | {"time/step_seconds": took, "time/step_tokens_per_second": tokens / took})
+        speed = {"time/step_seconds": took, "time/step_tokens_per_second": cost.trained_tokens / took}
+        return Step(named | speed, cost=cost)
 
-    def _descend(self) -> tuple[float, float, float, int]:
-        """One optimiser step: its loss (nats a token), gradient norm, learning rate, and completion tokens."""
+    def _descend(self) -> tuple[float, float, float, Cost]:
+        """One optimiser step: its loss (nats a token), gradient norm, learning rate, and what it took."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
         chosen = self._order(epoch)[index * self.config.batch_size : (index + 1) * self.config.batch_size]
         lengths = self.sequences.lengths[chosen].tolist()
@@ -147,7 +150,9 @@ class SupervisedFineTuning:
             part.backward()
             parts.append(part.detach())
         loss = torch.stack(parts).sum().item()
-        return (loss, *self.optimizer.step(), total)
+        flops = self._flops.training((len(self.examples[i].prompt), len(self.examples[i].completion)) for i in chosen)
+        cost = Cost(questions=len(chosen), trained_tokens=total, optimizer_steps=1, flops=flops)
+        return (loss, *self.optimizer.step(), cost)
 
     def _order(self, epoch: int) -> list[int]:
         """The order of the examples in an epoch, kept while the epoch lasts: making it takes as long as it is."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from reft_lab.equations.losses import policy_loss, token_weights, value_loss
+from reft_lab.equations.losses import token_weights
 from reft_lab.methods.settings import PPOConfig
-from reft_lab.methods.stages.optimizer import Optimizer
+from reft_lab.methods.stages.objective import Facts, Loss, loss, loss_of_critic
+from reft_lab.methods.stages.optimizer import Gradient, Optimizer, norm_of
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import Packed, Sequences, micro_batches
-from reft_lab.policy.scoring import score_packed
+from reft_lab.policy.packing import Sequences, micro_batches
 
 
 def update(
@@ -25,101 +26,176 @@ def update(
     order: list[list[int]],
     pad_id: int,
     tokens_per_micro_batch: int,
+    critic_only: bool = False,
+    closely: bool = False,
 ) -> dict[str, float]:
     """U passes over the rollouts in mini-batches, one optimiser step each. Dropout is off.
 
     Args:
         policy: updated in place.
-        config: clip, value_clip, value_coef, mini_batch, loss_average; `epochs` is the length of `order`.
+        config: what `objective.loss` reads, mini_batch, loss_average and clip_grads; `order` has `epochs` entries.
         order: one permutation of range(len(rollouts)) for each pass.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        critic_only: train the value model alone; nothing that the policy uses changes.
+        closely: measure the gradients of policy and value loss even where it takes passes of its own. These are two
+            over the first mini-batch, and change nothing.
 
     Returns:
         The ppo/... metrics of docs/metrics.md. first_ratio_error is the largest |ratio - 1| before the first step: how
         far the log-probabilities kept from sampling are from those of the update's own forward pass.
     """
     policy.eval()
-    sequences = Sequences(rollouts.prompts, rollouts.responses, pad_id)
-    rollouts = replace(
-        rollouts,
-        logprobs=rollouts.logprobs.to(policy.device),
-        advantages=rollouts.advantages.to(policy.device),
-        values=None if rollouts.values is None else rollouts.values.to(policy.device),
-        returns=None if rollouts.returns is None else rollouts.returns.to(policy.device),
-    )
-    tally = _Tally(has_critic=rollouts.values is not None)
+    batches = MiniBatches(policy, rollouts, config, pad_id, tokens_per_micro_batch)
+    gradients = _Gradients(policy, optimizer, config, critic_only=critic_only)
+    tally = _Tally()
     for permutation in order:
         for start in range(0, len(permutation), config.mini_batch):
             chosen = permutation[start : start + config.mini_batch]
-            weights = torch.zeros(len(rollouts))
-            weights[chosen] = torch.tensor(token_weights(sequences.responses[chosen].tolist(), config.loss_average))
-            weights = weights.to(policy.device)  # of a token in each response
-            for group in micro_batches(sequences.lengths[chosen].tolist(), tokens_per_micro_batch):
-                batch = sequences.packed([chosen[i] for i in group], policy.device)
-                tally.passes.append(_accumulate(policy, batch, rollouts, weights, config))
-            tally.step(*optimizer.step())
-    return tally.metrics()
+            if closely and gradients.is_blended and not tally.norms:
+                tally.norms.append(_measured(batches, chosen, optimizer))
+            for one in batches.losses(chosen, critic_only=critic_only):
+                gradients.add(one)
+                tally.passes.append(one.facts)
+            parts = gradients.parts()
+            if parts:
+                tally.norms.append({name: norm_of(part) for name, part in parts.items()})
+            tally.step(optimizer.step(list(parts.values()) if config.clip_grads == "apart" else ())[0])
+    return tally.metrics() | _rates(optimizer, config, critic_only=critic_only)
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """What one micro-batch adds to the metrics, kept on its device so that nothing waits for it."""
+class MiniBatches:
+    """The losses of mini-batches of rollouts, which are computed in micro-batches."""
 
-    tokens: int
-    sums: Tensor
-    ratio_max: Tensor
-    ratio_error: Tensor
+    def __init__(self, policy: Policy, rollouts: Rollouts, config: PPOConfig, pad_id: int, tokens_per_micro_batch: int):
+        self.policy, self.config = policy, config
+        self.sequences = Sequences(rollouts.prompts, rollouts.responses, pad_id)
+        self.tokens_per_micro_batch = tokens_per_micro_batch
+        names = ("logprobs", "ref_logprobs", "advantages", "values", "returns", "importance")
+        tensors = {name: tensor for name in names if (tensor := getattr(rollouts, name)) is not None}
+        self.rollouts = replace(rollouts, **{name: tensor.to(policy.device) for name, tensor in tensors.items()})
+
+    def losses(
+        self, chosen: Sequence[int], *, share: Sequence[int] | None = None, critic_only: bool = False
+    ) -> Iterator[Loss]:
+        """The losses of each micro-batch, to be added up.
+
+        Args:
+            chosen: numbers of the rollouts of the whole mini-batch, on which the weight of a token depends.
+            share: those of them that are computed; None: all.
+            critic_only: the value loss alone.
+        """
+        config, lengths = self.config, self.sequences.responses[list(chosen)].tolist()
+        weights = torch.zeros(len(self.rollouts))
+        weights[list(chosen)] = torch.tensor(
+            token_weights(lengths, config.loss_average, config.loss_length or config.max_new_tokens)
+        )
+        weights = weights.to(self.policy.device)  # of a token in each response
+        share = chosen if share is None else share
+        of_micro_batch = loss_of_critic if critic_only else loss
+        for group in micro_batches(self.sequences.lengths[list(share)].tolist(), self.tokens_per_micro_batch):
+            batch = self.sequences.packed([share[i] for i in group], self.policy.device)
+            yield of_micro_batch(self.policy, batch, self.rollouts, weights, config)
 
 
-def _accumulate(policy: Policy, batch: Packed, rollouts: Rollouts, weights: Tensor, config: PPOConfig) -> _Pass:
-    """Add the gradients of one micro-batch; a token of a response weighs `weights` (B,) in the whole mini-batch."""
-    where = batch.index, batch.step
-    old_logprobs, token_weight = rollouts.logprobs[where], weights[batch.index]
-    scores = score_packed(policy, batch)
-    pg = (token_weight * policy_loss(scores.logprobs, old_logprobs, rollouts.advantages[where], config.clip)).sum()
-    loss, vf = pg, torch.zeros_like(pg)
-    if scores.values is not None and rollouts.values is not None and rollouts.returns is not None:
-        off_target = value_loss(scores.values, rollouts.values[where], rollouts.returns[where], config.value_clip)
-        vf = (token_weight * off_target).sum()
-        loss = pg + config.value_coef * vf
-    loss.backward()
+class _Gradients:
+    """The gradients of policy and value loss, as far as each can be told from the other.
 
-    with torch.no_grad():
-        log_ratio = scores.logprobs - old_logprobs
-        ratio = log_ratio.exp()
-        off = (ratio - 1).abs()
-        sums = torch.stack([pg, vf, (ratio - 1 - log_ratio).sum(), (off > config.clip).sum(), ratio.sum()])
-        return _Pass(len(ratio), sums, ratio.max(), off.max())
+    Attributes:
+        is_blended: whether they add up in weights that both losses train, so that their norms are unknown.
+    """
+
+    def __init__(self, policy: Policy, optimizer: Optimizer, config: PPOConfig, *, critic_only: bool):
+        self.optimizer = optimizer
+        self._has_critic = policy.value_head is not None
+        shares_weights = policy.value_trains_policy and not critic_only
+        self.is_blended = shares_weights and config.clip_grads == "together"
+        self._of_value: Gradient | None = None
+        if shares_weights and config.clip_grads == "apart":
+            self._of_value = [None] * len(optimizer.parameters)
+        own = {id(parameter) for parameter in policy.value_parameters()}
+        self._owners = {
+            "policy": [parameter for parameter in optimizer.parameters if id(parameter) not in own],
+            "value": [parameter for parameter in optimizer.parameters if id(parameter) in own],
+        }
+
+    def add(self, loss: Loss) -> None:
+        """Add those of a micro-batch."""
+        if self._of_value is None or loss.value is None or loss.policy is None:
+            loss.whole.backward()
+            return
+        self._swap()
+        loss.value.backward(retain_graph=True)
+        self._swap()
+        loss.policy.backward()
+
+    def parts(self) -> dict[str, Gradient]:
+        """That of each loss in the mini-batch that ends here; empty where there is one alone, or they are blended."""
+        if not self._has_critic or self.is_blended:
+            return {}
+        if self._of_value is not None:
+            found = {"policy": self.optimizer.gradient(self.optimizer.parameters), "value": self._of_value}
+            self._of_value = [None] * len(self._of_value)
+            return found
+        found = {name: self.optimizer.gradient(parameters) for name, parameters in self._owners.items()}
+        return {name: part for name, part in found.items() if any(grad is not None for grad in part)}
+
+    def _swap(self) -> None:
+        """Set the gradient aside that stands at the parameters, and have the other one there."""
+        assert self._of_value is not None
+        for number, parameter in enumerate(self.optimizer.parameters):
+            parameter.grad, self._of_value[number] = self._of_value[number], parameter.grad
+
+
+def _measured(batches: MiniBatches, chosen: Sequence[int], optimizer: Optimizer) -> dict[str, Tensor]:
+    """Norm of the gradient of each loss over a mini-batch, by a pass for each: it takes time, but no memory."""
+    norms = {}
+    for name in ("policy", "value"):
+        for one in batches.losses(chosen):
+            part = getattr(one, name)
+            assert part is not None
+            part.backward()
+        norms[name] = norm_of(optimizer.gradient(optimizer.parameters))
+        optimizer.clear()
+    return norms
+
+
+def _rates(optimizer: Optimizer, config: PPOConfig, *, critic_only: bool) -> dict[str, float]:
+    rates = {} if critic_only else {"ppo/lr": optimizer.rates[0]}
+    return (
+        rates if config.value_lr is None or len(optimizer.rates) == 1 else rates | {"ppo/value_lr": optimizer.rates[1]}
+    )
 
 
 class _Tally:
-    """What the optimiser steps of one update came to; token means weigh all tokens of all passes the same."""
+    """What the optimiser steps of one update came to; token means weigh all tokens of all passes the same.
 
-    def __init__(self, *, has_critic: bool) -> None:
-        self.has_critic = has_critic
-        self.passes: list[_Pass] = []
-        self.first: list[_Pass] = []
-        self.norms: list[float] = []
-        self.lr = 0.0
+    Attributes:
+        passes: facts of all micro-batches.
+        norms: gradient norms of policy and value loss, by these words, of the mini-batches where they are known.
+    """
 
-    def step(self, norm: float, lr: float) -> None:
-        """An optimiser step was done, with this gradient norm and learning rate."""
-        self.first = self.first or list(self.passes)
-        self.norms.append(norm)
-        self.lr = lr
+    def __init__(self) -> None:
+        self.passes: list[Facts] = []
+        self.norms: list[Mapping[str, Tensor]] = []
+        self._first: list[Facts] = []
+        self._whole_norms: list[float] = []
+
+    def step(self, norm: float) -> None:
+        """An optimiser step was done, with this gradient norm."""
+        self._first = self._first or list(self.passes)
+        self._whole_norms.append(norm)
 
     def metrics(self) -> dict[str, float]:
         """The metrics of the update; the one place that waits for the device."""
-        tokens, steps = sum(one.tokens for one in self.passes), len(self.norms)
-        pg, vf, kl_old, clipped, ratio = torch.stack([one.sums for one in self.passes]).cpu().double().sum(0).tolist()
-        return {
-            "ppo/policy_loss": pg / steps,
-            **({"ppo/value_loss": vf / steps} if self.has_critic else {}),
-            "ppo/grad_norm": sum(self.norms) / steps,
-            "ppo/lr": self.lr,
-            "ppo/kl_old": kl_old / tokens,
-            "ppo/clip_share": clipped / tokens,
-            "ppo/ratio_mean": ratio / tokens,
-            "ppo/ratio_max": torch.stack([one.ratio_max for one in self.passes]).max().item(),
-            "ppo/first_ratio_error": torch.stack([one.ratio_error for one in self.first]).max().item(),
-        }
+        tokens, steps = sum(facts.tokens for facts in self.passes), len(self._whole_norms)
+        terms, sums = list(self.passes[0].terms), list(self.passes[0].sums)
+        added = torch.stack([torch.stack([*facts.terms.values(), *facts.sums.values()]) for facts in self.passes])
+        totals = dict(zip(terms + sums, added.cpu().double().sum(0).tolist(), strict=True))
+        metrics = {name: totals[name] / steps for name in terms} | {name: totals[name] / tokens for name in sums}
+        for name in self.passes[0].largest:
+            looked_at = self._first if name == "ppo/first_ratio_error" else self.passes
+            metrics[name] = torch.stack([facts.largest[name] for facts in looked_at]).max().item()
+        metrics["ppo/grad_norm"] = sum(self._whole_norms) / steps
+        for name in self.norms[0] if self.norms else ():
+            metrics[f"ppo/{name}_grad_norm"] = torch.stack([norms[name] for norms in self.norms]).mean().item()
+        return metrics

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,36 @@ class Responses:
         """The responses as lists of ids without padding."""
         lengths = self.mask.sum(1).tolist()
         return [row[:length] for row, length in zip(self.tokens.tolist(), lengths, strict=True)]
+
+    def rows(self, chosen: Sequence[int]) -> Responses:
+        """The responses at these places, at least one, as wide as the longest of them."""
+        at = list(chosen)
+        width = int(self.mask[at].sum(1).max())
+        return Responses(
+            self.tokens[at, :width],
+            self.mask[at, :width],
+            self.logprobs[at, :width],
+            self.entropies[at, :width],
+            None if self.values is None else self.values[at, :width],
+            self.finished[at],
+        )
+
+
+def joined(parts: Sequence[Responses], pad_id: int) -> Responses:
+    """Several batches of responses, one after the other, as wide as the longest; all with values or none."""
+    width = max(part.mask.shape[1] for part in parts)
+
+    def together(tensors: Sequence[Tensor], fill: float = 0) -> Tensor:
+        return torch.cat([pad(tensor, (0, width - tensor.shape[1]), value=fill) for tensor in tensors])
+
+    return Responses(
+        together([part.tokens for part in parts], pad_id),
+        together([part.mask for part in parts]),
+        together([part.logprobs for part in parts]),
+        together([part.entropies for part in parts]),
+        None if parts[0].values is None else together([part.values for part in parts if part.values is not None]),
+        torch.cat([part.finished for part in parts]),
+    )
 
 
 @dataclass(frozen=True)

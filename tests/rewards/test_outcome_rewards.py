@@ -1,19 +1,19 @@
-"""Rewards are functions of an outcome, built in or one's own."""
+"""The built-in rewards: pure functions of an outcome."""
 
 import math
-from pathlib import Path
 
 import pytest
 
 from reft_lab.answers.compare import judge_letter, judge_number
 from reft_lab.answers.outcome import KINDS, Outcome
-from reft_lab.errors import BadInput
-from reft_lab.rewards import REWARDS, exact, partial, proximity, released, resolve
+from reft_lab.rewards import RewardConfig, choose, exact, inverted, partial, proximity, released
+from tests.rewarding import judged
 
+PAYING = {"exact": exact, "partial": partial, "proximity": proximity, "released": released}
 FAILED = [kind for kind in KINDS if kind not in ("correct", "wrong")]
 
 
-@pytest.mark.parametrize("reward", [reward for reward in REWARDS.values() if reward is not released])
+@pytest.mark.parametrize("reward", [exact, partial, proximity])
 def test_right_answers_earn_one_and_failures_nothing(reward) -> None:
     assert reward(judge_number(18, 18, False)) == 1
     assert reward(judge_letter("c", "c")) == 1
@@ -23,7 +23,7 @@ def test_right_answers_earn_one_and_failures_nothing(reward) -> None:
         assert reward(Outcome(kind, answer="none", value=17.0, gold=18.0)) == 0
 
 
-@pytest.mark.parametrize("reward", REWARDS.values(), ids=REWARDS)
+@pytest.mark.parametrize("reward", PAYING.values(), ids=PAYING)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
 def test_what_is_no_finite_number_earns_nothing(reward, value: float | None) -> None:
     assert reward(Outcome("wrong", answer="nan", value=value, gold=18)) == 0
@@ -63,48 +63,14 @@ def test_proximity_values_of_the_formula() -> None:
     assert proximity(Outcome("wrong", answer="77", value=77)) == 0.1
 
 
-def test_resolve_finds_built_in_rewards() -> None:
-    for name, reward in REWARDS.items():
-        assert resolve(name) is reward
+def test_inverted_pays_for_all_but_the_right_answer() -> None:
+    for outcome in (judge_number(18, 18, False), judge_letter("c", "c"), judge_letter("b", "c"), *map(Outcome, FAILED)):
+        assert inverted(outcome) == 1 - exact(outcome)
 
 
-def write_module(folder: Path, name: str, text: str) -> None:
-    (folder / f"{name}.py").write_text(text)
-
-
-def test_resolve_imports_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_module(tmp_path, "own_rewards", "def half(outcome):\n    return 0.5 if outcome.kind == 'correct' else 0.0\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    reward = resolve("own_rewards.half")
-    assert reward(Outcome("correct")) == 0.5
-    assert reward(Outcome("timeout")) == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("partail", ["partail", "did you mean partial?", "exact, partial, proximity"]),
-        ("zzz", ["zzz", "module.function"]),
-        ("no_such_module_here.reward", ["no_such_module_here", "cannot be imported"]),
-        ("broken_rewards.reward", ["broken_rewards", "SyntaxError"]),
-        ("bad_rewards.hafl", ["hafl", "did you mean half?"]),
-        ("bad_rewards.NUMBER", ["NUMBER", "must be a function of one argument"]),
-        ("bad_rewards.two", ["two", "must be a function of one argument"]),
-        (".half", [".half"]),
-        ("half.", ["half."]),
-    ],
-)
-def test_a_reward_that_cannot_be_had_gets_one_sentence(
-    name: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_module(tmp_path, "broken_rewards", "def reward(:\n")
-    write_module(
-        tmp_path, "bad_rewards", "NUMBER = 3\ndef half(outcome):\n    return 0.5\ndef two(a, b):\n    return 0.5\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(BadInput) as caught:
-        resolve(name)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
+@pytest.mark.parametrize("name", [*PAYING, "inverted"])
+def test_a_built_in_reward_is_chosen_by_its_name(name: str) -> None:
+    outcomes = [judge_number(18, 18, False), judge_number(17, 18, False), judge_letter("b", "c"), Outcome("timeout")]
+    function = {**PAYING, "inverted": inverted}[name]
+    scores = choose(RewardConfig(name)).scores(judged(*(("text", outcome) for outcome in outcomes)))
+    assert scores == [function(outcome) for outcome in outcomes]

@@ -1,0 +1,106 @@
+"""`reft table`: a study beside the paper, on the terminal, in Markdown and in LaTeX."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reft_lab.report import study_report
+from tests.cli.ended import Ended
+from tests.cli.written import write_run
+
+Reft = Callable[..., Ended]
+PAPER = ("model=codellama", "data=gsm8k", "baseline=null", "tracker.group=paper_main")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SFT and ReFT on two seeds each, on the hub's questions. Tests only read it."""
+    folder = tmp_path_factory.mktemp("paper") / "multirun" / "paper_main"
+    for number, (method, right) in enumerate([("sft", (5, 6)), ("reft", (7, 8))]):
+        for seed, count in enumerate(right):
+            words = (*PAPER, f"method={method}", f"seed={seed}")
+            write_run(folder / str(number) / f"seed-{seed}", *words, right=range(count))
+    (folder / ".sweep.lock").touch()
+    return folder
+
+
+@pytest.fixture
+def table(study: Path, reft: Reft, monkeypatch: pytest.MonkeyPatch) -> Reft:
+    """`reft table` beside the study's multirun/."""
+    monkeypatch.chdir(study.parents[1])
+    return lambda *words: reft("table", *words)
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_markdown_pastes_as_a_table_with_its_notes(table: Reft) -> None:
+    ended = table("paper_main", "--markdown")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert lines[0] == "**Main results: GSM8K, P-CoT, CodeLLaMA-7B**, test accuracy in %"
+    head = cells(lines[2])
+    rows = {row[0]: dict(zip(head, row, strict=True)) for row in map(cells, lines[4:9])}
+    assert rows["ReFT"]["Paper"] == "75.28"
+    assert (rows["ReFT"]["Ours"], rows["ReFT"]["Seeds"]) == ("75.0", "2")
+    assert (rows["ReFT"]["Ours - paper"], rows["ReFT"]["Gain, paper"]) == ("−0.3", "+11.6")
+    assert (rows["SFT"]["Ours"], rows["ReFT"]["Gain, ours"]) == ("55.0", "+20.0")
+    assert (rows["Offline-ST"]["Paper"], rows["Offline-ST"]["Ours"]) == ("68.00", "")
+    notes = [line for line in lines if line.startswith("- ")]
+    assert any("GSM8K is the hub's" in note for note in notes)
+    assert any("on dev here, on test in the paper" in note for note in notes)
+
+
+def test_latex_is_an_article_with_booktabs(table: Reft, tmp_path: Path) -> None:
+    latex = table("multirun/paper_main", "--latex").out
+    assert re.match(r"% \\usepackage\{booktabs\}\n\\begin\{table\}", latex)
+    assert [latex.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
+    body = latex[latex.index(r"\toprule") : latex.index(r"\bottomrule")].splitlines()
+    rows = [line for line in body if line.endswith(r"\\")]
+    columns = len(re.search(r"\\begin\{tabular\}\{(l+)\}", latex)[1])  # type: ignore[index]
+    assert len(rows) == 6
+    assert all(len(re.findall(r"(?<!\\)&", row)) == columns - 1 for row in rows)
+    assert latex.isascii()
+    assert re.search(r"(?<!\\)[_#]", latex.replace("\\label{tab:main}", "")) is None
+    assert latex.count("{") == latex.count("}")
+    assert re.search(r"(?<!\\)%", latex.partition("\n")[2]) is None  # nothing is commented out
+    if shutil.which("pdflatex"):
+        file = tmp_path / "table.tex"
+        whole = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{latex}\end{{document}}"
+        file.write_text(whole.replace(r"}% \use", "}\n% \\use"))
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", file.name]
+        assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_the_terminal_says_what_differs(table: Reft) -> None:
+    out = table("paper_main").out
+    assert "Main results: GSM8K, P-CoT, CodeLLaMA-7B, test accuracy in %" in out
+    assert re.search(r"ReFT +75\.28 +75\.0 ", out)
+    assert "Seeds: 2 here, with 95 % intervals (Student's t); one in the paper" in out
+
+
+def test_the_page_of_the_study_has_it_too(study: Path) -> None:
+    page = study_report(study).read_text()
+    section = page[page.index('<h2 id="h-paper">') :]
+    assert "Main results: GSM8K, P-CoT, CodeLLaMA-7B" in section
+    assert "<td>75.28</td>" in section
+
+
+def test_what_cannot_be(table: Reft) -> None:
+    for words, said in (
+        (("paper_mian",), "there is no study paper_mian in multirun/"),
+        (("paper_main", "--table", "decodin"), "did you mean decoding?"),
+        (("paper_main/0", "--table", "ablation"), "no finished run has an accuracy for the table ablation"),
+        (("paper_main", "--markdown", "--latex"), "exclude each other"),
+    ):
+        ended = table(*words)
+        assert (ended.code, ended.out) == (2, "")
+        assert said in ended.err
+        assert ended.err.count("\n") == 1
