@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.settings import OfflineSTConfig, OnlineSTConfig, PPOConfig, SFTConfig
 
 if TYPE_CHECKING:
     from reft_lab.cot import Prompts
@@ -225,6 +225,8 @@ class Settings(Protocol):
     warmup: SFTConfig
     sft: SFTConfig
     ppo: PPOConfig
+    offline_st: OfflineSTConfig
+    online_st: OnlineSTConfig
     audit: AuditConfig
 
 
@@ -250,6 +252,18 @@ class Lab(Protocol):
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids."""
+
+    def solved(self, max_tokens: int) -> tuple[list[Problem], list[Example]]:
+        """The training problems that fit with their gold reasoning, and these examples."""
+
+    def gold(self, problems: Sequence[Problem]) -> list[list[int]]:
+        """Ids of the gold reasoning that follows the prompts of `questions`, for some of these problems."""
+
+    def normal_form(self, problem: Problem, response: str) -> str:
+        """What two responses to a problem have in common where they differ only in how the same is written."""
+
+    def note(self, sentence: str) -> None:
+        """Say something of the run that its result says, too."""
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
@@ -278,6 +292,13 @@ class Lab(Protocol):
 
     def train(self, stage: Stage) -> None:
         """Take a stage to its end, from its beginning or from the state that the run goes on from."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget of the run is used up, so that nothing more is trained."""
+
+    def start_over(self) -> None:
+        """Let the policy be the base model again, as it was before any training."""
 
     def keep_warmup(self) -> None:
         """Keep the policy as it is for the rest of the run: the warm-up is over, and it is the best so far."""

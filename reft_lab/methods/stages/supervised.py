@@ -60,12 +60,14 @@ class SupervisedFineTuning:
         seed: int,
         pad_id: int,
         tokens_per_micro_batch: int,
+        opening: Step | None = None,
     ):
         """Args:
         policy: trained in place; its value model is left alone.
         examples: the training examples, at least one.
         kind: what the stage is; its name keys the randomness.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        opening: what came before the first step, and is recorded with it.
         """
         self.policy = policy
         self.examples = examples
@@ -75,6 +77,7 @@ class SupervisedFineTuning:
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._flops = Flops.of(policy)
+        self._opening = opening
         self.step = 0
         self._epoch_order: tuple[int, list[int]] | None = None
         self.steps_per_epoch = -(-len(examples) // config.batch_size)
@@ -125,7 +128,11 @@ class SupervisedFineTuning:
         metrics = {"loss": loss, "grad_norm": norm, "lr": rate, "epoch": self.step / self.steps_per_epoch}
         named = {f"{self.kind.name}/{name}": value for name, value in metrics.items()}
         speed = {"time/step_seconds": took, "time/step_tokens_per_second": cost.trained_tokens / took}
-        return Step(named | speed, cost=cost)
+        done = Step(named | speed, cost=cost)
+        if self._opening is not None and self.step == 1:
+            done.metrics, done.cost = self._opening.metrics | done.metrics, self._opening.cost + cost
+            done.notes = self._opening.notes
+        return done
 
     def _descend(self) -> tuple[float, float, float, Cost]:
         """One optimiser step: its loss (nats a token), gradient norm, learning rate, and what it took."""
