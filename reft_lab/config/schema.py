@@ -11,10 +11,10 @@ from reft_lab.config.running import BudgetConfig, CheckpointConfig, TrackerConfi
 from reft_lab.config.sweeps import StudyConfig, SweepsConfig
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data.settings import DataConfig
-from reft_lab.evaluation.settings import AuditConfig, EvalConfig, PoolConfig
+from reft_lab.evaluation.settings import AuditConfig, DecodeConfig, EvalConfig, PoolConfig
 from reft_lab.fields import STRICT, OneOf, doc
 from reft_lab.methods import METHODS
-from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.settings import OfflineSTConfig, OnlineSTConfig, PPOConfig, RerankerConfig, SFTConfig
 from reft_lab.policy.settings import ModelConfig
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.rewards.settings import RewardConfig
@@ -29,7 +29,11 @@ class Config:
     seed: Annotated[int, doc("seed of everything random but the splits", ge=0)] = 0
     method: Annotated[
         str,
-        doc("reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone (docs/methods.md)"),
+        doc(
+            "reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone. offline_st and "
+            "online_st: warm-up, then self-training on right samples. reranker: warm-up, then an outcome model of its "
+            "responses. evaluate: no training, model.path as it is (docs/methods.md)"
+        ),
         OneOf(*METHODS),
     ] = "reft"
     label: Annotated[
@@ -61,8 +65,18 @@ class Config:
     warmup: Annotated[SFTConfig, doc("stage 1 of method=reft")] = field(default_factory=SFTConfig)
     sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
     ppo: Annotated[PPOConfig, doc("stage 2 of method=reft: reinforcement")] = field(default_factory=PPOConfig)
+    offline_st: Annotated[OfflineSTConfig, doc("stage 2 of method=offline_st: training from the base model")] = field(
+        default_factory=OfflineSTConfig
+    )
+    online_st: Annotated[OnlineSTConfig, doc("stage 2 of method=online_st")] = field(default_factory=OnlineSTConfig)
+    reranker: Annotated[RerankerConfig, doc("method=reranker: the outcome model")] = field(
+        default_factory=RerankerConfig
+    )
     budget: Annotated[BudgetConfig, doc("what training may take in all")] = field(default_factory=BudgetConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
+    decode: Annotated[DecodeConfig, doc("answers from several samples of each test problem")] = field(
+        default_factory=DecodeConfig
+    )
     pool: Annotated[PoolConfig, doc("sampled responses that are kept on disk")] = field(default_factory=PoolConfig)
     audit: Annotated[AuditConfig, doc("audits of what training leans on")] = field(default_factory=AuditConfig)
     alarms: Annotated[AlarmsConfig, doc("alarms while ReFT trains (docs/alarms.md)")] = field(

@@ -19,6 +19,7 @@ from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import SHARE, TENTH, find
 from reft_lab.report.critic_charts import critic_charts
 from reft_lab.report.curves import Curves
+from reft_lab.report.decoding_chart import decoding_chart
 
 Item = TypeVar("Item")
 WITHIN = {
@@ -72,6 +73,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     return [
         Section(key, title, found, missing)
         for key, title, charts, missing in (
+            ("decoding", "Several samples", [decoding_chart(run)], ""),
             ("learning", "Learning curves", _learning(ours, baseline), nothing),
             ("outcomes", "What became of the responses", _outcomes(ours), nothing),
             ("policy", "The policy", _policy(ours), no_reft),
@@ -79,7 +81,8 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
             ("critic", "Is the critic any good", critic, ""),
             ("time", "Where the time went", _time(ours), nothing),
         )
-        if (found := [chart for chart in charts if chart]) or missing
+        # An evaluation alone trains nothing, so what it has not recorded is not missing.
+        if (found := [chart for chart in charts if chart]) or (missing and ours.trains)
     ]
 
 
@@ -88,6 +91,7 @@ class _Course:
 
     def __init__(self, run: Found, curves: Curves):
         self.run, self.curves = run, curves
+        self.trains = method_of(run.config).trains
         self.stages = stages = method_of(run.config).stages
         self.supervised, self.reinforced = stages[0], stages[-1]
         self.colours = stage_colour(self.supervised.name), stage_colour(self.reinforced.name)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from reft_lab.cot import Prompts
 from reft_lab.data.likeness import Seen
 from reft_lab.errors import LOADING, phase
 from reft_lab.evaluation.greedy import Evaluation
@@ -15,25 +15,30 @@ from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.decoding import Decoded, decode
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Progress
 from reft_lab.runner.selection import Selection
 
 
-def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy | None) -> dict[str, Any]:
+def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warmed_up: Policy | None) -> dict[str, Any]:
     """Evaluate the chosen checkpoint and the policy after warm-up; writes predictions.jsonl, returns what was found."""
     setup, progress, tracker = selection.setup, selection.progress, selection.tracker
-    with phase(LOADING):
-        saving.load_weights(setup.policy, checkpoints.best)
-    final, final_scores = _read_test(selection, setup.policy, progress.best.stage, progress.best.score)
+    if setup.method.trains:
+        with phase(LOADING):
+            saving.load_weights(setup.policy, checkpoints.best)
+    final, final_scores = _read_test(selection, selection.conclude, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
-        warmup, warmup_scores = _read_test(selection, warmed_up, WARMUP.prompts, progress.warmup)
+        greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
+        warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
+    decoded = decode(selection, pools, setup.policy, final.problems, progress.best.stage)
     seen = Seen(setup.splits.train)
     # Whether each test problem is like a training problem, in the degrees that a copy of it may be written in.
     in_train = {
         likeness: [seen.holds(problem, likeness) for problem in final.problems] for likeness in ("normalised", "masked")
     }
-    tracker.directory.write_predictions(_predictions(final, warmup, in_train))
+    tracker.directory.write_predictions(_predictions(final, warmup, decoded, in_train))
     report, notes = setup.splits.report, [*setup.splits.report.notes, *setup.notes]
     if final.cut_prompts:
         cut = f"{final.cut_prompts} of {len(final.problems)} test problems"
@@ -42,8 +47,10 @@ def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy |
         "warmup": warmup_scores,
         "final": final_scores,
         "chosen": progress.best.when,
+        **({"policy": setup.given.result} if setup.given.result else {}),
         "selection_rules": _by_rule(progress, setup.config.selection, final_scores),
         "test_by_overlap": {likeness: _by_overlap(final, held) for likeness, held in in_train.items()},
+        **(decoded.result if decoded else {}),
         "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
         "data": {"counts": report.counts, "dropped": report.dropped, "duplicates": report.duplicates},
         "notes": notes,
@@ -51,17 +58,17 @@ def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy |
 
 
 def _read_test(
-    selection: Selection, policy: Policy, prompts: Prompts, known: Score | None
+    selection: Selection, answers: Callable[..., Evaluation], known: Score | None
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """The test set under `policy`, which was trained on such `prompts` last, and the scores on dev and test.
+    """What `answers` gives for the test set, and its scores on dev and test.
 
     Those on the selection split are `known` already.
     """
     config, splits = selection.setup.config, selection.setup.splits
     dev = known if config.selection == "dev" else None
     if dev is None:
-        dev = selection.evaluate(policy, splits.dev[: config.eval.dev_limit], prompts, title="dev").score
-    test = selection.evaluate(policy, splits.test[: config.eval.test_limit], prompts, title="test")
+        dev = answers(splits.dev[: config.eval.dev_limit], title="dev").score
+    test = answers(splits.test[: config.eval.test_limit], title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 
@@ -69,7 +76,7 @@ def _by_rule(progress: Progress, selection: str, final: Mapping[str, Any]) -> di
     """Test accuracies of the checkpoints that dev, and that test, would choose; None where only one was looked at."""
     if not progress.chosen:
         return None
-    found = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
+    found: dict[str, Any] = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
     found[selection] = final["test"]  # read anew
     return found | {
         "inflation": found["test"]["accuracy"] - found["dev"]["accuracy"],
@@ -89,7 +96,10 @@ def _by_overlap(final: Evaluation, in_train: Sequence[bool]) -> dict[str, dict[s
 
 
 def _predictions(
-    final: Evaluation, warmup: Evaluation | None, in_train: Mapping[str, Sequence[bool]]
+    final: Evaluation,
+    warmup: Evaluation | None,
+    decoded: Decoded | None,
+    in_train: Mapping[str, Sequence[bool]],
 ) -> list[dict[str, Any]]:
     records = []
     for i, (problem, outcome) in enumerate(zip(final.problems, final.outcomes, strict=True)):
@@ -105,5 +115,7 @@ def _predictions(
         record |= {f"{likeness}_in_train": held[i] for likeness, held in in_train.items()}
         if warmup is not None:
             record["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+        if decoded is not None:
+            record["samples"] = decoded.predictions[i]
         records.append(record)
     return records

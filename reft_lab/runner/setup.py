@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
@@ -16,6 +16,7 @@ from reft_lab.evaluation.asking import Lengths
 from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
+from reft_lab.methods.sft import WARMUP
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
@@ -23,6 +24,7 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
 from reft_lab.rewards import Reward, choose
 from reft_lab.runner.failure import too_large
+from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
@@ -43,6 +45,7 @@ class Setup:
         policy: the policy before any training.
         reward: the terminal reward.
         notes: sentences for the user on what was left out.
+        given: where the policy comes from, for a method that trains nothing.
     """
 
     config: Config
@@ -54,6 +57,7 @@ class Setup:
     policy: Policy
     reward: Reward
     notes: list[str]
+    given: Given = field(default_factory=Given)
 
     @property
     def method(self) -> Method:
@@ -66,21 +70,30 @@ class Setup:
         Raises:
             BadInput: none of them fits in `max_tokens`.
         """
+        return self.solved(max_tokens)[1]
+
+    def solved(self, max_tokens: int) -> tuple[list[Problem], list[Example]]:
+        """The training problems that fit with their gold reasoning, and these examples; raises as `examples`."""
         limit, reason = self._limit(max_tokens, "max_tokens", 0)
         pairs = self.gold
         if self._cuts:
             self._note("cut", sum(len(example) > limit for example in pairs), f"examples longer than {reason}")
             pairs = [Example(e.prompt, e.completion[: max(0, limit - len(e.prompt))]) for e in pairs]
-        kept = [example for example in pairs if len(example) <= limit and example.completion]
+        fits = [i for i, example in enumerate(pairs) if len(example) <= limit and example.completion]
         what = "prompts that alone are" if self._cuts else "examples"
-        self._note("left out", len(pairs) - len(kept), f"{what} longer than {reason}")
-        if not kept:
+        self._note("left out", len(pairs) - len(fits), f"{what} longer than {reason}")
+        if not fits:
             shortest = min(len(e) for e in self.gold)
             raise BadInput(
                 f"every training example is longer than {reason} (the shortest has {shortest} tokens); raise "
                 "warmup.max_tokens and sft.max_tokens, or take a model with more positions."
             )
-        return kept
+        return [self.splits.train[i] for i in fits], [pairs[i] for i in fits]
+
+    def gold_reasoning(self, problems: Sequence[Problem]) -> list[list[int]]:
+        """Ids of the gold reasoning that follows the prompts of `questions`, for some of these problems."""
+        prompts = [self.form.prompt(problem, "rl") for problem in problems]
+        return self.codec.completions(prompts, [self.form.completion(problem, "rl") for problem in problems])
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids.
@@ -127,7 +140,7 @@ class Setup:
     def _longest_prompt(self, prompts: Prompts) -> int:
         if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
+        first = next((kind for kind in self.method.stages if kind.is_trained and kind.prompts == prompts), WARMUP)
         return int(getattr(self.config, first.section).max_tokens)
 
     @property
@@ -143,8 +156,9 @@ class Setup:
         return room - reserved, f"the model's {room} positions{spared}"
 
     def _note(self, done: str, count: int, what: str) -> None:
-        if count:
-            self.notes.append(f"{done} {count} of {len(self.splits.train)} training problems: {what}.")
+        sentence = f"{done} {count} of {len(self.splits.train)} training problems: {what}."
+        if count and sentence not in self.notes:
+            self.notes.append(sentence)
 
 
 def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
@@ -157,12 +171,14 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         RunFailed: the model does not fit into memory.
     """
     reward = choose(config.reward)
+    given = given_of(config)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
@@ -193,7 +209,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
+    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
 
 
 def choose_device(config: Config) -> str:
