@@ -26,7 +26,13 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 # Settings of each case beyond COMMON; trl_numbers.py has ours.
 GRPO: dict[str, dict[str, Any]] = {
     "grpo": {"loss_type": "grpo"},
-    "grpo, KL and clips": {"loss_type": "grpo", "beta": 0.04, "use_bias_correction_kl": False, "epsilon_high": 0.28, "delta": 1.3},
+    "grpo, KL and clips": {
+        "loss_type": "grpo",
+        "beta": 0.04,
+        "use_bias_correction_kl": False,
+        "epsilon_high": 0.28,
+        "delta": 1.3,
+    },
     "bnpo, entropy": {"loss_type": "bnpo", "entropy_coef": 0.01},
     "dapo, clips": {"loss_type": "dapo", "epsilon_high": 0.28, "delta": 1.3},
     "dr_grpo": {"loss_type": "dr_grpo", "scale_rewards": "none"},
