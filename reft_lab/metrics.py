@@ -327,7 +327,7 @@ times; the mean return of these is the Monte-Carlo value of the state, which wha
 ([methods.md](methods.md#is-the-critic-any-good)).
 """, (
         Metric("critic/explained_variance", "Explained variance of Monte-Carlo values", "", "quality of the critic",
-               "1 - var(MC - V) / var(MC) over states",
+               "1 - var(MC - V) / var(MC) over states; 0 where MC is the same in all",
                "`critic/attainable` is as good as it gets; 0: no better than a constant; below 0: worse than that; the "
                "returns that `ppo/explained_variance` is measured against, the critic had a hand in",
                range="<= 1", group=VALUE, better=UP, needs=CRITIC, switch="audit.critic_every"),
@@ -384,6 +384,9 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
                "response tokens divided by `time/rollout_seconds`", group=SPEED, better=UP, along="rollout"),
         Metric("time/update_tokens_per_second", "Speed of updates", "response tokens a second", "speed of the update",
                "response tokens times passes, divided by `time/update_seconds`", group=SPEED, better=UP, along="ppo"),
+        Metric("time/audit_seconds", "Audit of the critic", "s", "Monte-Carlo values of `audit.critic_every`",
+               "wall time; no part of the seconds of an iteration, nor of `budget.seconds`", group=SPEED, better=DOWN,
+               along="critic", needs=CRITIC, switch="audit.critic_every"),
         Metric("time/eval_seconds", "Evaluation", "s", "an evaluation on the selection split",
                "wall time, judging included", group=SPEED, better=DOWN, along="eval"),
         Metric("time/eval_tokens_per_second", "Speed of evaluation", "response tokens a second", "its speed",

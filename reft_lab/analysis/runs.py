@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import Found, Line
 from reft_lab.analysis.schema import LARGEST, as_float, as_text, table_of
+from reft_lab.evaluation.decoded import Point, points_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,6 +60,20 @@ class Runs:
                 columns[3].extend(value for _, value in values)
         frame = pandas.DataFrame(dict(zip(("run", "step", "metric", "value"), columns, strict=True)))
         return frame.astype({"run": "str", "step": "int64", "metric": "str", "value": "float64"})
+
+    def decoding(self, runs: Collection[str] | None = None) -> DataFrame:
+        """Accuracies of decoding from several samples, in long form: run, way, k, accuracy, low, high, n."""
+        import pandas
+
+        columns = [field.name for field in fields(Point)]
+        rows = [
+            {"run": as_text(found.run), **asdict(point)}
+            for found in self._chosen(runs)
+            for point in points_of(found.result)
+        ]
+        frame = pandas.DataFrame(rows, columns=["run", *columns])
+        whole, shares = dict.fromkeys(("k", "n"), "int64"), dict.fromkeys(("accuracy", "low", "high"), "float64")
+        return frame.astype({"run": "str", "way": "str"} | whole | shares)
 
     def samples(self, runs: Collection[str] | None = None) -> DataFrame:
         """The sampled responses of run directories, as in samples.jsonl, with a column `run`."""

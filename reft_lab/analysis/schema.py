@@ -12,12 +12,14 @@ from reft_lab.analysis.found import Found
 from reft_lab.answers.outcome import KINDS
 from reft_lab.config.options import KINDS as OPTION_KINDS
 from reft_lab.config.options import options
+from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods.base import Cost
 from reft_lab.run_dir.files import BASELINE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+DECODED = ("k", "accuracy", "low", "high")  # of a way to decode from several samples
 COUNTS = ("trial", "seed", "step")
 STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
@@ -27,6 +29,7 @@ NUMBERS = (
     *(f"{score}_{part}" for score in SCORES for part in ("accuracy", "n", "low", "high")),
     *(f"outcome_{kind}" for kind in KINDS),
     *(f"cost_{name}" for name in COSTS),
+    *(f"{way}_{part}" for way in WAYS for part in DECODED),
 )
 CONFIG = "config."
 LARGEST = 2**63 - 1  # of the numbers that a column can hold
@@ -82,6 +85,9 @@ def row_of(found: Found) -> dict[str, Any]:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))
     row |= {f"cost_{name}": _number(_dig(result, "cost", name)) for name in COSTS}
     row |= {f"outcome_{kind}": _number(_dig(result, "outcomes", kind)) for kind in KINDS}
+    row |= dict.fromkeys((f"{way}_{part}" for way in WAYS for part in DECODED), math.nan)
+    for point in points_of(result):  # the last of each way has the largest k
+        row |= {f"{point.way}_{part}": float(getattr(point, part)) for part in DECODED}
     if isinstance(result.get("outcomes"), Mapping):  # kinds without a problem are left out there
         row |= {name: 0.0 for name, value in row.items() if name.startswith("outcome_") and math.isnan(value)}
     floats = _floats()

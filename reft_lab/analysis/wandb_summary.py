@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from reft_lab.analysis.schema import COSTS, SPLITS, STAGES
 from reft_lab.answers.outcome import KINDS
 from reft_lab.evaluation.score import score
 
+DECODED = re.compile(r"result/decoding/(\w+)/(\d+)_accuracy")
 INTERNAL = "_"  # W&B's own columns begin with it
 STATE_OF = {"finished": FINISHED, "failed": FAILED, "crashed": CRASHED, "killed": INTERRUPTED, "preempted": INTERRUPTED}
 
@@ -26,6 +28,13 @@ def result_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     if counts:
         result["outcomes"] = counts
     result["cost"] = {name: summary.get(f"result/cost/{name}") for name in COSTS}
+    for name, accuracy in summary.items():
+        if (found := DECODED.fullmatch(name)) and _share(accuracy) is not None:
+            way, k = found.groups()
+            start = name.removesuffix("accuracy")
+            bounds = [_share(summary.get(f"{start}{bound}")) for bound in ("low", "high")]
+            point = {"accuracy": accuracy, "n": _count(summary.get(f"{start}n")), "ci95": bounds}
+            result.setdefault("decoding", {}).setdefault(way, {})[k] = point
     return result | {"seconds": {"total": summary.get("result/seconds")}}
 
 

@@ -56,6 +56,7 @@ class Axes:
         span: (first, last) of a plain x axis; None: where the data is.
         limits: (value, label) of horizontal lines.
         zero: whether y begins at 0.
+        log: whether x grows by factors; it has a tick at each of its values, so there should be few.
     """
 
     y: str
@@ -65,6 +66,7 @@ class Axes:
     span: tuple[float, float] | None = None
     limits: Sequence[tuple[float, str]] = ()
     zero: bool = True
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,9 @@ def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:
         scale = alt.Scale(domain=list(axes.stretch), range=places, nice=False, zero=False)
         after = (round(seam + (end - seam) * part / 4) for part in range(5))
         ticks["values"] = sorted({start, round((start + seam) / 2), *after})
+    elif axes.log:
+        scale = alt.Scale(type="log", nice=False)
+        ticks["values"] = sorted({x for line in lines for x, _ in line.points})
     else:
         span: Any = {"domain": list(axes.span)} if axes.span else {}
         scale = alt.Scale(nice=False, zero=low >= 0 and not span, **span)

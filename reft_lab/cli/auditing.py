@@ -105,6 +105,7 @@ def _audit(directory: Path, config: Config, states: Sequence[tuple[str, str, Pat
                 checkpoints.load_policy(folder, policy)
             audits.append(audit_critic(setup, policy, reference, display, checkpoint=name, when=when))
             display.show(critic_table(audits[-1]))
+            display.note(audits[-1]["sentence"])
     disk.replace(directory / CRITIC_AUDIT, merged(directory, audits))
     print(directory / CRITIC_AUDIT)
     if (directory / REPORT).exists():

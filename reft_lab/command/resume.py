@@ -16,7 +16,7 @@ from reft_lab.compose.conf import Conf, composing, experiment_of
 from reft_lab.compose.words import as_words, overrides_of, parse, parse_flags, register_rewards
 from reft_lab.config.check import check
 from reft_lab.config.schema import Config
-from reft_lab.config.wording import given_twice
+from reft_lab.config.wording import given_twice, shown
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
 from reft_lab.run_dir.changes import changes, flat, is_longer, refuse_others
@@ -121,7 +121,7 @@ def _is_choice(override: Override, conf: Conf) -> bool:
 
 def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: Conf) -> dict[str, Any]:
     """Options that come out otherwise when `overrides` join the command line that the run was started with."""
-    choices = {override.key_or_group: str(override.value()) for override in overrides if _is_choice(override, conf)}
+    choices = {override.key_or_group: override.value() for override in overrides if _is_choice(override, conf)}
     try:
         task = saved.hydra["overrides"]["task"]
         own = [*(word for word in saved.hydra["overrides"]["hydra"] if word.startswith("hydra.searchpath=")), *task]
@@ -132,16 +132,21 @@ def _composed_differences(saved: SavedRun, overrides: Sequence[Override], conf: 
         if not choices:
             return {}
         why = "its command line is not known" if isinstance(error, KeyError) else str(error).rstrip(".")
-        first = "=".join(next(iter(choices.items())))
+        group, choice = next(iter(choices.items()))
         raise BadInput(
-            f"{first} cannot be combined with what the run in {saved.directory} was started with ({why}); set options "
-            "one by one."
+            f"{group}={shown(choice)} cannot be combined with what the run in {saved.directory} was started with "
+            f"({why}); set options one by one."
         ) from error
     kept = [override for override in parsed if override.key_or_group not in choices or not _is_choice(override, conf)]
     with composing():
         after = flat(experiment_of(conf.compose(as_words([*kept, *overrides]))))
     # What a choice says counts in any case: an earlier resumption may have changed it from what `before` says.
-    chosen = {key for group, choice in choices.items() for key in conf.options_set_by(group, choice)}
+    chosen = {
+        key
+        for group, choice in choices.items()
+        for name in (choice if isinstance(choice, list) else [choice])
+        for key in conf.options_set_by(group, str(name))
+    }
     return {key: value for key, value in after.items() if value != before[key] or key in chosen}
 
 

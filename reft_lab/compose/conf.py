@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
@@ -19,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.compose.search_path import FOLDER, PARTS, SearchPath, SweepsSource, config_loader
+from reft_lab.compose.taken_over import take_over
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import BaseConfig
 from reft_lab.config.sweeps import StudySweeperConfig
@@ -126,7 +128,14 @@ class Conf:
             BadInput: it cannot be composed.
         """
         with composing():
-            return self.loader.load_configuration(self.config_name, [*overrides, f"hydra.mode={mode.name}"], mode)
+            node = self.loader.load_configuration(self.config_name, [*overrides, f"hydra.mode={mode.name}"], mode)
+            self.take_over(node, overrides)
+        return node
+
+    def take_over(self, node: DictConfig, overrides: Sequence[str]) -> None:
+        """Fill in what an experiment that evaluates a run's policy takes over from the run; `overrides` come first."""
+        parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
+        take_over(node, parsed, self.groups, self.options_set_by)
 
 
 def _folder(flag: str, given: str, seen_from: Path) -> Path:

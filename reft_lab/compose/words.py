@@ -16,11 +16,15 @@ from hydra.errors import HydraException
 from reft_lab.compose.conf import Conf
 from reft_lab.compose.sweep_syntax import choice_with_null_as_list, unreadable, without_multirun
 from reft_lab.config.options import options, sections, study_options, study_sections
-from reft_lab.config.wording import given_twice, unknown_choice, unknown_option, which_study
+from reft_lab.config.wording import given_twice, shown, unknown_choice, unknown_option, which_study
 from reft_lab.errors import BadInput
 
 # What Hydra reads as text without quotes. Words such as null, true and 1e5 are not among it.
 PLAIN_TEXT = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
+
+
+# Groups of which several choices may be taken at once: decode=[vote,pass].
+LISTS = ("decode",)
 
 
 class FlagParser(ArgumentParser):
@@ -177,8 +181,11 @@ def _check_form(override: Override, multirun: bool) -> None:
 def _check_choice(override: Override, conf: Conf, searchpath: Sequence[str]) -> None:
     group, choices = override.key_or_group, conf.choices(override.key_or_group, searchpath)
     for value in values_of(override):
-        if not isinstance(value, dict) and value not in choices:
-            raise BadInput(unknown_choice(group, value, choices))
+        if isinstance(value, list) and group not in LISTS:
+            raise BadInput(f"{group}={shown(value)} is not possible: {group} is one choice, such as {choices[0]}.")
+        for choice in value if isinstance(value, list) else [value]:
+            if not isinstance(value, dict) and choice not in choices:
+                raise BadInput(unknown_choice(group, choice, choices))
 
 
 def values_of(override: Override) -> list[Any]:

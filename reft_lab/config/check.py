@@ -80,10 +80,13 @@ def _check_together(config: Config) -> None:
                 "name; give names such as [math, sympy]."
             )
     config.cot.check()
-    if config.model.path is None:
+    config.decode.check("decode")
+    if not METHODS[config.method].trains:
+        _check_given(config)
+    elif config.model.path is None:
         _check_scratch(config)
     if config.baseline == config.method:
-        others = " or ".join(name for name in METHODS if name != config.method)
+        others = " or ".join(name for name, each in METHODS.items() if name != config.method and each.trains)
         raise BadInput(
             f"baseline={config.baseline} goes with method={others}; method={config.method} is that baseline itself, "
             "leave it out."
@@ -95,6 +98,17 @@ def _check_together(config: Config) -> None:
     for name in (config.method, config.baseline):
         for stage in METHODS[name].stages if name else ():
             getattr(config, stage.section).check(stage.section)
+
+
+def _check_given(config: Config) -> None:
+    """What is evaluated is given, and nothing is trained beside it."""
+    if config.model.path is None:
+        raise BadInput(
+            f"method={config.method} needs a policy to evaluate; name a run directory, a folder or a hub id: "
+            "model.path=RUN_DIR_OR_CHECKPOINT."
+        )
+    if config.baseline is not None:
+        raise BadInput(f"method={config.method} trains nothing, so leave out baseline={config.baseline}.")
 
 
 def _check_scratch(config: Config) -> None:

@@ -11,7 +11,7 @@ from reft_lab.config.running import BudgetConfig, CheckpointConfig, TrackerConfi
 from reft_lab.config.sweeps import StudyConfig, SweepsConfig
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data.settings import DataConfig
-from reft_lab.evaluation.settings import AuditConfig, EvalConfig, PoolConfig
+from reft_lab.evaluation.settings import AuditConfig, DecodeConfig, EvalConfig, PoolConfig
 from reft_lab.fields import STRICT, OneOf, doc
 from reft_lab.methods import METHODS
 from reft_lab.methods.settings import PPOConfig, RerankerConfig, SFTConfig
@@ -30,8 +30,9 @@ class Config:
     method: Annotated[
         str,
         doc(
-            "reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone. reranker: warm-up, then "
-            "an outcome model of its responses (docs/methods.md)"
+            "reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone. "
+            "reranker: warm-up, then an outcome model of its responses. "
+            "evaluate: no training, model.path as it is (docs/methods.md)"
         ),
         OneOf(*METHODS),
     ] = "reft"
@@ -69,6 +70,9 @@ class Config:
     )
     budget: Annotated[BudgetConfig, doc("what training may take in all")] = field(default_factory=BudgetConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
+    decode: Annotated[DecodeConfig, doc("answers from several samples of each test problem")] = field(
+        default_factory=DecodeConfig
+    )
     pool: Annotated[PoolConfig, doc("sampled responses that are kept on disk")] = field(default_factory=PoolConfig)
     audit: Annotated[AuditConfig, doc("audits of what training leans on")] = field(default_factory=AuditConfig)
     alarms: Annotated[AlarmsConfig, doc("alarms while ReFT trains (docs/alarms.md)")] = field(

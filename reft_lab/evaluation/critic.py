@@ -32,12 +32,19 @@ class States:
         place: where in it, from 0 to 1 (M,); the i-th of n tokens is chosen at (i + 1/2) / n.
         values: what the critic expects (M,).
         returns: of K continuations, K at least 2 (M, K).
+        error: variance of the error of each Monte-Carlo value (M,).
     """
 
     response: np.ndarray
     place: np.ndarray
     values: np.ndarray
     returns: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def of(cls, response: np.ndarray, place: np.ndarray, values: np.ndarray, returns: np.ndarray) -> States:
+        """With the error that follows from how the returns of a state differ."""
+        return cls(response, place, values, returns, returns.var(1, ddof=1) / returns.shape[1])
 
     def __len__(self) -> int:
         return len(self.values)
@@ -49,7 +56,7 @@ class States:
 
     def chosen(self, rows: np.ndarray) -> States:
         """The states in these rows."""
-        return States(self.response[rows], self.place[rows], self.values[rows], self.returns[rows])
+        return States(*(column[rows] for column in vars(self).values()))
 
     def less_means(self) -> States:
         """Values and returns less their means over the response: what is left is what changes along it."""
@@ -59,7 +66,8 @@ class States:
         counts = np.bincount(number)
         value = np.bincount(number, self.values) / counts
         mean = np.bincount(number, self.returns.mean(1)) / counts
-        return States(self.response, self.place, self.values - value[number], self.returns - mean[number, None])
+        error = self.error * (1 - 1 / counts[number])  # the mean that is taken off has some of it
+        return States(self.response, self.place, self.values - value[number], self.returns - mean[number, None], error)
 
 
 @dataclass(frozen=True)
@@ -95,10 +103,9 @@ def agreement(states: States) -> Agreement:
     spread = mean.var()
     if len(states) < 3 or spread <= 1e-12:
         return Agreement(*told, None, None, None)
-    noise = (states.returns.var(1, ddof=1) / states.returns.shape[1]).mean()
     is_constant = states.values.var() <= 1e-12
     rank = None if is_constant else float(spearmanr(states.values, mean).statistic)
-    attainable = float(max(0.0, 1 - noise / spread))
+    attainable = float(max(0.0, 1 - states.error.mean() / spread))
     return Agreement(*told, float(1 - (mean - states.values).var() / spread), attainable, rank)
 
 
@@ -161,14 +168,15 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
         )
     range_ = f" [{interval[0]:z.2f}, {interval[1]:z.2f}]" if interval else ""
     numbers = (
-        f"it explains {explained:z.2f}{range_} of the variance of Monte-Carlo values, a perfect one {attainable:.2f}"
+        f"it explains {explained:z.2f}{range_} of the variance of Monte-Carlo values, a constant 0 and a perfect one "
+        f"{attainable:.2f}"
     )
     along = ""
     if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
         ours, best = within.explained_variance, within.attainable
         along = f"; of what changes along a response {ours:z.2f}, a perfect one {best:.2f}"
     if explained <= 0 or (interval and interval[0] <= 0):
-        answer = "There is no sign of it, as 0 is what a constant explains"
+        answer = "There is no sign of it"
     elif explained >= GOOD * attainable:
         answer = "Yes"
     else:

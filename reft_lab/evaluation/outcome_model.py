@@ -99,11 +99,7 @@ class OutcomeModel:
 
     def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Raise BadInput where ids of `tokenizer`, the policy's, mean something else to the model."""
-        if self.tokenizer.get_vocab() != tokenizer.get_vocab():
-            raise BadInput(
-                f"the outcome model of {self._origin} reads other tokens than the policy writes, because their "
-                "tokenizers differ; train it from the same model on the same data (method=reranker)."
-            )
+        check_same_tokens(self.tokenizer, tokenizer, self._origin)
 
     def scores(
         self,
@@ -119,6 +115,15 @@ class OutcomeModel:
             on_progress: called with the number of responses done so far.
         """
         return probabilities(self.policy, prompts, responses, self._budget, on_progress)
+
+
+def check_same_tokens(ours: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase, origin: str) -> None:
+    """Raise BadInput where ids of the tokenizer `other`, the policy's, mean something else to the model of `origin`."""
+    if ours.get_vocab() != other.get_vocab():
+        raise BadInput(
+            f"the outcome model of {origin} reads other tokens than the policy writes, because their tokenizers "
+            "differ; train it from the same model on the same data (method=reranker)."
+        )
 
 
 def probabilities(

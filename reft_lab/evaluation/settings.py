@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
+from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
 
@@ -23,6 +25,15 @@ class EvalConfig:
             unit="tokens",
             ge=16,
         ),
+    ] = None
+    prompts: Annotated[
+        Optional[str],
+        doc(
+            "method=evaluate: the prompts that the policy knows, those of supervised fine-tuning or those of "
+            "reinforcement (they differ where cot.sft_trigger and cot.rl_trigger do); null: those that the policy of a "
+            "run directory was trained with, else rl"
+        ),
+        OneOf("sft", "rl"),
     ] = None
     dev_limit: Annotated[
         Optional[int], doc("evaluate on the first dev problems only, as many as this", unit="problems", ge=1)
@@ -53,6 +64,41 @@ class PoolConfig:
         Optional[float],
         doc("draw from the most probable tokens that reach this probability together; null: from all", gt=0, le=1),
     ] = None
+
+
+@dataclass
+class DecodeConfig:
+    """Answers from several samples, beside the greedy one; `decode=vote` turns one way on, `decode=[vote,pass]` two."""
+
+    __pydantic_config__ = STRICT
+    vote: Annotated[bool, doc("the answer that most samples give")] = False
+    pass_at_k: Annotated[bool, doc("whether any sample is right")] = False
+    rerank: Annotated[bool, doc("the answer of the sample that an outcome reward model likes best")] = False
+    k: Annotated[int, doc("samples of each test problem; curves go from 1 to as many", unit="samples", ge=1)] = 100
+    reranker: Annotated[
+        Optional[str], doc("decode=rerank: the run directory of a method=reranker run, or a checkpoint of one")
+    ] = None
+
+    @property
+    def ways(self) -> list[str]:
+        """What is done with the samples, by the names of result.json; empty where none are drawn."""
+        return [way for way, is_on in (("vote", self.vote), ("pass", self.pass_at_k), ("rerank", self.rerank)) if is_on]
+
+    def check(self, section: str) -> None:
+        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
+        if self.rerank and self.reranker is None:
+            raise BadInput(
+                f"decode=rerank needs an outcome reward model; name one that method=reranker has trained: "
+                f"{section}.reranker=RUN_DIR."
+            )
+
+
+def decodes_more(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the options of a DecodeConfig, before and after a change, ask for more."""
+    now = [way for way in ("vote", "pass_at_k", "rerank") if after[way]]
+    return any(not before[way] for way in now) or (
+        bool(now) and (after["k"] > before["k"] or after["reranker"] != before["reranker"])
+    )
 
 
 @dataclass

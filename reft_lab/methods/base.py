@@ -44,6 +44,7 @@ class StageKind:
         why_fixed: why its length cannot change under the options that it was started with; empty where it can.
         records: sections of metrics that are recorded in this kind of stage only.
         has_alarms: whether alarms look at its metrics.
+        is_trained: whether anything is trained; otherwise the policy is evaluated as it is given.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StageKind:
     why_fixed: Callable[[Options], str]
     records: tuple[str, ...]
     has_alarms: bool = False
+    is_trained: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,15 @@ class Method:
         return self.stages[-1]
 
     @property
+    def trains(self) -> bool:
+        """Whether anything is trained; otherwise a policy is evaluated as it is given."""
+        return self.last.is_trained
+
+    @property
     def final(self) -> str:
         """What the final policy is called: `after ReFT`, or `best SFT` where nothing came before."""
+        if not self.trains:
+            return "as given"
         if self.answers:
             return self.answers
         return f"after {self.label}" if len(self.stages) > 1 else f"best {self.label}"
@@ -126,7 +135,7 @@ class Cost:
         questions: asked, once for all responses that are sampled to it, or shown with their gold reasoning; each time.
         sampled_tokens: tokens of responses that were sampled to be trained on, whether they were or not.
         trained_tokens: tokens of responses whose loss was taken, each time it was.
-        optimizer_steps: of the policy.
+        optimizer_steps: of any of the weights.
         flops: floating-point operations of sampling, of what is scored before an update, and of the passes forward and
             backward, as policy/flops.py counts them.
         WORDS: what people read of each.
@@ -164,12 +173,14 @@ class Step:
         samples: records for samples.jsonl, less the step.
         notes: sentences for people.
         cost: what it took.
+        aside: seconds of it that were no training, such as an audit.
     """
 
     metrics: dict[str, float]
     samples: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cost: Cost = field(default_factory=Cost)
+    aside: float = 0.0
 
 
 class Stage(Protocol):
@@ -303,6 +314,9 @@ class Lab(Protocol):
 
     def note(self, text: str) -> None:
         """Tell the user a sentence, which the result keeps."""
+
+    def take_given(self, kind: StageKind) -> None:
+        """Evaluate the policy as it is, and let it be the final one: a method that trains nothing."""
 
     def warmed_up(self) -> Policy:
         """A frozen copy of the policy that `keep_warmup` kept, in this session of the run or an earlier one."""

@@ -53,20 +53,28 @@ class Flops:
 
     def sampling(self, lengths: Lengths) -> float:
         """Of sampling responses of these lengths, each after its own prompt; the values have no part in it."""
-        return sum((self._forward(*each, 1) for each in lengths), 0.0)
+        return sum((self._trunk(*each) + 2 * self.head * each[1] for each in lengths), 0.0)
 
     def scoring(self, lengths: Lengths) -> float:
         """Of one forward pass over prompts and responses."""
-        return sum((self._forward(*each, self.trunks) for each in lengths), 0.0)
+        return sum((self.trunks * self._trunk(*each) + 2 * self.head * each[1] for each in lengths), 0.0)
 
     def training(self, lengths: Lengths) -> float:
         """Of one forward and one backward pass over prompts and responses."""
         return 3 * self.scoring(lengths)
 
-    def _forward(self, prompt: int, response: int, trunks: int) -> float:
+    def values(self, lengths: Lengths) -> float:
+        """Of one forward pass for the values alone, without logits."""
+        return sum((self._trunk(*each) for each in lengths), 0.0)
+
+    def training_values(self, lengths: Lengths) -> float:
+        """Of training the values alone, which goes back no further than the head where they share the trunk."""
+        return (3 if self.trunks == 2 else 1) * self.values(lengths)
+
+    def _trunk(self, prompt: int, response: int) -> float:
         tokens = prompt + response - 1  # nothing is predicted from the last
         attended = tokens * (tokens + 1) // 2
-        return float(trunks * (2 * self.weights * tokens + 4 * self.width * attended) + 2 * self.head * response)
+        return float(2 * self.weights * tokens + 4 * self.width * attended)
 
 
 def _weights(trunk: nn.Module, experts: int | None) -> int:

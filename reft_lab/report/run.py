@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reft_lab.analysis import load
 from reft_lab.charts.chart import OUTCOMES
+from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.facts import config_sections, facts, passport_groups
@@ -52,6 +53,8 @@ def run_report(directory: Path) -> Path:
         overview=overview,
         change=change(run),
         overlap=overlap(run.result),
+        decoded=points_of(run.result),
+        ways=WAYS,
         alarms=alarms_of(run.history()),
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,

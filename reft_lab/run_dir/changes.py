@@ -14,6 +14,7 @@ from reft_lab.config.options import options
 from reft_lab.config.running import BudgetConfig
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
+from reft_lab.evaluation.settings import decodes_more
 from reft_lab.methods import METHODS, STAGES
 from reft_lab.methods.sft import WARMUP
 
@@ -27,6 +28,7 @@ MAY_CHANGE = (
     "checkpoint",
     "tracker",
     "trainer",
+    "decode",
     "pool.folder",
     "model.gradient_checkpointing",
     "programs.workers",
@@ -37,7 +39,7 @@ STAYS = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
 PATHS = (
     *("data.path", "data.train", "data.dev", "data.test"),
-    *("model.path", "pool.folder", "reward.reranker"),
+    *("model.path", "pool.folder", "decode.reranker", "reward.reranker"),
 )
 
 
@@ -114,7 +116,9 @@ def refuse_others(found: Iterable[Change], directory: object) -> None:
 
 
 def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether `wanted` may train on after `saved` is done."""
+    """Whether `wanted` has more to do after `saved` is done: to train on, or to decode more."""
+    if decodes_more(_section(saved, "decode"), _section(wanted, "decode")):
+        return True
     if BudgetConfig.is_raised(_section(saved, "budget"), _section(wanted, "budget")):
         return True
     last = [METHODS[wanted[key]].last for key in ("method", "baseline") if wanted[key] is not None]

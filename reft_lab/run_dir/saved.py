@@ -85,7 +85,7 @@ def fix_paths(experiment: DictConfig, folder: Path) -> None:
         if text is None or text.startswith("~") or Path(text).is_absolute():
             continue
         # What is not there may be a model on the hub, or data that was moved along with the user.
-        if (folder / text).exists() or (key != "model.path" and not Path(text).exists()):
+        if (folder / text).exists() or (key not in ("model.path", "decode.reranker") and not Path(text).exists()):
             OmegaConf.update(experiment, key, str((folder / text).absolute()))
 
 

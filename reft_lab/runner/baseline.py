@@ -16,6 +16,7 @@ from reft_lab.config.running import BudgetConfig
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
 from reft_lab.errors import BadInput, Interrupted, RunFailed
+from reft_lab.evaluation.settings import DecodeConfig
 from reft_lab.methods import METHODS
 from reft_lab.run_dir.files import BASELINE, CONFIG, RESULT
 from reft_lab.run_dir.reading import is_finished, read_object
@@ -42,6 +43,7 @@ class Baseline:
             method=config.baseline,
             label=None,
             baseline=None,
+            decode=DecodeConfig(),
             tracker=replace(config.tracker, wandb="disabled", report=False),
             study=StudyConfig(),
         )

@@ -39,6 +39,8 @@ def audit_critic(
     from reft_lab.methods.stages.critic_audit import critic_states
 
     config, codec = setup.config, setup.codec
+    number = when.removeprefix("iteration ")
+    step = int(number) if number.isdecimal() else 0
     problems, prompts = _questions(setup)
     asking = Asking(
         prompts,
@@ -56,12 +58,12 @@ def audit_critic(
             asking,
             [problem.id for problem in problems],
             config.audit,
+            step=step,
             seed=config.seed,
             tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
             on_progress=bar.update,
         )
-    number = when.removeprefix("iteration ")
-    told = {"checkpoint": checkpoint, "when": when, "iteration": int(number) if number.isdecimal() else 0}
+    told = {"checkpoint": checkpoint, "when": when, "iteration": step}
     settings = {name: value for name, value in asdict(config.audit).items() if name not in ("critic", "critic_every")}
     columns = zip(
         states.response.tolist(),
@@ -77,8 +79,8 @@ def audit_critic(
 
 
 def merged(directory: Path, audits: Sequence[Audit]) -> str:
-    """The text of critic_audit.json with these audits in it, in the order of their iterations; others of the same
-    checkpoint and iteration go."""
+    """The text of critic_audit.json with these audits in it, in the order of their iterations; earlier ones of the same
+    iteration and split go."""
     stored = (read_object(directory / CRITIC_AUDIT) or {}).get("audits") or []
     new = {_name(audit) for audit in audits}
     kept = [audit for audit in stored if isinstance(audit, dict) and _name(audit) not in new]
@@ -86,7 +88,7 @@ def merged(directory: Path, audits: Sequence[Audit]) -> str:
 
 
 def _name(audit: Mapping[str, Any]) -> tuple[Any, Any]:
-    return audit.get("checkpoint"), audit.get("when")
+    return audit.get("when"), (audit.get("settings") or {}).get("critic_split")
 
 
 def _order(audit: Mapping[str, Any]) -> int:

@@ -41,7 +41,8 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
     trunk = sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
     states, total = 4 * config.checkpoint.keep + 5, SMALL_FILES
-    for method in (METHODS[name] for name in (config.method, config.baseline) if name):
+    trained = (METHODS[name] for name in (config.method, config.baseline) if name and METHODS[name].trains)
+    for method in trained:
         separate = config.model.value == "separate" and method.has_critic(config)
         total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
     return total

@@ -24,6 +24,11 @@ def summary(result: Mapping[str, Any]) -> dict[str, Any]:
     counts = result.get("outcomes") or {}
     told |= {f"result/outcome/{kind}": count / sum(counts.values()) for kind, count in counts.items()}
     told |= {f"result/cost/{name}": value for name, value in (result.get("cost") or {}).items()}
+    for way, curve in (result.get("decoding") or {}).items():
+        for k, score in curve.items():
+            low, high = score["ci95"]
+            parts = {"accuracy": score["accuracy"], "n": score["n"], "low": low, "high": high}
+            told |= {f"result/decoding/{way}/{k}_{part}": value for part, value in parts.items()}
     told["result/seconds"] = result["seconds"]["total"]
     return told
 

@@ -25,12 +25,13 @@ from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
 from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
-from reft_lab.tracking.result_table import result_table
+from reft_lab.tracking.result_table import decoding_table, result_table
 from reft_lab.tracking.tracker import Tracker
 from reft_lab.tracking.wandb_settings import check_settings
 
@@ -180,12 +181,13 @@ def _go(
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
         loop = Loop(selection, checkpoints, interruption, programs, report)
-        warmed_up = setup.method.train(Lab(setup, setup.method, loop, start.state))
+        pools = Pools(setup, start.progress, display, interruption, directory)
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, start.state))
         for note in setup.notes:
             display.note(note)
         if config.audit.critic and setup.policy.value_head is not None:
             result["critic"] = _audit_critic(selection, checkpoints, warmed_up)
-        result |= conclude(selection, checkpoints, warmed_up) | {"budget": loop.budget.ended}
+        result |= conclude(selection, checkpoints, pools, warmed_up) | {"budget": loop.budget.ended}
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result |= _spent(start.progress)
@@ -217,12 +219,14 @@ def _go(
                     baseline.stop()
                 if tracker is not None:
                     uploaded = config.tracker.artifact and status == "finished"
-                    best = run_directory.checkpoints / BEST if uploaded else None
+                    best = run_directory.checkpoints / BEST if uploaded and setup.method.trains else None
                     tracker.finish(ending.summary(result), 0 if status in ("finished", "pruned") else 1, best)
             finally:  # also where a second signal breaks off the waiting
                 run_directory.write_result(result)
                 if status == "finished":
                     display.show(result_table(result))
+                    if (decoded := decoding_table(result)) is not None:
+                        display.show(decoded)
                     display.note(f"run directory: {directory}")
                 elif sentence:
                     display.note(sentence)
@@ -245,6 +249,7 @@ def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Pol
     audit = audit_critic(setup, setup.policy, warmed_up, tracker.display, checkpoint=LAST, when=when)
     tracker.directory.write_critic_audit(merged(tracker.directory.path, [audit]))
     tracker.display.show(critic_table(audit))
+    tracker.display.note(audit["sentence"])
     selection.progress.add_seconds("critic_audit", time.monotonic() - before)
     return {key: audit[key] for key in ("when", "overall", "interval", "within_response", "sentence")}
 

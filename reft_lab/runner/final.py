@@ -15,26 +15,32 @@ from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.decoding import Decoded, decode
+from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Progress
 from reft_lab.runner.selection import Selection
 
 
-def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy | None) -> dict[str, Any]:
+def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warmed_up: Policy | None) -> dict[str, Any]:
     """Evaluate the chosen checkpoint and the policy after warm-up; writes predictions.jsonl, returns what was found."""
     setup, progress, tracker = selection.setup, selection.progress, selection.tracker
-    with phase(LOADING):
-        saving.load_weights(setup.policy, checkpoints.best)
+    if setup.method.trains:
+        with phase(LOADING):
+            saving.load_weights(setup.policy, checkpoints.best)
     final, final_scores = _read_test(selection, selection.conclude, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
         greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
         warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
+    # A policy that answers in a way of its own may be no language model any more.
+    writer = warmed_up if setup.method.answers and warmed_up is not None else setup.policy
+    decoded = decode(selection, pools, writer, final.problems, progress.best.stage)
     seen = Seen(setup.splits.train)
     # Whether each test problem is like a training problem, in the degrees that a copy of it may be written in.
     in_train = {
         likeness: [seen.holds(problem, likeness) for problem in final.problems] for likeness in ("normalised", "masked")
     }
-    tracker.directory.write_predictions(_predictions(final, warmup, in_train))
+    tracker.directory.write_predictions(_predictions(final, warmup, decoded, in_train))
     report, notes = setup.splits.report, [*setup.splits.report.notes, *setup.notes]
     if final.cut_prompts:
         cut = f"{final.cut_prompts} of {len(final.problems)} test problems"
@@ -43,8 +49,10 @@ def conclude(selection: Selection, checkpoints: Checkpoints, warmed_up: Policy |
         "warmup": warmup_scores,
         "final": final_scores,
         "chosen": progress.best.when,
+        **({"policy": setup.given.result} if setup.given.result else {}),
         "selection_rules": _by_rule(progress, setup.config.selection, final_scores),
         "test_by_overlap": {likeness: _by_overlap(final, held) for likeness, held in in_train.items()},
+        **(decoded.result if decoded else {}),
         "outcomes": dict(Counter(outcome.kind for outcome in final.outcomes)),
         "data": {"counts": report.counts, "dropped": report.dropped, "duplicates": report.duplicates},
         "notes": notes,
@@ -90,7 +98,10 @@ def _by_overlap(final: Evaluation, in_train: Sequence[bool]) -> dict[str, dict[s
 
 
 def _predictions(
-    final: Evaluation, warmup: Evaluation | None, in_train: Mapping[str, Sequence[bool]]
+    final: Evaluation,
+    warmup: Evaluation | None,
+    decoded: Decoded | None,
+    in_train: Mapping[str, Sequence[bool]],
 ) -> list[dict[str, Any]]:
     records = []
     for i, (problem, outcome) in enumerate(zip(final.problems, final.outcomes, strict=True)):
@@ -106,5 +117,7 @@ def _predictions(
         record |= {f"{likeness}_in_train": held[i] for likeness, held in in_train.items()}
         if warmup is not None:
             record["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+        if decoded is not None:
+            record["samples"] = decoded.predictions[i]
         records.append(record)
     return records

@@ -8,7 +8,6 @@ from pathlib import Path
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
-from reft_lab.evaluation.asking import ask
 from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
@@ -23,7 +22,7 @@ from reft_lab.runner.setup import Setup
 class Lab:
     """One run's lab; methods.base.Lab describes what is not said here."""
 
-    def __init__(self, setup: Setup, method: Method, loop: Loop, state: Path | None):
+    def __init__(self, setup: Setup, method: Method, loop: Loop, pools: Pools, state: Path | None):
         """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
         self.settings: Settings = setup.config
         self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
@@ -31,20 +30,18 @@ class Lab:
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
-        self._pools = Pools(setup, loop.progress, loop.tracker.display, loop.interruption, loop.tracker.directory.path)
         self.evaluated: Sequence[Sequence[Problem]] = [
             part for part in (loop.selection.problems, loop.selection.others) if part
         ]
         self._setup = setup
-        self._method, self._loop, self._state = method, loop, state
+        self._method, self._loop, self._pools, self._state = method, loop, pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
     def gold(self) -> dict[str, Example]:
         return {problem.id: gold for problem, gold in zip(self._setup.splits.train, self._setup.gold, strict=True)}
 
     def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
-        setup = self._setup
-        return ask(self.policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts)).prompts
+        return self._pools.ask(self.policy, problems, prompts).prompts
 
     def pool(
         self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
@@ -74,6 +71,9 @@ class Lab:
 
     def note(self, text: str) -> None:
         self._setup.notes.append(text)  # told with the others, at the end of training
+
+    def take_given(self, kind: StageKind) -> None:
+        self._loop.selection.take_given(kind)
 
     def warmed_up(self) -> Policy:
         with phase(LOADING):

@@ -91,7 +91,7 @@ class Loop:
                 self._is_saved = False
                 began = time.monotonic()
                 progress.pending = stage.advance()
-                progress.add_seconds(TRAINING, time.monotonic() - began)
+                progress.add_seconds(TRAINING, time.monotonic() - began - progress.pending.aside)
                 for note in progress.pending.notes:
                     self.tracker.display.note(note)
                 self._settle(stage)

@@ -81,11 +81,10 @@ class Pools:
             OutOfMemory: while sampling.
         """
         started = time.monotonic()
-        setup = self._setup
-        asked = ask(policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts))
+        asked = self.ask(policy, problems, prompts)
         names = [_name(problem, ids) for problem, ids in zip(problems, asked.prompts, strict=True)]
         places = {names[place]: place for place in asked.fits}
-        home = Path(setup.config.pool.folder).expanduser()
+        home = Path(self._setup.config.pool.folder).expanduser()
         pool = Pool(home, self.facts(policy, prompts), places, self._directory)
         try:
             self._fill(pool, policy, asked, places, samples, title)
@@ -95,6 +94,11 @@ class Pools:
             [pool.found[name][number] for number in range(samples)] if name in places else [NO_SAMPLE] * samples
             for name in names
         ]
+
+    def ask(self, policy: Policy, problems: Sequence[Problem], prompts: Prompts) -> Asked:
+        """The problems as `policy` is asked them."""
+        setup = self._setup
+        return ask(policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts))
 
     def facts(self, policy: Policy, prompts: Prompts) -> dict[str, Any]:
         """Everything that decides what the samples of `policy` are, but for the problems, as JSON."""
@@ -138,6 +142,8 @@ class Pools:
                 while waiting and len(chunk) < BATCHES * batch_size:
                     name = waiting.popleft()
                     chunk += [(name, number) for number in pool.missing(name, samples)]
+                if not chunk:  # another process has done it
+                    continue
                 before = total - len(chunk) - sum(len(pool.missing(name, samples)) for name in waiting)
                 drawn = draw(
                     policy,
@@ -152,7 +158,6 @@ class Pools:
                 )
                 with self._interruption.unbroken():
                     pool.add(chunk, drawn)
-            bar.update(total)
 
 
 class Pool:

@@ -12,7 +12,7 @@ from reft_lab.data import Problem
 from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.evaluation.score import Score
-from reft_lab.methods.base import Answering, Stage
+from reft_lab.methods.base import Answering, Stage, StageKind
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
@@ -137,6 +137,14 @@ class Selection:
             self.progress.best = best
             self._export(BEST, best)
 
+    def take_given(self, kind: StageKind) -> None:
+        """Let the policy as it is, which nothing trains, be the best; it stays where it came from."""
+        self.progress.stage = kind.name
+        given = self.setup.given
+        title = self.setup.config.selection
+        self.progress.latest = self.evaluate(self.setup.policy, self.problems, given.prompts, title).score
+        self.progress.best = Best(self.progress.latest, given.when, given.prompts)
+
     @property
     def _other_split(self) -> str:
         return "test" if self.setup.config.selection == "dev" else "dev"
@@ -164,8 +172,8 @@ class Selection:
     def _export(self, name: str, best: Best) -> None:
         """Write the policy as it is, which `best` describes, to checkpoints/NAME: a transformers folder."""
         started = time.monotonic()
-        facts: dict[str, Any] = {"when": best.when, "split": self.setup.config.selection, "accuracy": best.accuracy}
-        facts["stage"] = self.progress.stage
+        facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
+        facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):
             saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
@@ -16,6 +16,7 @@ from reft_lab.evaluation.asking import Lengths
 from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
+from reft_lab.methods.sft import WARMUP
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
@@ -23,6 +24,7 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
 from reft_lab.rewards import Reward, choose
 from reft_lab.runner.failure import too_large
+from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.threads import measured_threads
 
@@ -43,6 +45,7 @@ class Setup:
         policy: the policy before any training.
         reward: the terminal reward.
         notes: sentences for the user on what was left out.
+        given: where the policy comes from, for a method that trains nothing.
     """
 
     config: Config
@@ -54,6 +57,7 @@ class Setup:
     policy: Policy
     reward: Reward
     notes: list[str]
+    given: Given = field(default_factory=Given)
 
     @property
     def method(self) -> Method:
@@ -127,7 +131,7 @@ class Setup:
     def _longest_prompt(self, prompts: Prompts) -> int:
         if prompts == "rl":
             return self.config.ppo.max_prompt_tokens
-        first = next(kind for kind in self.method.stages if kind.prompts == prompts)
+        first = next((kind for kind in self.method.stages if kind.is_trained and kind.prompts == prompts), WARMUP)
         return int(getattr(self.config, first.section).max_tokens)
 
     @property
@@ -163,6 +167,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
@@ -186,6 +191,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
+    given = given_of(config)
     reward.load(
         codec,
         device,
@@ -193,7 +199,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, [])
+    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
 
 
 def choose_device(config: Config) -> str:

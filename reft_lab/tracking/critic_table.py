@@ -9,7 +9,7 @@ from rich.table import Table
 
 
 def critic_table(audit: Mapping[str, Any]) -> Table:
-    """An entry of critic_audit.json: by tenth of the response and overall, and the sentence that sums it up.
+    """An entry of critic_audit.json: by tenth of the response and overall.
 
     V is what the critic expects, MC the Monte-Carlo value; then the share of the variance of MC that V explains, that
     which a perfect critic would explain, and the rank correlation of V and MC.
@@ -28,7 +28,6 @@ def critic_table(audit: Mapping[str, Any]) -> Table:
     table.add_section()
     table.add_row("all", *_cells(audit["overall"]))
     table.add_row("along a response", *_cells(audit["within_response"]))
-    table.caption, table.caption_justify = audit["sentence"], "left"
     return table
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from reft_lab.evaluation.decoded import MEANING, WAYS, points_of
 from reft_lab.methods import method_of, result_labels
 from reft_lab.numbers import interval, per_cent
 
@@ -25,6 +26,28 @@ def result_table(result: Mapping[str, Any]) -> Table:
         if scores := result.get(key):
             table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
     table.caption, table.caption_justify = overlap(result), "left"
+    return table
+
+
+def decoding_table(result: Mapping[str, Any]) -> Table | None:
+    """Accuracies of decoding from several samples, by how many; None where none were drawn."""
+    points = points_of(result)
+    if not points:
+        return None
+    last = max(point.k for point in points)
+    table = Table(title=f"test accuracy by samples k, from {last} of each question", title_justify="left")
+    table.add_column("", no_wrap=True)
+    places = sorted({point.k for point in points})
+    for k in places:
+        table.add_column(str(k), justify="right", no_wrap=True)
+    table.add_column(f"95 % interval at {last}", justify="right", no_wrap=True)
+    for way, label in WAYS.items():
+        curve = {point.k: point for point in points if point.way == way}
+        if curve:
+            shares = [per_cent(curve[k].accuracy) if k in curve else "" for k in places]
+            end = curve[max(curve)]
+            table.add_row(label, *shares, interval(end.low, end.high))
+    table.caption, table.caption_justify = MEANING, "left"
     return table
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -9,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from reft_lab.policy import head
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, micro_batches
-from reft_lab.policy.scoring import score, score_all
+from reft_lab.policy.scoring import score, score_all, score_packed
 from reft_lab.randomness import generator
 from tests.small_models import FAMILIES, make_model
 
@@ -87,6 +89,37 @@ def test_log_probs_in_chunks_and_their_gradients_are_those_of_all_logits(monkeyp
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_entropies_in_chunks_and_their_gradients_are_those_of_all_logits(monkeypatch, bias, rows):
+    torch.manual_seed(0)
+    vocabulary, size, tokens = 50, 3, 33
+    monkeypatch.setattr(head, "LOGITS", rows * vocabulary)
+    hidden, weight = torch.randn(tokens, size, requires_grad=True), torch.randn(vocabulary, size, requires_grad=True)
+    offset = torch.randn(vocabulary, requires_grad=True) if bias else None
+    targets = torch.randint(0, vocabulary, (tokens,))
+    inputs = [hidden, weight, *([offset] if offset is not None else [])]
+
+    logprobs, entropies = head.target_logprobs_and_entropies(hidden, weight, offset, targets)
+    assert torch.equal(logprobs, head.target_logprobs(hidden, weight, offset, targets))
+    everything = torch.nn.functional.linear(hidden, weight, offset).log_softmax(-1)
+    expected = torch.stack([-sum(x.exp() * x for x in row) for row in everything])
+    torch.testing.assert_close(entropies, expected, atol=1e-6, rtol=1e-6)
+    a, b = torch.randn(2, tokens)
+    ours, theirs = a @ logprobs + b @ entropies, a @ everything[range(tokens), targets] + b @ expected
+    for found, other in zip(torch.autograd.grad(ours, inputs), torch.autograd.grad(theirs, inputs), strict=True):
+        torch.testing.assert_close(found, other, atol=1e-5, rtol=1e-5)
+
+
+def test_a_token_that_cannot_come_adds_nothing_to_the_entropy():
+    bias = torch.tensor([0.0, 0.0, -math.inf], requires_grad=True)
+    hidden, weight = torch.zeros(1, 2, requires_grad=True), torch.ones(3, 2)
+    _, entropies = head.target_logprobs_and_entropies(hidden, weight, bias, torch.tensor([0]))
+    assert entropies.item() == pytest.approx(math.log(2))
+    entropies.sum().backward()
+    assert bias.grad.isfinite().all()
+
+
 def test_a_head_that_is_not_trained_gets_no_gradient():
     torch.manual_seed(0)
     hidden, weight = torch.randn(5, 3, requires_grad=True), torch.randn(9, 3)
@@ -120,4 +153,7 @@ def test_logits_of_a_large_vocabulary_are_never_held_at_once(monkeypatch):
         scores = score(policy, prompts, responses, pad_id=0)
         (scores.logprobs.sum() + scores.values.sum()).backward()
         score_all(policy, prompts, responses, pad_id=0, tokens_per_micro_batch=10_000)
+        sequences = Sequences(prompts, responses, pad_id=0)
+        batch = sequences.packed(range(40), policy.device)
+        score_packed(policy, batch, entropies=True).entropies.sum().backward()
     assert largest.numbers == 40 * vocabulary < tokens * vocabulary / 5

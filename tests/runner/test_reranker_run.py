@@ -121,3 +121,16 @@ def test_a_policy_with_another_tokenizer_cannot_have_it_for_a_reward(whole: Path
     with pytest.raises(BadInput, match="because their tokenizers differ; train it from the same model"):
         run(check(compose(*SMALL, *words)), tmp_path / "run", display=Silence())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_decodes_by_it_what_the_same_policy_wrote(whole: Path, tmp_path: Path) -> None:
+    """rerank@k of its generator's candidates is the accuracy of the run that made it."""
+    warmup = whole / "checkpoints" / "warmup"
+    words = ("method=evaluate", f"model.path={warmup}", "decode=rerank", f"decode.reranker={whole}", "decode.k=3")
+    pools = f"pool.folder={whole.parent / 'pools'}"
+    evaluated = Run(Path(__file__).parents[2], tmp_path, *words, pools, "tracker=none")
+    evaluated.finish()
+    made = json.loads((whole / "result.json").read_text())
+    result = evaluated.result
+    assert result["decoding"]["rerank"]["3"]["accuracy"] == pytest.approx(made["final"]["test"]["accuracy"])
+    assert result["final"]["test"]["accuracy"] == made["warmup"]["test"]["accuracy"]

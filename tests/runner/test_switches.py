@@ -1,9 +1,11 @@
-"""Methods that are switches of ReFT's loop (conf/method/): they train, report and go on like it, without a critic."""
+"""Methods that are switches of ReFT's loop (conf/method/): they train, report and go on like it."""
 
 from __future__ import annotations
 
 import json
 import random
+import shutil
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -14,15 +16,36 @@ from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
 from reft_lab.equations.credit import CREDITS
 from reft_lab.methods import METHODS
-from reft_lab.metrics import recorded
-from reft_lab.runner import run
+from reft_lab.metrics import CATALOGUE, recorded
+from reft_lab.runner import resume, run
+from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.tracking.display import Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.wandb_labels import tags
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run
 
-LABELS = {"grpo": "GRPO", "rloo": "RLOO", "reinforce_pp": "REINFORCE++"}
+LABELS = {
+    "grpo": "GRPO",
+    "dr_grpo": "Dr. GRPO",
+    "dapo": "DAPO",
+    "rloo": "RLOO",
+    "reinforce_pp": "REINFORCE++",
+    "vc_ppo": "VC-PPO",
+    "vapo": "VAPO",
+}
+WITH_CRITIC = {"vc_ppo", "vapo"}
+WITHOUT_CRITIC = [name for name in LABELS if name not in WITH_CRITIC]
+KILLED = ["grpo", "dapo"]  # by a signal; the others go back to an earlier state, which is quicker
+AUDIT = (
+    "ppo.critic_warmup=1",
+    "ppo.iterations=3",
+    "audit.critic=true",
+    "audit.critic_every=2",
+    "audit.critic_problems=4",
+    "audit.critic_states=3",
+    "audit.critic_continuations=4",
+)
 SMALL = (
     "tracker=none",
     "baseline=null",
@@ -43,8 +66,19 @@ WARMUP = 72  # steps
 @pytest.fixture(scope="module", params=LABELS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     directory = tmp_path_factory.mktemp(request.param) / "run"
-    run(check(compose(f"method={request.param}", *SMALL)), directory, display=Silence())
+    run(check(compose(*words(request.param))), directory, display=Silence())
     return request.param, directory
+
+
+def words(name: str) -> tuple[str, ...]:
+    return (f"method={name}", *SMALL, *(AUDIT if name in WITH_CRITIC else ()))
+
+
+def switches(name: str) -> set[str]:
+    """The options that make metrics recorded and are on."""
+    config = check(compose(*words(name)))
+    named = {entry.switch for entry in CATALOGUE.values() if entry.switch}
+    return {switch for switch in named if reduce(getattr, switch.split("."), config)}
 
 
 def lines(file: Path) -> list[dict]:
@@ -62,10 +96,35 @@ def test_it_learns_from_rewards(trained: tuple[str, Path]) -> None:
     assert json.loads((trained[1] / "result.json").read_text())["status"] == "finished"
 
 
+def test_it_records_what_its_switches_say(trained: tuple[str, Path]) -> None:
+    name, directory = trained
+    found = {metric for record in lines(directory / "metrics.jsonl") for metric in record}
+    critic = name in WITH_CRITIC
+    assert found == {
+        "step",
+        "seconds",
+        *recorded(METHODS["reft"].records, critic=critic, switches=switches(name)),
+    }
+
+
+@pytest.mark.parametrize("trained", sorted(WITH_CRITIC), indirect=True)
+def test_its_critic_is_audited(trained: tuple[str, Path]) -> None:
+    _, directory = trained
+    (audit,) = json.loads((directory / "critic_audit.json").read_text())["audits"]
+    assert (audit["checkpoint"], audit["when"], len(audit["states"])) == ("last", "iteration 4", 12)
+    result = json.loads((directory / "result.json").read_text())
+    assert result["critic"]["sentence"] == audit["sentence"]
+    assert result["seconds"]["critic_audit"] > 0
+    assert audit["sentence"] in (directory / "log.txt").read_text()
+    assert "Is the critic any good" in (directory / "report.html").read_text()
+    audited = [record["step"] for record in lines(directory / "metrics.jsonl") if "critic/bias" in record]
+    assert audited == [WARMUP + 2, WARMUP + 4]
+
+
+@pytest.mark.parametrize("trained", WITHOUT_CRITIC, indirect=True)
 def test_there_are_no_values_anywhere(trained: tuple[str, Path]) -> None:
     _, directory = trained
     names = {name for record in lines(directory / "metrics.jsonl") for name in record}
-    assert names == {"step", "seconds", *recorded(METHODS["reft"].records, critic=False)}
     assert not [name for name in names if "value" in name or "explained_variance" in name]
     for sample in lines(directory / "samples.jsonl"):
         assert sample["tokens"].keys() == {"text", "advantage", "kl", "ratio"}
@@ -94,6 +153,7 @@ def test_it_is_called_by_its_label_everywhere(trained: tuple[str, Path]) -> None
     assert {f"method:{label}", "stage:warmup", "stage:reft", "reward:partial"} <= set(tags(config))
 
 
+@pytest.mark.parametrize("trained", WITHOUT_CRITIC, indirect=True)
 def test_values_are_hidden_in_the_token_view(trained: tuple[str, Path]) -> None:
     page = (trained[1] / "report.html").read_text()
     assert '"advantage":' in page
@@ -105,12 +165,13 @@ def test_values_are_hidden_in_the_token_view(trained: tuple[str, Path]) -> None:
 def test_the_file_sets_what_the_label_says(name: str) -> None:
     config = check(compose(f"method={name}"))
     credit = CREDITS[config.ppo.credit]
-    assert not credit.needs_critic
-    assert not config.ppo.whiten
+    assert credit.needs_critic == (name in WITH_CRITIC)
+    assert config.ppo.whiten == credit.needs_critic
     assert config.ppo.samples_per_problem > 1 or not credit.needs_group
     assert check(compose(f"method={name}", "debug=quick")).ppo.samples_per_problem == config.ppo.samples_per_problem
 
 
+@pytest.mark.parametrize("trained", KILLED, indirect=True)
 def test_a_run_that_is_killed_again_and_again_ends_the_same(
     repo: Path, trained: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -123,3 +184,13 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(
     session = killed.finish()
     assert LABELS[name] in session.output
     assert_same(directory, killed.path)
+
+
+@pytest.mark.parametrize("trained", [name for name in LABELS if name not in KILLED], indirect=True)
+def test_a_run_that_goes_back_to_an_earlier_state_ends_the_same(trained: tuple[str, Path], tmp_path: Path) -> None:
+    name, directory = trained
+    copy = Path(shutil.copytree(directory, tmp_path / "run"))
+    shutil.rmtree(copy / "checkpoints" / "last")
+    assert Checkpoints.facts(copy / "checkpoints" / f"step-{WARMUP + 2}")["counters"]["step"] == 2
+    resume(check(compose(*words(name))), copy, display=Silence())
+    assert_same(directory, copy)

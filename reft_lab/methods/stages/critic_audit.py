@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reft_lab.equations.credit import kl_estimate, rewards
 from reft_lab.errors import phase
-from reft_lab.evaluation.critic import States
+from reft_lab.evaluation.critic import States, agreement
 from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Asking, Batch
@@ -19,6 +19,7 @@ from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import generator, key, permutation
 
 AUDIT = "critic audit"
+AUDIT_SECONDS = "time/audit_seconds"
 
 
 def critic_states(
@@ -28,6 +29,7 @@ def critic_states(
     ids: Sequence[str],
     audit: AuditConfig,
     *,
+    step: int,
     seed: int,
     tokens_per_micro_batch: int,
     on_progress: Callable[[int], None] | None = None,
@@ -42,15 +44,16 @@ def critic_states(
 
     Args:
         policy: with a critic.
-        reference: pi_0; None does where `kl_coef` is 0.
+        reference: pi_0; None does where there is no KL penalty in the reward.
         asking: how questions are put to it, with the settings of PPO.
         ids: a name for each question, which keys its randomness.
         audit: how much is sampled.
+        step: iterations done, for a reward that asks.
         on_progress: called with the number of responses whose states are done.
     """
     budget = {"pad_id": asking.pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
     chosen = permutation(len(ids), seed, AUDIT, "questions")[: audit.critic_problems]
-    first = asking.ask(policy, chosen, [key(seed, AUDIT, "response", ids[q]) for q in chosen])
+    first = asking.ask(policy, chosen, [key(seed, AUDIT, "response", ids[q]) for q in chosen], step=step)
     responses = first.sampled.lists()
     with phase("scoring"):
         _, values = score_all(policy, first.prompts, responses, **budget)
@@ -69,17 +72,30 @@ def critic_states(
             [chosen[i] for i, _, _ in every],
             [key(seed, AUDIT, "continuation", ids[chosen[i]], t, k) for i, t, k in every],
             begun=[responses[i][:t] for i, t, _ in every],
+            step=step,
         )
         found.append(_returns(batch, reference, asking.config, budget).view(len(states), count))
         if on_progress is not None:
             on_progress(min(start + at_once, len(chosen)))
     where = [(i, t) for i in range(len(chosen)) for t in places[i]]
-    return States(
+    return States.of(
         response=np.array([i for i, _ in where]),
         place=np.array([(t + 0.5) / len(responses[i]) for i, t in where]),
         values=np.array([values[i, t].item() for i, t in where]),
         returns=torch.cat(found).double().numpy(),
     )
+
+
+def critic_metrics(states: States) -> dict[str, float]:
+    """The critic/... metrics of docs/metrics.md."""
+    found = agreement(states)
+    numbers = {
+        "critic/explained_variance": found.explained_variance,
+        "critic/attainable": found.attainable,
+        "critic/rank_correlation": found.rank_correlation,
+        "critic/bias": found.bias,
+    }
+    return {name: 0.0 if number is None else number for name, number in numbers.items()}
 
 
 def _places(length: int, count: int, offset: float) -> list[int]:
@@ -91,12 +107,12 @@ def _places(length: int, count: int, offset: float) -> list[int]:
 def _returns(batch: Batch, reference: Policy | None, config: PPOConfig, budget: dict[str, int]) -> Tensor:
     """The discounted reward of each continuation, from its first token on (B,)."""
     sampled = batch.sampled
-    kl = torch.zeros_like(sampled.logprobs)
-    if config.kl_coef and reference is not None:
+    kl, kl_coef = torch.zeros_like(sampled.logprobs), config.kl_coef if config.kl_in == "reward" else 0.0
+    if kl_coef and reference is not None:
         with phase("scoring"):
             ref_logprobs, _ = score_all(reference, batch.prompts, sampled.lists(), **budget)
         kl = kl_estimate(sampled.logprobs, ref_logprobs, config.kl_estimator) * sampled.mask
     scores = torch.tensor(batch.scores, dtype=torch.float32) + batch.penalties
-    total = rewards(scores, kl, sampled.mask, config.kl_coef)
+    total = rewards(scores, kl, sampled.mask, kl_coef)
     discount = config.gamma ** torch.arange(total.shape[1], dtype=total.dtype)
     return (total * discount).sum(1)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reft_lab.methods.stages.asking import Batch
+from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.asking import Asking, Batch
+from reft_lab.methods.stages.walk import Walk
+from reft_lab.policy.model import Policy
+from reft_lab.randomness import key
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,62 @@ class Collected:
             "rollout/filled": self.filled / wanted,
             "rollout/sampled_tokens": float(self.everything.tokens),
         }
+
+
+class Collector:
+    """Collects the responses of each iteration, along an endless walk over the training questions.
+
+    Attributes:
+        wanted: questions that an iteration learns from.
+        beyond: questions asked beyond those, before the last iteration and after it; how far the walk is follows from
+            them and the iterations done.
+    """
+
+    def __init__(self, asking: Asking, ids: Sequence[str], config: PPOConfig, seed: int):
+        """`ids` are names of the questions, which key their randomness."""
+        self.wanted = config.rollouts // config.samples_per_problem
+        self.beyond = (0, 0)
+        self._asking, self._ids, self._config, self._seed = asking, ids, config, seed
+        self._walk = Walk(len(ids), seed)
+        self._has_said = False
+
+    def collect(self, policy: Policy, step: int, *, dynamic: bool) -> Collected:
+        """The responses after `step` iterations, and those that are learned from; the walk stays where it is."""
+        config, asked = self._config, 0
+        start = step * self.wanted + self.beyond[1]
+        earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
+
+        def ask(count: int) -> Batch:
+            nonlocal asked
+            chosen = self._walk.questions(start + asked, count)
+            questions = [q for q in chosen for _ in range(config.samples_per_problem)]
+            asked += count
+            keys = []
+            for q in questions:
+                keys.append(key(self._seed, "rollout", step, self._ids[q], earlier[q]))
+                earlier[q] += 1
+            return self._asking.ask(policy, questions, keys, step=step)
+
+        if not dynamic:
+            batch = ask(self.wanted)
+            return Collected(batch, batch, self.wanted)
+        group, rounds = config.samples_per_problem, config.dynamic_rounds
+        return collect(ask, self.wanted, group=group, rounds=rounds, pad_id=self._asking.pad_id)
+
+    def beyond_with(self, collected: Collected) -> tuple[int, int]:
+        """What `beyond` is once this iteration is done."""
+        return self.beyond[1], self.beyond[1] + collected.asked - self.wanted
+
+    def says(self, collected: Collected) -> list[str]:
+        """A sentence where dynamic sampling did not find enough, the first time in a session."""
+        if self._has_said or not collected.filled:
+            return []
+        self._has_said = True
+        return [
+            f"dynamic sampling asked {collected.asked} questions in ppo.dynamic_rounds={self._config.dynamic_rounds} "
+            f"rounds and {collected.filled} of the {self.wanted} it wants are still missing, so questions whose "
+            "responses all have the same reward fill up the batch; rollout/filled says how many."
+        ]
 
 
 def collect(ask: Callable[[int], Batch], wanted: int, *, group: int, rounds: int, pad_id: int) -> Collected:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,14 +14,13 @@ from typing import Any
 from torch import Tensor
 
 from reft_lab.errors import phase
-from reft_lab.evaluation.critic import agreement
 from reft_lab.evaluation.judging import Judge
 from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import PPOConfig
-from reft_lab.methods.stages.asking import Asking, Batch
-from reft_lab.methods.stages.critic_audit import critic_states
-from reft_lab.methods.stages.dynamic import Collected, collect
+from reft_lab.methods.stages.asking import Asking
+from reft_lab.methods.stages.critic_audit import AUDIT_SECONDS, critic_metrics, critic_states
+from reft_lab.methods.stages.dynamic import Collected, Collector
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import (
     Rollouts,
@@ -33,12 +31,11 @@ from reft_lab.methods.stages.rollouts import (
     sampled_metrics,
 )
 from reft_lab.methods.stages.update import update
-from reft_lab.methods.stages.walk import Walk
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
-from reft_lab.randomness import key, permutation
+from reft_lab.randomness import permutation
 from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
@@ -121,17 +118,12 @@ class Reinforcement:
         self.audit = audit
         self.records = records
         self.step = 0
-        # Questions that dynamic sampling has asked beyond those of its iterations, before the last one and after it.
-        self._beyond = (0, 0)
-        self._says_filled = True
-        self.tokens_per_micro_batch = tokens_per_micro_batch
+        self._collector = Collector(self.asking, question_ids, config, seed)
         self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
-        self._walk = Walk(len(prompts), seed)
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
         must_rescore = policy.precision != "fp32" or policy.value_trunk is not None or config.importance == "token"
         self.rescore = True if must_rescore else None
-        self.questions_per_iteration = config.rollouts // config.samples_per_problem
-        passes = math.ceil(config.data_epochs * len(prompts) / self.questions_per_iteration)
+        passes = math.ceil(config.data_epochs * len(prompts) / self._collector.wanted)
         self.total_steps = config.critic_warmup + (passes if config.iterations is None else config.iterations)
         self.optimizer = Optimizer(
             [p for p in policy.parameters() if p.requires_grad],
@@ -146,67 +138,62 @@ class Reinforcement:
 
     @property
     def done(self) -> bool:
-        return self._is_done(self.step, self._beyond[1])
+        return self._is_done(self.step, self._collector.beyond[1])
 
     @property
     def is_evaluated(self) -> bool:
-        return self._is_evaluated(self.step, *self._beyond)
+        return self._is_evaluated(self.step, *self._collector.beyond)
 
     @property
     def moment(self) -> str:
         return f"iteration {self.step}"
 
     def counters(self) -> dict[str, Any]:
-        own = {"step": self.step, "beyond": list(self._beyond), "rescore": self.rescore}
+        own = {"step": self.step, "beyond": list(self._collector.beyond), "rescore": self.rescore}
         return own | {"optimizer": self.optimizer.counters()}
 
     def restore(self, counters: dict[str, Any]) -> None:
         self.step, self.rescore = counters["step"], counters["rescore"]
         before, now = counters["beyond"]
-        self._beyond = (before, now)
+        self._collector.beyond = (before, now)
         self.optimizer.restore_counters(counters["optimizer"])
 
     def advance(self) -> Step:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""
         done = self.iterate()
         metrics, samples = done.metrics, []
-        every = self.audit and self.audit.critic_every
-        if every and self.policy.value_head is not None and (self.step % every == 0 or self.done):
-            metrics |= self._audit()
+        audit = self.audit
+        if audit and audit.critic_every and self.policy.value_head is not None:
+            metrics |= self._audit(audit) if self.step % audit.critic_every == 0 or self.done else {}
         if self.is_evaluated:
             metrics |= position_metrics(done.rollouts)
             samples = [] if self.records is None else self.records(self, done)
-        return Step(metrics, samples, done.notes, done.cost)
+        return Step(metrics, samples, done.notes, done.cost, aside=metrics.get(AUDIT_SECONDS, 0.0))
 
-    def _audit(self) -> dict[str, float]:
+    def _audit(self, audit: AuditConfig) -> dict[str, float]:
         """What Monte-Carlo values say of the critic as it is now."""
-        assert self.audit is not None
+        started = time.perf_counter()
         states = critic_states(
             self.policy,
             self.reference,
             self.asking,
             self.question_ids,
-            self.audit,
+            audit,
+            step=self.step,
             seed=self.seed,
-            tokens_per_micro_batch=self.tokens_per_micro_batch,
+            tokens_per_micro_batch=self._budget["tokens_per_micro_batch"],
         )
-        found = agreement(states)
-        numbers = {
-            "critic/explained_variance": found.explained_variance,
-            "critic/attainable": found.attainable,
-            "critic/rank_correlation": found.rank_correlation,
-            "critic/bias": found.bias,
-        }
-        return {name: number for name, number in numbers.items() if number is not None}
+        return critic_metrics(states) | {AUDIT_SECONDS: time.perf_counter() - started}
 
     def iterate(self) -> Iteration:
         """Do one iteration; raises as `methods.base.Stage.advance` does."""
         config, is_critic_warmup = self.config, self._is_critic_warmup
         if is_critic_warmup:
             config = replace(config, lam_value=1.0)
-        collected = self._collect()
-        batch, notes = collected.kept, self._says(collected)
-        beyond = (self._beyond[1], self._beyond[1] + collected.asked - self.questions_per_iteration)
+        is_dynamic = config.dynamic_sampling and not is_critic_warmup
+        collected = self._collector.collect(self.policy, self.step, dynamic=is_dynamic)
+        batch, notes = collected.kept, self._collector.says(collected)
+        beyond = self._collector.beyond_with(collected)
         judged = time.perf_counter()
         with phase("scoring"):
             is_rescored = self.rescore is not False
@@ -251,8 +238,9 @@ class Reinforcement:
             "time/rollout_tokens_per_second": everything.tokens / everything.sampling,
             "time/update_tokens_per_second": tokens * config.epochs / (updating - scoring),
         }
-        self.step, self._beyond = self.step + 1, beyond
-        return Iteration(batch.questions, rollouts, metrics, notes, self._cost(collected, is_rescored=is_rescored))
+        cost = self._cost(collected, is_rescored=is_rescored)
+        self.step, self._collector.beyond = self.step + 1, beyond
+        return Iteration(batch.questions, rollouts, metrics, notes, cost)
 
     def ratios(self, rollouts: Rollouts, count: int) -> Tensor:
         """pi / pi_old of the tokens of the first `count` rollouts, for the policy as it is now.
@@ -270,7 +258,13 @@ class Reinforcement:
     def _cost(self, collected: Collected, *, is_rescored: bool) -> Cost:
         policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
         kept = collected.kept.lengths
-        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept) + passes * policy.training(kept)
+        flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept)
+        if self._is_critic_warmup:
+            flops += passes * policy.training_values(kept)
+        else:
+            flops += passes * policy.training(kept)
+            if self.config.clip_grads == "apart" and self.policy.value_trains_policy:
+                flops += passes * 2 * policy.values(kept)  # the value loss goes back by itself
         return Cost(
             questions=collected.asked,
             sampled_tokens=collected.everything.tokens,
@@ -284,14 +278,9 @@ class Reinforcement:
         """Whether the next iteration trains the value model alone."""
         return self.step < self.config.critic_warmup
 
-    @property
-    def _walked(self) -> int:
-        """Questions asked so far, each time counted."""
-        return self.step * self.questions_per_iteration + self._beyond[1]
-
     def _is_done(self, step: int, beyond: int) -> bool:
         if self.config.dynamic_sampling and self.config.iterations is None:
-            walked = (step - self.config.critic_warmup) * self.questions_per_iteration + beyond
+            walked = (step - self.config.critic_warmup) * self._collector.wanted + beyond
             return walked >= self.config.data_epochs * len(self.prompts)
         return step >= self.total_steps
 
@@ -299,42 +288,8 @@ class Reinforcement:
         """Whether iteration `step` is, with so many questions asked beyond those of the iterations before and by it."""
         if self.config.eval_every_epochs is None:
             return step % self.config.eval_every == 0 or self._is_done(step, beyond)
-        every, own = self.config.eval_every_epochs * len(self.prompts), self.questions_per_iteration
+        every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
         return (step * own + beyond) // every > ((step - 1) * own + before) // every or self._is_done(step, beyond)
-
-    def _collect(self) -> Collected:
-        """The responses of this iteration, and those that are learned from."""
-        start, asked = self._walked, 0
-        earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
-
-        def ask(count: int) -> Batch:
-            nonlocal asked
-            chosen = self._walk.questions(start + asked, count)
-            questions = [q for q in chosen for _ in range(self.config.samples_per_problem)]
-            asked += count
-            keys = []
-            for q in questions:
-                keys.append(key(self.seed, "rollout", self.step, self.question_ids[q], earlier[q]))
-                earlier[q] += 1
-            return self.asking.ask(self.policy, questions, keys, step=self.step)
-
-        wanted, config = self.questions_per_iteration, self.config
-        if not config.dynamic_sampling or self._is_critic_warmup:
-            batch = ask(wanted)
-            return Collected(batch, batch, wanted)
-        group, rounds = config.samples_per_problem, config.dynamic_rounds
-        return collect(ask, wanted, group=group, rounds=rounds, pad_id=self.pad_id)
-
-    def _says(self, collected: Collected) -> list[str]:
-        """A sentence where dynamic sampling did not find enough, the first time in a session."""
-        if not (collected.filled and self._says_filled):
-            return []
-        self._says_filled = False
-        return [
-            f"dynamic sampling asked {collected.asked} questions in ppo.dynamic_rounds={self.config.dynamic_rounds} "
-            f"rounds and {collected.filled} of the {self.questions_per_iteration} it wants are still missing, so "
-            "questions whose responses all have the same reward fill up the batch; rollout/filled says how many."
-        ]
 
     def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
         """The rollouts with log-probabilities and values that the update agrees with."""

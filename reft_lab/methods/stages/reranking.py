@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,11 +195,16 @@ class RerankerTraining(Epochs):
         counts = [len(samples) for samples in found.samples]
         prompts = [prompt for prompt, count in zip(found.prompts, counts, strict=True) for _ in range(count)]
         every = [sample for samples in found.samples for sample in samples]
-        scores = probabilities(self.policy, prompts, [s.tokens for s in every], self.tokens_per_micro_batch)
-        right = [score for score, sample in zip(scores, every, strict=True) if sample.outcome.kind == "correct"]
-        wrong = [score for score, sample in zip(scores, every, strict=True) if sample.outcome.kind != "correct"]
+        read = [i for i, sample in enumerate(every) if sample.tokens]  # where the prompt left room for an answer
+        scores = [-math.inf] * len(every)
+        budget = self.tokens_per_micro_batch
+        found_right = probabilities(self.policy, [prompts[i] for i in read], [every[i].tokens for i in read], budget)
+        for i, score in zip(read, found_right, strict=True):
+            scores[i] = score
+        right = [scores[i] for i in read if every[i].outcome.kind == "correct"]
+        wrong = [scores[i] for i in read if every[i].outcome.kind != "correct"]
         told = sum(score > 0.5 for score in right) + sum(score <= 0.5 for score in wrong)
-        metrics = {"reranker/eval_accuracy": told / len(every)}
+        metrics = {"reranker/eval_accuracy": told / max(1, len(read))}
         if (area := area_under_curve(right, wrong)) is not None:
             metrics["reranker/eval_auc"] = area
         chosen, start = [], 0
