@@ -307,6 +307,45 @@ policy alone, of the latter only those of the value model and `ppo/grad_norm` ar
                "over the response tokens", "above a few in a thousand: the correction is not one any more",
                group=UPDATE, better=DOWN, switch="ppo.importance"),
     )),
+    Section("online/: self-training on what was just sampled", """\
+One value an iteration of `method=online_st`, whose samples `rollout/` describes.
+""", (
+        Metric("online/loss", "Loss of self-training", "nats a token",
+               "cross-entropy of right samples and gold reasoning",
+               "mean over optimiser steps, with the weights of `online_st.loss_average`",
+               "near 0: there is nothing left to learn from", range=">= 0", group=SUPERVISED, better=DOWN,
+               terminal="loss", noisy=True),
+        Metric("online/sampled_share", "Share of the policy's own tokens", SHARE,
+               "how much of what is trained on comes from samples",
+               "tokens of right samples divided by tokens trained on; the others are gold reasoning",
+               "near 0: the policy gets nothing right, and this is supervised fine-tuning", group=ROLLOUTS),
+        Metric("online/entropy", "Entropy of a token", "nats a token", "how undecided the policy is",
+               "mean entropy of the distributions sampled from", "near 0: it samples the same each time",
+               range=">= 0", group=ROLLOUTS),
+        Metric("online/grad_norm", "Norm of the gradient", "", "norm of the gradient",
+               "mean over optimiser steps, before clipping to `online_st.max_grad_norm`", range=">= 0",
+               group=SUPERVISED, noisy=True),
+        Metric("online/lr", "Learning rate", "", "learning rate", "of the last optimiser step",
+               range="> 0", group=SUPERVISED),
+    )),
+    Section("pool/: what offline self-training samples", """\
+On the first line of the second stage of `method=offline_st`: responses of the policy after warm-up to the training
+questions.
+""", (
+        Metric("pool/sampled", "Samples of a question", "responses a question", "responses sampled",
+               "mean over training questions", range=">= 1", group=ROLLOUTS),
+        Metric("pool/right", "Right samples of a question", "responses a question", "right ones",
+               "mean over training questions", range=">= 0", group=ROLLOUTS, better=UP),
+        Metric("pool/distinct", "Different right samples of a question", "responses a question",
+               "right ones that are not the gold reasoning and differ from each other",
+               "in more than how they are written ([methods.md](methods.md#self-training)); mean over questions",
+               range=">= 0", group=ROLLOUTS, better=UP),
+        Metric("pool/kept", "Samples of a question that are trained on", "responses a question", "those trained on",
+               "`offline_st.keep` at most, chosen at random; mean over training questions", "near 0: this is SFT",
+               range=">= 0", group=ROLLOUTS, better=UP),
+        Metric("pool/unsolved", "Questions without a right sample", SHARE, "questions that nothing was added to",
+               "training questions none of whose samples is right", group=ROLLOUTS, better=DOWN),
+    )),
     Section("position/: where in the response", """\
 On the lines of iterations after which the model was evaluated. A response is cut into tenths of its length: its i-th of
 n tokens, counted from 0, falls into the tenth in which (i + 1/2) / n lies. TENTH goes from `01`, the beginning, to
@@ -377,13 +416,14 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
                "wall time", group=SPEED, better=DOWN, along="rollout"),
         Metric("time/score_seconds", "Scoring", "s",
                "log-probabilities under the reference, and what else is computed before the update",
-               "wall time", group=SPEED, better=DOWN, along="rollout"),
-        Metric("time/update_seconds", "Updates", "s", "the PPO passes",
                "wall time", group=SPEED, better=DOWN, along="ppo"),
+        Metric("time/update_seconds", "Updates", "s", "the passes that train on them",
+               "wall time", group=SPEED, better=DOWN, along="rollout"),
         Metric("time/rollout_tokens_per_second", "Speed of sampling", "response tokens a second", "speed of sampling",
                "response tokens divided by `time/rollout_seconds`", group=SPEED, better=UP, along="rollout"),
         Metric("time/update_tokens_per_second", "Speed of updates", "response tokens a second", "speed of the update",
-               "response tokens times passes, divided by `time/update_seconds`", group=SPEED, better=UP, along="ppo"),
+               "response tokens times passes, divided by `time/update_seconds`",
+               group=SPEED, better=UP, along="rollout"),
         Metric("time/audit_seconds", "Audit of the critic", "s", "Monte-Carlo values of `audit.critic_every`",
                "wall time; no part of the seconds of an iteration, nor of `budget.seconds`", group=SPEED, better=DOWN,
                along="critic", needs=CRITIC, switch="audit.critic_every"),

@@ -98,6 +98,8 @@ def _check_together(config: Config) -> None:
     for name in (config.method, config.baseline):
         for stage in METHODS[name].stages if name else ():
             getattr(config, stage.section).check(stage.section)
+            if stage.prompts == "rl":
+                config.ppo.check("ppo")  # which has the length caps
 
 
 def _check_given(config: Config) -> None:

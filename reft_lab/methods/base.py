@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from reft_lab.methods.settings import PPOConfig, RerankerConfig, SFTConfig
+from reft_lab.methods.settings import OfflineSTConfig, OnlineSTConfig, PPOConfig, RerankerConfig, SFTConfig
 
 if TYPE_CHECKING:
     from reft_lab.cot import Prompts
@@ -244,6 +244,8 @@ class Settings(Protocol):
     sft: SFTConfig
     ppo: PPOConfig
     reranker: RerankerConfig
+    offline_st: OfflineSTConfig
+    online_st: OnlineSTConfig
     audit: AuditConfig
 
 
@@ -272,8 +274,17 @@ class Lab(Protocol):
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids."""
 
-    def gold(self) -> dict[str, Example]:
-        """Prompt and gold reasoning of the training problems as ids, by the ids of the problems."""
+    def solved(self, max_tokens: int) -> tuple[list[Problem], list[Example]]:
+        """The training problems that fit with their gold reasoning, and these examples."""
+
+    def gold(self, problems: Sequence[Problem]) -> list[list[int]]:
+        """Ids of the gold reasoning that follows the prompts of `questions`, for some of these problems."""
+
+    def normal_form(self, problem: Problem, response: str) -> str:
+        """What two responses to a problem have in common where they differ only in how the same is written."""
+
+    def note(self, sentence: str) -> None:
+        """Say something of the run that its result says, too."""
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
@@ -285,7 +296,14 @@ class Lab(Protocol):
         """Prompts of this kind as ids, as `pool` asks the problems."""
 
     def pool(
-        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        samples: int,
+        *,
+        prompts: Prompts,
+        title: str,
+        is_training: bool = True,
     ) -> list[list[Sample]]:
         """`samples` responses of `policy` to each problem, judged, in the order of the problems.
 
@@ -298,6 +316,7 @@ class Lab(Protocol):
             samples: responses to each.
             prompts: the kind of prompts that the policy knows.
             title: in one or two words.
+            is_training: whether its seconds are part of training, and so of the budget.
         """
 
     def is_past(self, kind: StageKind) -> bool:
@@ -306,14 +325,18 @@ class Lab(Protocol):
     def train(self, stage: Stage) -> None:
         """Take a stage to its end, from its beginning or from the state that the run goes on from."""
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget of the run is used up, so that nothing more is trained."""
+
+    def start_over(self) -> None:
+        """Let the policy be the base model again, as it was before any training."""
+
     def keep_warmup(self, *, is_candidate: bool = True) -> None:
         """Keep the policy as it is for the rest of the run: the warm-up is over.
 
         It is the best so far, unless it `is_candidate` for nothing, since the last stage makes something else.
         """
-
-    def note(self, text: str) -> None:
-        """Tell the user a sentence, which the result keeps."""
 
     def take_given(self, kind: StageKind) -> None:
         """Evaluate the policy as it is, and let it be the final one: a method that trains nothing."""

@@ -109,6 +109,12 @@ def test_one_word(word: str, expected: str) -> None:
             "ppo.credit=group compares the responses to a question with each other, and ppo.samples_",
         ),
         (["method=grpo", "ppo.samples_per_problem=1"], "leaves nothing to compare; raise it to 2 or more."),
+        (
+            ["method=grpo", "ppo.critic_warmup=5"],
+            "ppo.critic_warmup=5 trains a value model, and ppo.credit=group has none",
+        ),
+        (["ppo.loss_length=100"], "ppo.loss_length=100 is for ppo.loss_average=constant, and it is sequence"),
+        (["ppo.dual_clip=1"], "ppo.dual_clip=1.0 is not possible: it must be a number above 1"),
         (["method=grop"], "did you mean grpo?"),
         (["model.scratch.hidden_size=64", "model.scratch.heads=5"], "(1, 2, 4, 8, 16, 32 do)"),
         (["model.scratch.heads=64"], "even parts"),

@@ -17,7 +17,6 @@ from reft_lab.evaluation.samples import NO_SAMPLE, Sample
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import RerankerConfig
 from reft_lab.methods.stages.reranking import Candidates, Graded, RerankerTraining, balanced
-from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import generator, permutation
 from tests.small_models import make_model
@@ -220,7 +219,7 @@ def test_without_both_kinds_there_is_nothing_to_train_on_unless_the_gold_reasoni
     only = Candidates(given.prompts, wrong)
     with pytest.raises(RunFailed, match="no training question has both right and wrong responses"):
         balanced(PROBLEMS, only, seed=0)
-    gold = {problem.id: Example([8, 8], [10, 5]) for problem in PROBLEMS}
+    gold = {problem.id: [10, 5] for problem in PROBLEMS}
     graded = balanced(PROBLEMS, only, seed=0, gold=gold)
     assert len(graded) == 2 * len(PROBLEMS)
-    assert [one for one in graded if one.is_right] == [Graded([8, 8], [10, 5], True)] * len(PROBLEMS)
+    assert [one for one in graded if one.is_right] == [Graded(p, [10, 5], True) for p in given.prompts]

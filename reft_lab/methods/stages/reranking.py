@@ -19,7 +19,6 @@ from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import RerankerConfig
 from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant
-from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import micro_batches
@@ -49,7 +48,7 @@ def balanced(
     *,
     seed: int,
     pairs: int | None = None,
-    gold: Mapping[str, Example] | None = None,
+    gold: Mapping[str, list[int]] | None = None,
 ) -> list[Graded]:
     """As many right as wrong responses to each question, no two of them the same.
 
@@ -60,7 +59,7 @@ def balanced(
         problems: the training questions.
         candidates: what was sampled for them.
         pairs: most responses of a kind for a question; None: no limit.
-        gold: gold reasoning of questions by their ids, to count as right; None: sampled responses alone.
+        gold: ids of the gold reasoning by the questions' ids, to count as right; None: sampled responses alone.
 
     Raises:
         RunFailed: no question has both.
@@ -72,8 +71,8 @@ def balanced(
             kind: [Graded(prompt, list(ids), kind) for ids, is_right in distinct.items() if is_right is kind]
             for kind in (True, False)
         }
-        if gold is not None and problem.id in gold and tuple(gold[problem.id].completion) not in distinct:
-            by_kind[True].append(Graded(gold[problem.id].prompt, gold[problem.id].completion, True))
+        if gold is not None and tuple(gold[problem.id]) not in distinct:
+            by_kind[True].append(Graded(prompt, gold[problem.id], True))
         count = min(map(len, by_kind.values()))
         count = count if pairs is None else min(count, pairs)
         for kind, graded in by_kind.items():

@@ -57,12 +57,14 @@ class SupervisedFineTuning(Epochs):
         seed: int,
         pad_id: int,
         tokens_per_micro_batch: int,
+        opening: Step | None = None,
     ):
         """Args:
         policy: trained in place; its value model is left alone.
         examples: the training examples, at least one.
         kind: what the stage is; its name keys the randomness.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        opening: what came before the first step, and is recorded with it.
         """
         super().__init__(
             kind,
@@ -78,6 +80,7 @@ class SupervisedFineTuning(Epochs):
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._flops = Flops.of(policy)
+        self._opening = opening
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
         self.optimizer = Optimizer(
@@ -99,7 +102,11 @@ class SupervisedFineTuning(Epochs):
         metrics = {"loss": loss, "grad_norm": norm, "lr": rate, "epoch": self.step / self.steps_per_epoch}
         named = {f"{self.kind.name}/{name}": value for name, value in metrics.items()}
         speed = {"time/step_seconds": took, "time/step_tokens_per_second": cost.trained_tokens / took}
-        return Step(named | speed, cost=cost)
+        done = Step(named | speed, cost=cost)
+        if self._opening is not None and self.step == 1:
+            done.metrics, done.cost = self._opening.metrics | done.metrics, self._opening.cost + cost
+            done.notes = self._opening.notes
+        return done
 
     def _descend(self) -> tuple[float, float, float, Cost]:
         """One optimiser step: its loss (nats a token), gradient norm, learning rate, and what it took."""
