@@ -65,13 +65,13 @@ class Config:
     warmup: Annotated[SFTConfig, doc("stage 1 of method=reft")] = field(default_factory=SFTConfig)
     sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
     ppo: Annotated[PPOConfig, doc("stage 2 of method=reft: reinforcement")] = field(default_factory=PPOConfig)
-    reranker: Annotated[RerankerConfig, doc("method=reranker: the outcome model")] = field(
-        default_factory=RerankerConfig
-    )
     offline_st: Annotated[OfflineSTConfig, doc("stage 2 of method=offline_st: training from the base model")] = field(
         default_factory=OfflineSTConfig
     )
     online_st: Annotated[OnlineSTConfig, doc("stage 2 of method=online_st")] = field(default_factory=OnlineSTConfig)
+    reranker: Annotated[RerankerConfig, doc("method=reranker: the outcome model")] = field(
+        default_factory=RerankerConfig
+    )
     budget: Annotated[BudgetConfig, doc("what training may take in all")] = field(default_factory=BudgetConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
     decode: Annotated[DecodeConfig, doc("answers from several samples of each test problem")] = field(

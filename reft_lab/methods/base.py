@@ -243,9 +243,9 @@ class Settings(Protocol):
     warmup: SFTConfig
     sft: SFTConfig
     ppo: PPOConfig
-    reranker: RerankerConfig
     offline_st: OfflineSTConfig
     online_st: OnlineSTConfig
+    reranker: RerankerConfig
     audit: AuditConfig
 
 

@@ -78,7 +78,7 @@ def _by_rule(progress: Progress, selection: str, final: Mapping[str, Any]) -> di
     """Test accuracies of the checkpoints that dev, and that test, would choose; None where only one was looked at."""
     if not progress.chosen:
         return None
-    found = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
+    found: dict[str, Any] = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
     found[selection] = final["test"]  # read anew
     return found | {
         "inflation": found["test"]["accuracy"] - found["dev"]["accuracy"],
