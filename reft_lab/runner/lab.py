@@ -9,9 +9,11 @@ from pathlib import Path
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
+from reft_lab.evaluation.asking import ask
 from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
+from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.loop import Loop
@@ -33,9 +35,19 @@ class Lab:
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
+        self.evaluated: Sequence[Sequence[Problem]] = [
+            part for part in (loop.selection.problems, loop.selection.others) if part
+        ]
         self._setup, self._method, self._loop = setup, method, loop
         self._pools, self._state = pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
+
+    def gold_examples(self) -> dict[str, Example]:
+        return {problem.id: gold for problem, gold in zip(self._setup.splits.train, self._setup.gold, strict=True)}
+
+    def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
+        setup = self._setup
+        return ask(self.policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts)).prompts
 
     def pool(
         self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
@@ -73,8 +85,8 @@ class Lab:
             fresh = loading.load_model(config.model, self.codec.tokenizer, config.seed)
             self.policy.lm.load_state_dict(fresh.state_dict())
 
-    def keep_warmup(self) -> None:
-        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+    def keep_warmup(self, *, is_candidate: bool = True) -> None:
+        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts, is_candidate=is_candidate)
 
     def take_given(self, kind: StageKind) -> None:
         self._loop.selection.take_given(kind)
