@@ -129,6 +129,8 @@ class Selection:
         if self.progress.latest is None:
             self._look_at_others(self.setup.policy, prompts)
             self.progress.latest = self.evaluate(self.setup.policy, self.problems, prompts).score
+        elif self._other is None:  # what was seen of the other split ended with another session
+            self._look_at_others(self.setup.policy, prompts)
         self.progress.warmup = self.progress.latest
         best = Best(self.progress.warmup, label, prompts)
         self._export(WARMUP, best)

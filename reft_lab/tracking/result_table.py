@@ -9,7 +9,7 @@ from rich.table import Table
 
 from reft_lab.evaluation.decoded import MEANING, WAYS, points_of
 from reft_lab.methods import method_of, result_labels
-from reft_lab.numbers import interval, per_cent
+from reft_lab.numbers import interval, per_cent, points
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -25,8 +25,23 @@ def result_table(result: Mapping[str, Any]) -> Table:
     for key, label in result_labels(method).items():
         if scores := result.get(key):
             table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
-    table.caption, table.caption_justify = overlap(result), "left"
+    said = filter(None, (overlap(result), both_rules(result)))
+    table.caption, table.caption_justify = "\n".join(said) or None, "left"
     return table
+
+
+def both_rules(result: Mapping[str, Any]) -> str | None:
+    """One sentence on what picking the checkpoint on test adds in this run; None where it was not looked at."""
+    try:
+        rules = result["selection_rules"]
+        by_dev, by_test = (per_cent(rules[split]["accuracy"]) for split in ("dev", "test"))
+        added, among = points(rules["inflation"]), int(rules["candidates"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (
+        f"Of the same run, the checkpoint that is best on test has {by_test} % there, and the one that is best on dev "
+        f"{by_dev} %: picking on test among {among} evaluations adds {added} points."
+    )
 
 
 def decoding_table(result: Mapping[str, Any]) -> Table | None:
