@@ -32,9 +32,7 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
     if warmed_up is not None:
         greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
         warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
-    # A policy that answers in a way of its own may be no language model any more.
-    writer = warmed_up if setup.method.answers and warmed_up is not None else setup.policy
-    decoded = decode(selection, pools, writer, final.problems, progress.best.stage)
+    decoded = decode(selection, pools, setup.policy, final.problems, progress.best.stage)
     seen = Seen(setup.splits.train)
     # Whether each test problem is like a training problem, in the degrees that a copy of it may be written in.
     in_train = {
