@@ -81,6 +81,11 @@ def _check_together(config: Config) -> None:
             )
     config.cot.check()
     config.decode.check("decode")
+    if config.decode.ways and METHODS[config.method].answers:
+        raise BadInput(
+            f"method={config.method} makes a model that writes nothing itself, so there are no samples of it to decode "
+            "from; leave out decode=, and name the run as decode.reranker=RUN_DIR with the policy's."
+        )
     if not METHODS[config.method].trains:
         _check_given(config)
     elif config.model.path is None:

@@ -320,3 +320,28 @@ class PPOConfig:
                 f"{section}.samples_per_problem={self.samples_per_problem} leaves nothing to compare; raise it to 2 or "
                 "more."
             )
+
+
+@dataclass
+class RerankerConfig:
+    """The outcome model of method=reranker (paper, section 4): a classifier of whole responses."""
+
+    __pydantic_config__ = STRICT
+    samples: Annotated[
+        int, doc("responses sampled per training question, of which the distinct ones are graded", ge=2)
+    ] = 100
+    k: Annotated[int, doc("candidates per dev and test question, of which the most likely is the answer", ge=1)] = 100
+    pairs: Annotated[
+        Optional[int], doc("most right responses per training question, and as many wrong ones; null: all", ge=1)
+    ] = None
+    gold: Annotated[bool, doc("the gold reasoning of a training question counts among its right responses")] = False
+    epochs: Annotated[int, doc("passes over the graded responses", unit="epochs", ge=1)] = 3
+    batch_size: Annotated[int, doc("responses per optimiser step", ge=1)] = 24
+    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 1e-6
+    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
+
+    def check(self, section: str) -> None:
+        """Raise BadInput where the options do not agree with each other; there are none that could disagree."""

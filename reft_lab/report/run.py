@@ -38,6 +38,7 @@ def run_report(directory: Path) -> Path:
     sections = chart_sections(run, curves, baseline)
     overview = score_chart(rows)
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
+    method = method_of({**run.result, **run.config})
     return write_page(
         directory / REPORT,
         "run.html",
@@ -45,7 +46,8 @@ def run_report(directory: Path) -> Path:
         {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},
         title=str(run.config.get("name") or run.run),
         run=run,
-        method=method_of({**run.result, **run.config}).label,
+        method=method.label,
+        measure=method.measure,
         facts=facts(run),
         rows=rows,
         overview=overview,

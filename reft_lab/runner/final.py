@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from reft_lab.cot import Prompts
 from reft_lab.data.likeness import Seen
 from reft_lab.errors import LOADING, phase
 from reft_lab.evaluation.greedy import Evaluation
@@ -27,11 +27,14 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
     if setup.method.trains:
         with phase(LOADING):
             saving.load_weights(setup.policy, checkpoints.best)
-    final, final_scores = _read_test(selection, setup.policy, progress.best.stage, progress.best.score)
+    final, final_scores = _read_test(selection, selection.conclude, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
-        warmup, warmup_scores = _read_test(selection, warmed_up, WARMUP.prompts, progress.warmup)
-    decoded = decode(selection, pools, setup.policy, final.problems, progress.best.stage)
+        greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
+        warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
+    # A policy that answers in a way of its own may be no language model any more.
+    writer = warmed_up if setup.method.answers and warmed_up is not None else setup.policy
+    decoded = decode(selection, pools, writer, final.problems, progress.best.stage)
     seen = Seen(setup.splits.train)
     # Whether each test problem is like a training problem, in the degrees that a copy of it may be written in.
     in_train = {
@@ -57,17 +60,17 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
 
 
 def _read_test(
-    selection: Selection, policy: Policy, prompts: Prompts, known: Score | None
+    selection: Selection, answers: Callable[..., Evaluation], known: Score | None
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """The test set under `policy`, which was trained on such `prompts` last, and the scores on dev and test.
+    """What `answers` gives for the test set, and its scores on dev and test.
 
     Those on the selection split are `known` already.
     """
     config, splits = selection.setup.config, selection.setup.splits
     dev = known if config.selection == "dev" else None
     if dev is None:
-        dev = selection.evaluate(policy, splits.dev[: config.eval.dev_limit], prompts, title="dev").score
-    test = selection.evaluate(policy, splits.test[: config.eval.test_limit], prompts, title="test")
+        dev = answers(splits.dev[: config.eval.dev_limit], title="dev").score
+    test = answers(splits.test[: config.eval.test_limit], title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 

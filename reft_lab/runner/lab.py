@@ -33,16 +33,30 @@ class Lab:
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
+        self.evaluated: Sequence[Sequence[Problem]] = [
+            part for part in (loop.selection.problems, loop.selection.others) if part
+        ]
         self._setup, self._method, self._loop = setup, method, loop
         self._pools, self._state = pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
+    def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
+        return self._pools.ask(self.policy, problems, prompts).prompts
+
     def pool(
-        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        samples: int,
+        *,
+        prompts: Prompts,
+        title: str,
+        is_training: bool = True,
     ) -> list[list[Sample]]:
         began = time.monotonic()
         samples_of = self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
-        self._loop.progress.add_seconds(TRAINING, time.monotonic() - began)
+        if is_training:
+            self._loop.progress.add_seconds(TRAINING, time.monotonic() - began)
         return samples_of
 
     def is_past(self, kind: StageKind) -> bool:
@@ -73,8 +87,8 @@ class Lab:
             fresh = loading.load_model(config.model, self.codec.tokenizer, config.seed)
             self.policy.lm.load_state_dict(fresh.state_dict())
 
-    def keep_warmup(self) -> None:
-        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+    def keep_warmup(self, *, is_candidate: bool = True) -> None:
+        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts, is_candidate=is_candidate)
 
     def take_given(self, kind: StageKind) -> None:
         self._loop.selection.take_given(kind)

@@ -171,6 +171,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         RunFailed: the model does not fit into memory.
     """
     reward = choose(config.reward)
+    given = given_of(config)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
@@ -201,7 +202,6 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
-    given = given_of(config)
     reward.load(
         codec,
         device,

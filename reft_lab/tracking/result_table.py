@@ -15,13 +15,14 @@ from reft_lab.numbers import interval, per_cent, points
 def result_table(result: Mapping[str, Any]) -> Table:
     """The accuracies of a result.json, with n and 95 % intervals."""
     selection = "" if result["selection"] == "dev" else " (checkpoint picked on the test set)"
-    table = Table(title=f"{result['name']}: greedy accuracy{selection}", title_justify="left")
+    method = method_of(result)
+    table = Table(title=f"{result['name']}: {method.measure}{selection}", title_justify="left")
     table.add_column("", no_wrap=True)
     for split in ("dev", "test"):
         table.add_column(f"{split} %", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
-    for key, label in result_labels(method_of(result)).items():
+    for key, label in result_labels(method).items():
         if scores := result.get(key):
             table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
     said = filter(None, (overlap(result), both_rules(result)))

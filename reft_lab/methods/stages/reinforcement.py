@@ -287,6 +287,8 @@ class Reinforcement:
 
     def _is_evaluated(self, step: int, before: int, beyond: int) -> bool:
         """Whether iteration `step` is, with so many questions asked beyond those of the iterations before and by it."""
+        if step <= self.config.critic_warmup:
+            return step == self.config.critic_warmup  # the policy does not change before
         if self.config.eval_every_epochs is None:
             return step % self.config.eval_every == 0 or self._is_done(step, beyond)
         every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
