@@ -156,7 +156,9 @@ def bare_letters(predictions: Sequence[Response], samples: Sequence[Response]) -
     verdict = f"{_some(len(bare), len(right), 'right letters')} stand after fewer than {FEW_WORDS} words of reasoning."
     numbers = {"right": len(right), "bare": len(bare)}
     examples = [each.as_example() for each in bare[:EXAMPLES]]
-    return Finding("bare_letters", "Letters without reasoning", verdict, len(bare) > 0.05 * len(right), numbers, examples)
+    return Finding(
+        "bare_letters", "Letters without reasoning", verdict, len(bare) > 0.05 * len(right), numbers, examples
+    )
 
 
 def letter_prior(predictions: Sequence[Response]) -> Finding | None:
@@ -242,7 +244,9 @@ def _parted(samples: Sequence[Response], is_first: Callable[[Response], bool]) -
     return first, [each for each in samples if not is_first(each)]
 
 
-def _spread(examples: Sequence[Mapping[str, Any]], kind_of: Callable[[Mapping[str, Any]], str]) -> list[Mapping[str, Any]]:
+def _spread(
+    examples: Sequence[Mapping[str, Any]], kind_of: Callable[[Mapping[str, Any]], str]
+) -> list[Mapping[str, Any]]:
     """A handful of examples of which every kind has some."""
     place: Counter[str] = Counter()
     ranked = []

@@ -47,9 +47,7 @@ def read_words(responses: Sequence[Response], answers: AnswersConfig) -> Read:
     return found
 
 
-def read_programs(
-    responses: Sequence[Response], cot: CotConfig, answers: AnswersConfig, runner: ProgramRunner
-) -> Read:
+def read_programs(responses: Sequence[Response], cot: CotConfig, answers: AnswersConfig, runner: ProgramRunner) -> Read:
     """What the programs say if they are cut as the released code does: at the first blank line, the last of several.
 
     Only those are run that this cut makes into another program. A run that already cuts so is read by the lab's own

@@ -168,9 +168,7 @@ def audit_run(
         bool,
         typer.Option("--shuffle", help="Multiple choice: ask the policy again, with the options in another order."),
     ] = False,
-    problems: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With --shuffle: the first N test problems.")
-    ] = 200,
+    problems: Annotated[int, typer.Option(metavar="N", min=1, help="With --shuffle: the first N test problems.")] = 200,
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Responses to read of each finding.")] = 2,
 ) -> None:
     """Say what the reward of a run paid for, and what its answers rest on.
@@ -189,7 +187,9 @@ def audit_run(
 def audit_data(
     words: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="WORDS", help="The words of the experiment, as for run.py: data=gsm8k data.path=FOLDER."),
+        typer.Argument(
+            metavar="WORDS", help="The words of the experiment, as for run.py: data=gsm8k data.path=FOLDER."
+        ),
     ] = None,
     page: Annotated[
         Optional[Path], typer.Option(metavar="FILE", help="Also write it as a page, with charts, to FILE.")

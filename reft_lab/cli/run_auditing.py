@@ -43,7 +43,9 @@ def audit_run(name: str, *, shuffle: bool, problems: int, examples: int) -> None
     with ProgramRunner(section(ProgramsConfig, run.config, "programs")) as programs:
         found = audit(run, programs)
     if not found.predictions and not found.samples:
-        raise BadInput(f"{directory} holds no responses yet (predictions.jsonl, samples.jsonl), so none can be audited.")
+        raise BadInput(
+            f"{directory} holds no responses yet (predictions.jsonl, samples.jsonl), so none can be audited."
+        )
     if shuffle:
         found = found.with_finding(_shuffled(directory, problems))
     disk.replace(directory / AUDIT, found.as_text())
@@ -70,7 +72,9 @@ def _shuffled(directory: Path, problems: int) -> Finding:
     config = check(read(directory).experiment)
     best = directory / CHECKPOINTS / BEST
     if not best.is_dir():
-        raise BadInput(f"--shuffle asks the policy again, and {best} is not there; leave it out to audit the files alone.")
+        raise BadInput(
+            f"--shuffle asks the policy again, and {best} is not there; leave it out to audit the files alone."
+        )
     try:
         with ProgramRunner(config.programs) as programs:
             setup = prepare(config, programs)
@@ -97,4 +101,6 @@ def _print(finding: Finding, examples: int) -> None:
 
 def _words(example: Mapping[str, Any]) -> str:
     """What stands beside an example: all of it but its texts."""
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in example.items() if key not in ("question", "response"))
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value}" for key, value in example.items() if key not in ("question", "response")
+    )

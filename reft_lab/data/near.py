@@ -12,6 +12,9 @@ NEAR = "near"
 ENOUGH = Fraction(3, 4)
 """Two questions are near if this share of their pairs of neighbouring words is in both (Jaccard index)."""
 
+FEWEST = 6
+"""Different pairs below which a question, such as `2 , 4 , 8 , ?`, is near to none but those that it equals masked."""
+
 
 class Near:
     """A set of questions in which those near to another are found without comparing it with all of them.
@@ -75,6 +78,5 @@ def near_in(items: Sequence[Asked], others: Sequence[Asked]) -> list[bool]:
 
 def _pairs(item: Asked) -> frozenset[str]:
     words = masked_words(item)
-    return frozenset(f"{first} {second}" for first, second in zip(["^", *words], [*words, "$"], strict=True))
-
-
+    pairs = frozenset(f"{first} {second}" for first, second in zip(["^", *words], [*words, "$"], strict=True))
+    return pairs if len(pairs) >= FEWEST else frozenset({" ".join(words)})

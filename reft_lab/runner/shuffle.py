@@ -61,10 +61,14 @@ def shuffle_test(setup: Setup, prompts: Prompts, display: Display, problems: int
             "leave it out."
         )
     moved = [rotated(problem, setup.config.seed) for problem in able]
-    before, after = (_answers(setup, prompts, display, asked, title) for asked, title in ((able, "as asked"), (moved, "shuffled")))
+    before, after = (
+        _answers(setup, prompts, display, asked, title) for asked, title in ((able, "as asked"), (moved, "shuffled"))
+    )
     pair = ([outcome.kind == "correct" for outcome in each.outcomes] for each in (after, before))
     found = compare_problems(*pair)
-    same = sum(a.answer is not None and a.answer == b.answer for a, b in zip(before.outcomes, after.outcomes, strict=True))
+    same = sum(
+        a.answer is not None and a.answer == b.answer for a, b in zip(before.outcomes, after.outcomes, strict=True)
+    )
     verdict = (
         f"With the options in another order {per_cent(after.score.accuracy)} % of {len(able):,} test problems are right "
         f"instead of {per_cent(before.score.accuracy)} %: {points(found.difference)} points (95 % interval "
