@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from reft_lab.data import Problem, Splits
 from reft_lab.data.likeness import PAIRS, Seen
 from reft_lab.data.near import NEAR, Near
+from reft_lab.data.options import split_question
 
 SPLITS = ("train", "dev", "test")
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -172,10 +173,11 @@ def alike(splits: Splits) -> tuple[dict[str, dict[str, int]], list[Pair]]:
 
 
 def _pair(where: str, first: Problem, second: Problem, share: float) -> Pair:
-    texts = (
-        problem.question.rpartition("\n")[0] if problem.is_choice else problem.question for problem in (first, second)
-    )
-    return Pair(where, *texts, share)
+    return Pair(where, _stem(first), _stem(second), share)
+
+
+def _stem(problem: Problem) -> str:
+    return split_question(problem.question)[0] if problem.is_choice else problem.question
 
 
 def _by_split(splits: Splits) -> Mapping[str, list[Problem]]:

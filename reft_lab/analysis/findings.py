@@ -182,10 +182,10 @@ def letter_prior(predictions: Sequence[Response]) -> Finding | None:
     own = score(sum(each.is_right for each in choice), len(choice))
     numbers = {"problems": len(choice), "answered": answered, "gold": of_gold, "said": of_said, "distance": distance}
     numbers |= {"constant": of_gold[best], "constant_letter": best, "accuracy": own.as_json()}
-    low, high = own.as_json()["ci95"]
+    low, high = own.ci95
     verdict = (
-        f"It answers {favourite} in {per_cent(of_said[favourite])} % where {per_cent(of_gold[favourite])} % of the gold "
-        f"answers are {favourite}; always {best} would be right in {per_cent(of_gold[best])} %, and it is in "
+        f"It answers {favourite} in {per_cent(of_said[favourite])} % where {per_cent(of_gold[favourite])} % of the "
+        f"gold answers are {favourite}; always {best} would be right in {per_cent(of_gold[best])} %, and it is in "
         f"{per_cent(own.accuracy)} % (95 % interval {interval(low, high)})."
     )
     stands_out = (distance or 0) > 0.15 or low <= of_gold[best]

@@ -42,7 +42,7 @@ class Response:
 
     def as_example(self, **more: Any) -> dict[str, Any]:
         """What one reads of it, as JSON."""
-        example = {"id": self.problem.id, "question": self.problem.question, "response": self.text}
+        example: dict[str, Any] = {"id": self.problem.id, "question": self.problem.question, "response": self.text}
         example |= {"answer": self.answer, "gold": self.problem.answer, "outcome": self.outcome}
         return example | ({} if self.step is None else {"step": self.step, "reward": self.reward}) | more
 

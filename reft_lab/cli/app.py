@@ -199,8 +199,8 @@ def audit_data(
     """Say what the data of an experiment looks like, without running it.
 
     That is how many problems each split has, how long they are under the model's tokenizer and how many are too long,
-    how answers are spread, whether gold reasoning reads back, and which questions are nearly the same, within and across
-    the splits.
+    how answers are spread, whether gold reasoning reads back, and which questions are nearly the same, within and
+    across the splits.
     """
     from reft_lab.cli.data_auditing import audit_data
 

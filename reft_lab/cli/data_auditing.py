@@ -94,7 +94,7 @@ def _print(found: DataAudit, examples: int) -> None:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
     columns = [
         Column(
-            head, [row[place] for row in rows], right=0 < place, folds=head in ("most frequent", "what becomes of them")
+            head, [row[place] for row in rows], right=place > 0, folds=head in ("most frequent", "what becomes of them")
         )
         for place, head in enumerate(heads)
     ]

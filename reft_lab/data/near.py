@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from reft_lab.data.likeness import Asked, masked_words
 
@@ -19,7 +20,7 @@ FEWEST = 6
 class Near:
     """A set of questions in which those near to another are found without comparing it with all of them.
 
-    A question is the set of pairs of words that are neighbours in its masked text (`likeness.masked`). Of two sets that
+    A question is the bag of pairs of words that are neighbours in its masked text (`likeness.masked`). Of two that
     share enough, the rarest few pairs of each must have one in common (prefix filtering, Bayardo et al. 2007), so only
     questions that share a rare pair are compared. 50,000 questions take seconds.
     """
@@ -77,6 +78,12 @@ def near_in(items: Sequence[Asked], others: Sequence[Asked]) -> list[bool]:
 
 
 def _pairs(item: Asked) -> frozenset[str]:
+    """The pairs of neighbouring words, each with how often it has come before, so that repetition counts too."""
     words = masked_words(item)
-    pairs = frozenset(f"{first} {second}" for first, second in zip(["^", *words], [*words, "$"], strict=True))
-    return pairs if len(pairs) >= FEWEST else frozenset({" ".join(words)})
+    times: Counter[str] = Counter()
+    pairs: set[str] = set()
+    for first, second in pairwise(["^", *words, "$"]):
+        pair = f"{first} {second}"
+        pairs.add(f"{pair} {times[pair]}")
+        times[pair] += 1
+    return frozenset(pairs) if len(pairs) >= FEWEST else frozenset({" ".join(words)})

@@ -28,8 +28,8 @@ _WORD = re.compile(r"[a-z]+")
 def shortcut(program: str, question: str, numbers: Sequence[float]) -> str | None:
     """How a program comes by its answer without the question, None where it seems to use the question.
 
-    `written_down`: what it returns is a literal (`return 42`), perhaps by way of names, `int` or `+ 0`, and the question
-    does not hold that number. `ignores_numbers`: it computes, but nothing that its result depends on is a number of the
+    `written_down`: what it returns is a literal (`return 42`), perhaps by way of names, `int` or `+ 0`, and the
+    question does not hold that number. `ignores_numbers`: it computes, but nothing that its result depends on is a number of the
     question, as it stands, in words (three, half), as a percentage (0.2, 0.8 and 1.2 for 20 %), or as an argument of
     `solution`.
 
@@ -72,7 +72,7 @@ def _solution(program: str) -> tuple[ast.FunctionDef | None, dict[str, ast.AST]]
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             others[node.name] = node
         else:
-            others |= {name: node for name in _targets(node)}
+            others |= dict.fromkeys(_targets(node), node)
     return found, others
 
 

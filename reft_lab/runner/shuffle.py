@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from reft_lab.analysis.findings import EXAMPLES, Finding
 from reft_lab.analysis.statistics import compare_problems
+from reft_lab.answers.letters import option_letters
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.data.options import split_question, with_options
-from reft_lab.answers.letters import option_letters
 from reft_lab.errors import BadInput, phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.numbers import interval_in_points, p_value, per_cent, points
@@ -70,10 +70,10 @@ def shuffle_test(setup: Setup, prompts: Prompts, display: Display, problems: int
         a.answer is not None and a.answer == b.answer for a, b in zip(before.outcomes, after.outcomes, strict=True)
     )
     verdict = (
-        f"With the options in another order {per_cent(after.score.accuracy)} % of {len(able):,} test problems are right "
-        f"instead of {per_cent(before.score.accuracy)} %: {points(found.difference)} points (95 % interval "
-        f"{interval_in_points(found.low, found.high)}, McNemar p {p_value(found.p)}); the letter stays, though its option "
-        f"moved, in {per_cent(same / len(able))} %."
+        f"With the options in another order {per_cent(after.score.accuracy)} % of {len(able):,} test problems are "
+        f"right instead of {per_cent(before.score.accuracy)} %: {points(found.difference)} points (95 % interval "
+        f"{interval_in_points(found.low, found.high)}, McNemar p {p_value(found.p)}); the letter stays, though its "
+        f"option moved, in {per_cent(same / len(able))} %."
     )
     lost = [i for i in range(len(able)) if before.outcomes[i].kind == "correct" != after.outcomes[i].kind]
     examples = [
