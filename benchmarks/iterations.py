@@ -23,7 +23,7 @@ def measure(folder: Path, quick: bool, say: Callable[[str], None]) -> list[Figur
     """A figure for each peer; that of TRL is left out, and this said, where its environment cannot be made."""
     place = str(workloads.ready("tiny", folder, say))
     try:
-        python: str | None = trl_environment.python(say)
+        python: str | None = trl_environment.python(say, trl_environment.WITH_PPO)
     except RuntimeError as error:
         say(f"without TRL: {error}")
         python = None

@@ -2,7 +2,7 @@
 
 The trainer asks a reward model for rewards; ours reads the response, runs the program and hands the score over.
 
-    .venv-trl/bin/python benchmarks/trl_loop.py FOLDER      # a side of turns.py
+    .venv-trl-1.12/bin/python benchmarks/trl_loop.py FOLDER      # a side of turns.py
 """
 
 from __future__ import annotations

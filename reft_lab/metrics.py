@@ -24,7 +24,7 @@ CRITIC = "critic"
 
 # Which metrics are looked at together, as W&B's workspace and the notebooks do.
 SUPERVISED, LEARNING, ROLLOUTS, UPDATE = "warm-up", "reward and outcomes", "rollouts", "PPO health"
-KL, VALUE, ALARMS, SPEED = "KL", "value", "alarms", "speed"
+KL, VALUE, ALARMS, SPEED, RERANKER = "KL", "value", "alarms", "speed", "reranker"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Section:
 SECTIONS = (
     Section("eval/: greedy evaluation", """\
 Greedy decoding of the split that `selection` names (dev unless set otherwise), with the prompts of the stage that is
-evaluated.
+evaluated. While `method=reranker` trains its outcome model, it is what that one chooses among `reranker.k` candidates.
 """, (
         Metric("eval/accuracy", "Accuracy of the greedy policy", SHARE, "right answers",
                "over the first `eval.dev_limit` problems, all if null",
@@ -132,6 +132,34 @@ are the same stage with different settings.
                "spikes that keep coming back: lower the learning rate", range=">= 0", group=SUPERVISED, noisy=True),
         Metric("STAGE/lr", "Learning rate", "", "learning rate of the step", "the schedule at this step",
                range="> 0", group=SUPERVISED),
+    )),
+    Section("reranker/: the outcome model", """\
+Of `method=reranker` alone: a classifier of whole responses as right or wrong. One value an optimiser step, over the
+responses of the batch, of which half are right on the average. Those called `eval_` are recorded with an evaluation,
+over all `reranker.k` candidates for the questions of the split that `selection` names.
+""", (
+        Metric("reranker/epoch", "Epochs of the outcome model", "epochs", "passes over the graded responses so far",
+               "steps divided by steps an epoch", range="> 0", group=RERANKER, terminal="epoch"),
+        Metric("reranker/loss", "Loss of the outcome model", "nats a response", "binary cross-entropy",
+               "mean over the batch of the loss after the last token",
+               "0.69 is chance; near 0 while `reranker/eval_auc` falls: it learns the responses by heart",
+               range=">= 0", group=RERANKER, better=DOWN, terminal="loss", noisy=True),
+        Metric("reranker/accuracy", "Responses of the batch told right from wrong", SHARE,
+               "responses that it takes for what they are", "P(right) above 0.5 for a right response, else not",
+               group=RERANKER, better=UP, noisy=True),
+        Metric("reranker/grad_norm", "Norm of the outcome model's gradient", "", "norm of the gradient",
+               "over trunk and head, before clipping to `reranker.max_grad_norm`", range=">= 0", group=RERANKER,
+               noisy=True),
+        Metric("reranker/lr", "Learning rate of the outcome model", "", "learning rate of the step",
+               "`reranker.lr`, after its warm-up", range="> 0", group=RERANKER),
+        Metric("reranker/eval_auc", "Right candidates above wrong ones", SHARE,
+               "probability that a right candidate is scored higher than a wrong one",
+               "over all pairs, a tie counting half (area under the ROC curve); not recorded where one kind is missing",
+               "0.5: it tells nothing; pairs of different questions count too, choosing takes pairs of one",
+               group=RERANKER, better=UP),
+        Metric("reranker/eval_accuracy", "Candidates told right from wrong", SHARE,
+               "candidates that it takes for what they are", "P(right) above 0.5 for a right candidate, else not",
+               group=RERANKER, better=UP),
     )),
     Section("rollout/: what the policy sampled", """\
 One value an iteration, over the `ppo.rollouts` responses sampled at temperature 1 from the full distribution, before
@@ -279,6 +307,45 @@ policy alone, of the latter only those of the value model and `ppo/grad_norm` ar
                "over the response tokens", "above a few in a thousand: the correction is not one any more",
                group=UPDATE, better=DOWN, switch="ppo.importance"),
     )),
+    Section("online/: self-training on what was just sampled", """\
+One value an iteration of `method=online_st`, whose samples `rollout/` describes.
+""", (
+        Metric("online/loss", "Loss of self-training", "nats a token",
+               "cross-entropy of right samples and gold reasoning",
+               "mean over optimiser steps, with the weights of `online_st.loss_average`",
+               "near 0: there is nothing left to learn from", range=">= 0", group=SUPERVISED, better=DOWN,
+               terminal="loss", noisy=True),
+        Metric("online/sampled_share", "Share of the policy's own tokens", SHARE,
+               "how much of what is trained on comes from samples",
+               "tokens of right samples divided by tokens trained on; the others are gold reasoning",
+               "near 0: the policy gets nothing right, and this is supervised fine-tuning", group=ROLLOUTS),
+        Metric("online/entropy", "Entropy of a token", "nats a token", "how undecided the policy is",
+               "mean entropy of the distributions sampled from", "near 0: it samples the same each time",
+               range=">= 0", group=ROLLOUTS),
+        Metric("online/grad_norm", "Norm of the gradient", "", "norm of the gradient",
+               "mean over optimiser steps, before clipping to `online_st.max_grad_norm`", range=">= 0",
+               group=SUPERVISED, noisy=True),
+        Metric("online/lr", "Learning rate", "", "learning rate", "of the last optimiser step",
+               range="> 0", group=SUPERVISED),
+    )),
+    Section("pool/: what offline self-training samples", """\
+On the first line of the second stage of `method=offline_st`: responses of the policy after warm-up to the training
+questions.
+""", (
+        Metric("pool/sampled", "Samples of a question", "responses a question", "responses sampled",
+               "mean over training questions", range=">= 1", group=ROLLOUTS),
+        Metric("pool/right", "Right samples of a question", "responses a question", "right ones",
+               "mean over training questions", range=">= 0", group=ROLLOUTS, better=UP),
+        Metric("pool/distinct", "Different right samples of a question", "responses a question",
+               "right ones that are not the gold reasoning and differ from each other",
+               "in more than how they are written ([methods.md](methods.md#self-training)); mean over questions",
+               range=">= 0", group=ROLLOUTS, better=UP),
+        Metric("pool/kept", "Samples of a question that are trained on", "responses a question", "those trained on",
+               "`offline_st.keep` at most, chosen at random; mean over training questions", "near 0: this is SFT",
+               range=">= 0", group=ROLLOUTS, better=UP),
+        Metric("pool/unsolved", "Questions without a right sample", SHARE, "questions that nothing was added to",
+               "training questions none of whose samples is right", group=ROLLOUTS, better=DOWN),
+    )),
     Section("position/: where in the response", """\
 On the lines of iterations after which the model was evaluated. A response is cut into tenths of its length: its i-th of
 n tokens, counted from 0, falls into the tenth in which (i + 1/2) / n lies. TENTH goes from `01`, the beginning, to
@@ -349,13 +416,14 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
                "wall time", group=SPEED, better=DOWN, along="rollout"),
         Metric("time/score_seconds", "Scoring", "s",
                "log-probabilities under the reference, and what else is computed before the update",
-               "wall time", group=SPEED, better=DOWN, along="rollout"),
-        Metric("time/update_seconds", "Updates", "s", "the PPO passes",
                "wall time", group=SPEED, better=DOWN, along="ppo"),
+        Metric("time/update_seconds", "Updates", "s", "the passes that train on them",
+               "wall time", group=SPEED, better=DOWN, along="rollout"),
         Metric("time/rollout_tokens_per_second", "Speed of sampling", "response tokens a second", "speed of sampling",
                "response tokens divided by `time/rollout_seconds`", group=SPEED, better=UP, along="rollout"),
         Metric("time/update_tokens_per_second", "Speed of updates", "response tokens a second", "speed of the update",
-               "response tokens times passes, divided by `time/update_seconds`", group=SPEED, better=UP, along="ppo"),
+               "response tokens times passes, divided by `time/update_seconds`",
+               group=SPEED, better=UP, along="rollout"),
         Metric("time/audit_seconds", "Audit of the critic", "s", "Monte-Carlo values of `audit.critic_every`",
                "wall time; no part of the seconds of an iteration, nor of `budget.seconds`", group=SPEED, better=DOWN,
                along="critic", needs=CRITIC, switch="audit.critic_every"),

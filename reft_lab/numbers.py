@@ -30,6 +30,11 @@ def p_value(p: float) -> str:
     return "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_in_words(p: float) -> str:
+    """`= 0.031`, `< 0.001`."""
+    return p_value(p) if p < 0.001 else f"= {p_value(p)}"
+
+
 def plain(value: float) -> str:
     """Whole and large numbers with all their digits, others with three: `1,234`, `0.0312`."""
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"

@@ -98,6 +98,7 @@ def test_heavy_packages_are_not_loaded_on_the_way_in(repo):
         "wandb",
         "optuna",
         "scipy",
+        "statsmodels",
         "pydantic_monty",
         "plotly",
         "sklearn",

@@ -25,7 +25,7 @@ TWO_SEEDS = (
 
 
 @dataclass(frozen=True)
-class Tested:
+class Results:
     """How the runs of a setting did on the test split.
 
     Attributes:
@@ -65,13 +65,19 @@ class Change:
     needed: Needed | None = None
     refused: str = ""
 
+    def as_json(self) -> dict[str, float | list[float] | None]:
+        """The form files hold: `mean`, `standard_error` and `ci95`, null where seeds give none."""
+        if self.seeds < ENOUGH or math.isnan(self.low):
+            return {"mean": self.difference, "standard_error": None, "ci95": None}
+        return {"mean": self.difference, "standard_error": self.standard_error, "ci95": [self.low, self.high]}
+
     @property
     def counts(self) -> bool:
         """Whether seeds tell it from chance, after the correction; fewer than three never do."""
         return self.seeds >= ENOUGH and self.p_holm < 0.05
 
 
-def mean_of(tested: Tested) -> Mean | None:
+def mean_of(tested: Results) -> Mean | None:
     """The accuracy of a setting; None where no run has one.
 
     The interval is over seeds and questions where the answers of all runs can be read, else over seeds alone.
@@ -85,7 +91,7 @@ def mean_of(tested: Tested) -> Mean | None:
     return mean_over_seeds(list(tested.accuracy.values())) if tested.accuracy else None
 
 
-def change_of(ours: Tested, theirs: Tested) -> Change | None:
+def change_of(ours: Results, theirs: Results) -> Change | None:
     """One setting against another; None where they share no seed, and have not three each.
 
     Three shared seeds or more are paired; so are the questions, always. Where three are not shared but both have three,
@@ -119,7 +125,7 @@ def change_of(ours: Tested, theirs: Tested) -> Change | None:
 
 
 def _over_seeds(
-    sides: Sequence[tuple[Tested, Sequence[Any]]], tables: Sequence[NDArray[np.float64]], *, paired: bool
+    sides: Sequence[tuple[Results, Sequence[Any]]], tables: Sequence[NDArray[np.float64]], *, paired: bool
 ) -> Change:
     values = [[side.accuracy[seed] for seed in seeds] for side, seeds in sides]
     seeds = (
@@ -129,7 +135,7 @@ def _over_seeds(
         found = difference_over_seeds_and_questions(*tables, paired=paired)
         basis = f"{seeds} × {found.questions} problems"
     elif paired:
-        found, basis = paired_difference(*values), seeds
+        found, basis = paired_difference(values[0], values[1]), seeds
     else:
         found, basis = difference_over_seeds_and_questions(*map(_column, values), paired=False), seeds
     need = _needed(tables or [_column(each) for each in values], paired=paired, questions_known=bool(tables))
@@ -148,7 +154,7 @@ def _needed(tables: Sequence[NDArray[np.float64]], *, paired: bool, questions_kn
     return needed([ours - theirs] if paired else [ours, -theirs], questions_known=questions_known)
 
 
-def _tables(*sides: tuple[Tested, Sequence[Any]]) -> list[NDArray[np.float64]]:
+def _tables(*sides: tuple[Results, Sequence[Any]]) -> list[NDArray[np.float64]]:
     """How often each question was answered right by the runs of each seed, (seeds, questions) a side.
 
     Empty where the answers of a run cannot be read.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.published import GREEDY, NO_KL, THEIR_SAMPLES, name_of
 from reft_lab.analysis.schema import CONFIG
 from reft_lab.analysis.settings import BOOKKEEPING, finished
+from reft_lab.analysis.statistics import ENOUGH
 from reft_lab.compose.conf import Conf, compose
 from reft_lab.config.check import check
 from reft_lab.errors import BadInput
@@ -41,7 +42,7 @@ def notes_on(runs: Runs, ours: DataFrame, rows: Sequence[Mapping[str, Any]]) -> 
     found = [*_places(rows), *_selection(used), *_questions(used), *_samples(rows), *_settings(used, rows)]
     seeds = sorted({row["n"] for row in rows if row["n"]})
     several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[-1])
-    sure = "with 95 % intervals (Student's t)" if seeds[-1] > 1 else "which proves nothing"
+    sure = "95 % intervals are over seeds" if seeds[-1] >= ENOUGH else "too few for an interval"
     found.append(f"Seeds: {several} here, {sure}; one in the paper, without an interval.")
     if any(row["variant"] == NO_KL and row["paper"] == 0 for row in rows):
         found.append("Without a KL penalty training collapses in the paper, to an accuracy of 0.")

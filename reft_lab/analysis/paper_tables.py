@@ -7,12 +7,12 @@ nothing, while what one method gains over another can still be compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.analysis.found import FINISHED
+from reft_lab.analysis.paper_cells import CELL, WHERE, has_samples, our_cells, variants_of
 from reft_lab.analysis.paper_notes import notes_on
 from reft_lab.analysis.published import (
     ABLATION,
@@ -20,10 +20,7 @@ from reft_lab.analysis.published import (
     GREEDY,
     MAIN,
     NAMES,
-    NO_KL,
-    NO_PARTIAL,
     NUMERIC,
-    SEPARATE,
     SMALL,
     THEIR_SAMPLES,
     Published,
@@ -34,7 +31,6 @@ from reft_lab.analysis.schema import CONFIG
 from reft_lab.analysis.seeds import summarise
 from reft_lab.analysis.settings import finished
 from reft_lab.analysis.statistics import NAN, common, paired_difference
-from reft_lab.analysis.tables import our_accuracies
 from reft_lab.errors import BadInput
 from reft_lab.numbers import interval, interval_in_points, per_cent, points
 
@@ -43,19 +39,8 @@ if TYPE_CHECKING:
 
     from reft_lab.analysis.runs import Runs
 
-WHERE = ["data", "cot", "model"]
-CELL = [*WHERE, "method", "decoding", "variant"]
 STUDIES = "paper_"  # how the names of the studies in sweeps/paper begin
 PLACE = {"Data": "data", "Reasoning": "cot", "Model": "model"}
-CRITIC_WARMUP, DECOUPLED = "critic warm-up", "decoupled lambda"
-# What makes a run of ReFT a row of the ablation: an option, and which of its values do. The last two are ours.
-VARIANTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    NO_PARTIAL: ("reward.function", lambda value: value == "exact"),
-    NO_KL: ("ppo.kl_coef", lambda value: value == 0),
-    SEPARATE: ("model.value", lambda value: value == "separate"),
-    CRITIC_WARMUP: ("ppo.critic_warmup", lambda value: value > 0),
-    DECOUPLED: ("ppo.lam_value", lambda value: value == 1),
-}
 
 
 @dataclass(frozen=True)
@@ -159,11 +144,11 @@ def tables_in(runs: Runs) -> list[str]:
     if named := [name for name in TABLES for study in studies if f"{study}_".startswith(f"{STUDIES}{name}_")]:
         return list(dict.fromkeys(named))
     found = []
-    if any(True for run in runs.found if run.state == FINISHED for _ in _decodings(run.result)):
+    if has_samples(done):
         found.append("decoding")
     if _varies(done, "warmup.epochs"):
         found.append("warmup")
-    if (_variants(done) != "").any():
+    if (variants_of(done) != "").any():
         found.append("ablation")
     if found:
         return found
@@ -202,35 +187,6 @@ def beside(runs: Runs, name: str) -> Beside:
     shared = [name_of(ours[column].iloc[0]) for column in PLACE.values() if ours[column].nunique() == 1]
     title = f"{table.title}: {', '.join(shared)}" if shared else table.title
     return Beside(name, title, _frame(rows), notes_on(runs, ours, rows))
-
-
-def our_cells(runs: Runs, *, epochs: bool = False) -> DataFrame:
-    """Every accuracy on test that finished runs hold, by greedy decoding and by voting and reranking.
-
-    Args:
-        runs: any runs.
-        epochs: whether the epochs of warm-up are the variant.
-
-    Returns:
-        One row each: run, seed, CELL, k (samples; 1 for greedy), value (a fraction).
-    """
-    import pandas
-
-    done = finished(runs.table)
-    greedy = our_accuracies(runs.table).assign(decoding=GREEDY, k=1)
-    facts = {row["run"]: row for row in done.to_dict("records")}
-    sampled = [
-        {name: facts[run.run][name] for name in ("run", "seed", *WHERE, "method")}
-        | {"decoding": kind, "k": k, "value": accuracy}
-        for run in runs.found
-        if run.run in facts
-        for kind, k, accuracy in _decodings(run.result)
-    ]
-    both = pandas.concat([greedy, pandas.DataFrame(sampled, columns=greedy.columns)] if sampled else [greedy])
-    own = dict(zip(done["run"], _epochs(done) if epochs else _variants(done), strict=True))
-    of_warmup = both["method"].isin(["warmup", "sft"]) if not epochs else both["method"] == "sft"
-    both["variant"] = both["run"].map(own).where(~of_warmup, "")
-    return both[["run", "seed", *CELL, "k", "value"]].reset_index(drop=True)
 
 
 def in_words(table: Beside) -> DataFrame:
@@ -316,35 +272,6 @@ def _frame(rows: list[dict[str, Any]]) -> DataFrame:
 def _theirs(table: PaperTable, done: DataFrame) -> bool:
     places = set(done[WHERE].itertuples(index=False, name=None))
     return any(table.takes(one) and (one.data, one.cot, one.model) in places for one in published())
-
-
-def _decodings(result: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:
-    """Kind, samples and accuracy of voting and reranking among the most samples that a run has."""
-    found = result.get("decoding")
-    for kind in ("vote", "rerank"):
-        scores = found.get(kind) if isinstance(found, Mapping) else None
-        known = {int(k): score for k, score in (scores or {}).items() if str(k).isdecimal()}
-        if known:
-            most = max(known)
-            yield kind, most, float(known[most]["accuracy"])
-
-
-def _variants(done: DataFrame) -> Any:
-    """The variant of each run; only ReFT under no other label has one."""
-    import pandas
-
-    found = pandas.Series("", index=done.index)
-    is_reft = done["method"] == "reft"
-    for name, (option, holds) in VARIANTS.items():
-        if CONFIG + option in done:
-            there = done[CONFIG + option].notna()
-            does = there & is_reft & done[CONFIG + option].where(there, 0).map(holds).astype(bool)
-            found = found.where(~does, found + " + " + name)
-    return found.str.removeprefix(" + ")
-
-
-def _epochs(done: DataFrame) -> Any:
-    return done[CONFIG + "warmup.epochs"].map(lambda epochs: f"{epochs} epochs")
 
 
 def _varies(done: DataFrame, option: str) -> bool:

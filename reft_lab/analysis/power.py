@@ -110,8 +110,9 @@ class Needed:
         """One sentence."""
         begin = "To be told from none in four of five tries, a difference of this size would need about "
         if self.known_seeds:
-            parts = [self.seeds and f"{_about(self.seeds)} seeds" + self._on()]
-            parts.append(self.questions and f"{_about(self.questions)} questions with {self.has_seeds} seeds")
+            parts = [f"{_about(self.seeds)} seeds" + self._on() if self.seeds else ""]
+            if self.questions:
+                parts.append(f"{_about(self.questions)} questions with {self.has_seeds} seeds")
             said = ", or ".join(filter(None, parts))
             if said:
                 return f"{begin}{said}."

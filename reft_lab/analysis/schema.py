@@ -23,10 +23,12 @@ DECODED = ("k", "accuracy", "low", "high")  # of a way to decode from several sa
 COUNTS = ("trial", "seed", "step")
 STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
+RULES = ("picked_on_dev", "picked_on_test", "inflation")
 COSTS = (*(each.name for each in fields(Cost)), "seconds")
 NUMBERS = (
     "seconds",
     *(f"{score}_{part}" for score in SCORES for part in ("accuracy", "n", "low", "high")),
+    *RULES,
     *(f"outcome_{kind}" for kind in KINDS),
     *(f"cost_{name}" for name in COSTS),
     *(f"{way}_{part}" for way in WAYS for part in DECODED),
@@ -83,6 +85,7 @@ def row_of(found: Found) -> dict[str, Any]:
     for stage in STAGES:
         for split in SPLITS:
             row |= _score(f"{stage}_{split}", _dig(result, stage, split))
+    row |= _by_rule(result.get("selection_rules"))
     row |= {f"cost_{name}": _number(_dig(result, "cost", name)) for name in COSTS}
     row |= {f"outcome_{kind}": _number(_dig(result, "outcomes", kind)) for kind in KINDS}
     row |= dict.fromkeys((f"{way}_{part}" for way in WAYS for part in DECODED), math.nan)
@@ -121,6 +124,11 @@ def _score(name: str, score: Any) -> dict[str, float]:
         f"{name}_low": _number(low),
         f"{name}_high": _number(high),
     }
+
+
+def _by_rule(rules: Any) -> dict[str, float]:
+    by_dev, by_test = (_number(_dig(rules, split, "accuracy")) for split in ("dev", "test"))
+    return dict(zip(RULES, (by_dev, by_test, by_test - by_dev), strict=True))
 
 
 def _dig(value: Any, *keys: str) -> Any:

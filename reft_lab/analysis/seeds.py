@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reft_lab.analysis.changes import Tested, change_of, mean_of
+from reft_lab.analysis.changes import Results, change_of, mean_of
 from reft_lab.analysis.power import needed
 from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.settings import column_of, default_of, finished
@@ -189,6 +189,12 @@ def gained(
     return frame.astype({"seeds_needed": "Int64", "questions_needed": "Int64"})
 
 
+def tested(table: DataFrame, predictions: DataFrame) -> Results:
+    """How the finished runs of a table, all of one setting, did on test; `predictions` as `Runs.predictions()` gives
+    them."""
+    return _tested(per_seed(table, []), _answers(predictions, ACCURACY))
+
+
 def _bounds(value: str) -> Bounds | None:
     return SHARES if value.endswith("_accuracy") else None
 
@@ -201,16 +207,16 @@ def _answers(predictions: DataFrame | None, value: str) -> dict[str, Answered]:
     return {str(run): answered(each.to_dict("records"), ANSWERS[value]) for run, each in rows.groupby("run")}
 
 
-def _tested(rows: DataFrame, answers: Mapping[str, Answered]) -> Tested:
+def _tested(rows: DataFrame, answers: Mapping[str, Answered]) -> Results:
     """Of rows of `per_seed`."""
     accuracy = rows.groupby("seed", dropna=False, sort=False)["value"].mean().to_dict()
     found: dict[Any, list[Answered]] = {}
     for run, seed in rows[["run", "seed"]].itertuples(index=False, name=None):
         found.setdefault(seed, []).append(answers.get(run, Answered()))
-    return Tested(accuracy, found)
+    return Results(accuracy, found)
 
 
-def _change(ours: Tested, theirs: Tested, bounds: Bounds | None) -> dict[str, Any] | None:
+def _change(ours: Results, theirs: Results, bounds: Bounds | None) -> dict[str, Any] | None:
     """A row of `against`; None where nothing can be said."""
     if bounds is not None:
         change = change_of(ours, theirs)

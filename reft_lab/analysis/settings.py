@@ -136,8 +136,12 @@ def _seeds(done: DataFrame, settings: Sequence[str]) -> str:
     least, most = int(groups.nunique().min()), int(groups.nunique().max())
     seeds = f"{least} to {most} seeds" if least != most else _count(most, "seed")
     held = f"{_count(len(groups), 'setting')}, each with {seeds}" if settings else seeds
-    if least > 1:
-        return f"{held}. Intervals are 95 %, Student's t over seeds."
+    if least > 2:
+        return f"{held}. Intervals are 95 %, over seeds, and over test questions too where there are predictions."
+    if least == 2:
+        return (
+            f"{held}. **Two seeds give no interval**: how much seeds differ is not known from two; take three or more."
+        )
     return f"{held}. **One seed proves nothing**: without an interval, a difference may be chance."
 
 

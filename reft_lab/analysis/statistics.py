@@ -29,6 +29,7 @@ Bounds = tuple[float, float]
 NAN = math.nan
 LEVEL = 0.95  # of every interval in the house
 ENOUGH = 3  # seeds that an interval needs
+ROUNDING = 1e-12  # what arithmetic alone makes of values that are the same
 SHARES: Bounds = (0.0, 1.0)
 DIFFERENCES: Bounds = (-1.0, 1.0)  # of two shares
 
@@ -84,7 +85,7 @@ def mean_over_seeds(values: Sequence[float], bounds: Bounds | None = SHARES) -> 
         bounds: between which all values lie; None: anywhere.
 
     Raises:
-        ValueError: there is no value.
+        ValueError: there is no value, or their mean is beyond the bounds.
     """
     count = len(values)
     if not count:
@@ -93,6 +94,8 @@ def mean_over_seeds(values: Sequence[float], bounds: Bounds | None = SHARES) -> 
     if count < ENOUGH:
         return Mean(mean, count, bounds=bounds)
     error = statistics.stdev(map(float, values)) / math.sqrt(count)
+    if bounds is not None and not bounds[0] - ROUNDING <= mean <= bounds[1] + ROUNDING:
+        raise ValueError(f"the mean of values from {bounds[0]:g} to {bounds[1]:g} cannot be {mean:g}")
     low, high = interval_around(mean, error, count - 1, bounds)
     return Mean(mean, count, error, float(low), float(high), count - 1, bounds)
 
@@ -131,10 +134,7 @@ def interval_around(mean: ArrayLike, error: ArrayLike, degrees: ArrayLike, bound
         bounds: of the values.
 
     Returns:
-        Two arrays, the lower and the upper ends; a mean without error has itself for both.
-
-    Raises:
-        ValueError: a mean is beyond the bounds.
+        Two arrays, the lower and the upper ends; a mean without error has itself for both, one beyond the bounds nan.
     """
     from scipy.special import expit
     from scipy.stats import t
@@ -144,9 +144,7 @@ def interval_around(mean: ArrayLike, error: ArrayLike, degrees: ArrayLike, bound
     if bounds is None:
         return mean - reach * error, mean + reach * error
     low, high = bounds
-    if np.any((mean < low) | (mean > high)):
-        raise ValueError(f"a mean of values from {low:g} to {high:g} cannot be {mean}")
-    with np.errstate(invalid="ignore"):  # at the bounds, where there is no error
+    with np.errstate(invalid="ignore"):  # at the bounds, where there is no error, and beyond
         middle, half = _on_the_line(mean, bounds), reach * error * _stretch(mean, bounds)
         ends = [low + (high - low) * expit(middle + sign * half) for sign in (-1, 1)]
     return tuple(np.where(error == 0, mean, end) for end in ends)
@@ -158,7 +156,7 @@ def p_of_mean(mean: Mean) -> float:
     It is below 0.05 where the interval leaves out 0. nan where there is no interval, and where all values are the same:
     then there is no spread to measure the mean against.
     """
-    if not mean.known or not mean.standard_error > 0:
+    if not mean.known or not mean.standard_error > ROUNDING:
         return NAN
     from scipy.stats import t
 

@@ -109,7 +109,8 @@ def as_latex(text: DataFrame, caption: str | None = None, label: str | None = No
 def latex_text(text: str) -> str:
     """Plain text for LaTeX: what LaTeX takes for commands is escaped."""
     own = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$"}
-    return text.translate(str.maketrans(own | {sign: f"\\{sign}" for sign in "&%$#_{}"}))
+    own |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+    return "".join(own.get(sign, sign) for sign in text)
 
 
 def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: str = "") -> Styler:

@@ -27,6 +27,8 @@ def result_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     counts = {kind: round(share * of) for kind, share in shares.items() if share is not None and of is not None}
     if counts:
         result["outcomes"] = counts
+    rules = {split: _score(summary, f"result/selection_rules/{split}") for split in SPLITS}
+    result["selection_rules"] = rules | {"candidates": summary.get("result/selection_rules/candidates")}
     result["cost"] = {name: summary.get(f"result/cost/{name}") for name in COSTS}
     for name, accuracy in summary.items():
         if (found := DECODED.fullmatch(name)) and _share(accuracy) is not None:

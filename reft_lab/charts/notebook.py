@@ -63,7 +63,7 @@ def bands(
 ) -> Picture:
     """Curves of settings, one picture a metric: the mean over seeds, in a band of one standard error.
 
-    The band is not the 95 % interval, which from two seeds is wider than the picture; final results have theirs.
+    The band is not the 95 % interval; final results have theirs. Two seeds have no band, as they have no interval.
 
     Args:
         frame: as `curves.seed_bands` gives it.
@@ -186,7 +186,7 @@ def accuracy_map(frame: DataFrame, rows: str, columns: str, *, title: str, missi
     cells = []
     for _, row in frame.iterrows():
         error = per_cent(row["standard_error"])
-        below = f"± {error}, n = {row['n']:.0f}" if error else "one seed"
+        below = f"± {error}, n = {row['n']:.0f}" if error else "two seeds" if row["n"] == 2 else "one seed"
         cells.append((_text(row[rows]), _text(row[columns]), row["mean"], below))
     return _picture([heat_map(title, cells, (rows, columns))] if cells else [], missing)
 

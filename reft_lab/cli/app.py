@@ -87,13 +87,19 @@ def list_runs(
 
 @app.command("compare")
 def compare_runs(
-    first: Annotated[str, typer.Argument(metavar="A", help="A run directory, or the beginning of its name.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with.")],
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A run directory, or the beginning of its name; or a folder of runs that differ in the seed alone.",
+        ),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
 ) -> None:
-    """Show what differs between two runs.
+    """Show what differs between two runs, or between two settings on several seeds.
 
     That is their settings, their results, and their answers to the test problems one by one, with the difference, its
-    interval and the p-value of McNemar's test.
+    interval, its p-value, and how many seeds and questions such a difference needs.
     """
     from reft_lab.cli.comparing import compare
 

@@ -4,36 +4,118 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reft_lab.cli.finding import find_run
+from reft_lab.cli.finding import find_runs
 from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.errors import BadInput
 from reft_lab.methods import result_labels
 from reft_lab.methods.base import Cost
-from reft_lab.numbers import interval, interval_in_points, per_cent, points, short
+from reft_lab.numbers import interval, interval_in_points, p_in_words, per_cent, points, short
 
 if TYPE_CHECKING:
-    from pandas import Series
+    from pandas import DataFrame, Series
 
     from reft_lab.analysis import Runs
+
+RULES = ("dev", "test")  # splits that a checkpoint may be picked on
 
 
 def compare(first: str, second: str) -> None:
-    """Print how two runs, named as `find_run` takes them, differ: settings, results, and answers one by one.
+    """Print how two runs differ, or two folders of runs that differ in the seed alone, named as `find_runs` takes them:
+    settings, results, and answers one by one.
 
     Raises:
-        BadInput: one of them stands for no run, or for several.
+        BadInput: one of them stands for no run, or for runs of several settings; or they share a run.
     """
     from reft_lab.analysis import Runs
 
-    ours, theirs = find_run(first), find_run(second)
-    if ours.run == theirs.run:
-        raise BadInput(f"{first} and {second} are the same run, {ours.run}; name two different ones.")
-    runs = Runs([ours, theirs], [])
-    a, b = (row for _, row in runs.table.iterrows())
-    print(f"A: {a['run']}\nB: {b['run']}\n")
-    _print(_settings(runs), "Settings that differ", "their settings are the same")
-    _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
-    print(_problem_by_problem(runs))
+    ours, theirs = find_runs(first), find_runs(second)
+    sides = [_one_setting(name, Runs(found, [])) for name, found in ((first, ours), (second, theirs))]
+    if both := {run.run for run in ours} & {run.run for run in theirs}:
+        raise BadInput(f"{first} and {second} are the same run, {min(both)}; name two different ones.")
+    if len(ours) == len(theirs) == 1:
+        runs = Runs([*ours, *theirs], [])
+        a, b = (row for _, row in runs.table.iterrows())
+        print(f"A: {a['run']}\nB: {b['run']}\n")
+        _print(_settings(runs), "Settings that differ", "their settings are the same")
+        _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
+        print(_problem_by_problem(runs))
+        return
+    print(f"A: {first} ({_count(sides[0])})\nB: {second} ({_count(sides[1])})\n")
+    one_each = Runs([ours[0], theirs[0]], [])
+    _print(_settings(one_each, seed=False), "Settings that differ", "their settings are the same")
+    _print(_means(*sides), "Results, mean test and dev accuracy over seeds in % with 95 % interval", "")
+    print(_seed_by_seed(*sides))
+
+
+def _one_setting(name: str, runs: Runs) -> Runs:
+    """The runs, which must differ in the seed alone."""
+    from reft_lab.analysis.settings import differing
+
+    if options := differing(runs.table):
+        more = f" and {len(options) - 3} more" if len(options) > 3 else ""
+        raise BadInput(
+            f"{name} holds {len(runs)} runs that differ in {', '.join(options[:3])}{more}; name one of them, such as "
+            f"{runs.found[0].run}, or a folder of runs that differ in the seed alone."
+        )
+    return runs
+
+
+def _count(runs: Runs) -> str:
+    from reft_lab.analysis.settings import finished
+
+    done = finished(runs.table)
+    return f"{len(done)} of {len(runs)} runs finished, {_plural(done['seed'].nunique(), 'seed')}"
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _means(*sides: Runs) -> list[tuple[str, str, str]]:
+    from reft_lab.analysis.seeds import by_setting
+
+    predictions = [side.predictions() for side in sides]
+    rows = []
+    for stage, words in result_labels().items():
+        for split in ("test", "dev"):
+            value = f"{stage}_{split}_accuracy"
+            pairs = zip(sides, predictions, strict=True)
+            a, b = (by_setting(side.table, ["source"], value, lines) for side, lines in pairs)
+            rows.append((f"{words}, {split}", _mean(a), _mean(b)))
+    return [(words, a, b) for words, a, b in rows if a or b]
+
+
+def _mean(found: DataFrame) -> str:
+    """Of a frame with one row, or none."""
+    if found.empty:
+        return ""
+    row = found.iloc[0]
+    over = _plural(int(row["n"]), "seed")
+    if row.get("questions"):
+        over += f" × {int(row['questions'])} problems"
+    ends = interval(row["low"], row["high"])
+    return f"{per_cent(row['mean'])} ({ends + ', ' if ends else ''}{over})"
+
+
+def _seed_by_seed(*sides: Runs) -> str:
+    """A sentence or two that compare the second setting with the first."""
+    from reft_lab.analysis.changes import TWO_SEEDS, change_of
+    from reft_lab.analysis.seeds import tested
+
+    first, second = (tested(side.table, side.predictions()) for side in sides)
+    change = change_of(second, first)
+    if change is None:
+        return "Not compared: they share no seed, and have not three finished seeds each."
+    if change.refused:
+        return f"Not compared: {change.refused}"
+    said = f"B - A: {points(change.difference)} points"
+    if change.low == change.low:
+        ends, p = interval_in_points(change.low, change.high), p_in_words(change.p)
+        said += f" over {change.basis} (95 % interval {ends}" + (f", p {p}" if p.strip("= ") else "") + ")"
+    else:
+        said += f" ({change.basis})"
+    few = f" {TWO_SEEDS}" if change.seeds == 2 else ""
+    return f"{said}.{few}" + (f"\n{change.needed}" if change.needed else "")
 
 
 def _problem_by_problem(runs: Runs) -> str:
@@ -41,6 +123,7 @@ def _problem_by_problem(runs: Runs) -> str:
 
     Where they cannot be compared, the sentence says why.
     """
+    from reft_lab.analysis.power import needed_by_problems
     from reft_lab.analysis.problems import compare_runs
 
     first, second = (run.run for run in runs.found)
@@ -48,20 +131,21 @@ def _problem_by_problem(runs: Runs) -> str:
         found = compare_runs(runs.predictions(), second, first)
     except BadInput as error:
         return f"Not compared problem by problem: {error}"
+    need = needed_by_problems(found)
     return (
         f"Problem by problem, B - A: {points(found.difference)} points on {found.n} test problems "
         f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p = {found.p:.2g}).\n"
         f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
-        f"{found.neither}."
+        f"{found.neither}." + (f"\n{need}" if need else "")
     )
 
 
-def _settings(runs: Runs) -> list[tuple[str, str, str]]:
+def _settings(runs: Runs, *, seed: bool = True) -> list[tuple[str, str, str]]:
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.analysis.settings import differing
 
     table = runs.table
-    keys = differing(table) + [key for key in ("seed", "baseline") if table.get(CONFIG + key) is not None]
+    keys = differing(table) + [key for key in ("seed", "baseline")[not seed :] if table.get(CONFIG + key) is not None]
     rows = [(key, *map(cell, table[CONFIG + key])) for key in keys]
     return [(key, a, b) for key, a, b in rows if a != b]
 
@@ -72,10 +156,15 @@ def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
         for split in ("test", "dev"):
             rows.append((f"{words}, {split}", _score(a, f"{stage}_{split}"), _score(b, f"{stage}_{split}")))
     rows += [(name, cell(a[name]), cell(b[name])) for name in ("chosen", "selection")]
+    rows += [(f"test, picked on {split}", *_picked(a, b, split)) for split in RULES]
     rows.append(("minutes", _minutes(a["seconds"]), _minutes(b["seconds"])))
     rows += [(words, short(a[f"cost_{name}"]), short(b[f"cost_{name}"])) for name, words in Cost.WORDS.items()]
     rows.append(("minutes of training", _minutes(a["cost_seconds"]), _minutes(b["cost_seconds"])))
     return [row for row in rows if row[1] or row[2]]
+
+
+def _picked(a: Series, b: Series, split: str) -> tuple[str, str]:
+    return per_cent(a[f"picked_on_{split}"]), per_cent(b[f"picked_on_{split}"])
 
 
 def _state(row: Series) -> str:

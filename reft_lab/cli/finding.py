@@ -47,6 +47,19 @@ def runs_in(folders: Sequence[str]) -> Runs:
     return Runs(list(found.values()), problems)
 
 
+def find_runs(name: str) -> list[Found]:
+    """The runs that `name` stands for: one, as `find_run` takes it, or all those in a folder.
+
+    Raises:
+        BadInput: there is no such run, or a name may mean several.
+    """
+    from reft_lab.analysis import load
+
+    if Path(name).expanduser().exists():
+        return [_by_path(run) for run in load(name).found]
+    return [find_run(name)]
+
+
 def folder_called(name: str) -> Path | None:
     """The folder at that path, or the study of that name in multirun/; None where there is neither."""
     return next((folder for folder in (Path(name).expanduser(), STUDIES / name) if folder.is_dir()), None)

@@ -12,7 +12,6 @@ from reft_lab.errors import BadInput, OutOfMemory
 
 if TYPE_CHECKING:
     from reft_lab.analysis.findings import Finding
-    from reft_lab.cot import Prompts
 
 SHOWN = 700  # characters of a response on the terminal
 
@@ -60,6 +59,7 @@ def audit_run(name: str, *, shuffle: bool, problems: int, examples: int) -> None
 
 def _shuffled(directory: Path, problems: int) -> Finding:
     from reft_lab.config.check import check
+    from reft_lab.methods import METHODS
     from reft_lab.policy import saving
     from reft_lab.programs import ProgramRunner
     from reft_lab.run_dir.files import CHECKPOINTS
@@ -70,16 +70,23 @@ def _shuffled(directory: Path, problems: int) -> Finding:
     from reft_lab.tracking.display import Display
 
     config = check(read(directory).experiment)
+    method = METHODS[config.method]
+    if method.answers:
+        raise BadInput(
+            f"--shuffle asks for greedy answers, and method={config.method} answers otherwise; leave it out."
+        )
     best = directory / CHECKPOINTS / BEST
-    if not best.is_dir():
+    if method.trains and not best.is_dir():
         raise BadInput(
             f"--shuffle asks the policy again, and {best} is not there; leave it out to audit the files alone."
         )
     try:
         with ProgramRunner(config.programs) as programs:
             setup = prepare(config, programs)
-            saving.load_weights(setup.policy, best)
-            prompts: Prompts = "sft" if saving.facts(best).get("prompts") == "sft" else "rl"
+            prompts = setup.given.prompts
+            if method.trains:
+                saving.load_weights(setup.policy, best)
+                prompts = "sft" if saving.facts(best).get("prompts") == "sft" else "rl"
             return shuffle_test(setup, prompts, Display(), problems)
     except OutOfMemory as error:
         raise BadInput(

@@ -108,7 +108,7 @@ class Multirun(Work):
                 "sweeps= has a sweeper of its own; leave hydra/sweeper= out, and in a file of sweeps/ end the defaults "
                 "with `- override /hydra/sweeper@_global_.hydra.sweeper: study`."
             )
-        self._jobs = Jobs(composed.conf.loader)
+        self._jobs = Jobs(composed.conf)
         if composed.choice("hydra/sweeper") == "basic":  # what others try, only they know
             for node in compose_jobs(composed, self._jobs):
                 check_experiment(node)

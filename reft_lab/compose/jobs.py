@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.compose.composed import Composed
-from reft_lab.compose.conf import composing
+from reft_lab.compose.conf import Conf, composing
 from reft_lab.compose.words import parse
 from reft_lab.errors import BadInput
 
@@ -24,15 +23,16 @@ class Jobs:
     launcher to start it; handed this in place of the loader, they get what was composed first.
     """
 
-    def __init__(self, loader: ConfigLoader):
-        self._loader = loader
+    def __init__(self, conf: Conf):
+        self._conf = conf
         self._known: dict[tuple[str, ...], DictConfig] = {}
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """A run as the multirun `master_config` and its own overrides make it."""
         words = tuple(sweep_overrides)
         if words not in self._known:
-            self._known[words] = self._loader.load_sweep_config(master_config, sweep_overrides)
+            self._known[words] = self._conf.loader.load_sweep_config(master_config, sweep_overrides)
+            self._conf.take_over(self._known[words], sweep_overrides)
         job = copy.deepcopy(self._known[words])
         OmegaConf.copy_cache(from_config=master_config, to_config=job)  # as Hydra does, for ${now:}
         return job
@@ -44,11 +44,11 @@ class Jobs:
             job.hydra.overrides.hydra.append(word)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
+        return getattr(self._conf.loader, name)
 
-    def __reduce__(self) -> tuple[type[Jobs], tuple[ConfigLoader]]:
+    def __reduce__(self) -> tuple[type[Jobs], tuple[Conf]]:
         """For a launcher's process elsewhere, which composes the one run that it has."""
-        return Jobs, (self._loader,)
+        return Jobs, (self._conf,)
 
 
 def compose_jobs(composed: Composed, jobs: Jobs) -> Iterator[DictConfig]:

@@ -182,7 +182,7 @@ def _check_choice(override: Override, conf: Conf, searchpath: Sequence[str]) -> 
     group, choices = override.key_or_group, conf.choices(override.key_or_group, searchpath)
     for value in values_of(override):
         if isinstance(value, list) and group not in LISTS:
-            raise BadInput(f"{group}={shown(value)} is not possible: {group} is one choice, such as {choices[0]}.")
+            raise BadInput(f"{group}={shown(value)} is not a choice: {group} takes one, such as {group}={choices[0]}.")
         for choice in value if isinstance(value, list) else [value]:
             if not isinstance(value, dict) and choice not in choices:
                 raise BadInput(unknown_choice(group, choice, choices))

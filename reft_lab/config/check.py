@@ -81,6 +81,11 @@ def _check_together(config: Config) -> None:
             )
     config.cot.check()
     config.decode.check("decode")
+    if config.decode.ways and METHODS[config.method].answers:
+        raise BadInput(
+            f"method={config.method} makes a model that writes nothing itself, so there are no samples of it to decode "
+            "from; leave out decode=, and name the run as decode.reranker=RUN_DIR with the policy's."
+        )
     if not METHODS[config.method].trains:
         _check_given(config)
     elif config.model.path is None:
@@ -98,6 +103,8 @@ def _check_together(config: Config) -> None:
     for name in (config.method, config.baseline):
         for stage in METHODS[name].stages if name else ():
             getattr(config, stage.section).check(stage.section)
+            if stage.prompts == "rl":
+                config.ppo.check("ppo")  # which has the length caps
 
 
 def _check_given(config: Config) -> None:

@@ -14,7 +14,7 @@ from reft_lab.data.settings import DataConfig
 from reft_lab.evaluation.settings import AuditConfig, DecodeConfig, EvalConfig, PoolConfig
 from reft_lab.fields import STRICT, OneOf, doc
 from reft_lab.methods import METHODS
-from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.settings import OfflineSTConfig, OnlineSTConfig, PPOConfig, RerankerConfig, SFTConfig
 from reft_lab.policy.settings import ModelConfig
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.rewards.settings import RewardConfig
@@ -30,8 +30,9 @@ class Config:
     method: Annotated[
         str,
         doc(
-            "reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone. "
-            "evaluate: no training, model.path as it is (docs/methods.md)"
+            "reft: warm-up, then reinforcement as `ppo` says. sft: supervised fine-tuning alone. offline_st and "
+            "online_st: warm-up, then self-training on right samples. reranker: warm-up, then an outcome model of its "
+            "responses. evaluate: no training, model.path as it is (docs/methods.md)"
         ),
         OneOf(*METHODS),
     ] = "reft"
@@ -64,6 +65,13 @@ class Config:
     warmup: Annotated[SFTConfig, doc("stage 1 of method=reft")] = field(default_factory=SFTConfig)
     sft: Annotated[SFTConfig, doc("method=sft and baseline=sft")] = field(default_factory=lambda: SFTConfig(epochs=40))
     ppo: Annotated[PPOConfig, doc("stage 2 of method=reft: reinforcement")] = field(default_factory=PPOConfig)
+    offline_st: Annotated[OfflineSTConfig, doc("stage 2 of method=offline_st: training from the base model")] = field(
+        default_factory=OfflineSTConfig
+    )
+    online_st: Annotated[OnlineSTConfig, doc("stage 2 of method=online_st")] = field(default_factory=OnlineSTConfig)
+    reranker: Annotated[RerankerConfig, doc("method=reranker: the outcome model")] = field(
+        default_factory=RerankerConfig
+    )
     budget: Annotated[BudgetConfig, doc("what training may take in all")] = field(default_factory=BudgetConfig)
     eval: Annotated[EvalConfig, doc("evaluation")] = field(default_factory=EvalConfig)
     decode: Annotated[DecodeConfig, doc("answers from several samples of each test problem")] = field(

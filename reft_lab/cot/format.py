@@ -32,6 +32,9 @@ class CotFormat(Protocol):
     def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
         """The outcome of each response: the text that the policy wrote after the prompt of either stage."""
 
+    def normal_form(self, problem: Problem, response: str) -> str:
+        """What two responses to a problem have in common where they differ only in how the same is written."""
+
 
 def question_prompt(question: str) -> str:
     """The prompt of the paper's released scripts, up to the reasoning."""

@@ -34,6 +34,9 @@ class NaturalFormat:
     def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
         return [self._judge(problem, response) for problem, response in zip(problems, responses, strict=True)]
 
+    def normal_form(self, problem: Problem, response: str) -> str:
+        return " ".join(own_part(response).split())
+
     def _judge(self, problem: Problem, response: str) -> Outcome:
         text = stated_answer(response, self.answers.statement)
         if problem.is_choice:

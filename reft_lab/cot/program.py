@@ -122,6 +122,21 @@ class ProgramFormat:
         results = self.runner.run(programs)
         return [self._outcome(problem, result) for problem, result in zip(problems, results, strict=True)]
 
+    def normal_form(self, problem: Problem, response: str) -> str:
+        """The program as Python sees it: without blanks, comments and docstrings."""
+        program = self.program(problem, response)
+        try:
+            tree = ast.parse(program)
+            for node in ast.walk(tree):
+                if (
+                    isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef))
+                    and ast.get_docstring(node) is not None
+                ):
+                    node.body = node.body[1:] or [ast.Pass()]
+            return ast.unparse(tree)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return " ".join(program.split())
+
     def program(self, problem: Problem, response: str) -> str:
         """The program in a response: the whole one that it holds, otherwise the header with the response as its body.
 

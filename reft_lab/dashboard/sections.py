@@ -78,6 +78,7 @@ SECTIONS = (
         is_open=True,
     ),
     _group(metrics.SUPERVISED),
+    _group(metrics.RERANKER),
     _group(
         metrics.ROLLOUTS,
         Lines("Length of a response: sampled, greedy", ("rollout/length", "eval/length"), "tokens"),

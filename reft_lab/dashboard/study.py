@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What a choice of a config group goes by; the rest of what it sets is the same wherever the choice is.
 CHOICES = ("model.name", "data.name", "cot.name", "reward.function")
+FEW = {1: "one seed", 2: "two seeds give none"}
 
 
 def varied(table: DataFrame) -> list[str]:
@@ -53,12 +54,14 @@ def _row(row: Series, options: list[str]) -> dict[str, str]:
     return {f"`{option}`": shown(row[option]) for option in options} | {
         "seeds": str(int(row["n"])),
         "test accuracy, %": per_cent(row["mean"]),
-        "95 % interval over seeds": interval(row["low"], row["high"]) or "one seed",
+        "95 % interval over seeds": interval(row["low"], row["high"]) or FEW[int(row["n"])],
     }
 
 
 def _differences(table: DataFrame, option: str) -> str:
     """Each value against the default or the first, over the seeds that both have; empty where seeds are too few."""
+    import pandas
+
     found = against(table, option)
     return _markdown(
         {
@@ -68,6 +71,7 @@ def _differences(table: DataFrame, option: str) -> str:
             "difference, points": points(row["difference"]),
             "95 % interval": interval_in_points(row["low"], row["high"]),
             "p (Holm)": p_value(row["p_holm"]),
+            "seeds needed": "" if row["seeds_needed"] is pandas.NA else str(row["seeds_needed"]),
         }
         for _, row in found[found["n"] > 1].iterrows()
     )

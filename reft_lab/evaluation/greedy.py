@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.cot.format import CotFormat, Prompts
@@ -27,6 +27,7 @@ class Evaluation:
         lengths: tokens of each response.
         finished: False for responses cut at the length cap.
         cut_prompts: prompts that were cut.
+        metrics: what else was found, by the names of docs/metrics.md.
     """
 
     problems: Sequence[Problem]
@@ -35,6 +36,7 @@ class Evaluation:
     lengths: list[int]
     finished: list[bool]
     cut_prompts: int
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> Score:

@@ -10,10 +10,13 @@ from typing import Any
 
 from reft_lab.methods.base import Method
 from reft_lab.methods.evaluate import EVALUATE
+from reft_lab.methods.offline_st import OFFLINE_ST
+from reft_lab.methods.online_st import ONLINE_ST
 from reft_lab.methods.reft import REFT
+from reft_lab.methods.reranker import RERANKING
 from reft_lab.methods.sft import SFT, WARMUP
 
-METHODS = {method.name: method for method in (REFT, SFT, EVALUATE)}
+METHODS = {method.name: method for method in (REFT, SFT, OFFLINE_ST, ONLINE_ST, RERANKING, EVALUATE)}
 STAGES = {stage.name: stage for method in METHODS.values() for stage in method.stages}
 # Sections of metrics that only some stages record.
 RECORDS = tuple(dict.fromkeys(section for stage in STAGES.values() for section in stage.records))

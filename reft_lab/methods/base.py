@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from reft_lab.methods.settings import PPOConfig, SFTConfig
+from reft_lab.methods.settings import OfflineSTConfig, OnlineSTConfig, PPOConfig, RerankerConfig, SFTConfig
 
 if TYPE_CHECKING:
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
+    from reft_lab.evaluation.greedy import Evaluation
     from reft_lab.evaluation.judging import Judge
     from reft_lab.evaluation.samples import Sample
     from reft_lab.evaluation.settings import AuditConfig
@@ -73,6 +74,7 @@ class Method:
         has_critic: whether a value model is trained under these settings.
         objective: the metric of an evaluation that a search maximises.
         is_baseline: whether it may train beside another run, as `baseline=NAME`.
+        answers: what the answers of its final checkpoint are called where they are not greedy ones.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Method:
     has_critic: Callable[[Settings], bool]
     objective: str = "eval/accuracy"
     is_baseline: bool = False
+    answers: str = ""
 
     @property
     def last(self) -> StageKind:
@@ -98,7 +101,14 @@ class Method:
         """What the final policy is called: `after ReFT`, or `best SFT` where nothing came before."""
         if not self.trains:
             return "as given"
+        if self.answers:
+            return self.answers
         return f"after {self.label}" if len(self.stages) > 1 else f"best {self.label}"
+
+    @property
+    def measure(self) -> str:
+        """What the accuracies of a result are."""
+        return "accuracy" if self.answers else "greedy accuracy"
 
     @property
     def records(self) -> set[str]:
@@ -217,6 +227,14 @@ class Stage(Protocol):
         """Go on from what `counters` gave."""
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """A stage whose policy is not asked greedily: selection and the end of a run see what it answers itself."""
+
+    def answer(self, problems: Sequence[Problem]) -> Evaluation:
+        """Its answers to the problems, at least one, and how they were judged."""
+
+
 class Settings(Protocol):
     """What methods read of an experiment's config."""
 
@@ -225,6 +243,9 @@ class Settings(Protocol):
     warmup: SFTConfig
     sft: SFTConfig
     ppo: PPOConfig
+    offline_st: OfflineSTConfig
+    online_st: OnlineSTConfig
+    reranker: RerankerConfig
     audit: AuditConfig
 
 
@@ -238,6 +259,7 @@ class Lab(Protocol):
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         samples: responses of an iteration that are recorded in full.
+        evaluated: the problems of each split that checkpoints are evaluated on, those that pick the best one first.
     """
 
     settings: Settings
@@ -247,9 +269,22 @@ class Lab(Protocol):
     decode_batch: int
     tokens_per_micro_batch: int
     samples: int
+    evaluated: Sequence[Sequence[Problem]]
 
     def examples(self, max_tokens: int) -> list[Example]:
         """Prompt and gold reasoning of the training problems that fit, as ids."""
+
+    def solved(self, max_tokens: int) -> tuple[list[Problem], list[Example]]:
+        """The training problems that fit with their gold reasoning, and these examples."""
+
+    def gold(self, problems: Sequence[Problem]) -> list[list[int]]:
+        """Ids of the gold reasoning that follows the prompts of `questions`, for some of these problems."""
+
+    def normal_form(self, problem: Problem, response: str) -> str:
+        """What two responses to a problem have in common where they differ only in how the same is written."""
+
+    def note(self, sentence: str) -> None:
+        """Say something of the run that its result says, too."""
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
@@ -257,8 +292,18 @@ class Lab(Protocol):
     def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
         """What judges responses to these problems, which are named by their places."""
 
+    def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
+        """Prompts of this kind as ids, as `pool` asks the problems."""
+
     def pool(
-        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        samples: int,
+        *,
+        prompts: Prompts,
+        title: str,
+        is_training: bool = True,
     ) -> list[list[Sample]]:
         """`samples` responses of `policy` to each problem, judged, in the order of the problems.
 
@@ -271,6 +316,7 @@ class Lab(Protocol):
             samples: responses to each.
             prompts: the kind of prompts that the policy knows.
             title: in one or two words.
+            is_training: whether its seconds are part of training, and so of the budget.
         """
 
     def is_past(self, kind: StageKind) -> bool:
@@ -279,8 +325,18 @@ class Lab(Protocol):
     def train(self, stage: Stage) -> None:
         """Take a stage to its end, from its beginning or from the state that the run goes on from."""
 
-    def keep_warmup(self) -> None:
-        """Keep the policy as it is for the rest of the run: the warm-up is over, and it is the best so far."""
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget of the run is used up, so that nothing more is trained."""
+
+    def start_over(self) -> None:
+        """Let the policy be the base model again, as it was before any training."""
+
+    def keep_warmup(self, *, is_candidate: bool = True) -> None:
+        """Keep the policy as it is for the rest of the run: the warm-up is over.
+
+        It is the best so far, unless it `is_candidate` for nothing, since the last stage makes something else.
+        """
 
     def take_given(self, kind: StageKind) -> None:
         """Evaluate the policy as it is, and let it be the final one: a method that trains nothing."""

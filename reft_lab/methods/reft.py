@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reft_lab.equations.credit import CREDITS
 from reft_lab.errors import LOADING, phase
 from reft_lab.methods.base import Lab, Method, Options, StageKind
-from reft_lab.methods.sft import WARMUP, supervised_stage
+from reft_lab.methods.sft import WARMUP, warmed_up
 from reft_lab.rewards import scoring
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ def _train(lab: Lab) -> Policy:
 
     settings = lab.settings
     problems, prompts = lab.questions()
-    if not lab.is_past(WARMUP):
-        if settings.warmup.epochs:
-            lab.train(supervised_stage(lab, WARMUP))
-        lab.keep_warmup()
-    reference = lab.warmed_up()
+    reference = warmed_up(lab)
     if settings.model.value == "separate" and lab.policy.value_head is not None:
         with phase(LOADING):
             # Not before, so that it begins with what the warm-up has learned; a later state brings its own.
@@ -55,7 +51,8 @@ def _train(lab: Lab) -> Policy:
     return reference
 
 
-def _is_longer(before: Options, after: Options) -> bool:
+def is_longer(before: Options, after: Options) -> bool:
+    """Whether options of a stage of iterations give it more to do after a change."""
     if before["iterations"] is None and after["iterations"] is None:
         return bool(after["data_epochs"] > before["data_epochs"])
     # How many iterations `data_epochs` comes to depends on the data, so the run finds out itself.
@@ -70,7 +67,7 @@ STAGE = StageKind(
     section="ppo",
     length="iterations",
     may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
-    is_longer=_is_longer,
+    is_longer=is_longer,
     why_fixed=lambda options: "",
     records=("rollout", "ppo", "position", "critic", "alarm"),
     has_alarms=True,

@@ -52,6 +52,73 @@ class SFTConfig:
 
 
 @dataclass
+class OfflineSTConfig(SFTConfig):
+    """Offline self-training (2401.08967, section 4.2): supervised fine-tuning of the base model on the gold reasoning
+    and on right samples of the policy after warm-up."""
+
+    epochs: Annotated[int, doc("passes over gold reasoning and samples", unit="epochs", ge=0)] = 20
+    samples: Annotated[
+        int, doc("responses sampled to each training question, of which the right ones count", unit="responses", ge=1)
+    ] = 100
+    keep: Annotated[
+        int,
+        doc(
+            "most samples of a question that are trained on: chosen at random among its right ones that differ from "
+            "each other and from the gold reasoning by more than how they are written",
+            unit="responses",
+            ge=1,
+        ),
+    ] = 10
+
+
+@dataclass
+class OnlineSTConfig:
+    """Online self-training (2401.08967, section 4.2): the loss of supervised fine-tuning on right samples of the policy
+    as it is, and on the gold reasoning. The length caps of its samples stand in `ppo`."""
+
+    __pydantic_config__ = STRICT
+    data_epochs: Annotated[float, doc("passes over the training problems", unit="epochs", gt=0)] = 300
+    iterations: Annotated[
+        Optional[int], doc("iterations of sampling and training; null: as many as `data_epochs` takes", ge=0)
+    ] = None
+    rollouts: Annotated[int, doc("responses sampled per iteration", ge=1)] = 32
+    samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
+    mini_batch: Annotated[
+        int, doc("responses per optimiser step, to which the gold reasoning of their questions comes", ge=1)
+    ] = 32
+    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
+    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    loss_average: Annotated[
+        str,
+        doc(
+            "the loss averages over all tokens that are trained on (token), or within each response first, gold ones "
+            "included, and then over these (sequence)"
+        ),
+        OneOf("token", "sequence"),
+    ] = "token"
+    eval_every: Annotated[int, doc("evaluate on dev every so many iterations (and after the last)", ge=1)] = 20
+    eval_every_epochs: Annotated[
+        Optional[float],
+        doc("evaluate every so many passes over the training problems instead; null: as `eval_every` says", gt=0),
+    ] = None
+
+    def check(self, section: str) -> None:
+        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
+        if self.mini_batch > self.rollouts:
+            raise BadInput(
+                f"{section}.mini_batch={self.mini_batch} is more than {section}.rollouts={self.rollouts}; lower it."
+            )
+        for name in ("rollouts", "mini_batch"):
+            if getattr(self, name) % self.samples_per_problem:
+                raise BadInput(
+                    f"{section}.{name}={getattr(self, name)} must be a multiple of "
+                    f"{section}.samples_per_problem={self.samples_per_problem}."
+                )
+
+
+@dataclass
 class PPOConfig:
     """Reinforcement by PPO (paper, section 3.2)."""
 
@@ -253,3 +320,28 @@ class PPOConfig:
                 f"{section}.samples_per_problem={self.samples_per_problem} leaves nothing to compare; raise it to 2 or "
                 "more."
             )
+
+
+@dataclass
+class RerankerConfig:
+    """The outcome model of method=reranker (paper, section 4): a classifier of whole responses."""
+
+    __pydantic_config__ = STRICT
+    samples: Annotated[
+        int, doc("responses sampled per training question, of which the distinct ones are graded", ge=2)
+    ] = 100
+    k: Annotated[int, doc("candidates per dev and test question, of which the most likely is the answer", ge=1)] = 100
+    pairs: Annotated[
+        Optional[int], doc("most right responses per training question, and as many wrong ones; null: all", ge=1)
+    ] = None
+    gold: Annotated[bool, doc("the gold reasoning of a training question counts among its right responses")] = False
+    epochs: Annotated[int, doc("passes over the graded responses", unit="epochs", ge=1)] = 3
+    batch_size: Annotated[int, doc("responses per optimiser step", ge=1)] = 24
+    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 1e-6
+    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
+    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
+    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
+
+    def check(self, section: str) -> None:
+        """Raise BadInput where the options do not agree with each other; there are none that could disagree."""

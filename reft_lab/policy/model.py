@@ -72,6 +72,11 @@ class Policy(nn.Module):
         """Let the value head read a copy of the trunk as it is now, with weights of its own from here on."""
         self.value_trunk = copy.deepcopy(self.lm.base_model)
 
+    def renew_value_head(self, seed: int) -> None:
+        """Begin with a new value head, as torch initialises a linear layer. There must be a critic."""
+        assert self.value_head is not None
+        self.value_head.load_state_dict(_value_head(self.value_head.in_features, seed).state_dict())
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

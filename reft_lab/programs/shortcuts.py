@@ -29,9 +29,9 @@ def shortcut(program: str, question: str, numbers: Sequence[float]) -> str | Non
     """How a program comes by its answer without the question, None where it seems to use the question.
 
     `written_down`: what it returns is a literal (`return 42`), perhaps by way of names, `int` or `+ 0`, and the
-    question does not hold that number. `ignores_numbers`: it computes, but nothing that its result depends on is a number of the
-    question, as it stands, in words (three, half), as a percentage (0.2, 0.8 and 1.2 for 20 %), or as an argument of
-    `solution`.
+    question does not hold that number. `ignores_numbers`: it computes, but nothing that its result depends on is a
+    number of the question, as it stands, in words (three, half), as a percentage (0.2, 0.8 and 1.2 for 20 %), or as an
+    argument of `solution`.
 
     It errs on the side of the program: helpers, loops and conditions count as used wherever a result may depend on
     them, and a question without numbers, or a program that cannot be parsed, is never called a shortcut.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from reft_lab.analysis.changes import Change, Tested, change_of, mean_of
+from reft_lab.analysis.changes import Change, Results, change_of, mean_of
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.problems import Answered
 from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
@@ -67,10 +67,10 @@ class Group:
         done = (row for row in self.rows if row["state"] == FINISHED and not math.isnan(row[TEST]))
         return [row for row in done if row["seed"] in {seed}]
 
-    def tested(self, right: Right) -> Tested:
+    def tested(self, right: Right) -> Results:
         """How it did on test; `right` reads the answers of a run, by its id."""
         accuracy = self.by_seed(TEST)
-        return Tested(accuracy, {seed: [right(str(run["run"])) for run in self.runs_of(seed)] for seed in accuracy})
+        return Results(accuracy, {seed: [right(str(run["run"])) for run in self.runs_of(seed)] for seed in accuracy})
 
 
 def groups_of(table: DataFrame) -> list[Group]:
@@ -155,7 +155,7 @@ def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared
     ]
 
 
-def _row(group: Group, tested: Tested, base: Group, other: Tested) -> Compared:
+def _row(group: Group, tested: Results, base: Group, other: Results) -> Compared:
     single = None
     if len(tested.accuracy) == 1:
         run = group.runs_of(*tested.accuracy)[0]

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.analysis.found import Found
+from reft_lab.analysis.power import needed_by_problems
+from reft_lab.analysis.problems import Answered, answered, paired
 from reft_lab.analysis.schema import row_of
+from reft_lab.analysis.statistics import compare_problems
 from reft_lab.charts.bars import Interval, interval_chart
 from reft_lab.charts.chart import Chart
 from reft_lab.charts.palette import stage_colour
+from reft_lab.errors import BadInput
 from reft_lab.methods import method_of, result_labels
 from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import find
-from reft_lab.numbers import interval_in_points, points
+from reft_lab.numbers import interval_in_points, p_in_words, points
 from reft_lab.report.curves import Curves
 from reft_lab.run_dir.files import BASELINE
 
@@ -91,25 +95,31 @@ def score_chart(rows: Sequence[Row]) -> Chart | None:
     return interval_chart("scores", "Greedy accuracy with its 95 % interval", dots)
 
 
-def change(run: Found) -> str | None:
-    """What the last stage changed on the test problems, problem by problem, in words; None where it cannot be told."""
-    pairs = [
-        (line["outcome"] == "correct", line["warmup_outcome"] == "correct")
-        for line in run.predictions()
-        if isinstance(line.get("outcome"), str) and isinstance(line.get("warmup_outcome"), str)
-    ]
-    if not pairs:
-        return None
-    from reft_lab.analysis.statistics import paired_bootstrap
+def changes(run: Found, baseline: Found | None) -> list[str]:
+    """What the last stage changed on the test problems, problem by problem, in words: against the warm-up, and against
+    the baseline beside it; empty where it cannot be told."""
+    lines = list(run.predictions())
+    ours = answered(lines)
+    others = [(f"the same policy after {WARMUP.label}", answered(lines, "warmup_outcome"))]
+    if baseline is not None:
+        method = method_of({**baseline.result, **baseline.config})
+        others.append((f"the {method.label} baseline beside it", answered(baseline.predictions())))
+    return [_change(name, ours, theirs) for name, theirs in others if ours.right and theirs.right]
 
-    gained, lost = pairs.count((True, False)), pairs.count((False, True))
-    low, high = paired_bootstrap(gained, lost, len(pairs))
-    verdict = "no change that counts" if low <= 0 <= high else "a change that the choice of problems does not explain"
+
+def _change(name: str, ours: Answered, theirs: Answered) -> str:
+    try:
+        found = compare_problems(*paired(ours, theirs))
+    except BadInput as error:
+        return f"Not compared with {name}: {error}"
+    counts = not found.low <= 0 <= found.high
+    verdict = "a change that the choice of problems does not explain" if counts else "no change that counts"
+    need = needed_by_problems(found)
     return (
-        f"Against the same policy after {WARMUP.label}, {gained} of {len(pairs)} test problems became right "
-        f"and {lost} became wrong: {points((gained - lost) / len(pairs))} points (95 % interval "
-        f"{interval_in_points(low, high)}, paired bootstrap over problems), {verdict}. What another seed would give is "
-        "not in this interval."
+        f"Against {name}, {found.only_ours} of {found.n} test problems became right and {found.only_theirs} became "
+        f"wrong: {points(found.difference)} points (95 % interval {interval_in_points(found.low, found.high)}, paired "
+        f"bootstrap over problems; exact McNemar p {p_in_words(found.p)}), {verdict}. What another seed would give is "
+        "not in this interval." + (f" {need}" if need else "")
     )
 
 

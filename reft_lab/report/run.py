@@ -12,12 +12,12 @@ from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.facts import config_sections, facts, passport_groups
 from reft_lab.report.page import chart_data, read, vega_script, write_page
-from reft_lab.report.results import alarms_of, change, result_rows, score_chart
+from reft_lab.report.results import alarms_of, changes, result_rows, score_chart
 from reft_lab.report.run_charts import chart_sections
 from reft_lab.report.tokens import token_view
 from reft_lab.run_dir.files import PASSPORT, REPORT
 from reft_lab.run_dir.reading import read_object
-from reft_lab.tracking.result_table import overlap
+from reft_lab.tracking.result_table import both_rules, overlap
 
 
 def run_report(directory: Path) -> Path:
@@ -39,6 +39,7 @@ def run_report(directory: Path) -> Path:
     sections = chart_sections(run, curves, baseline)
     overview = score_chart(rows)
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
+    method = method_of({**run.result, **run.config})
     return write_page(
         directory / REPORT,
         "run.html",
@@ -46,12 +47,14 @@ def run_report(directory: Path) -> Path:
         {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},
         title=str(run.config.get("name") or run.run),
         run=run,
-        method=method_of({**run.result, **run.config}).label,
+        method=method.label,
+        measure=method.measure,
         facts=facts(run),
         rows=rows,
         overview=overview,
-        change=change(run),
+        changes=changes(run, others[0] if others else None),
         overlap=overlap(run.result),
+        both_rules=both_rules(run.result),
         decoded=points_of(run.result),
         ways=WAYS,
         alarms=alarms_of(run.history()),

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reft_lab.analysis import load
+from reft_lab.analysis.changes import TWO_SEEDS
 from reft_lab.analysis.paper_tables import in_words, of_the_paper
 from reft_lab.analysis.problems import answered
 from reft_lab.charts.palette import SETTINGS, setting_colours
@@ -68,6 +69,7 @@ def study_report(folder: Path) -> Path:
         base=base,
         why=why,
         seeds=max((row.test.n for row in compared if row.test), default=0),
+        two_seeds=TWO_SEEDS if any(row.test and row.test.n == 2 for row in listed) else None,
         best=_best(compared),
         by_test=all(row["selection"] == "test" for group in groups for row in group.rows),
         results=results,
@@ -140,6 +142,8 @@ def _confirmed(folder: Path) -> dict[str, Any] | None:
             "mean": points(found["difference"]["mean"]),
             "interval": interval and interval_in_points(*interval),
             "counts": interval and not interval[0] <= 0 <= interval[1],
+            "over": f"seed and problem ({found['questions']})" if found.get("questions") else "seed",
+            "needed": found.get("needed"),
         }
     except (KeyError, TypeError, ZeroDivisionError, AttributeError):
         return None

@@ -30,19 +30,20 @@ def result_charts(compared: Sequence[Compared], colours: dict[int, str]) -> Iter
     for row in tested:
         assert row.test is not None
         ends = (row.test.low, row.test.high) if row.test.known else row.single or (math.nan, math.nan)
-        rows.append(Interval(row.group.label, row.test.mean, *ends, colour=colours[row.group.number]))
-    one = any(row.test and not row.test.known for row in tested)
+        each = row.each if len(row.each) > 1 else ()
+        rows.append(Interval(row.group.label, row.test.mean, *ends, colour=colours[row.group.number], each=each))
+    one = any(row.single for row in tested)
     yield interval_chart(
         "study-accuracy",
         "Test accuracy",
         rows,
-        about="Mean, and its 95 % interval over seeds"
-        + (", or over problems where there is one seed." if one else " (Student's t)."),
+        about="Mean with a small dot for each seed, and from three seeds on its 95 % interval over seeds and problems"
+        + ("; over problems alone where there is one seed." if one else "."),
     )
     changes = [
         Interval(row.group.label, row.change.difference, row.change.low, row.change.high, colours[row.group.number])
         for row in compared[:BARS]
-        if row.change
+        if row.change and not row.change.refused
     ]
     about = "Of the test accuracy in points, with its 95 % interval."
     yield interval_chart("study-change", "Change against the base", changes, unit=POINTS, about=about)

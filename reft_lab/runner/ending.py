@@ -25,6 +25,9 @@ def summary(result: Mapping[str, Any]) -> dict[str, Any]:
             if scores.get(split):
                 told[f"result/{key}/{split}_accuracy"] = scores[split]["accuracy"]
                 told[f"result/{key}/{split}_n"] = scores[split]["n"]
+    if rules := result.get("selection_rules"):
+        told |= {f"result/selection_rules/{split}_accuracy": rules[split]["accuracy"] for split in ("dev", "test")}
+        told["result/selection_rules/candidates"] = rules["candidates"]
     counts = result.get("outcomes") or {}
     told |= {f"result/outcome/{kind}": count / sum(counts.values()) for kind, count in counts.items()}
     told |= {f"result/cost/{name}": value for name, value in (result.get("cost") or {}).items()}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.data.likeness import Seen
 from reft_lab.data.near import NEAR, near_in
@@ -29,11 +29,14 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
     if setup.method.trains:
         with phase(LOADING):
             saving.load_weights(setup.policy, checkpoints.best)
-    final, final_scores = _read_test(selection, setup.policy, progress.best.stage, progress.best.score)
+    final, final_scores = _read_test(selection, selection.conclude, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
-        warmup, warmup_scores = _read_test(selection, warmed_up, WARMUP.prompts, progress.warmup)
-    decoded = decode(selection, pools, setup.policy, final.problems, progress.best.stage)
+        greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
+        warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
+    # A policy that answers in a way of its own may be no language model any more.
+    writer = warmed_up if setup.method.answers and warmed_up is not None else setup.policy
+    decoded = decode(selection, pools, writer, final.problems, progress.best.stage)
     in_train = _in_train(final.problems, setup.splits.train)
     tracker.directory.write_predictions(_predictions(final, warmup, decoded, in_train))
     report, notes = setup.splits.report, [*setup.splits.report.notes, *setup.notes]
@@ -63,17 +66,17 @@ def _in_train(problems: Sequence[Problem], train: Sequence[Problem]) -> dict[str
 
 
 def _read_test(
-    selection: Selection, policy: Policy, prompts: Prompts, known: Score | None
+    selection: Selection, answers: Callable[..., Evaluation], known: Score | None
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """The test set under `policy`, which was trained on such `prompts` last, and the scores on dev and test.
+    """What `answers` gives for the test set, and its scores on dev and test.
 
     Those on the selection split are `known` already.
     """
     config, splits = selection.setup.config, selection.setup.splits
     dev = known if config.selection == "dev" else None
     if dev is None:
-        dev = selection.evaluate(policy, splits.dev[: config.eval.dev_limit], prompts, title="dev").score
-    test = selection.evaluate(policy, splits.test[: config.eval.test_limit], prompts, title="test")
+        dev = answers(splits.dev[: config.eval.dev_limit], title="dev").score
+    test = answers(splits.test[: config.eval.test_limit], title="test")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 
@@ -81,7 +84,7 @@ def _by_rule(progress: Progress, selection: str, final: Mapping[str, Any]) -> di
     """Test accuracies of the checkpoints that dev, and that test, would choose; None where only one was looked at."""
     if not progress.chosen:
         return None
-    found = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
+    found: dict[str, Any] = {split: progress.chosen[split].test.as_json() for split in ("dev", "test")}
     found[selection] = final["test"]  # read anew
     return found | {
         "inflation": found["test"]["accuracy"] - found["dev"]["accuracy"],

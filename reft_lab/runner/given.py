@@ -9,6 +9,7 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import shown
 from reft_lab.cot import Prompts
+from reft_lab.errors import BadInput
 from reft_lab.evaluation import outcome_model
 from reft_lab.methods import METHODS
 from reft_lab.policy import loading, saving
@@ -40,10 +41,19 @@ class Given:
 
 
 def given_of(config: Config) -> Given:
-    """What is known of the policy that a method without training evaluates."""
+    """What is known of the policy that a method without training evaluates.
+
+    Raises:
+        BadInput: it is no policy.
+    """
     if METHODS[config.method].trains or config.model.path is None:
         return Given()
     known = saving.facts(Path(config.model.path).expanduser())
+    if known.get("stage") == outcome_model.RERANKER:
+        raise BadInput(
+            f"model.path={config.model.path} is an outcome model, which answers nothing itself; name a policy there, "
+            f"and this one as {RERANKER}=RUN_DIR with decode=rerank."
+        )
     trained = known.get("prompts")
     prompts: Prompts = "sft" if (config.eval.prompts or trained) == "sft" else "rl"
     run = given_run(config.model.path)

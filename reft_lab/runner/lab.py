@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from reft_lab.errors import LOADING, BadInput, phase
 from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
-from reft_lab.policy import saving
+from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.loop import Loop
 from reft_lab.runner.pool import Pools
+from reft_lab.runner.progress import TRAINING
 from reft_lab.runner.setup import Setup
 
 
@@ -26,16 +28,36 @@ class Lab:
         self.settings: Settings = setup.config
         self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
         self.examples, self.questions, self.judge = setup.examples, setup.questions, setup.judge
+        self.solved, self.gold, self.normal_form = setup.solved, setup.gold_reasoning, setup.form.normal_form
+        self.note = setup.notes.append
         self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
-        self._method, self._loop, self._pools, self._state = method, loop, pools, state
+        self.evaluated: Sequence[Sequence[Problem]] = [
+            part for part in (loop.selection.problems, loop.selection.others) if part
+        ]
+        self._setup, self._method, self._loop = setup, method, loop
+        self._pools, self._state = pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
+    def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
+        return self._pools.ask(self.policy, problems, prompts).prompts
+
     def pool(
-        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        samples: int,
+        *,
+        prompts: Prompts,
+        title: str,
+        is_training: bool = True,
     ) -> list[list[Sample]]:
-        return self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
+        began = time.monotonic()
+        samples_of = self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
+        if is_training:
+            self._loop.progress.add_seconds(TRAINING, time.monotonic() - began)
+        return samples_of
 
     def is_past(self, kind: StageKind) -> bool:
         names = [stage.name for stage in self._method.stages]
@@ -55,8 +77,18 @@ class Lab:
         if is_last:
             self._loop.selection.settle(stage)
 
-    def keep_warmup(self) -> None:
-        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts)
+    @property
+    def is_spent(self) -> bool:
+        return self._loop.budget.reached is not None
+
+    def start_over(self) -> None:
+        with phase(LOADING):
+            config = self._setup.config
+            fresh = loading.load_model(config.model, self.codec.tokenizer, config.seed)
+            self.policy.lm.load_state_dict(fresh.state_dict())
+
+    def keep_warmup(self, *, is_candidate: bool = True) -> None:
+        self._loop.selection.keep_warmup(WARMUP.label, WARMUP.prompts, is_candidate=is_candidate)
 
     def take_given(self, kind: StageKind) -> None:
         self._loop.selection.take_given(kind)

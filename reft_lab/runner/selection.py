@@ -12,7 +12,7 @@ from reft_lab.data import Problem
 from reft_lab.errors import phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.evaluation.score import Score
-from reft_lab.methods.base import Stage, StageKind
+from reft_lab.methods.base import Answering, Stage, StageKind
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
@@ -39,6 +39,7 @@ class Selection:
         dev, test = splits.dev[: limits.dev_limit], splits.test[: limits.test_limit]
         self.problems = dev if on_dev else test
         self.others = (test if on_dev else dev) if limits.both_rules or not on_dev else []
+        self._own: Answering | None = None  # the last stage, where it answers in a way of its own
         self._seconds = 0.0  # of the last evaluation
         self._other: Score | None = None  # the last evaluation on the other split
 
@@ -62,14 +63,34 @@ class Selection:
                 batch_size=self.setup.config.trainer.decode_batch,
                 on_progress=bar.update,
             )
-        self._seconds = time.monotonic() - started
-        self.progress.add_seconds("evaluation", self._seconds)
+        self._took(started)
         return evaluation
 
     def look(self, stage: Stage) -> Evaluation:
-        """The policy of a stage on the problems of the selection split."""
+        """The policy of a stage on the problems of the selection split: greedily, unless it has a way of its own."""
+        if isinstance(stage, Answering):
+            if self.others:
+                self._other = self._by(stage, self.others).score
+            return self._by(stage, self.problems)
         self._look_at_others(stage.policy, stage.kind.prompts)
         return self.evaluate(stage.policy, self.problems, stage.kind.prompts)
+
+    def conclude(self, problems: Sequence[Problem], title: str) -> Evaluation:
+        """The chosen checkpoint, which the policy of the run is by now, on `problems`; after `settle`."""
+        if self._own is not None:
+            return self._by(self._own, problems)
+        return self.evaluate(self.setup.policy, problems, self.progress.best.stage, title)
+
+    def _by(self, stage: Answering, problems: Sequence[Problem]) -> Evaluation:
+        started = time.monotonic()
+        with phase("evaluating"):
+            evaluation = stage.answer(problems)
+        self._took(started)
+        return evaluation
+
+    def _took(self, started: float) -> None:
+        self._seconds = time.monotonic() - started
+        self.progress.add_seconds("evaluation", self._seconds)
 
     def take(self, evaluation: Evaluation, stage: Stage, *, picks_best: bool) -> dict[str, float]:
         """The metrics of what `look` saw; where the stage picks the best policy, this one is kept if it is."""
@@ -82,6 +103,7 @@ class Selection:
             "time/eval_seconds": self._seconds,
             "time/eval_tokens_per_second": sum(evaluation.lengths) / self._seconds,
         } | {f"eval/outcome/{kind}": kinds.count(kind) / n for kind in KINDS}
+        metrics |= evaluation.metrics
         self.progress.latest = evaluation.score
         if self._other is not None:
             metrics[f"eval/{self._other_split}_accuracy"] = self._other.accuracy
@@ -89,27 +111,33 @@ class Selection:
             self._note_both(evaluation.score, stage.moment)
             if evaluation.score.accuracy > self.progress.best.accuracy:
                 self.progress.best = Best(evaluation.score, stage.moment, stage.kind.prompts)
-                self._export(BEST)
+                self._export(BEST, self.progress.best)
             metrics["eval/best_accuracy"] = self.progress.best.accuracy
         return metrics
 
     def settle(self, stage: Stage) -> None:
-        """Let the policy as it is be the best where there is none: nothing was evaluated, or the best one is lost."""
+        """The last stage is over; let the policy as it is be the best where there is none: nothing was evaluated, or
+        the best one is lost."""
+        self._own = stage if isinstance(stage, Answering) else None
         if self.progress.best.score is None:
             self.progress.best = Best(self.look(stage).score, stage.moment, stage.kind.prompts)
             self._note_both(self.progress.best.score, stage.moment)
-            self._export(BEST)
+            self._export(BEST, self.progress.best)
 
-    def keep_warmup(self, label: str, prompts: Prompts) -> None:
-        """Let the policy as it is be the one after warm-up, and the best so far."""
+    def keep_warmup(self, label: str, prompts: Prompts, *, is_candidate: bool) -> None:
+        """Let the policy as it is be the one after warm-up, and the best so far if it `is_candidate` for that."""
         if self.progress.latest is None:
             self._look_at_others(self.setup.policy, prompts)
             self.progress.latest = self.evaluate(self.setup.policy, self.problems, prompts).score
+        elif self._other is None:  # what was seen of the other split ended with another session
+            self._look_at_others(self.setup.policy, prompts)
         self.progress.warmup = self.progress.latest
-        self._note_both(self.progress.warmup, label)
-        self.progress.best = Best(self.progress.warmup, label, prompts)
-        for name in (WARMUP, BEST):
-            self._export(name)
+        best = Best(self.progress.warmup, label, prompts)
+        self._export(WARMUP, best)
+        if is_candidate:
+            self._note_both(self.progress.warmup, label)
+            self.progress.best = best
+            self._export(BEST, best)
 
     def take_given(self, kind: StageKind) -> None:
         """Let the policy as it is, which nothing trains, be the best; it stays where it came from."""
@@ -143,10 +171,9 @@ class Selection:
         latest = self.progress.latest
         return {} if latest is None else {self.setup.config.selection: latest.accuracy}
 
-    def _export(self, name: str) -> None:
-        """Write the policy as it is, which `progress.best` describes, to checkpoints/NAME: a transformers folder."""
+    def _export(self, name: str, best: Best) -> None:
+        """Write the policy as it is, which `best` describes, to checkpoints/NAME: a transformers folder."""
         started = time.monotonic()
-        best = self.progress.best
         facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
         facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}
         directory = self.tracker.directory

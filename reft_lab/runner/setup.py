@@ -70,21 +70,30 @@ class Setup:
         Raises:
             BadInput: none of them fits in `max_tokens`.
         """
+        return self.solved(max_tokens)[1]
+
+    def solved(self, max_tokens: int) -> tuple[list[Problem], list[Example]]:
+        """The training problems that fit with their gold reasoning, and these examples; raises as `examples`."""
         limit, reason = self._limit(max_tokens, "max_tokens", 0)
         pairs = self.gold
         if self._cuts:
             self._note("cut", sum(len(example) > limit for example in pairs), f"examples longer than {reason}")
             pairs = [Example(e.prompt, e.completion[: max(0, limit - len(e.prompt))]) for e in pairs]
-        kept = [example for example in pairs if len(example) <= limit and example.completion]
+        fits = [i for i, example in enumerate(pairs) if len(example) <= limit and example.completion]
         what = "prompts that alone are" if self._cuts else "examples"
-        self._note("left out", len(pairs) - len(kept), f"{what} longer than {reason}")
-        if not kept:
+        self._note("left out", len(pairs) - len(fits), f"{what} longer than {reason}")
+        if not fits:
             shortest = min(len(e) for e in self.gold)
             raise BadInput(
                 f"every training example is longer than {reason} (the shortest has {shortest} tokens); raise "
                 "warmup.max_tokens and sft.max_tokens, or take a model with more positions."
             )
-        return kept
+        return [self.splits.train[i] for i in fits], [pairs[i] for i in fits]
+
+    def gold_reasoning(self, problems: Sequence[Problem]) -> list[list[int]]:
+        """Ids of the gold reasoning that follows the prompts of `questions`, for some of these problems."""
+        prompts = [self.form.prompt(problem, "rl") for problem in problems]
+        return self.codec.completions(prompts, [self.form.completion(problem, "rl") for problem in problems])
 
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids.
@@ -147,8 +156,9 @@ class Setup:
         return room - reserved, f"the model's {room} positions{spared}"
 
     def _note(self, done: str, count: int, what: str) -> None:
-        if count:
-            self.notes.append(f"{done} {count} of {len(self.splits.train)} training problems: {what}.")
+        sentence = f"{done} {count} of {len(self.splits.train)} training problems: {what}."
+        if count and sentence not in self.notes:
+            self.notes.append(sentence)
 
 
 def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
@@ -161,6 +171,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         RunFailed: the model does not fit into memory.
     """
     reward = choose(config.reward)
+    given = given_of(config)
     device = choose_device(config)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
@@ -191,7 +202,6 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         import torch
 
         torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
-    given = given_of(config)
     reward.load(
         codec,
         device,

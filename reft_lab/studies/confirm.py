@@ -10,7 +10,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from reft_lab.analysis.statistics import Mean, paired_difference
+from reft_lab.analysis import load
+from reft_lab.analysis.changes import Change, Results, change_of
+from reft_lab.analysis.problems import Answered, answered
+from reft_lab.analysis.statistics import ENOUGH
 from reft_lab.compose.words import as_text
 from reft_lab.numbers import interval_in_points, per_cent, points
 from reft_lab.run_dir import disk
@@ -60,12 +63,18 @@ def confirm(
     scores = [_test_accuracy(directory) for directory, _ in jobs]
     accuracies = {name: scores[n * len(seeds) : (n + 1) * len(seeds)] for n, name in enumerate(sides)}
     ours, theirs = accuracies.values()
-    difference = paired_difference(ours, theirs)
-    found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": difference.as_json()}
+    answers = [[_answers(directory)] for directory, _ in jobs]
+    change = change_of(
+        Results(dict(zip(seeds, ours, strict=True)), dict(zip(seeds, answers[: len(seeds)], strict=True))),
+        Results(dict(zip(seeds, theirs, strict=True)), dict(zip(seeds, answers[len(seeds) :], strict=True))),
+    )
+    assert change is not None, "they share their seeds"
+    found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": change.as_json()}
+    found |= {"questions": change.questions, "needed": change.needed and str(change.needed)}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
         f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "
-        f"setting; {_in_words(difference)}"
+        f"setting; {_in_words(change)}"
     )
 
 
@@ -86,12 +95,21 @@ def _done(jobs: Sequence[tuple[Path, tuple[str, ...]]], workers: Sequence[Execut
         return list(pool.map(one, jobs))
 
 
-def _in_words(difference: Mean) -> str:
-    mean = points(difference.mean)
-    if not difference.known:
-        return f"a difference of {mean} points on one seed, which says little."
-    shown = f"{mean} points (95 % interval {interval_in_points(difference.low, difference.high)})"
-    return f"a difference of {shown}." if difference.excludes_zero else f"no difference that counts: {shown}."
+def _in_words(change: Change) -> str:
+    mean, need = points(change.difference), f" {change.needed}" if change.needed else ""
+    if change.refused:
+        return change.refused
+    if change.seeds < ENOUGH:
+        few = "one seed, which says little" if change.seeds == 1 else "two seeds, which give no interval"
+        return f"a difference of {mean} points on {few}.{need}"
+    shown = f"{mean} points (95 % interval {interval_in_points(change.low, change.high)}, over {change.basis})"
+    counts = not change.low <= 0 <= change.high
+    return (f"a difference of {shown}." if counts else f"no difference that counts: {shown}.") + need
+
+
+def _answers(directory: Path) -> Answered:
+    (run,) = load(directory).found
+    return answered(run.predictions())
 
 
 def _test_accuracy(directory: Path) -> float:

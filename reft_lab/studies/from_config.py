@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.compose.composed import Composed
 from reft_lab.compose.conf import Conf, experiment_of
-from reft_lab.compose.words import as_text, as_words, overrides_of, parse, values_of
+from reft_lab.compose.words import as_text, as_words, overrides_of, parse
 from reft_lab.config.check import typed
 from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
@@ -134,11 +134,12 @@ def _foreign(cfg: DictConfig, fixed: Sequence[Override], given: Sequence[Overrid
     entries = _plain(cfg.sweeps)["params"] or {}
     known = {key: from_entry(key, entry, conf).choices for key, entry in entries.items() if key in conf.groups}
     known |= {each.key_or_group: (each.value(),) for each in fixed if each.key_or_group in conf.groups}
-    return [
-        group
-        for group, choices in ((each.key_or_group, values_of(each)) for each in given if each.key_or_group in known)
-        if not set(map(str, choices)) <= set(map(str, known[group]))
-    ]
+    taken = {
+        each.key_or_group: each.sweep_string_iterator() if each.is_discrete_sweep() else [each.value()]
+        for each in given
+        if each.key_or_group in known
+    }
+    return [group for group, choices in taken.items() if not set(map(str, choices)) <= set(map(str, known[group]))]
 
 
 def _with_overrides_of_the_file(composed: Composed, from_file: Sequence[Override]) -> DictConfig:

@@ -10,7 +10,7 @@ from reft_lab.methods import METHODS, RECORDS
 from reft_lab.metrics import DOWN, UP, find, recorded
 from reft_lab.text import did_you_mean
 
-ACCURACY = "accuracy"
+ACCURACY, NEVER = "accuracy", "eval/test_accuracy"
 DIRECTIONS = {UP: "maximize", DOWN: "minimize"}
 
 
@@ -65,6 +65,10 @@ def _better(metric: str) -> str:
 
 
 def _check_metric(name: str, method: str, critic: bool) -> None:
+    if name == NEVER:
+        raise BadInput(
+            f"sweeps.objective has {name}, and nothing may choose by test; take accuracy, which is that on `selection`."
+        )
     known = [ACCURACY, *recorded(RECORDS, switches=None)]
     if name not in known:
         guess = did_you_mean(name, known) or "; it is accuracy or one of docs/metrics.md."

@@ -10,23 +10,39 @@ from rich.table import Table
 from reft_lab.data.near import NEAR
 from reft_lab.evaluation.decoded import MEANING, WAYS, points_of
 from reft_lab.methods import method_of, result_labels
-from reft_lab.numbers import interval, per_cent
+from reft_lab.numbers import interval, per_cent, points
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
     """The accuracies of a result.json, with n and 95 % intervals."""
     selection = "" if result["selection"] == "dev" else " (checkpoint picked on the test set)"
-    table = Table(title=f"{result['name']}: greedy accuracy{selection}", title_justify="left")
+    method = method_of(result)
+    table = Table(title=f"{result['name']}: {method.measure}{selection}", title_justify="left")
     table.add_column("", no_wrap=True)
     for split in ("dev", "test"):
         table.add_column(f"{split} %", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
-    for key, label in result_labels(method_of(result)).items():
+    for key, label in result_labels(method).items():
         if scores := result.get(key):
             table.add_row(label, *_cells(scores["dev"]), *_cells(scores["test"]))
-    table.caption, table.caption_justify = overlap(result), "left"
+    said = filter(None, (overlap(result), both_rules(result)))
+    table.caption, table.caption_justify = "\n".join(said) or None, "left"
     return table
+
+
+def both_rules(result: Mapping[str, Any]) -> str | None:
+    """One sentence on what picking the checkpoint on test adds in this run; None where it was not looked at."""
+    try:
+        rules = result["selection_rules"]
+        by_dev, by_test = (per_cent(rules[split]["accuracy"]) for split in ("dev", "test"))
+        added, among = points(rules["inflation"]), int(rules["candidates"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (
+        f"Of the same run, the checkpoint that is best on test has {by_test} % there, and the one that is best on dev "
+        f"{by_dev} %: picking on test among {among} evaluations adds {added} points."
+    )
 
 
 def decoding_table(result: Mapping[str, Any]) -> Table | None:

@@ -26,15 +26,23 @@ def test_iterations_begin_where_the_warmup_ends():
 
 def test_bands_are_means_over_seeds_at_every_step():
     runs = runs_of(*(found(f"r{seed}", seed=seed) for seed in range(3)))
-    rows = [(f"r{seed}", step, "eval/accuracy", 0.1 * seed + step) for seed in range(3) for step in (1, 2)]
+    rows = [(f"r{seed}", step, "eval/accuracy", 0.1 * seed + step / 10) for seed in range(3) for step in (1, 2)]
     bands = seed_bands(history(rows), runs.table, ["reward"])
-    expected = mean_over_seeds([1.0, 1.1, 1.2])
+    expected = mean_over_seeds([0.1, 0.2, 0.3])
     row = bands.iloc[0]
     assert list(bands["step"]) == [1, 2]
     assert (row["reward"], row["metric"], row["n"]) == ("partial", "eval/accuracy", 3)
     assert (row["mean"], row["standard_error"], row["low"]) == pytest.approx(
         (expected.mean, expected.standard_error, expected.low)
     )
+
+
+def test_only_shares_have_bounds():
+    runs = runs_of(*(found(f"r{seed}", seed=seed) for seed in range(3)))
+    rows = [(f"r{seed}", 1, name, (0.7, 0.8, 1.0)[seed]) for seed in range(3) for name in ("eval/accuracy", "ppo/lr")]
+    bands = seed_bands(history(rows), runs.table, ["reward"]).set_index("metric")
+    assert bands.loc["eval/accuracy", "high"] < 1 < bands.loc["ppo/lr", "high"]
+    assert bands.loc["ppo/lr", "high"] == pytest.approx(mean_over_seeds([0.7, 0.8, 1.0], None).high)
 
 
 def test_a_mean_never_changes_its_runs_along_the_way():

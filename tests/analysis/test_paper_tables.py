@@ -1,4 +1,4 @@
-"""The paper's tables with our runs in them: which cells stand side by side, what is gained, and what is said to differ."""
+"""The paper's tables with our runs in them: which cells stand side by side, what is gained, what differs."""
 
 from __future__ import annotations
 
@@ -86,6 +86,16 @@ def test_voting_and_reranking_take_the_most_samples() -> None:
     assert cell(table, method="sft", decoding="rerank@64")["paper"] == 0.77
     assert not any("pass" in decoding for decoding in table.frame["decoding"])
     assert any(note.startswith("Samples: 64 a question here, 100 in the paper") for note in table.notes)
+
+
+def test_a_policy_that_was_only_evaluated_counts_for_the_run_that_trained_it() -> None:
+    evaluated = with_samples(found("later", method="evaluate", test=0.62, seed=7), vote={64: 0.7})
+    policy = {"run": "reft-1", "name": "reft", "method": "reft", "seed": 1, "chosen": "reft"}
+    runs = runs_of(*TINY, replace(evaluated, result={**evaluated.result, "policy": policy}))
+    table = beside(runs, "decoding")
+    assert set(table.frame["method"]) == {"warmup", "sft", "reft"}
+    vote = cell(table, method="reft", decoding="vote@64")
+    assert vote["gain"] == pytest.approx(0.7 - (REFT[1] + 0.62) / 2)  # seed 1, which was read twice
 
 
 def test_ablations_are_known_by_their_options() -> None:

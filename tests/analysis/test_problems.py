@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas
 import pytest
 
+from reft_lab.analysis.power import needed_by_problems
 from reft_lab.analysis.problems import against_baseline, against_warmup, compare_runs
 from reft_lab.analysis.statistics import compare_problems, holm
 from reft_lab.errors import BadInput
@@ -43,14 +44,19 @@ def test_problems_are_matched_by_question():
     shuffled = PREDICTIONS.iloc[::-1]
     found = compare_runs(shuffled, "a", "b")
     assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 2, 0, 1)
+
+
+def test_a_part_of_the_questions_is_refused():
     part = PREDICTIONS[(PREDICTIONS["run"] == "a") | (PREDICTIONS["id"] != "p1")]
-    assert compare_runs(part, "a", "b").n == 3  # what both were tested on
+    for ours, theirs in (("a", "b"), ("b", "a")):
+        with pytest.raises(BadInput, match=r"one was tested on 3 of the 4 questions of the other; .*eval\.test_limit"):
+            compare_runs(part, ours, theirs)
 
 
 def test_the_same_question_under_another_id_is_the_same_question():
     ours = {"p0": ("1 and 1?", True), "p1": ("2 and 2?", False), "p2": ("3 and 3?", True)}
-    found = both(ours, {"q0": ("2 and\n 2?", True), "q1": ("1 and 1?", True)})
-    assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 0, 1, 0)
+    found = both(ours, {"q0": ("2 and\n 2?", True), "q1": ("1 and 1?", True), "q2": ("3 and 3?", False)})
+    assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 1, 1, 0)
     # The same file in another order, where ids are places in it.
     found = both(ours, {"p2": ("1 and 1?", True), "p0": ("2 and 2?", True), "p1": ("3 and 3?", False)})
     assert (found.both, found.only_ours, found.only_theirs, found.neither) == (1, 1, 1, 0)
@@ -67,15 +73,32 @@ def test_other_questions_under_the_same_ids_are_refused():
 
 def test_a_question_that_comes_twice_is_paired_in_order():
     ours = {"p0": ("1 and 1?", True), "p1": ("1 and 1?", False), "p2": ("1 and 1?", True)}
-    found = both(ours, {"q0": ("1 and 1?", True), "q1": ("1 and 1?", True)})
-    assert (found.both, found.only_theirs, found.n) == (1, 1, 2)
+    found = both(ours, {"q0": ("1 and 1?", True), "q1": ("1 and 1?", True), "q2": ("1 and 1?", False)})
+    assert (found.both, found.only_ours, found.only_theirs, found.n) == (1, 1, 1, 3)
+    with pytest.raises(BadInput, match=r"one was asked '1 and 1\?' more often than the other"):
+        both(ours, {"q0": ("1 and 1?", True), "q1": ("1 and 1?", True)})
+
+
+def test_questions_that_overlap_in_part_are_refused():
+    ours = {"p0": ("1 and 1?", True), "p1": ("2 and 2?", False)}
+    theirs = {"p7": ("1 and 1?", True), "p8": ("3 and 3?", False)}
+    with pytest.raises(BadInput, match=r"of 3 only 1 were asked of both, and '2 and 2\?' was not"):
+        both(ours, theirs)
+
+
+def test_other_gold_answers_are_other_questions():
+    frame = PREDICTIONS.assign(gold=[str(n) for n in range(4)] * 3)
+    assert compare_runs(frame, "a", "b").n == 4
+    frame.loc[frame["run"].eq("b") & frame["id"].eq("p2"), "gold"] = "7"
+    with pytest.raises(BadInput, match=r"other gold answers: that of '2 and 1\?' is [27] in one of them alone"):
+        compare_runs(frame, "a", "b")
 
 
 def test_runs_that_cannot_be_compared():
     with pytest.raises(BadInput, match="'c' has no predictions"):
         compare_runs(PREDICTIONS, "a", "c")
     others = pandas.concat([PREDICTIONS, asked("c", x=("9 and 9?", False))])
-    with pytest.raises(BadInput, match="different problems"):
+    with pytest.raises(BadInput, match="different questions"):
         compare_runs(others, "a", "c")
 
 
@@ -87,6 +110,7 @@ def test_reft_against_its_own_warmup():
     assert (row["seed"], row["n"], row["only_ours"], row["difference"]) == (3, 4, 2, 0.5)
     assert (row["p"], row["low"]) == (expected.p, expected.low)
     assert list(frame["p_holm"]) == holm(list(frame["p"]))
+    assert row["questions_needed"] == needed_by_problems(expected).questions
 
 
 def test_reft_against_the_baseline_beside_it():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy
 import pandas
 import pytest
 
+from reft_lab.analysis.resampling import difference_over_seeds_and_questions, mean_over_seeds_and_questions
 from reft_lab.analysis.seeds import against, by_setting, gained, per_seed, summarise
 from reft_lab.analysis.statistics import holm, mean_over_seeds, p_of_mean, paired_difference
 from reft_lab.errors import BadInput
@@ -91,23 +93,71 @@ def test_the_base_can_be_chosen():
 
 
 def test_an_empty_setting_is_a_setting():
-    each = [found(f"{n}", test=0.5 + n, config={"ppo.made_up": made_up}) for n, made_up in enumerate((None, 3.0))]
+    each = [found(f"{n}", test=0.5 + n / 4, config={"ppo.made_up": made_up}) for n, made_up in enumerate((None, 3.0))]
     frame = against(runs_of(*each).table, "ppo.made_up", base=3.0)
-    assert list(frame["difference"]) == [-1.0]
+    assert list(frame["difference"]) == [-0.25]
     assert frame["ppo.made_up"].isna().all()
 
 
 def test_nothing_to_compare_is_an_empty_frame():
     frame = against(runs_of(found("a", test=0.5)).table, "reward")
     assert frame.empty
-    assert list(frame) == ["reward", "base", "n", "difference", "standard_error", "low", "high", "p", "p_holm"]
+    interval = ["difference", "standard_error", "low", "high", "p", "p_holm"]
+    assert list(frame) == ["reward", "base", "n", "questions", *interval, "seeds_needed", "questions_needed"]
 
 
 def test_what_reft_gained_over_its_own_warmup():
     frame = gained(kl_study().table, KL).set_index(KL)
-    expected = mean_over_seeds([0.5 - 0.11, 0.7 - 0.11, 0.6 - 0.11])
+    expected = paired_difference([0.5, 0.7, 0.6], [0.11] * 3)
     row = frame.loc[0.01]
     assert (row["n"], row["difference"], row["low"]) == pytest.approx((3, expected.mean, expected.low))
+    assert row["seeds_needed"] >= 3
+
+
+def study(questions=30):
+    """Three seeds of two KL coefficients, with the answers behind their accuracies, and those after the warm-up."""
+    random, each, lines = numpy.random.default_rng(0), [], []
+    for kl, share in ((0.0, 0.4), (0.01, 0.7)):
+        for seed in range(3):
+            right, before = random.random(questions) < share, random.random(questions) < 0.3
+            run = f"{kl}/{seed}"
+            each.append(found(run, seed=seed, test=float(right.mean()), warmup=float(before.mean()), config={KL: kl}))
+            for n in range(questions):
+                first, last = ("correct" if answers[n] else "wrong" for answers in (before, right))
+                line = {"run": run, "id": str(n), "question": f"{n} and 1?", "gold": str(n + 1)}
+                lines.append(line | {"outcome": last, "warmup_outcome": first})
+    return runs_of(*each).table, pandas.DataFrame(lines)
+
+
+def answers(lines, kl, outcome="outcome"):
+    """(seeds, questions) of a setting."""
+    right = [lines.loc[lines["run"] == f"{kl}/{seed}", outcome].eq("correct") for seed in range(3)]
+    return numpy.array([each.to_numpy() for each in right])
+
+
+def test_with_predictions_intervals_are_over_seeds_and_questions():
+    table, lines = study()
+    means = by_setting(table, [KL], predictions=lines).set_index(KL)
+    expected = mean_over_seeds_and_questions(answers(lines, 0.01))
+    assert (means.loc[0.01, "low"], means.loc[0.01, "questions"]) == (expected.low, 30)
+    before = by_setting(table, [KL], "warmup_test_accuracy", predictions=lines).set_index(KL)
+    expected = mean_over_seeds_and_questions(answers(lines, 0.0, "warmup_outcome"))
+    assert before.loc[0.0, "high"] == expected.high
+    (row,) = against(table, KL, base=0.0, predictions=lines).to_dict("records")
+    change = difference_over_seeds_and_questions(answers(lines, 0.01), answers(lines, 0.0))
+    assert (row["difference"], row["low"], row["p"]) == (change.mean, change.low, p_of_mean(change))
+    assert (row["n"], row["questions"]) == (3, 30)
+    assert row["seeds_needed"] >= 3
+    gain = gained(table, KL, predictions=lines).set_index(KL).loc[0.01]
+    change = difference_over_seeds_and_questions(answers(lines, 0.01), answers(lines, 0.01, "warmup_outcome"))
+    assert (gain["low"], gain["high"]) == (change.low, change.high)
+
+
+def test_what_is_no_share_has_no_bounds():
+    each = [found(str(seed), seed=seed, test=0.5, seconds=seconds) for seed, seconds in enumerate((10, 90, 20))]
+    (row,) = by_setting(runs_of(*each).table, ["reward"], "seconds").to_dict("records")
+    assert row["low"] == pytest.approx(mean_over_seeds([10, 90, 20], None).low)
+    assert row["low"] < 0
 
 
 def test_an_unknown_setting_is_one_sentence():

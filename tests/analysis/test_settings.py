@@ -33,8 +33,13 @@ def test_the_description_counts_runs_settings_and_seeds():
 
 
 def test_enough_seeds_are_not_complained_about():
+    text = describe(runs_of(*(found(str(seed), seed=seed) for seed in range(3))), ["reward"])
+    assert "1 setting, each with 3 seeds. Intervals are 95 %" in text
+
+
+def test_two_seeds_are_said_to_give_no_interval():
     text = describe(runs_of(found("a", seed=0), found("b", seed=1)), ["reward"])
-    assert "1 setting, each with 2 seeds. Intervals are 95 %" in text
+    assert "1 setting, each with 2 seeds. **Two seeds give no interval**" in text
 
 
 def test_what_else_differs_is_told():

@@ -20,30 +20,58 @@ from reft_lab.analysis.statistics import (
 )
 
 # README.md: test accuracy of the default over five seeds, after ReFT and of the best SFT checkpoint.
-REFT = [73.4, 71.4, 74.6, 68.0, 65.8]
-SFT = [59.6, 59.0, 50.0, 45.8, 59.6]
+REFT = [0.734, 0.714, 0.746, 0.680, 0.658]
+SFT = [0.596, 0.590, 0.500, 0.458, 0.596]
+# What is not a share has no bounds, and the plain interval of Student's t.
+HEIGHTS = [7.34, 7.14, 7.46, 6.80, 6.58]
 
 
 def test_the_mean_over_seeds_is_that_of_scipy():
-    mean = mean_over_seeds(REFT)
-    assert mean.mean == pytest.approx(sum(REFT) / 5)
-    assert mean.standard_error == pytest.approx(stats.sem(REFT))
-    assert (mean.low, mean.high) == pytest.approx(stats.t.interval(0.95, 4, loc=np.mean(REFT), scale=stats.sem(REFT)))
+    mean = mean_over_seeds(HEIGHTS, None)
+    assert mean.mean == pytest.approx(sum(HEIGHTS) / 5)
+    assert mean.standard_error == pytest.approx(stats.sem(HEIGHTS))
+    expected = stats.t.interval(0.95, 4, loc=np.mean(HEIGHTS), scale=stats.sem(HEIGHTS))
+    assert (mean.low, mean.high) == pytest.approx(expected)
     assert mean.n == 5
 
 
-def test_two_seeds_have_an_interval_of_12_7_standard_errors():
-    mean = mean_over_seeds([0.4, 0.6])  # s = 0.1414, s / sqrt(2) = 0.1
-    assert mean.standard_error == pytest.approx(0.1)
-    assert mean.high - mean.mean == pytest.approx(12.706 * 0.1, abs=1e-4)
+def test_the_interval_of_a_share_is_symmetric_on_the_logit_scale():
+    mean = mean_over_seeds(REFT)
+    middle, low, high = (math.log(p / (1 - p)) for p in (mean.mean, mean.low, mean.high))
+    error = stats.sem(REFT) / (mean.mean * (1 - mean.mean))  # the delta method
+    assert (low, high) == pytest.approx((middle - 2.776 * error, middle + 2.776 * error), abs=1e-3)
+    plain = mean_over_seeds(REFT, None)
+    assert (mean.low, mean.high) == pytest.approx((plain.low, plain.high), abs=0.005)  # far from 0 and 1
 
 
-def test_one_seed_has_no_interval():
-    mean = mean_over_seeds([0.5])
+@pytest.mark.parametrize("values", [(0.99, 0.8, 1.0), (0.01, 0.0, 0.2), (0.0, 1.0, 0.5), (0.97, 1.0, 1.0, 1.0)])
+def test_no_interval_leaves_what_is_possible(values):
+    mean, difference = mean_over_seeds(values), paired_difference(values, [1 - value for value in values])
+    assert 0 < mean.low < mean.mean < mean.high < 1
+    assert -1 < difference.low < difference.mean < difference.high < 1
+    plain = mean_over_seeds(values, None)
+    assert plain.low < 0 or plain.high > 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_values_that_are_all_the_same_have_no_spread(value):
+    mean = mean_over_seeds([value] * 3)
+    assert (mean.low, mean.high) == pytest.approx((value, value))
+
+
+def test_a_value_beyond_its_bounds_is_refused():
+    with pytest.raises(ValueError, match="from 0 to 1 cannot be 73"):
+        mean_over_seeds([73.4, 71.4, 74.6])
+
+
+@pytest.mark.parametrize("values", [(0.5,), (0.4, 0.6)])
+def test_one_or_two_seeds_have_no_interval(values):
+    mean = mean_over_seeds(values)
     assert mean.mean == 0.5
     assert not mean.known
     assert not mean.excludes_zero
     assert math.isnan(mean.low)
+    assert math.isnan(mean.standard_error)
     assert mean.as_json() == {"mean": 0.5, "standard_error": None, "ci95": None}
     assert math.isnan(p_of_mean(mean))
 
@@ -54,14 +82,24 @@ def test_no_value_has_no_mean():
 
 
 def test_a_paired_difference_is_the_paired_t_test():
-    difference = paired_difference(REFT, SFT)
     theirs = stats.ttest_rel(REFT, SFT)
     interval = theirs.confidence_interval(0.95)
-    assert difference.mean == pytest.approx(15.84)  # README.md: 15.8 (3.4)
-    assert difference.standard_error == pytest.approx(3.4, abs=0.05)
-    assert (difference.low, difference.high) == pytest.approx((interval.low, interval.high))
-    assert p_of_mean(difference) == pytest.approx(theirs.pvalue)
+    plain = paired_difference(REFT, SFT, None)
+    assert (plain.low, plain.high) == pytest.approx((interval.low, interval.high))
+    assert p_of_mean(plain) == pytest.approx(theirs.pvalue)
+    difference = paired_difference(REFT, SFT)
+    assert difference.mean == pytest.approx(0.1584)  # README.md: 15.8 (3.4)
+    assert difference.standard_error == pytest.approx(0.034, abs=0.0005)
+    assert (difference.low, difference.high) == pytest.approx((interval.low, interval.high), abs=0.003)
+    assert p_of_mean(difference) == pytest.approx(theirs.pvalue, abs=0.001)
     assert difference.excludes_zero
+
+
+def test_p_is_below_five_per_cent_where_the_interval_leaves_out_0():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        difference = paired_difference(*random.uniform(0.2, 0.9, (2, 4)))
+        assert difference.excludes_zero == (p_of_mean(difference) < 0.05)
 
 
 def test_a_difference_that_may_be_none():
@@ -69,7 +107,7 @@ def test_a_difference_that_may_be_none():
 
 
 def test_the_same_difference_each_time_has_no_p():
-    assert math.isnan(p_of_mean(paired_difference([3, 4], [1, 2])))
+    assert math.isnan(p_of_mean(paired_difference([0.3, 0.4, 0.5], [0.1, 0.2, 0.3], None)))
 
 
 def test_pairs_of_different_length_are_refused():

@@ -49,12 +49,26 @@ def test_means_have_intervals_and_seeds():
     assert marks(charts.interval_points(frame, KL, title="accuracy on test"), "symbol") == 3
 
 
-def test_an_interval_is_cut_at_what_is_possible():
-    table = runs_of(found("a", seed=0, test=0.9), found("b", seed=1, test=0.6)).table
+def test_two_seeds_are_dots_without_an_interval():
+    table = runs_of(
+        *(found(str(seed), seed=seed, test=accuracy) for seed, accuracy in enumerate((0.9, 0.6, 0.8)))
+    ).table
+    for count in (2, 3):
+        few = table.head(count)
+        frame, singles = seeds.by_setting(few, ["reward"]), seeds.per_seed(few, ["reward"])
+        chart = charts.interval_points(frame, "reward", title="accuracy", seeds=singles)
+        assert marks(chart, "symbol") == 1 + count
+        assert ('"low": ' in chart.to_json()) == (count == 3)
+
+
+def test_an_interval_stays_within_what_is_possible():
+    table = runs_of(
+        *(found(str(seed), seed=seed, test=accuracy) for seed, accuracy in enumerate((0.99, 1.0, 0.6)))
+    ).table
     frame = seeds.by_setting(table, ["reward"])
-    assert frame["high"][0] > 1
+    assert frame["high"][0] < 1
     percents = [text for text in drawn(charts.interval_points(frame, "reward", title="accuracy")) if "%" in text]
-    assert (percents[0], percents[-1]) == ("0%", "100%")
+    assert percents[-1] == "100%"
 
 
 def test_differences_are_in_points():

@@ -83,7 +83,7 @@ def test_the_terminal_says_what_differs(table: Reft) -> None:
     out = table("paper_main").out
     assert "Main results: GSM8K, P-CoT, CodeLLaMA-7B, test accuracy in %" in out
     assert re.search(r"ReFT +75\.28 +75\.0 ", out)
-    assert "Seeds: 2 here, with 95 % intervals (Student's t); one in the paper" in out
+    assert "Seeds: 2 here, too few for an interval; one in the paper" in out
 
 
 def test_the_page_of_the_study_has_it_too(study: Path) -> None:

@@ -69,6 +69,9 @@ def test_a_run_goes_on_from_its_own_config(tmp_path: Path) -> None:
         ("programs.workers=2", "programs.workers: 1 -> 2"),
         ("model.gradient_checkpointing=true", "model.gradient_checkpointing: false -> true"),
         ("alarms.patience=9", "alarms.patience: 3 -> 9"),
+        ("decode=vote", "decode.vote: false -> true"),
+        ("decode=[greedy,pass]", "decode.pass_at_k: false -> true"),
+        ("decode.k=7", "decode.k: 100 -> 7"),
     ],
 )
 def test_what_does_not_change_the_experiment_may_change(word: str, change: str) -> None:

@@ -15,8 +15,12 @@ def choices(group: str) -> list[str]:
     return Conf().choices(group)
 
 
+# What a choice is nothing without.
+NEEDED = {"method=evaluate": ["model.path=some/model"], "decode=rerank": ["decode.reranker=some/run"]}
+
+
 def experiment(*overrides: str) -> Config:
-    return check(compose(*overrides))
+    return check(compose(*overrides, *(word for choice in overrides for word in NEEDED.get(choice, []))))
 
 
 # Each experiment is composed in test_paper_experiments.py.
@@ -39,6 +43,15 @@ def test_debug_quick_is_small_whatever_is_run(choice: str) -> None:
     assert config.eval.dev_limit <= 32
     assert config.eval.test_limit <= 32
     assert config.tracker.wandb == "offline"
+
+
+def test_ways_to_decode_are_taken_together() -> None:
+    assert experiment().decode.ways == []
+    assert experiment("decode=greedy").decode.ways == []
+    assert experiment("decode=pass", "decode.k=7").decode.ways == ["pass"]
+    several = experiment("decode=[rerank,greedy,vote]", "decode.reranker=some/run")
+    assert several.decode.ways == ["vote", "rerank"]
+    assert several.decode.k == 100
 
 
 def test_default_run() -> None:

@@ -44,10 +44,21 @@ def test_it_finds_what_comparing_every_pair_finds():
 def test_numbers_names_and_a_word_may_differ():
     train = [problem("A train travels 270 miles in 3 hours. At the same rate, how far does it travel in 9 hours?")]
     near = Near(train)
-    place, found = near.nearest(problem("A plane travels 1200 miles in 3 hours. At the same rate, how far does it travel in 5 hours?"))
-    assert (place, found) == (0, share(train[0], problem("A plane travels 7 miles in 3 hours. At the same rate, how far does it travel in 5 hours?")))
+    place, found = near.nearest(
+        problem("A plane travels 1200 miles in 3 hours. At the same rate, how far does it travel in 5 hours?")
+    )
+    assert (place, found) == (
+        0,
+        share(
+            train[0],
+            problem("A plane travels 7 miles in 3 hours. At the same rate, how far does it travel in 5 hours?"),
+        ),
+    )
     assert 0.75 <= found < 1
-    assert near.nearest(problem("A boat costs 270 dollars and 3 oars cost 9 dollars. How much do all of them cost?")) is None
+    assert (
+        near.nearest(problem("A boat costs 270 dollars and 3 oars cost 9 dollars. How much do all of them cost?"))
+        is None
+    )
 
 
 def test_a_question_of_signs_alone_is_near_to_its_equals_only():

@@ -47,7 +47,7 @@ def test_the_questions_kept_are_those_of_the_walk_that_teach_something() -> None
     assert len(scores) == 12
     assert all(len(set(group)) > 1 for group in groups(scores))
 
-    plain = make(replace(CONFIG, dynamic_sampling=False, rollouts=done.asked, mini_batch=12))
+    plain = make(replace(CONFIG, dynamic_sampling=False, rollouts=GROUP * done.cost.questions, mini_batch=12))
     everything = plain.iterate()
     mixed = [n for n, group in enumerate(groups(everything.rollouts.scores.tolist())) if len(set(group)) > 1]
     assert len(mixed) == 4
@@ -55,10 +55,10 @@ def test_the_questions_kept_are_those_of_the_walk_that_teach_something() -> None
     kept = [row for n in mixed for row in range(n * GROUP, (n + 1) * GROUP)]
     assert done.rollouts.responses == [everything.rollouts.responses[row] for row in kept]
 
-    assert done.asked > 12
-    assert done.metrics["rollout/thrown_away"] == pytest.approx(1 - 12 / done.asked)
+    assert done.cost.questions > 4
+    assert done.metrics["rollout/thrown_away"] == pytest.approx(1 - 4 / done.cost.questions)
     assert done.metrics["rollout/filled"] == 0
-    assert done.metrics["rollout/sampled_tokens"] == done.sampled_tokens == everything.sampled_tokens
+    assert done.metrics["rollout/sampled_tokens"] == done.cost.sampled_tokens == everything.cost.sampled_tokens
     # What the policy does is told of all that it wrote, not of what was kept.
     for name in ("rollout/reward", "rollout/accuracy", "rollout/length", "rollout/outcome/correct"):
         assert done.metrics[name] == everything.metrics[name]
@@ -102,7 +102,7 @@ def test_batch_layout_changes_nothing() -> None:
     one, other = make(), make(decode_batch=5, tokens_per_micro_batch=64)
     for _ in range(2):
         first, second = one.iterate(), other.iterate()
-        assert (first.questions, first.asked) == (second.questions, second.asked)
+        assert (first.questions, first.cost.questions) == (second.questions, second.cost.questions)
         assert first.rollouts.responses == second.rollouts.responses
 
 
@@ -111,7 +111,7 @@ def test_passes_over_the_questions_are_counted_by_those_that_were_asked() -> Non
     stage = make(replace(CONFIG, iterations=None, data_epochs=4, eval_every_epochs=1))
     asked, evaluated, total = [], [], 0
     while not stage.done:
-        total += stage.iterate().asked // GROUP
+        total += stage.iterate().cost.questions
         asked.append(total)
         evaluated.append(stage.is_evaluated)
         goes_on = make(stage.config)

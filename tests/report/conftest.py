@@ -64,7 +64,8 @@ def study_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 continue
             directory = folder / str(trial) / f"seed-{seed}"
             words = (f"ppo.kl_coef={kl}", f"seed={seed}")
-            write_run(directory, *words, accuracy=0.5 + gain + 0.01 * (seed - 1), right=[True] * 6 + [False] * 4)
+            right = round(50 + 100 * gain) + seed - 1
+            write_run(directory, *words, accuracy=right / 100, right=[True] * right + [False] * (100 - right))
     failed = {"final": None, "warmup": None, "outcomes": None}
     write_run(
         folder / "2" / "seed-1", "ppo.kl_coef=0.05", "seed=1", status="failed", reason="It ran out of memory.", **failed

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
+import numpy as np
+
+from reft_lab.analysis.power import needed
+from reft_lab.analysis.resampling import difference_over_seeds_and_questions, mean_over_seeds_and_questions
+from reft_lab.numbers import interval, interval_in_points, per_cent
 from reft_lab.report import study_report
 from tests.report.test_run_page import data_of, text_of
 from tests.report.written import write_run
@@ -12,11 +18,38 @@ from tests.report.written import write_run
 def test_settings_are_compared_with_the_default(study_page):
     text = text_of(study_page)
     assert "ppo.kl_coef= 0.01 base" in text
-    # 0.2 above the base on each seed: no spread of the difference, so there is an interval but no p.
-    assert "+20.0 +20.0 to +20.0 3 seeds" in text
-    assert "10 problems" in text
+    # 0.2 above the base on each seed: what is left is the spread over problems.
+    change = difference_over_seeds_and_questions(answers(70), answers(50))
+    assert f"+20.0 {interval_in_points(change.low, change.high)} &lt; 0.001 3 seeds × 100 problems" in text
+    mean = mean_over_seeds_and_questions(answers(70))
+    assert f"± {per_cent(mean.standard_error)} {interval(mean.low, mean.high)}" in text
+    need = needed([answers(70) - answers(50)])
+    assert f"3 seeds × 100 problems {need.short}" in text
+    assert re.search(r"\+1\.0 \+0\.0 to \+3\.0 1\.000 100 problems [\d,]+ questions", text)  # one seed
     assert "best on dev" in text
     assert "One seed proves nothing" not in text
+    assert "Two seeds give no interval" not in text
+
+
+def answers(right):
+    """Of three seeds, around so many right ones of 100."""
+    return np.array([[n < right + seed - 1 for n in range(100)] for seed in range(3)], float)
+
+
+def test_two_seeds_are_dots_without_an_interval(tmp_path):
+    for number, reward in enumerate(("exact", "partial")):
+        for seed in range(2):
+            words = (f"reward.function={reward}", f"seed={seed}")
+            right = [n < 5 + number + seed for n in range(10)]
+            write_run(tmp_path / f"{number}{seed}", *words, accuracy=(5 + number + seed) / 10, right=right)
+    page = study_report(tmp_path)
+    text = text_of(page)
+    assert "Two seeds give no interval:" in text
+    assert "±" not in text.partition("Change")[0].partition("base")[2]
+    assert "2 seeds: no interval" in text
+    rows = data_of(page, "specs")["study-accuracy"]["data"]["values"]
+    assert sorted(rows[0]["each"]) == [0.5, 0.6]
+    assert not any("low" in row for row in rows)
 
 
 def test_runs_stand_with_state_and_reason(study_page):
@@ -61,6 +94,18 @@ def test_settings_tested_on_other_questions_have_no_interval(tmp_path):
     assert "2 problems" not in text
 
 
+def test_settings_tested_on_other_questions_are_refused_on_any_number_of_seeds(tmp_path):
+    for number, reward in enumerate(("exact", "partial")):
+        for seed in range(3):
+            words = (f"reward.function={reward}", f"seed={seed}")
+            write_run(tmp_path / f"{number}{seed}", *words, right=[True, False], asked=number)
+    page = study_report(tmp_path)
+    text = text_of(page)
+    assert "other test questions" in text
+    assert "3 seeds" not in text
+    assert "study-change" not in data_of(page, "specs")
+
+
 def test_a_confirmation_is_told(study_page, tmp_path):
     folder = shutil.copytree(study_page.parent, tmp_path / "kl")
     (folder / "confirm.json").write_text(
@@ -69,6 +114,13 @@ def test_a_confirmation_is_told(study_page, tmp_path):
     )
     text = text_of(study_report(folder))
     assert "+15.0 points (95 % interval −40.0 to +70.0, paired by seed): no difference that counts." in text
+    (folder / "confirm.json").write_text(
+        '{"trial": 1, "seeds": [1000, 1001], "test_accuracy": {"trial-1": [0.5, 0.6], "first": [0.4, 0.4]},'
+        ' "difference": {"mean": 0.15, "standard_error": null, "ci95": null}, "questions": 0,'
+        ' "needed": "It needs more."}'
+    )
+    text = text_of(study_report(folder))
+    assert "+15.0 points , on two seeds, which give no interval. It needs more." in text
     (folder / "confirm.json").write_text("{}")
     assert "no difference that counts" not in text_of(study_report(folder))
 

@@ -33,7 +33,7 @@ SMALL = (
     "ppo.eval_every=2",
     "checkpoint.every=3",
 )
-ALONE = (*SMALL, "baseline=null")
+ALONE = (*SMALL, "baseline=null", "eval.both_rules=true")
 REFT = 12  # steps of the warm-up
 
 

@@ -234,6 +234,43 @@ def test_selection_on_the_test_set_is_said(tmp_path):
     assert result["selection"] == "test"
     assert returned == result["final"]["test"]["accuracy"]
     assert result["final"]["dev"]["n"] == 40
+    rules = result["selection_rules"]
+    assert rules["test"] == result["final"]["test"]
+    assert rules["inflation"] >= 0
+    assert rules["candidates"] == 2  # the warm-up, and an iteration
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(("eval/dev_accuracy" in line) == ("eval/accuracy" in line) for line in lines)
+    assert not any("eval/test_accuracy" in line for line in lines)
+
+
+def test_both_rules_of_selection_are_told_of_the_same_run(finished, tmp_path):
+    """Looking at test as well changes nothing of the run, and says what a run that picks on test comes to."""
+    directory, _ = finished
+    alone = ("baseline=null", "tracker.wandb=disabled")
+    results = {}
+    for name, word in (("looking", "eval.both_rules=true"), ("picking", "selection=test")):
+        run(config_of(*alone, word), tmp_path / name, display=Silence())
+        results[name] = json.loads((tmp_path / name / "result.json").read_text())
+    before, looking, picking = (
+        json.loads((directory / "result.json").read_text()),
+        results["looking"],
+        results["picking"],
+    )
+    assert before["selection_rules"] is None
+    for key in ("warmup", "final", "chosen", "outcomes"):
+        assert looking[key] == before[key]
+    assert (tmp_path / "looking" / "predictions.jsonl").read_text() == (directory / "predictions.jsonl").read_text()
+    both = [(record, "eval/test_accuracy") for record in lines(tmp_path / "looking" / "metrics.jsonl")]
+    both = [(record["eval/accuracy"], record[name]) for record, name in both if name in record]
+    kept = both[-3:]  # the warm-up as it ended, iterations 2 and 3
+    rules = looking["selection_rules"]
+    assert rules["candidates"] == len(kept)
+    assert rules["dev"]["accuracy"] == max(kept, key=lambda pair: pair[0])[1]
+    assert rules["test"]["accuracy"] == max(test for _, test in kept)
+    assert rules["inflation"] == rules["test"]["accuracy"] - rules["dev"]["accuracy"] >= 0
+    assert rules["chosen"]["dev"] == looking["chosen"]
+    assert picking["selection_rules"] == rules
+    assert (picking["chosen"], picking["final"]["test"]) == (rules["chosen"]["test"], rules["test"])
 
 
 def test_a_failed_run_says_why(tmp_path):

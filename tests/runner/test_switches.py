@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from reft_lab.analysis import load
 from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
+from reft_lab.config.schema import Config
 from reft_lab.equations.credit import CREDITS
 from reft_lab.methods import METHODS
 from reft_lab.metrics import CATALOGUE, recorded
@@ -75,10 +76,14 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def switches(name: str) -> set[str]:
-    """The options that make metrics recorded and are on."""
+    """The options that make metrics recorded and are not as by default."""
     config = check(compose(*words(name)))
     named = {entry.switch for entry in CATALOGUE.values() if entry.switch}
-    return {switch for switch in named if reduce(getattr, switch.split("."), config)}
+    return {
+        switch
+        for switch in named
+        if reduce(getattr, switch.split("."), config) != reduce(getattr, switch.split("."), Config())
+    }
 
 
 def lines(file: Path) -> list[dict]:

@@ -81,7 +81,7 @@ def test_the_command_line_comes_before_the_file():
 
 
 def test_what_a_study_fixes_of_its_own_files_goes_with_them(tmp_path):
-    """data.source=paper belongs to the data sets that the study names, not to one that the command line takes instead."""
+    """data.source=paper belongs to the data sets that the study names, not to another on the command line."""
     (tmp_path / "conf" / "sweeps").mkdir(parents=True)
     file = tmp_path / "conf" / "sweeps" / "own.yaml"
 

@@ -15,7 +15,8 @@ from reft_lab.studies.definition import Definition
 from reft_lab.studies.from_config import from_config
 
 FOLDER = REPO / "sweeps"
-FILES = [*(FOLDER / "paper").iterdir(), *(FOLDER / f"{name}.yaml" for name in ("controls", "methods"))]
+OURS = ("controls", "methods", "methods_at_budget")
+FILES = [*(FOLDER / "paper").iterdir(), *(FOLDER / f"{name}.yaml" for name in OURS)]
 COMMAND = re.compile(r"#   python run\.py -m (?P<words>sweeps=.*?)(?:\s+# .*?(?P<runs>\d+) runs.*)?")
 
 
@@ -39,7 +40,7 @@ def runs_of(definition: Definition) -> int:
 @pytest.mark.parametrize(("words", "runs"), commands())
 def test_a_command_is_a_study_of_as_many_runs_as_it_says(words: str, runs: int) -> None:
     given = ["-m", *shlex.split(words)]
-    if runs > 100:  # whose experiments tests/config composes one by one
+    if runs > 50 or "model=tiny" in words:  # whose experiments are composed one by one in tests/config and tests/docs
         definition = from_config(compose_command(given))
     else:
         study = check_command(given)
@@ -50,3 +51,15 @@ def test_a_command_is_a_study_of_as_many_runs_as_it_says(words: str, runs: int) 
     assert definition.name == name.replace("/", "_") or f"sweeps.name={definition.name}" in words
     assert definition.seeds
     assert "baseline=null" in definition.fixed
+
+
+def test_every_method_is_tuned_as_much() -> None:
+    methods = from_config(compose_command(["-m", "sweeps=methods"])).space[0].choices
+    files = {file.stem for file in (FOLDER / "tune").iterdir()}
+    assert files == set(methods)
+    for method in methods:
+        study = from_config(compose_command(["-m", f"sweeps=tune/{method}"]))
+        assert (study.name, study.trials, study.seeds, len(study.space)) == (f"tune_{method}", 8, (), 2)
+        assert set(study.first[0]) == {parameter.key for parameter in study.space}
+        assert (study.sampler.name, study.sampler.seed, study.confirm) == ("qmc", 0, 0)
+        assert f"method={method}" in study.fixed

@@ -31,6 +31,7 @@ from reft_lab.methods.stages.rollouts import (
     sampled_metrics,
 )
 from reft_lab.methods.stages.update import update
+from reft_lab.methods.stages.walk import is_passed
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
@@ -286,10 +287,12 @@ class Reinforcement:
 
     def _is_evaluated(self, step: int, before: int, beyond: int) -> bool:
         """Whether iteration `step` is, with so many questions asked beyond those of the iterations before and by it."""
+        if step <= self.config.critic_warmup:
+            return step == self.config.critic_warmup  # the policy does not change before
         if self.config.eval_every_epochs is None:
             return step % self.config.eval_every == 0 or self._is_done(step, beyond)
         every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
-        return (step * own + beyond) // every > ((step - 1) * own + before) // every or self._is_done(step, beyond)
+        return is_passed(every, (step - 1) * own + before, step * own + beyond) or self._is_done(step, beyond)
 
     def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
         """The rollouts with log-probabilities and values that the update agrees with."""

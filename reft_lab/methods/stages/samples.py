@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from reft_lab.answers.outcome import Outcome
 from reft_lab.data import Problem
+from reft_lab.methods.stages.asking import Batch
 from reft_lab.methods.stages.reinforcement import Iteration, Reinforcement
 from reft_lab.policy.tokenizer import Codec
 
@@ -31,22 +33,33 @@ def sample_records(
     }
     records: list[dict[str, Any]] = []
     for i, response in enumerate(rollouts.responses[:count]):
-        problem, outcome = problems[iteration.questions[i]], rollouts.outcomes[i]
         pieces = codec.pieces(rollouts.prompts[i], response)
         numbers = {name: [_short(x) for x in of[i, : len(response)].tolist()] for name, of in of_tokens.items()}
-        records.append(
-            {
-                "id": problem.id,
-                "question": problem.question,
-                "response": "".join(pieces),
-                "answer": outcome.answer,
-                "gold": problem.answer,
-                "outcome": outcome.kind,
-                "reward": rollouts.scores[i].item(),
-                "tokens": {"text": pieces, **numbers},
-            }
+        record = _record(
+            problems[iteration.questions[i]], "".join(pieces), rollouts.outcomes[i], rollouts.scores[i].item()
         )
+        records.append(record | {"tokens": {"text": pieces, **numbers}})
     return records
+
+
+def response_records(batch: Batch, *, problems: Sequence[Problem], codec: Codec, count: int) -> list[dict[str, Any]]:
+    """The same of the first `count` responses of a batch, of whose tokens there is nothing to say."""
+    texts = codec.read(batch.prompts[:count], batch.sampled.lists()[:count])
+    return [
+        _record(problems[batch.questions[i]], text, batch.outcomes[i], batch.scores[i]) for i, text in enumerate(texts)
+    ]
+
+
+def _record(problem: Problem, response: str, outcome: Outcome, reward: float) -> dict[str, Any]:
+    return {
+        "id": problem.id,
+        "question": problem.question,
+        "response": response,
+        "answer": outcome.answer,
+        "gold": problem.answer,
+        "outcome": outcome.kind,
+        "reward": reward,
+    }
 
 
 def _short(x: float) -> float | None:

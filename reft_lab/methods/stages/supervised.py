@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -16,12 +15,13 @@ from reft_lab.equations.losses import group_weights, sft_loss
 from reft_lab.errors import phase
 from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import SFTConfig
+from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant, linear_decay
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, micro_batches
 from reft_lab.policy.scoring import score_packed
-from reft_lab.randomness import permutation, torch_seed
+from reft_lab.randomness import torch_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,11 @@ class Example:
         return len(self.prompt) + len(self.completion)
 
 
-class SupervisedFineTuning:
+class SupervisedFineTuning(Epochs):
     """Supervised fine-tuning, one optimiser step at a time; methods.base.Stage describes what is not said here.
 
     Nothing but `step`, the weights and the optimiser's state changes while it runs; the order of the examples and the
     dropout of a step are keyed by (seed, stage, epoch or step).
-
-    Attributes:
-        steps_per_epoch: optimiser steps of one pass over the examples; the last batch of an epoch may be smaller.
     """
 
     def __init__(
@@ -60,25 +57,30 @@ class SupervisedFineTuning:
         seed: int,
         pad_id: int,
         tokens_per_micro_batch: int,
+        opening: Step | None = None,
     ):
         """Args:
         policy: trained in place; its value model is left alone.
         examples: the training examples, at least one.
         kind: what the stage is; its name keys the randomness.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        opening: what came before the first step, and is recorded with it.
         """
+        super().__init__(
+            kind,
+            len(examples),
+            seed=seed,
+            batch_size=config.batch_size,
+            epochs=config.epochs,
+            eval_every=config.eval_every,
+        )
         self.policy = policy
         self.examples = examples
         self.config = config
-        self.kind = kind
-        self.seed = seed
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
         self.tokens_per_micro_batch = tokens_per_micro_batch
         self._flops = Flops.of(policy)
-        self.step = 0
-        self._epoch_order: tuple[int, list[int]] | None = None
-        self.steps_per_epoch = -(-len(examples) // config.batch_size)
-        self.total_steps = self.steps_per_epoch * config.epochs
+        self._opening = opening
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
         self.optimizer = Optimizer(
@@ -90,31 +92,6 @@ class SupervisedFineTuning:
             schedule=linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup),
         )
 
-    @property
-    def epoch(self) -> int:
-        """Whole passes over the examples that are done."""
-        return self.step // self.steps_per_epoch
-
-    @property
-    def done(self) -> bool:
-        return self.step >= self.total_steps
-
-    @property
-    def is_evaluated(self) -> bool:
-        ended = self.step % self.steps_per_epoch == 0
-        return ended and (self.epoch % self.config.eval_every == 0 or self.done)
-
-    @property
-    def moment(self) -> str:
-        return f"epoch {self.epoch}" if self.epoch else "the start"
-
-    def counters(self) -> dict[str, Any]:
-        return {"step": self.step, "optimizer": self.optimizer.counters()}
-
-    def restore(self, counters: dict[str, Any]) -> None:
-        self.step = counters["step"]
-        self.optimizer.restore_counters(counters["optimizer"])
-
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""
         started = time.perf_counter()
@@ -125,12 +102,15 @@ class SupervisedFineTuning:
         metrics = {"loss": loss, "grad_norm": norm, "lr": rate, "epoch": self.step / self.steps_per_epoch}
         named = {f"{self.kind.name}/{name}": value for name, value in metrics.items()}
         speed = {"time/step_seconds": took, "time/step_tokens_per_second": cost.trained_tokens / took}
-        return Step(named | speed, cost=cost)
+        done = Step(named | speed, cost=cost)
+        if self._opening is not None and self.step == 1:
+            done.metrics, done.cost = self._opening.metrics | done.metrics, self._opening.cost + cost
+            done.notes = self._opening.notes
+        return done
 
     def _descend(self) -> tuple[float, float, float, Cost]:
         """One optimiser step: its loss (nats a token), gradient norm, learning rate, and what it took."""
-        epoch, index = divmod(self.step, self.steps_per_epoch)
-        chosen = self._order(epoch)[index * self.config.batch_size : (index + 1) * self.config.batch_size]
+        chosen = self.batch()
         lengths = self.sequences.lengths[chosen].tolist()
         completions = self.sequences.responses[chosen].tolist()
         total = sum(completions)
@@ -153,9 +133,3 @@ class SupervisedFineTuning:
         flops = self._flops.training((len(self.examples[i].prompt), len(self.examples[i].completion)) for i in chosen)
         cost = Cost(questions=len(chosen), trained_tokens=total, optimizer_steps=1, flops=flops)
         return (loss, *self.optimizer.step(), cost)
-
-    def _order(self, epoch: int) -> list[int]:
-        """The order of the examples in an epoch, kept while the epoch lasts: making it takes as long as it is."""
-        if self._epoch_order is None or self._epoch_order[0] != epoch:
-            self._epoch_order = epoch, permutation(len(self.examples), self.seed, self.kind.name, "order", epoch)
-        return self._epoch_order[1]

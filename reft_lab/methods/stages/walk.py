@@ -22,3 +22,8 @@ class Walk:
         chosen = [self._orders[at // self._count][at % self._count] for at in range(start, start + count)]
         self._orders = {last: self._orders[last]}  # a long one takes long to make, and the next call needs it
         return chosen
+
+
+def is_passed(mark: float, before: int, after: int) -> bool:
+    """Whether a multiple of `mark` lies beyond `before` and not beyond `after`."""
+    return after // mark > before // mark

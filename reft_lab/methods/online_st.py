@@ -1,0 +1,73 @@
+"""Online self-training (paper, section 4.2): after a warm-up, the policy is trained, batch by batch, on what it gets
+right itself, together with the gold reasoning."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reft_lab.errors import BadInput
+from reft_lab.methods.base import Lab, Method, StageKind
+from reft_lab.methods.reft import is_longer
+from reft_lab.methods.sft import WARMUP, warmed_up
+from reft_lab.rewards import scoring
+
+if TYPE_CHECKING:
+    from reft_lab.data import Problem
+    from reft_lab.policy.model import Policy
+
+
+def _train(lab: Lab) -> Policy:
+    from reft_lab.methods.stages.online import OnlineSelfTraining
+    from reft_lab.methods.stages.samples import response_records
+
+    settings = lab.settings
+    problems, prompts, gold = _questions(lab)
+    reference = warmed_up(lab)
+    lab.train(
+        OnlineSelfTraining(
+            lab.policy,
+            prompts,
+            gold,
+            [problem.id for problem in problems],
+            lab.judge(problems, prompts),
+            scoring(lab.reward, problems, prompts, lab.codec.read),
+            settings.online_st,
+            settings.ppo,
+            kind=STAGE,
+            seed=settings.seed,
+            eos_id=lab.codec.eos_id,
+            pad_id=lab.codec.pad_id,
+            decode_batch=lab.decode_batch,
+            tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            records=partial(response_records, problems=problems, codec=lab.codec, count=lab.samples),
+        )
+    )
+    return reference
+
+
+def _questions(lab: Lab) -> tuple[list[Problem], list[list[int]], list[list[int]]]:
+    """The training problems that fit with their gold reasoning, their prompts and that reasoning as ids."""
+    problems, prompts = lab.questions()
+    gold, room = lab.gold(problems), lab.policy.positions
+    fits = [i for i in range(len(problems)) if room is None or len(prompts[i]) + len(gold[i]) <= room]
+    if not fits:
+        raise BadInput(f"no training question fits into the model's {room} positions with its gold reasoning.")
+    if left_out := len(problems) - len(fits):
+        lab.note(f"left out {left_out} training questions that do not fit with their gold reasoning.")
+    return [problems[i] for i in fits], [prompts[i] for i in fits], [gold[i] for i in fits]
+
+
+STAGE = StageKind(
+    "online_st",
+    "Online-ST",
+    unit="iterations",
+    prompts="rl",
+    section="online_st",
+    length="iterations",
+    may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
+    is_longer=is_longer,
+    why_fixed=lambda options: "",
+    records=("rollout", "online"),
+)
+ONLINE_ST = Method("online_st", STAGE.label, (WARMUP, STAGE), _train, has_critic=lambda settings: False)
