@@ -79,10 +79,11 @@ def near_in(items: Sequence[Asked], others: Sequence[Asked]) -> list[bool]:
 
 def _pairs(item: Asked) -> frozenset[str]:
     """The pairs of neighbouring words, each with how often it has come before, so that repetition counts too."""
-    words = masked_words(item)
+    words: list[str] = masked_words(item)
+    framed = ["^", *words, "$"]
     times: Counter[str] = Counter()
     pairs: set[str] = set()
-    for first, second in pairwise(["^", *words, "$"]):
+    for first, second in pairwise(framed):
         pair = f"{first} {second}"
         pairs.add(f"{pair} {times[pair]}")
         times[pair] += 1
