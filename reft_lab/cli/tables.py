@@ -70,6 +70,7 @@ def _print(table: Beside) -> None:
 
     words = in_words(table)
     columns = [Column(head, list(words[head]), right=head not in LEFT, folds=head in LEFT) for head in words]
-    print_table(columns, f"{table.title}, test accuracy in %")
+    print(f"{table.title}, test accuracy in %\n")
+    print_table(columns)
     for note in table.notes:
         print(note)

@@ -286,9 +286,6 @@ class Lab(Protocol):
     def note(self, sentence: str) -> None:
         """Say something of the run that its result says, too."""
 
-    def gold_examples(self) -> dict[str, Example]:
-        """Prompt and gold reasoning of the training problems as ids, by the ids of the problems."""
-
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
 
@@ -299,7 +296,14 @@ class Lab(Protocol):
         """Prompts of this kind as ids, as `pool` asks the problems."""
 
     def pool(
-        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        samples: int,
+        *,
+        prompts: Prompts,
+        title: str,
+        is_training: bool = True,
     ) -> list[list[Sample]]:
         """`samples` responses of `policy` to each problem, judged, in the order of the problems.
 
@@ -312,6 +316,7 @@ class Lab(Protocol):
             samples: responses to each.
             prompts: the kind of prompts that the policy knows.
             title: in one or two words.
+            is_training: whether its seconds are part of training, and so of the budget.
         """
 
     def is_past(self, kind: StageKind) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reft_lab.errors import RunFailed
 from reft_lab.evaluation.outcome_model import RERANKER
 from reft_lab.methods.base import Lab, Method, StageKind
-from reft_lab.methods.sft import WARMUP, supervised_stage
+from reft_lab.methods.sft import WARMUP, warmed_up
 from reft_lab.randomness import torch_seed
 
 if TYPE_CHECKING:
@@ -26,31 +27,24 @@ def _train(lab: Lab) -> Policy:
     settings = lab.settings
     config = settings.reranker
     questions, _ = lab.questions()
-    if not lab.is_past(WARMUP):
-        if settings.warmup.epochs:
-            lab.train(supervised_stage(lab, WARMUP))
-        lab.keep_warmup(is_candidate=False)  # it chooses nothing
-    generator = lab.warmed_up()
+    generator = warmed_up(lab, is_candidate=False)  # it chooses nothing
+    if lab.is_spent and not lab.is_past(WARMUP):
+        raise RunFailed("the budget was used up by the warm-up, so there is no reranker; resume with a larger one.")
     # A zero head would let no gradient through to the trunk at first.
     lab.policy.renew_value_head(torch_seed(settings.seed, "outcome head"))
 
-    def sampled(problems: Sequence[Problem], count: int, title: str) -> Candidates:
-        samples = lab.pool(generator, problems, count, prompts=STAGE.prompts, title=title)
+    def sampled(problems: Sequence[Problem], count: int, title: str, *, is_training: bool) -> Candidates:
+        samples = lab.pool(generator, problems, count, prompts=STAGE.prompts, title=title, is_training=is_training)
         return Candidates(lab.prompts(problems, STAGE.prompts), samples)
 
-    graded = sampled(questions, config.samples, "samples")
-    examples = balanced(
-        questions,
-        graded,
-        seed=settings.seed,
-        pairs=config.pairs,
-        gold=lab.gold_examples() if config.gold else None,
-    )
+    graded = sampled(questions, config.samples, "samples", is_training=True)
+    gold = dict(zip((q.id for q in questions), lab.gold(questions), strict=True)) if config.gold else None
+    examples = balanced(questions, graded, seed=settings.seed, pairs=config.pairs, gold=gold)
     lab.note(f"the reranker is trained on {len(examples)} responses, half of them right, half of them wrong.")
     stage = RerankerTraining(
         lab.policy,
         examples,
-        lambda problems: sampled(problems, config.k, "candidates"),
+        lambda problems: sampled(problems, config.k, "candidates", is_training=False),
         config,
         kind=STAGE,
         seed=settings.seed,
@@ -81,5 +75,5 @@ RERANKING = Method(
     (WARMUP, STAGE),
     _train,
     has_critic=lambda settings: True,
-    answers="chosen by the reranker",
+    answers="reranked",
 )

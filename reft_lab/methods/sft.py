@@ -66,12 +66,15 @@ def supervised_stage(
     )
 
 
-def warmed_up(lab: Lab) -> Policy:
-    """Train the warm-up, unless the run is past it; returns a frozen copy of the policy after it."""
+def warmed_up(lab: Lab, *, is_candidate: bool = True) -> Policy:
+    """Train the warm-up, unless the run is past it; returns a frozen copy of the policy after it.
+
+    `is_candidate` says whether that may be the final policy.
+    """
     if not lab.is_past(WARMUP):
         if lab.settings.warmup.epochs:
             lab.train(supervised_stage(lab, WARMUP))
-        lab.keep_warmup()
+        lab.keep_warmup(is_candidate=is_candidate)
     return lab.warmed_up()
 
 

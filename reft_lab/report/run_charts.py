@@ -27,6 +27,8 @@ WITHIN = {
     "checkpoints": "of these: checkpoints",
     "waiting_for_baseline": "waiting for the baseline",
 }
+# What stages record that come after a supervised one.
+BEGINNINGS = ("rollout/reward", "reranker/loss")
 # Metrics with a small chart of their own: what to watch for, and the alarm that has a limit for them.
 POLICY = {
     "ppo/kl_ref": ("", "kl"),
@@ -78,6 +80,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
             ("outcomes", "What became of the responses", _outcomes(ours), nothing),
             ("policy", "The policy", _policy(ours), no_reft),
             ("positions", "Along the response", _positions(ours), no_reft),
+            ("reranker", "The outcome model", _outcome_model(ours), ""),
             ("critic", "Is the critic any good", critic, ""),
             ("time", "Where the time went", _time(ours), nothing),
         )
@@ -96,7 +99,9 @@ class _Course:
         self.supervised, self.reinforced = stages[0], stages[-1]
         self.colours = stage_colour(self.supervised.name), stage_colour(self.reinforced.name)
         self.split = str(run.config.get("selection") or "dev")
-        first = curves.first("rollout/reward")
+        # The stage after the supervised one begins with the first of these.
+        self.began = next((name for name in BEGINNINGS if curves[name]), BEGINNINGS[0])
+        first = curves.first(self.began)
         self.seam = math.inf if first is None else first - 1
         self.span = None if first is None else (first, max(float(curves.last_step), first + 1))
         stretch = (0.0, self.seam, float(curves.last_step)) if first is not None and first > 1 else None
@@ -139,7 +144,7 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         wide=True,
     )
     timed = ours.curves.by_time("eval/accuracy")
-    seam = min((x for x, _ in ours.curves.by_time("rollout/reward")), default=math.inf)
+    seam = min((x for x, _ in ours.curves.by_time(ours.began)), default=math.inf)
     before, after = [p for p in timed if p[0] < seam], [p for p in timed if p[0] >= seam]
     yield line_chart(
         "accuracy-time",
@@ -173,6 +178,14 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         Axes("loss", span=ours.span),
         about="The policy loss says little by itself; a value loss that rises does.",
     )
+
+
+def _outcome_model(ours: _Course) -> Iterable[Chart | None]:
+    """Loss of the training responses, and how well candidates are told apart; for method=reranker."""
+    for name, label in (("reranker/loss", "training"), ("reranker/eval_auc", ours.split)):
+        points = ours.curves[name]
+        span = (points[0][0], max(points[-1][0], points[0][0] + 1)) if points else None
+        yield ours.chart(name, [Line(label, points, ours.colours[1])], span=span)
 
 
 def _outcomes(ours: _Course) -> Iterable[Chart | None]:

@@ -9,11 +9,9 @@ from pathlib import Path
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import LOADING, BadInput, phase
-from reft_lab.evaluation.asking import ask
 from reft_lab.evaluation.samples import Sample
 from reft_lab.methods.base import Method, Settings, Stage, StageKind
 from reft_lab.methods.sft import WARMUP
-from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
 from reft_lab.runner.loop import Loop
@@ -42,19 +40,23 @@ class Lab:
         self._pools, self._state = pools, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
-    def gold_examples(self) -> dict[str, Example]:
-        return {problem.id: gold for problem, gold in zip(self._setup.splits.train, self._setup.gold, strict=True)}
-
     def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
-        setup = self._setup
-        return ask(self.policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts)).prompts
+        return self._pools.ask(self.policy, problems, prompts).prompts
 
     def pool(
-        self, policy: Policy, problems: Sequence[Problem], samples: int, *, prompts: Prompts, title: str
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        samples: int,
+        *,
+        prompts: Prompts,
+        title: str,
+        is_training: bool = True,
     ) -> list[list[Sample]]:
         began = time.monotonic()
         samples_of = self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
-        self._loop.progress.add_seconds(TRAINING, time.monotonic() - began)
+        if is_training:
+            self._loop.progress.add_seconds(TRAINING, time.monotonic() - began)
         return samples_of
 
     def is_past(self, kind: StageKind) -> bool:

@@ -101,7 +101,7 @@ class Pools:
         return ask(policy, problems, setup.form, setup.codec, prompts, setup.lengths(prompts))
 
     def facts(self, policy: Policy, prompts: Prompts) -> dict[str, Any]:
-        """Everything that decides what the samples of `policy` are, but for the problems, as JSON."""
+        """Everything that decides what the samples of `policy` are, but for the problems and their prompts, as JSON."""
         setup, config = self._setup, self._setup.config
         tokenizer = setup.codec.tokenizer
         programs = {name: value for name, value in asdict(config.programs).items() if name not in OF_SPEED}
@@ -109,7 +109,6 @@ class Pools:
             "policy": weights_hash(policy),
             "tokenizer": hash_text(str(sorted(tokenizer.get_vocab().items()))),
             "eos": setup.codec.eos_id,
-            "prompts": prompts,
             "cot": asdict(config.cot),
             "answers": asdict(config.answers),
             "programs": programs if config.cot.name == "program" else None,

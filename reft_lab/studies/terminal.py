@@ -33,9 +33,10 @@ class TrialLines:
         self._note_best(trials)
         space = " ".join(f"{parameter.key}={parameter}" for parameter in definition.space)
         self._say(f"study {definition.name}: {space}")
-        left = f"{len(trials)} trials" if not done else f"{len(trials) - done} of {len(trials)} trials left"
+        waiting = len(trials) - done
+        left = _count(len(trials), "trial") if not done else f"{waiting} of {_count(len(trials), 'trial')} left"
         if seeds := len(definition.seeds):
-            left += f" on {seeds} seed{'s' * (seeds > 1)}: {(len(trials) - done) * seeds} runs"
+            left += f" on {_count(seeds, 'seed')}: {_count(waiting * seeds, 'run')}"
         at_once = f", {definition.workers} at a time" if definition.workers > 1 else ""
         self._say(f"{left}{at_once}, in {definition.folder}")
 
@@ -63,6 +64,10 @@ class TrialLines:
         assert best.value is not None
         self.best = best.value
         return f"best {best.value:.4g} (trial {best.number})"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def best_of(finished: Sequence[FrozenTrial], objective: Objective) -> FrozenTrial:

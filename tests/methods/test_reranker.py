@@ -11,12 +11,12 @@ from reft_lab.answers.outcome import Outcome
 from reft_lab.data.problem import Problem
 from reft_lab.equations.classification import area_under_curve
 from reft_lab.errors import RunFailed
+from reft_lab.evaluation.decoding import curves
 from reft_lab.evaluation.outcome_model import probabilities
 from reft_lab.evaluation.samples import NO_SAMPLE, Sample
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import RerankerConfig
 from reft_lab.methods.stages.reranking import Candidates, Graded, RerankerTraining, balanced
-from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import generator, permutation
 from tests.small_models import make_model
@@ -167,6 +167,9 @@ def test_the_answer_is_the_likeliest_candidate_and_of_equals_the_first() -> None
     found = stage.answer(PROBLEMS)
     right, wrong, told = [], [], 0
     for i, (prompt, row) in enumerate(zip(given.prompts, given.samples, strict=True)):
+        if i == 5:  # there was no room for an answer, and nothing to tell apart
+            assert (found.outcomes[i], found.lengths[i], found.finished[i]) == (NO_SAMPLE.outcome, 0, False)
+            continue
         scores = [probabilities(stage.policy, [prompt], [s.tokens], 100)[0] for s in row]
         first = next(j for j in range(5) if scores[j] > max(scores) - 1e-6)
         assert found.responses[i] == row[first].text
@@ -175,8 +178,21 @@ def test_the_answer_is_the_likeliest_candidate_and_of_equals_the_first() -> None
             is_right = one.outcome.kind == "correct"
             (right if is_right else wrong).append(score)
             told += (score > 0.5) == is_right
-    assert found.metrics["reranker/eval_accuracy"] == told / 30
+    assert found.metrics["reranker/eval_accuracy"] == told / 25
     assert found.metrics["reranker/eval_auc"] == pytest.approx(area_under_curve(right, wrong), abs=1e-6)
+
+
+def test_its_accuracy_is_rerank_at_k_of_decoding() -> None:
+    stage, given = make_stage(), candidates(PROBLEMS)
+    scores = [
+        probabilities(stage.policy, [prompt] * 5, [s.tokens for s in row], 100)
+        for prompt, row in zip(given.prompts, given.samples, strict=True)
+    ]
+    outcomes = [[s.outcome for s in row] for row in given.samples]
+    names = [problem.id for problem in PROBLEMS]
+    found = curves(outcomes, ("rerank",), names, seed=0, paper_tolerance=False, scores=scores)
+    assert stage.answer(PROBLEMS).score.accuracy == pytest.approx(found["rerank"][5].accuracy)
+    assert 0 < found["rerank"][5].accuracy < 1
 
 
 def test_there_are_as_many_right_as_wrong_for_every_question_and_none_twice() -> None:
@@ -203,7 +219,7 @@ def test_without_both_kinds_there_is_nothing_to_train_on_unless_the_gold_reasoni
     only = Candidates(given.prompts, wrong)
     with pytest.raises(RunFailed, match="no training question has both right and wrong responses"):
         balanced(PROBLEMS, only, seed=0)
-    gold = {problem.id: Example([8, 8], [10, 5]) for problem in PROBLEMS}
+    gold = {problem.id: [10, 5] for problem in PROBLEMS}
     graded = balanced(PROBLEMS, only, seed=0, gold=gold)
     assert len(graded) == 2 * len(PROBLEMS)
-    assert [one for one in graded if one.is_right] == [Graded([8, 8], [10, 5], True)] * len(PROBLEMS)
+    assert [one for one in graded if one.is_right] == [Graded(p, [10, 5], True) for p in given.prompts]

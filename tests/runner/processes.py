@@ -25,6 +25,7 @@ PHASES = {
     r"reft_lab/policy/family\.py": "loading",  # it samples, to see whether it could
     r"reft_lab/(sealed|runner/checkpoint)\.py": "saving",
     r"reft_lab/runner/final\.py": "final",
+    r"reft_lab/runner/pool\.py": "sampling a pool",
     r"reft_lab/evaluation/": "evaluating",
     r"reft_lab/policy/sampling": "sampling",
     r"reft_lab/methods/stages/update\.py": "updating",

@@ -9,7 +9,7 @@ import pytest
 
 from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, RunFailed
 from reft_lab.evaluation.outcome_model import find, load
 from reft_lab.methods import METHODS
 from reft_lab.metrics import recorded
@@ -121,3 +121,30 @@ def test_a_policy_with_another_tokenizer_cannot_have_it_for_a_reward(whole: Path
     with pytest.raises(BadInput, match="because their tokenizers differ; train it from the same model"):
         run(check(compose(*SMALL, *words)), tmp_path / "run", display=Silence())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_decodes_by_it_what_the_same_policy_wrote(whole: Path, tmp_path: Path) -> None:
+    """rerank@k of its generator's candidates is the accuracy of the run that made it."""
+    warmup = whole / "checkpoints" / "warmup"
+    words = ("method=evaluate", f"model.path={warmup}", "decode=rerank", f"decode.reranker={whole}", "decode.k=3")
+    pools = f"pool.folder={whole.parent / 'pools'}"
+    evaluated = Run(Path(__file__).parents[2], tmp_path, *words, pools, "tracker=none")
+    evaluated.finish()
+    made = json.loads((whole / "result.json").read_text())
+    result = evaluated.result
+    assert result["decoding"]["rerank"]["3"]["accuracy"] == pytest.approx(made["final"]["test"]["accuracy"])
+    assert result["final"]["test"]["accuracy"] == made["warmup"]["test"]["accuracy"]
+
+
+def test_its_cost_has_the_samples_in_it_and_not_the_candidates(whole: Path) -> None:
+    cost = json.loads((whole / "result.json").read_text())["cost"]
+    assert cost["optimizer_steps"] == STEPS
+    assert cost["questions"] == 48 + 48 + 2 * 96  # of the warm-up, asked for samples, and read in two epochs
+    assert 48 * 4 <= cost["sampled_tokens"] <= 48 * 4 * 24
+
+
+def test_a_budget_that_the_warm_up_uses_up_leaves_no_reranker(whole: Path, tmp_path: Path) -> None:
+    words = (*RERANKER, "budget.tokens=100", f"pool.folder={whole.parent / 'pools'}")
+    with pytest.raises(RunFailed, match="the budget was used up by the warm-up, so there is no reranker"):
+        run(check(compose(*words)), tmp_path / "run", display=Silence())
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "failed"

@@ -84,6 +84,15 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(repo: Path, tmp_path
     assert_same(directory, killed.path)
 
 
+def test_it_learns_at_its_own_rate(whole: Path, tmp_path: Path) -> None:
+    run(check(compose(*SMALL, "ppo.lr=1e-12", "ppo.value_lr=1e-3")), tmp_path / "run", display=Silence())
+    slow, slow_values = trunks(whole / "checkpoints" / "last")
+    policy, values = trunks(tmp_path / "run" / "checkpoints" / "last")
+    for name, tensor in policy.items():
+        assert (tensor - slow[name]).abs().max() < 1e-9, name
+    assert max((values[name] - slow_values[name]).abs().max() for name in values) > 1e-4
+
+
 def test_a_checkpoint_of_ours_is_copied_anew(whole: Path, tmp_path: Path) -> None:
     best = whole / "checkpoints" / "best"
     words = (*SMALL, "ppo.lr=1e-12", "warmup.epochs=0", "cot.number_slots=true", f"model.path={best}")

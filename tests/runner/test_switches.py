@@ -91,7 +91,7 @@ def lines(file: Path) -> list[dict]:
 
 
 def test_there_is_a_file_for_each(repo: Path) -> None:
-    assert {file.stem for file in (repo / "conf" / "method").glob("*.yaml")} == {"reft", "sft", *LABELS}
+    assert {file.stem for file in (repo / "conf" / "method").glob("*.yaml")} == {*METHODS, *LABELS}
 
 
 def test_it_learns_from_rewards(trained: tuple[str, Path]) -> None:

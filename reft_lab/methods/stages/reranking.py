@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import RerankerConfig
 from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant
-from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import micro_batches
@@ -48,7 +48,7 @@ def balanced(
     *,
     seed: int,
     pairs: int | None = None,
-    gold: Mapping[str, Example] | None = None,
+    gold: Mapping[str, list[int]] | None = None,
 ) -> list[Graded]:
     """As many right as wrong responses to each question, no two of them the same.
 
@@ -59,7 +59,7 @@ def balanced(
         problems: the training questions.
         candidates: what was sampled for them.
         pairs: most responses of a kind for a question; None: no limit.
-        gold: gold reasoning of questions by their ids, to count as right; None: sampled responses alone.
+        gold: ids of the gold reasoning by the questions' ids, to count as right; None: sampled responses alone.
 
     Raises:
         RunFailed: no question has both.
@@ -71,8 +71,8 @@ def balanced(
             kind: [Graded(prompt, list(ids), kind) for ids, is_right in distinct.items() if is_right is kind]
             for kind in (True, False)
         }
-        if gold is not None and problem.id in gold and tuple(gold[problem.id].completion) not in distinct:
-            by_kind[True].append(Graded(gold[problem.id].prompt, gold[problem.id].completion, True))
+        if gold is not None and tuple(gold[problem.id]) not in distinct:
+            by_kind[True].append(Graded(prompt, gold[problem.id], True))
         count = min(map(len, by_kind.values()))
         count = count if pairs is None else min(count, pairs)
         for kind, graded in by_kind.items():
@@ -194,11 +194,16 @@ class RerankerTraining(Epochs):
         counts = [len(samples) for samples in found.samples]
         prompts = [prompt for prompt, count in zip(found.prompts, counts, strict=True) for _ in range(count)]
         every = [sample for samples in found.samples for sample in samples]
-        scores = probabilities(self.policy, prompts, [s.tokens for s in every], self.tokens_per_micro_batch)
-        right = [score for score, sample in zip(scores, every, strict=True) if sample.outcome.kind == "correct"]
-        wrong = [score for score, sample in zip(scores, every, strict=True) if sample.outcome.kind != "correct"]
+        read = [i for i, sample in enumerate(every) if sample.tokens]  # where the prompt left room for an answer
+        scores = [-math.inf] * len(every)
+        budget = self.tokens_per_micro_batch
+        found_right = probabilities(self.policy, [prompts[i] for i in read], [every[i].tokens for i in read], budget)
+        for i, score in zip(read, found_right, strict=True):
+            scores[i] = score
+        right = [scores[i] for i in read if every[i].outcome.kind == "correct"]
+        wrong = [scores[i] for i in read if every[i].outcome.kind != "correct"]
         told = sum(score > 0.5 for score in right) + sum(score <= 0.5 for score in wrong)
-        metrics = {"reranker/eval_accuracy": told / len(every)}
+        metrics = {"reranker/eval_accuracy": told / max(1, len(read))}
         if (area := area_under_curve(right, wrong)) is not None:
             metrics["reranker/eval_auc"] = area
         chosen, start = [], 0
