@@ -167,6 +167,52 @@ def audit_critic(
     audit_critic(run, checkpoint or [], {name: value for name, value in given.items() if value is not None})
 
 
+@app.command("audit")
+def audit_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the beginning of its name.")],
+    shuffle: Annotated[
+        bool,
+        typer.Option("--shuffle", help="Multiple choice: ask the policy again, with the options in another order."),
+    ] = False,
+    problems: Annotated[int, typer.Option(metavar="N", min=1, help="With --shuffle: the first N test problems.")] = 200,
+    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Responses to read of each finding.")] = 2,
+) -> None:
+    """Say what the reward of a run paid for, and what its answers rest on.
+
+    That is how outcomes moved, what responses without the right answer earned, right answers that were not worked out,
+    letters without reasoning, what a second reader of answers makes of the responses, and what the tolerance lets
+    through, each in one sentence, with responses to read. It works on a run in any state. audit.json in the run
+    directory has all of it; it and the report are written anew.
+    """
+    from reft_lab.cli.run_auditing import audit_run
+
+    audit_run(run, shuffle=shuffle, problems=problems, examples=examples)
+
+
+@app.command("data", context_settings={"ignore_unknown_options": True})
+def audit_data(
+    words: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="WORDS", help="The words of the experiment, as for run.py: data=gsm8k data.path=FOLDER."
+        ),
+    ] = None,
+    page: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Also write it as a page, with charts, to FILE.")
+    ] = None,
+    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Pairs of near-duplicates to print.")] = 3,
+) -> None:
+    """Say what the data of an experiment looks like, without running it.
+
+    That is how many problems each split has, how long they are under the model's tokenizer and how many are too long,
+    how answers are spread, whether gold reasoning reads back, and which questions are nearly the same, within and
+    across the splits.
+    """
+    from reft_lab.cli.data_auditing import audit_data
+
+    audit_data(words or [], page, examples)
+
+
 @app.command("report")
 def write_report(
     directory: Annotated[

@@ -65,3 +65,10 @@ def stated_answer(response: str, statement: str = "first") -> str:
     response = own_part(response)
     found = _ANSWER_LINE.search(response) or _FINAL_ANSWER.search(response)
     return (found[1].strip() if found is not None else "") or last_box(response) or ""
+
+
+def before_answer(response: str) -> str:
+    """The reasoning that a response gives before it states its answer; all of it where it states none."""
+    response = own_part(response)
+    found = _ANSWER_LINE.search(response) or _FINAL_ANSWER.search(response)
+    return response[: found.start()].strip() if found is not None else response.strip()

@@ -73,10 +73,21 @@ def masked(text: str) -> str:
     return _forms(text)[2]
 
 
+def masked_words(item: Record | Problem) -> list[str]:
+    """The words and signs of a question, without its options, as `masked` has them."""
+    return _written(_stem(item))[1]
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _forms(text: str) -> tuple[str, str, str]:
     """The text of a question in each degree of likeness."""
     exact = " ".join(text.lower().split())
+    plain, mask = _written(text)
+    return exact, "".join(plain) or exact, "".join(mask) or exact
+
+
+def _written(text: str) -> tuple[list[str], list[str]]:
+    """The words and signs of a text, normalised and masked."""
     tokens = _tokens(text)
     names = _names(tokens, is_cased=text != text.lower() and text != text.upper())
     plain: list[str] = []
@@ -97,7 +108,7 @@ def _forms(text: str) -> tuple[str, str, str]:
         elif kind == "sign":
             plain.append(token)
             mask.append(token)
-    return exact, "".join(plain) or exact, "".join(mask) or exact
+    return plain, mask
 
 
 def _append_once(parts: list[str], part: str) -> None:

@@ -75,5 +75,5 @@ RERANKING = Method(
     (WARMUP, STAGE),
     _train,
     has_critic=lambda settings: True,
-    answers="chosen by the reranker",
+    answers="reranked",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reft_lab.analysis import load
+from reft_lab.analysis.run_audit import read_audit
 from reft_lab.charts.chart import OUTCOMES
 from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods import method_of
@@ -60,6 +61,7 @@ def run_report(directory: Path) -> Path:
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,
         sections=sections,
+        audit=read_audit(directory),
         thinned=max(curves.every, baseline.every if baseline else 1),
         view=view,
         config=config_sections(run),

@@ -13,6 +13,7 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.files import (
+    AUDIT,
     CHECKPOINTS,
     CONFIG,
     CRITIC_AUDIT,
@@ -30,7 +31,7 @@ from reft_lab.run_dir.lock import RunLock
 from reft_lab.run_dir.log import Log
 from reft_lab.run_dir.reading import read_lines, read_object
 
-OF_THE_END = (RESULT, PREDICTIONS, REPORT)
+OF_THE_END = (RESULT, PREDICTIONS, AUDIT, REPORT)
 
 
 class RunDirectory:

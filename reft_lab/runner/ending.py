@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from reft_lab.run_dir.files import AUDIT
 from reft_lab.text import one_line
+
+if TYPE_CHECKING:
+    from reft_lab.programs import ProgramRunner
 
 # Bytes of records of which a page is made in a few seconds; nobody who stopped a run waits for a larger one.
 QUICK = 20_000_000
@@ -36,13 +40,40 @@ def summary(result: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
+def write_audit(directory: Path, programs: ProgramRunner, say: Callable[[str], None], *, is_finished: bool) -> None:
+    """Write audit.json and say what stands out in it. What goes wrong with it never fails the run.
+
+    A run that did not finish gets none where it recorded nothing, or so much that it would take long.
+    """
+    if not is_finished and not 0 < _recorded(directory) <= QUICK:
+        return
+    try:
+        from reft_lab.analysis import load
+        from reft_lab.analysis.run_audit import audit
+        from reft_lab.run_dir import disk
+
+        (run,) = load(directory).found
+        found = audit(run, programs)
+        if not found.predictions and not found.samples:
+            return
+        disk.replace(directory / AUDIT, found.as_text())
+    except Exception as error:  # no trouble with it may end a run
+        say(f"the run was not audited ({one_line(error)}); try `reft audit {directory}`.")
+        return
+    for each in found.findings:
+        if each.stands_out:
+            say(f"audit: {each.verdict}")
+    looked_at = f"{found.predictions + found.samples:,} responses ({', '.join(each.name for each in found.findings)})"
+    if not any(each.stands_out for each in found.findings):
+        say(f"audit: nothing stands out in {looked_at}")
+
+
 def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bool) -> None:
     """Write report.html and say where it is. What goes wrong with it never fails the run.
 
     A run that did not finish gets none where it recorded nothing, or so much that it would take long.
     """
-    recorded = sum(file.stat().st_size for file in directory.glob("*.jsonl"))
-    if not is_finished and not 0 < recorded <= QUICK:
+    if not is_finished and not 0 < _recorded(directory) <= QUICK:
         return
     try:
         from reft_lab.report import run_report
@@ -52,3 +83,7 @@ def write_report(directory: Path, say: Callable[[str], None], *, is_finished: bo
         say(f"no report was written ({one_line(error)}); try `reft report {directory}`.")
         return
     say(f"report: {page}")
+
+
+def _recorded(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.glob("*.jsonl"))

@@ -230,6 +230,7 @@ def _go(
                     display.note(f"run directory: {directory}")
                 elif sentence:
                     display.note(sentence)
+            ending.write_audit(directory, programs, display.note, is_finished=status == "finished")
             if config.tracker.report:
                 ending.write_report(directory, display.note, is_finished=status == "finished")
     if status == "pruned":

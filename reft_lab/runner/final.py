@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from reft_lab.data import Problem
 from reft_lab.data.likeness import Seen
+from reft_lab.data.near import NEAR, near_in
 from reft_lab.errors import LOADING, phase
 from reft_lab.evaluation.greedy import Evaluation
 from reft_lab.evaluation.score import Score, score
@@ -32,14 +34,8 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
     if warmed_up is not None:
         greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
         warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
-    # A policy that answers in a way of its own may be no language model any more.
-    writer = warmed_up if setup.method.answers and warmed_up is not None else setup.policy
-    decoded = decode(selection, pools, writer, final.problems, progress.best.stage)
-    seen = Seen(setup.splits.train)
-    # Whether each test problem is like a training problem, in the degrees that a copy of it may be written in.
-    in_train = {
-        likeness: [seen.holds(problem, likeness) for problem in final.problems] for likeness in ("normalised", "masked")
-    }
+    decoded = decode(selection, pools, setup.policy, final.problems, progress.best.stage)
+    in_train = _in_train(final.problems, setup.splits.train)
     tracker.directory.write_predictions(_predictions(final, warmup, decoded, in_train))
     report, notes = setup.splits.report, [*setup.splits.report.notes, *setup.notes]
     if final.cut_prompts:
@@ -57,6 +53,14 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
         "data": {"counts": report.counts, "dropped": report.dropped, "duplicates": report.duplicates},
         "notes": notes,
     }
+
+
+def _in_train(problems: Sequence[Problem], train: Sequence[Problem]) -> dict[str, list[bool]]:
+    """Whether each problem is like a training problem, in the degrees that a copy of it may be written in."""
+    seen = Seen(train)
+    held = {likeness: [seen.holds(problem, likeness) for problem in problems] for likeness in ("normalised", "masked")}
+    near = zip(held["masked"], near_in(problems, train), strict=True)
+    return held | {NEAR: [masked or is_near for masked, is_near in near]}
 
 
 def _read_test(

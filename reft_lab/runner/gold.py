@@ -41,9 +41,7 @@ def encode_gold(problems: Sequence[Problem], form: CotFormat, codec: Codec, cot:
     completions = [form.completion(problem, "sft") for problem in problems]
     prompt_ids, completion_ids = codec.prompts(prompts), codec.completions(prompts, completions)
     read = codec.read(prompt_ids, completion_ids)
-    changed = [i for i, (text, back) in enumerate(zip(completions, read, strict=True)) if text != back]
-    if cot.round_trip == "blanks":
-        changed = [i for i in changed if completions[i].split() != read[i].split()]
+    changed = changed_by(completions, read, cot)
     if changed and (cot.round_trip != "drop" or len(changed) == len(problems)):
         first = changed[0]
         difference = _first_difference(completions[first], read[first])
@@ -56,6 +54,14 @@ def encode_gold(problems: Sequence[Problem], form: CotFormat, codec: Codec, cot:
     kept = sorted(set(range(len(problems))).difference(changed))
     examples = [Example(prompt_ids[i], completion_ids[i]) for i in kept]
     return Gold([problems[i] for i in kept], examples, len(changed))
+
+
+def changed_by(written: Sequence[str], read: Sequence[str], cot: CotConfig) -> list[int]:
+    """Places of the texts that are read otherwise than they were written, as far as `cot.round_trip` minds."""
+    changed = [i for i, (text, back) in enumerate(zip(written, read, strict=True)) if text != back]
+    if cot.round_trip == "blanks":
+        changed = [i for i in changed if written[i].split() != read[i].split()]
+    return changed
 
 
 def _first_difference(written: str, read: str) -> str:

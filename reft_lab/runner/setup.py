@@ -176,7 +176,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
-    tokenizer = loading.load_tokenizer(config.model, _training_texts(splits.train, form))
+    tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
     codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
     check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
@@ -235,7 +235,7 @@ def choose_device(config: Config) -> str:
     return asked
 
 
-def _training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:
+def training_texts(problems: Sequence[Problem], form: CotFormat) -> list[str]:
     texts: list[str] = []
     for problem in problems:
         texts += {form.prompt(problem, "sft"), form.prompt(problem, "rl")}

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from reft_lab.data.near import NEAR
 from reft_lab.evaluation.decoded import MEANING, WAYS, points_of
 from reft_lab.methods import method_of, result_labels
 from reft_lab.numbers import interval, per_cent, points
@@ -67,19 +68,22 @@ def decoding_table(result: Mapping[str, Any]) -> Table | None:
 
 
 def overlap(result: Mapping[str, Any]) -> str | None:
-    """One sentence on the test questions that are nearly in train; None where there are none, or it is not known."""
+    """What of the test accuracy is on near-duplicates of training questions; None where there are none, or it is not
+    known."""
     try:
-        parts = result["test_by_overlap"]["masked"]
+        parts = result["test_by_overlap"][NEAR]
         inside, outside = (parts[name] and _share(parts[name]) for name in ("in_train", "not_in_train"))
+        if not inside:
+            return None
+        right = [round(part["accuracy"] * part["n"]) for part in parts.values() if part]
     except (KeyError, TypeError, ValueError):
         return None
-    if not inside:
-        return None
     others = f"and {outside[0]} % of the other {outside[1]}" if outside else "and there are no others"
-    return (
-        f"{inside[0]} % of the {inside[1]} test questions that equal a training question but for numbers and names are "
-        f"right, {others}."
+    sentence = (
+        f"{inside[0]} % of the {inside[1]} test questions that are nearly a training question (other numbers, other "
+        f"names, a few other words) are right, {others}"
     )
+    return f"{sentence}: {per_cent(right[0] / sum(right))} % of the right answers." if sum(right) else f"{sentence}."
 
 
 def _share(score: Mapping[str, Any]) -> tuple[str, int]:

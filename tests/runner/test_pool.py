@@ -15,68 +15,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from reft_lab.config.running import TrainerConfig
-from reft_lab.config.schema import Config
-from reft_lab.data import Problem, Splits
-from reft_lab.data.report import DataReport
 from reft_lab.errors import Interrupted
 from reft_lab.evaluation.asking import NO_ROOM
 from reft_lab.evaluation.samples import Sample
-from reft_lab.evaluation.settings import EvalConfig, PoolConfig
-from reft_lab.methods.settings import PPOConfig
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
-from reft_lab.rewards import partial
 from reft_lab.runner.interruption import Interruption
-from reft_lab.runner.pool import SAMPLES, Pools
-from reft_lab.runner.progress import Progress
-from reft_lab.runner.setup import Setup
-from reft_lab.tracking.display import Silence
-from tests.evaluation.forms import LengthForm
-from tests.small_models import make_model, make_tokenizer
-
-PROBLEMS = [
-    Problem(id=f"q{i}", question="How many? " * (1 + i % 5) + str(i), answer="9", cot=None, source="here")
-    for i in range(12)
-]
+from tests.runner.lots import PROBLEMS, Lot, make_codec, make_policy
 
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    texts = [problem.question for problem in PROBLEMS]
-    return Codec(make_tokenizer(texts, 300, ["<pad>", "<eos>"], pad_token="<pad>", eos_token="<eos>"))
+    return make_codec()
 
 
 @pytest.fixture(scope="module")
 def policy(codec: Codec) -> Policy:
-    return Policy(make_model("llama", len(codec.tokenizer)), critic=False)
-
-
-class Lot:
-    """The pools in one folder."""
-
-    def __init__(self, codec: Codec, policy: Policy, home: Path):
-        self.codec, self.policy, self.home = codec, policy, home
-
-    def setup(self, batch: int = 8, seed: int = 0, **pool: float) -> Setup:
-        config = Config(
-            seed=seed,
-            pool=PoolConfig(folder=str(self.home), **pool),
-            eval=EvalConfig(max_new_tokens=12),
-            ppo=PPOConfig(max_prompt_tokens=300),
-            trainer=TrainerConfig(decode_batch=batch),
-        )
-        splits = Splits(PROBLEMS, [], [], DataReport("here", {}, 8))
-        return Setup(config, "cpu", splits, LengthForm(), self.codec, [], self.policy, partial, [])
-
-    def samples(self, count: int, problems=PROBLEMS, policy=None, stop=None, **settings) -> list[list[Sample]]:
-        interruption = stop or Interruption(lambda text: None)
-        pools = Pools(self.setup(**settings), Progress(), Silence(), interruption, self.home)
-        return pools.samples(policy or self.policy, problems, count, prompts="rl", title="sampling")
-
-    @property
-    def files(self) -> list[Path]:
-        return sorted(self.home.glob(f"*/{SAMPLES}"))
+    return make_policy(codec)
 
 
 @pytest.fixture
@@ -129,7 +84,7 @@ def test_any_batch_size_gives_the_same_samples(lot, whole):
 
 def test_everything_that_decides_a_sample_has_a_folder_of_its_own(lot, policy):
     first = lot.samples(2)
-    other = Policy(make_model("llama", len(lot.codec.tokenizer)), critic=False)
+    other = make_policy(lot.codec)
     with torch.no_grad():
         other.lm.lm_head.weight[5, 3] += 1e-3
     different = {
