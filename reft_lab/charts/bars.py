@@ -125,7 +125,7 @@ def interval_chart(
         {"label": row.label, "colour": variable(row.colour)}
         | ({} if math.isnan(row.value) else {"value": size * row.value})
         | ({} if math.isnan(row.low) else {"low": size * max(row.low, least), "high": size * min(row.high, most)})
-        | ({"each": list(row.each)} if row.each else {})
+        | {"each": list(row.each)}
         | ({} if math.isnan(row.other) else {"other": row.other})
         for row in rows
     ]

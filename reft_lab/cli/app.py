@@ -96,7 +96,7 @@ def compare_runs(
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
 ) -> None:
-    """Show what differs between two runs, or between two settings on several seeds.
+    """Show what differs between two runs or groups of seeds.
 
     That is their settings, their results, and their answers to the test problems one by one, with the difference, its
     interval, its p-value, and how many seeds and questions such a difference needs.
@@ -122,7 +122,7 @@ def print_paper_tables(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print it as LaTeX, for the package booktabs.")] = False,
 ) -> None:
-    """Set the finished runs of a study beside the numbers that the paper published.
+    """Set the runs of a study beside what the paper published.
 
     Each row has the paper's accuracy, ours as a mean over seeds with its 95 % interval, and what each gains over the
     base of its table: SFT, greedy decoding, ReFT as it is, or its warm-up. What is not as in the paper stands below.
@@ -149,7 +149,7 @@ def audit_critic(
     ] = None,
     split: Annotated[Optional[Split], typer.Option(help="The split of the problems.")] = None,
 ) -> None:
-    """Say whether the critic of a run is any good, and when it became so.
+    """Say whether the critic of a run is any good.
 
     The policy goes on from states along its responses many times; the mean return is held against what the critic
     expects there. Audited are all states that the run kept (checkpoint.keep=N keeps more), or those named. Numbers that
@@ -177,7 +177,7 @@ def audit_run(
     problems: Annotated[int, typer.Option(metavar="N", min=1, help="With --shuffle: the first N test problems.")] = 200,
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Responses to read of each finding.")] = 2,
 ) -> None:
-    """Say what the reward of a run paid for, and what its answers rest on.
+    """Say what the reward of a run paid for.
 
     That is how outcomes moved, what responses without the right answer earned, right answers that were not worked out,
     letters without reasoning, what a second reader of answers makes of the responses, and what the tolerance lets
@@ -202,7 +202,7 @@ def audit_data(
     ] = None,
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Pairs of near-duplicates to print.")] = 3,
 ) -> None:
-    """Say what the data of an experiment looks like, without running it.
+    """Say what the data of an experiment looks like.
 
     That is how many problems each split has, how long they are under the model's tokenizer and how many are too long,
     how answers are spread, whether gold reasoning reads back, and which questions are nearly the same, within and

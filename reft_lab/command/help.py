@@ -60,7 +60,11 @@ def help_text(conf: Conf) -> str:
     lines = [line for group in groups for line in _describe(group, taken.get(group), conf)]
     names = ", ".join(name for name in sections() if "." not in name and name != "study")  # a sweep sets that one
     studies = [line for group in STUDIES for line in _describe(group, None, conf)]
-    return TEXT.format(choices="\n".join(lines), studies="\n".join(studies), sections=f"  Sections: {names}.")
+    return TEXT.format(choices="\n".join(lines), studies="\n".join(studies), sections=_wrapped(f"Sections: {names}."))
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _describe(group: str, taken: str | None, conf: Conf) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Score:
 
 def score(correct: int, n: int) -> Score:
     """The Score of `correct` right answers among `n` problems (n >= 1), with its interval (Wilson, 1927)."""
-    from scipy.stats import binomtest  # most of a second, once, at the end of the first evaluation
+    from scipy.stats import binomtest
 
     interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return Score(correct / n, n, (float(interval.low), float(interval.high)))

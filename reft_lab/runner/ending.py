@@ -60,6 +60,8 @@ def write_audit(directory: Path, programs: ProgramRunner, say: Callable[[str], N
     except Exception as error:  # no trouble with it may end a run
         say(f"the run was not audited ({one_line(error)}); try `reft audit {directory}`.")
         return
+    if not is_finished:  # the last that is said of it is how to go on
+        return
     for each in found.findings:
         if each.stands_out:
             say(f"audit: {each.verdict}")

@@ -227,10 +227,11 @@ def _go(
                     display.show(result_table(result))
                     if (decoded := decoding_table(result)) is not None:
                         display.show(decoded)
-                    display.note(f"run directory: {directory}")
                 elif sentence:
                     display.note(sentence)
             ending.write_audit(directory, programs, display.note, is_finished=status == "finished")
+            if status == "finished":
+                display.note(f"run directory: {directory}")
             if config.tracker.report:
                 ending.write_report(directory, display.note, is_finished=status == "finished")
     if status == "pruned":

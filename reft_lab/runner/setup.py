@@ -183,6 +183,8 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     if gold.left_out:
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
 
+    import scipy.stats  # noqa: F401  # intervals take it later; a run that has run short of memory could not load it
+
     from reft_lab.policy.model import Policy
 
     try:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab import metrics
 from reft_lab.analysis import load
 from reft_lab.config.options import options
 from reft_lab.dashboard.panels import Bars, Importance, Lines, Panel, Parallel, Scatter, Table
 from reft_lab.dashboard.report import CURVES, study_panels
 from reft_lab.dashboard.sections import SEARCHED, SECTIONS, TEST_ACCURACIES
+from reft_lab.methods import METHODS, RECORDS
 from reft_lab.metrics import find, members
 from reft_lab.tracking.wandb_artifacts import SAMPLES
 from tests.real_run import made
@@ -45,6 +47,9 @@ def recorded(made: Path) -> set[str]:
 
 
 def test_what_panels_name_is_recorded(recorded: set[str], made: Path) -> None:
+    """What other methods and switches record is compared with runs in test_metrics and test_switches."""
+    of_these = {name for method in ("reft", "sft") for name in metrics.recorded(METHODS[method].records)}
+    elsewhere = set(metrics.recorded(RECORDS, switches=None)) - of_these
     (row,) = load(made).table.to_dict("records")
     for panel in PANELS:
         for name in metrics_of(panel):
@@ -52,7 +57,7 @@ def test_what_panels_name_is_recorded(recorded: set[str], made: Path) -> None:
                 _, stage, what = name.split("/")
                 assert row[f"{stage}_{what}"] >= 0, name
             else:
-                assert name in recorded | POSITIONS, (panel, name)
+                assert name in recorded | POSITIONS | elsewhere, (panel, name)
     assert recorded & POSITIONS, "the run recorded no curve over positions"
 
 
@@ -92,6 +97,7 @@ def test_the_sections_are_those_that_were_asked_for() -> None:
     assert [section.name for section in SECTIONS] == [
         "overview",
         "warm-up",
+        "reranker",
         "rollouts",
         "reward and outcomes",
         "PPO health",

@@ -47,16 +47,21 @@ def test_a_finished_run_and_its_baseline_keep_what_they_said(repo: Path, tmp_pat
 
 
 def test_a_run_that_fails_keeps_its_traceback(repo: Path, tmp_path: Path) -> None:
-    reward = "def mine(outcome):\n    raise ZeroDivisionError('the reward is undefined')\n"
+    reward = (
+        "def mine(outcome, step):\n"
+        "    if step == 1:\n"
+        "        raise ZeroDivisionError('the reward is undefined')\n"
+        "    return 0.0\n"
+    )
     (tmp_path / "rewards_of_mine.py").write_text(reward)
     run = Run(repo, tmp_path, *SMALL, "baseline=null", "reward=rewards_of_mine.mine")
     session = run.start()
     assert session.wait() == 1
     assert run.result["status"] == "failed"
-    *_, last = entries(run.path / "log.txt")
-    assert last.startswith("Traceback (most recent call last):\n")
-    assert "rewards_of_mine.py" in last
-    assert last.endswith("ZeroDivisionError: the reward is undefined")
+    (traceback,) = [said for said in entries(run.path / "log.txt") if said.startswith("Traceback")]
+    assert traceback.startswith("Traceback (most recent call last):\n")
+    assert "rewards_of_mine.py" in traceback
+    assert "ZeroDivisionError: the reward is undefined" in traceback
 
 
 def test_a_run_that_is_stopped_and_goes_on_has_one_log(repo: Path, tmp_path: Path) -> None:

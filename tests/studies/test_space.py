@@ -98,7 +98,7 @@ def test_entries_of_a_file(conf, entry, expected):
         ("ppo.lam", [0, 0.0], "lists 0.0 twice"),
         ("warmup.epochs", "interval(1.5,3)", "warmup.epochs takes whole numbers, and 1.5 is not one"),
         ("warmup.epochs", {"low": 1, "high": 9, "step": 0.5}, "takes whole numbers"),
-        ("ppo.loss_average", "interval(0,1)", "ppo.loss_average takes sequence, token, so it has no range"),
+        ("ppo.loss_average", "interval(0,1)", "ppo.loss_average takes sequence, token, constant, so it has no range"),
         ("reward", "range(0,3)", "reward is a choice of files"),
         ("reward", ["exact", "partail"], "did you mean partial?"),
         ("ppo.lamda", "interval(0,1)", "did you mean ppo.lam?"),
