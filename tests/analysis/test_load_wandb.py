@@ -122,7 +122,7 @@ def test_a_cut_file_holds_what_was_written(run: Path) -> None:
     (file,) = (run / "wandb").glob("offline-run-*/*.wandb")
     content, whole = file.read_bytes(), load(run / "wandb").history()
     lengths = []
-    for size in range(0, len(content), max(1, len(content) // 25)):
+    for size in range(0, len(content), max(1, len(content) // 12)):
         file.write_bytes(content[:size])
         runs = load(run / "wandb")
         (state,) = runs.table.state

@@ -23,6 +23,7 @@ from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.tracking.display import Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.wandb_labels import tags
+from tests.made_once import made_once
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run
 
@@ -66,9 +67,10 @@ WARMUP = 72  # steps
 
 @pytest.fixture(scope="module", params=LABELS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    directory = tmp_path_factory.mktemp(request.param) / "run"
-    run(check(compose(*words(request.param))), directory, display=Silence())
-    return request.param, directory
+    def make(folder: Path) -> None:
+        run(check(compose(*words(request.param))), folder / "run", display=Silence())
+
+    return request.param, made_once(tmp_path_factory, f"switches_{request.param}", make) / "run"
 
 
 def words(name: str) -> tuple[str, ...]:
