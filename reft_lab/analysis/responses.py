@@ -44,7 +44,9 @@ class Response:
         """What one reads of it, as JSON."""
         example: dict[str, Any] = {"id": self.problem.id, "question": self.problem.question, "response": self.text}
         example |= {"answer": self.answer, "gold": self.problem.answer, "outcome": self.outcome}
-        return example | ({} if self.step is None else {"step": self.step, "reward": self.reward}) | more
+        # Rewards are recorded in single precision; six digits are what was meant.
+        reward = None if self.reward is None else float(f"{self.reward:.6g}")
+        return example | ({} if self.step is None else {"step": self.step, "reward": reward}) | more
 
 
 def responses(lines: Iterable[Mapping[str, Any]]) -> tuple[list[Response], int]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import find_run
 from reft_lab.errors import BadInput, OutOfMemory
-from reft_lab.numbers import plain
 
 if TYPE_CHECKING:
     from reft_lab.analysis.findings import Finding
@@ -110,7 +109,5 @@ def _print(finding: Finding, examples: int) -> None:
 def _words(example: Mapping[str, Any]) -> str:
     """What stands beside an example: all of it but its texts."""
     return ", ".join(
-        f"{key.replace('_', ' ')} {plain(value) if isinstance(value, float) else value}"
-        for key, value in example.items()
-        if key not in ("question", "response")
+        f"{key.replace('_', ' ')} {value}" for key, value in example.items() if key not in ("question", "response")
     )
