@@ -158,8 +158,8 @@ def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared
 def _row(group: Group, tested: Results, base: Group, other: Results) -> Compared:
     single = None
     if len(tested.accuracy) == 1:
-        run = group.runs_of(*tested.accuracy)[0]
-        single = (run["final_test_low"], run["final_test_high"])
+        run, *again = group.runs_of(*tested.accuracy)
+        single = None if again else (run["final_test_low"], run["final_test_high"])
     states = Counter(row["state"] for row in group.rows)
     dev = list(group.by_seed(DEV).values())
     change = None if group is base else change_of(tested, other)
