@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.schema import CONFIG
+from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
 from reft_lab.text import counted, did_you_mean_option
 
@@ -67,6 +69,13 @@ def default_of(setting: str) -> Any:
         if key in options():
             return options()[key].default
     return None
+
+
+def as_typed(value: Any) -> str:
+    """The value of an option in a cell of a table, as one types it."""
+    if isinstance(value, float) and math.isnan(value):
+        return "null"  # what a table has for both null and nothing
+    return shown(int(value)) if isinstance(value, float) and value.is_integer() else shown(value)
 
 
 def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = False) -> list[str]:

@@ -82,14 +82,14 @@ def groups_of(table: DataFrame) -> list[Group]:
         table: `Runs.table`, without the runs that confirm a search.
     """
     from reft_lab.analysis.schema import CONFIG
-    from reft_lab.analysis.settings import differing
+    from reft_lab.analysis.settings import as_typed, differing
 
     readable = table[table["config.seed"].notna()] if "config.seed" in table.columns else table
     table = table if readable.empty else readable
     options = differing(table)
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in table.to_dict("records"):
-        found.setdefault(tuple(_text(row[CONFIG + option]) for option in options), []).append(row)
+        found.setdefault(tuple(as_typed(row[CONFIG + option]) for option in options), []).append(row)
     return [
         Group(number, dict(zip(options, values, strict=True)), tuple(rows))
         for number, (values, rows) in enumerate(found.items())
@@ -107,12 +107,6 @@ def base_of(groups: list[Group], default: Mapping[str, Any]) -> tuple[Group, str
         if group.values and all(shown(default.get(option)) == value for option, value in group.values.items()):
             return group, "the default"
     return groups[0], "the first"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float) and math.isnan(value):
-        return "null"  # what a table has for both null and nothing
-    return shown(int(value)) if isinstance(value, float) and value.is_integer() else shown(value)
 
 
 @dataclass(frozen=True)

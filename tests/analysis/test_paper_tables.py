@@ -175,7 +175,7 @@ def test_settings_that_are_not_the_papers_are_named() -> None:
     assert not [note for note in beside(runs_of(exact), "main").notes if note.startswith(("Settings", "Data"))]
     other = as_composed("experiment=paper/gsm8k_program_codellama", "data.source=hub", "ppo.lr=1e-6", "selection=test")
     notes = " ".join(beside(runs_of(other), "main").notes)
-    assert "is not experiment=paper/gsm8k_program_codellama in ppo.lr." in notes
+    assert "differs from experiment=paper/gsm8k_program_codellama in ppo.lr." in notes
     assert "GSM8K is the hub's" in notes
     assert "the best checkpoint on test, as in the paper" in notes
 

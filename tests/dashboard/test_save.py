@@ -124,12 +124,12 @@ def test_the_ablation_table_has_means_over_seeds(study: str) -> None:
     report = json.loads(preview("someone/reft_lab", study))["report"]["spec"]
     (text,) = [block["content"] for block in report["blocks"] if block["type"] == "markdown-block"]
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
-    assert [row[:3] for row in table if row[0] in ("0.0", "0.05") and row[1] == "2"] == [
+    assert [row[:3] for row in table if row[0] in ("0", "0.05") and row[1] == "2"] == [
         ["0.05", "2", "75.0"],
-        ["0.0", "2", "35.0"],
+        ["0", "2", "35.0"],
     ]
     # Both seeds are 40 points better with 0.05.
-    assert ["0.05", "0.0", "2", "+40.0"] in [row[:4] for row in table]
+    assert ["0.05", "0", "2", "+40.0"] in [row[:4] for row in table]
 
 
 def test_a_study_that_is_not_here_is_read_from_w_and_b(server: LoopbackViews) -> None:
