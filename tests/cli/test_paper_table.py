@@ -41,6 +41,20 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+def test_the_settings_of_a_study_stand_beside_each_other_with_what_they_took(table: Reft) -> None:
+    ended = table("paper_main", "--table", "settings", "--markdown")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert lines[0] == "**paper_main**, test accuracy in %"
+    head = cells(lines[2])
+    rows = {row[0]: dict(zip(head, row, strict=True)) for row in map(cells, lines[4:6])}
+    assert set(rows) == {"method=sft", "method=reft"}  # although they differ in more, such as the stages' options
+    assert (rows["method=reft"]["Test"], rows["method=sft"]["Test"]) == ("75.0", "55.0")
+    assert (rows["method=reft"]["Change"], rows["method=sft"]["Change"]) == ("", "−20.0")
+    assert rows["method=sft"]["Its 95 % interval"] == ""  # two seeds
+    assert any("against method=reft (the default)" in line for line in lines)
+
+
 def test_markdown_pastes_as_a_table_with_its_notes(table: Reft) -> None:
     ended = table("paper_main", "--markdown")
     assert ended.code == 0, ended.err
