@@ -50,15 +50,31 @@ def our_cells(runs: Runs, *, epochs: bool = False) -> DataFrame:
     sampled = done[["run", "seed", *WHERE, "method"]].merge(points[points["decoding"].isin(SAMPLED)], on="run")
     both = pandas.concat([greedy, sampled], ignore_index=True).dropna(subset=["value"])
     own = dict(zip(done["run"], _variants(done, epochs=epochs), strict=True))
-    for run in runs.found:  # what only evaluates a policy is of the run that trained it
-        policy = run.result.get("policy")
-        if isinstance(policy, Mapping) and isinstance(policy.get("method"), str):
-            both.loc[both["run"] == run.run, ["method", "seed"]] = [policy["method"], policy.get("seed")]
-            own[run.run] = _variant_of(policy.get("run"), runs, epochs=epochs)
+    given = policies(runs, given_only=True)
+    for run in runs.found:
+        if run.run in given:
+            both.loc[both["run"] == run.run, ["method", "seed"]] = given[run.run]
+            own[run.run] = _variant_of(run.result["policy"].get("run"), runs, epochs=epochs)
     of_warmup = both["method"].isin(["warmup", "sft"]) if not epochs else both["method"] == "sft"
     both["variant"] = both["run"].map(own).where(~of_warmup, "")
     both = both[both["k"] == _largest_common_k(both)]
     return both[["run", "seed", *CELL, "k", "value"]].reset_index(drop=True)
+
+
+def policies(runs: Runs, *, given_only: bool = False) -> dict[str, tuple[str, Any]]:
+    """Method and seed of the policy in each run: its own, or those of the run that trained what it only evaluates.
+
+    Args:
+        runs: any runs.
+        given_only: whether only runs that evaluate a policy of another run are there.
+    """
+    own = dict(zip(runs.table["run"], zip(runs.table["method"], runs.table["seed"], strict=True), strict=True))
+    given = {}
+    for run in runs.found:
+        policy = run.result.get("policy")
+        if isinstance(policy, Mapping) and isinstance(policy.get("method"), str):
+            given[run.run] = (policy["method"], policy.get("seed"))
+    return given if given_only else own | given
 
 
 def _largest_common_k(both: DataFrame) -> Series:
