@@ -31,7 +31,10 @@ def by_samples(runs: Runs) -> DataFrame:
     greedy = drew[["run"]].assign(decoding=GREEDY, k=1, value=drew["final_test_accuracy"])
     both = pandas.concat([greedy, sampled], ignore_index=True).dropna(subset=["value"])
     owners = policies(runs)
-    both["method"], both["seed"] = both["run"].map(lambda run: owners[run][0]), both["run"].map(lambda run: owners[run][1])
+    both["method"], both["seed"] = (
+        both["run"].map(lambda run: owners[run][0]),
+        both["run"].map(lambda run: owners[run][1]),
+    )
     return both[["run", "seed", "method", "decoding", "k", "value"]]
 
 

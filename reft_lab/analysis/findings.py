@@ -79,8 +79,8 @@ def partial_reward(samples: Sequence[Response]) -> Finding | None:
     """How much of the reward responses without the right answer earned (`from_wrong`), and in what share of the pairs
     of a right and another response of the same iteration the other earned at least as much (`disagreement`).
 
-    Both are as in `reward_audit.wrongly_paid`, over the whole run; a reward below 0 pays nothing. It stands out where any pair is at odds, or more
-    than half of the reward went to responses that are not right.
+    Both are as in `reward_audit.wrongly_paid`, over the whole run; a reward below 0 pays nothing. It stands out where any
+    pair is at odds, or more than half of the reward went to responses that are not right.
     """
     paid = [each for each in samples if each.reward is not None and math.isfinite(each.reward)]
     if not paid:
@@ -193,8 +193,8 @@ def letter_prior(predictions: Sequence[Response]) -> Finding | None:
         f"gold answers are {favourite}"
     )
     verdict = (
-        f"{says if answered else 'It never answers a letter'}; always {best} would be right in {per_cent(of_gold[best])} %, and it is in "
-        f"{per_cent(own.accuracy)} % (95 % interval {interval(low, high)})."
+        f"{says if answered else 'It never answers a letter'}; always {best} would be right in "
+        f"{per_cent(of_gold[best])} %, and it is in {per_cent(own.accuracy)} % (95 % interval {interval(low, high)})."
     )
     stands_out = (distance or 0) > 0.15 or low <= of_gold[best]
     return Finding("letter_prior", "The letters alone", verdict, stands_out, numbers)

@@ -81,7 +81,9 @@ def _largest_common_k(both: DataFrame) -> Series:
     """The most samples that all runs of a cell were evaluated with, for each row: runs of 32 and of 64 meet at 32."""
     cells = both.groupby(CELL, dropna=False)
     reached = both.groupby([*CELL, "k"], dropna=False)["run"].transform("nunique")
-    return both["k"].where(reached == cells["run"].transform("nunique")).groupby([both[c] for c in CELL]).transform("max")
+    return (
+        both["k"].where(reached == cells["run"].transform("nunique")).groupby([both[c] for c in CELL]).transform("max")
+    )
 
 
 def has_samples(done: DataFrame) -> bool:

@@ -58,8 +58,8 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
 
 def _resolved(text: str, node: DictConfig) -> str:
     """A text that refers to options of a run."""
-    plain = OmegaConf.create(OmegaConf.to_container(experiment_of(node)) | {"sweeps": text})
-    return str(plain.sweeps)
+    own: Any = OmegaConf.to_container(experiment_of(node))
+    return str(OmegaConf.create(own | {"sweeps": text}).sweeps)
 
 
 def _settings(definition: Definition) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,11 @@ class LoopbackRuns(LoopbackWandb):
         end = min(first + asked["perPage"], len(runs))
         edges = [{"node": node, "cursor": str(end)} for node in runs[first:end]]
         page = {"edges": edges, "pageInfo": {"endCursor": str(end), "hasNextPage": end < len(runs)}}
-        return {"internalId": "1", "runCount": len(runs), "readOnly": False, "runs": page} if self._is_there(asked["project"], here) else None
+        return (
+            {"internalId": "1", "runCount": len(runs), "readOnly": False, "runs": page}
+            if self._is_there(asked["project"], here)
+            else None
+        )
 
     def _is_there(self, project: str, runs: list[dict[str, Any]]) -> bool:
         """Whether there is such a project, whose runs are given."""

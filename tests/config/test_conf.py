@@ -136,7 +136,7 @@ def test_numbers_become_slots_where_the_tiny_model_writes_programs(data: str) ->
 
 
 def test_recipes_are_taken_by_themselves() -> None:
-    """A recipe is named MODEL_DATA_COT or MODEL_COT, one of debug DEBUG_METHOD; misspelled ones would never be taken."""
+    """A recipe is MODEL_DATA_COT, MODEL_COT or debug/DEBUG_METHOD; a misspelled one would never be taken."""
     groups = (("model", "data", "cot"), ("model", "cot"))
     combinations = {"_".join(each) for names in groups for each in itertools.product(*map(choices, names))}
     combinations |= {f"debug/{debug}_{method}" for debug in choices("debug") for method in choices("method")}

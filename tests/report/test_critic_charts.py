@@ -29,7 +29,9 @@ def test_one_audit_is_drawn_by_position_and_several_over_time(tmp_path: Path) ->
     assert keys(tmp_path, audit(3), audit(6)) == ["critic-values", "critic-positions", "critic-time"]
 
 
-@pytest.mark.parametrize("damage", [{"overall": {}}, {"by_tenth": {"first": {}}}, {"sentence": None}, {"iteration": "3"}])
+@pytest.mark.parametrize(
+    "damage", [{"overall": {}}, {"by_tenth": {"first": {}}}, {"sentence": None}, {"iteration": "3"}]
+)
 def test_what_is_damaged_is_not_drawn(tmp_path: Path, damage: dict[str, Any]) -> None:
     assert keys(tmp_path, audit(3), audit(6) | damage, 7) == ["critic-values", "critic-positions"]
     assert keys(tmp_path, {"when": "iteration 3"}) == []
