@@ -79,8 +79,8 @@ def partial_reward(samples: Sequence[Response]) -> Finding | None:
     """How much of the reward responses without the right answer earned (`from_wrong`), and in what share of the pairs
     of a right and another response of the same iteration the other earned at least as much (`disagreement`).
 
-    Both are as in `reward_audit.wrongly_paid`, over the whole run; a reward below 0 pays nothing. It stands out where any
-    pair is at odds, or more than half of the reward went to responses that are not right.
+    Both are as in `reward_audit.wrongly_paid`, over the whole run; a reward below 0 pays nothing. It stands out where
+    any pair is at odds, or more than half of the reward went to responses that are not right.
     """
     paid = [each for each in samples if each.reward is not None and math.isfinite(each.reward)]
     if not paid:
