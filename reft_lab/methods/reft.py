@@ -12,7 +12,6 @@ from reft_lab.equations.credit import CREDITS
 from reft_lab.errors import LOADING, phase
 from reft_lab.methods.base import Lab, Method, Options, StageKind
 from reft_lab.methods.sft import WARMUP, warmed_up
-from reft_lab.rewards import scoring
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -33,16 +32,8 @@ def _train(lab: Lab) -> Policy:
         Reinforcement(
             lab.policy,
             reference,
-            prompts,
-            [problem.id for problem in problems],
-            lab.judge(problems, prompts),
-            scoring(lab.reward, problems, prompts, lab.codec.read),
-            settings.ppo,
+            lab.asking(problems, prompts),
             kind=STAGE,
-            seed=settings.seed,
-            eos_id=lab.codec.eos_id,
-            pad_id=lab.codec.pad_id,
-            decode_batch=lab.decode_batch,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
             audit=settings.audit,
             records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),

@@ -20,7 +20,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
 from tests.methods.test_sft import make_examples
-from tests.rewarding import by_outcome
+from tests.rewarding import make_asking
 from tests.small_models import make_model
 
 CONFIG = PPOConfig(
@@ -43,20 +43,9 @@ def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> 
     if changes.pop("separate", False):
         policy.separate_values()
     prompts = [example.prompt for example in make_examples(8)]
-    options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
-    return Reinforcement(
-        policy,
-        policy.reference(),
-        prompts,
-        [f"q{i}" for i in range(8)],
-        judge,
-        by_outcome(exact),
-        config,
-        kind=STAGES["reft"],
-        eos_id=5,
-        pad_id=0,
-        **options,
-    )
+    budget = changes.pop("tokens_per_micro_batch", 100_000)
+    asking = make_asking(prompts, judge, exact, config, **changes)
+    return Reinforcement(policy, policy.reference(), asking, kind=STAGES["reft"], tokens_per_micro_batch=budget)
 
 
 def weights(stage: Reinforcement) -> torch.Tensor:
