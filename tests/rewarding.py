@@ -1,4 +1,4 @@
-"""Questions and rewards for stages that are made without a lab, and made-up batches for rewards that are tried alone."""
+"""Questions and rewards of stages that are made without a lab, and made-up batches for rewards by themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Asking
 from reft_lab.randomness import key
 from reft_lab.rewards import Judged, Scoring
-
 
 EOS, PAD = 5, 0
 

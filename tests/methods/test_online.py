@@ -40,16 +40,21 @@ def always(kind: str) -> Judge:
     return lambda questions, responses: [Outcome(kind) for _ in responses]
 
 
-def make_stage(config: OnlineSTConfig = CONFIG, judge: Judge = judge, **changes: Any) -> OnlineSelfTraining:
-    budget = changes.pop("tokens_per_micro_batch", 100_000)
-    sampling = changes.pop("sampling", SAMPLING)
+def make_stage(
+    config: OnlineSTConfig = CONFIG,
+    judge: Judge = judge,
+    *,
+    sampling: PPOConfig = SAMPLING,
+    tokens_per_micro_batch: int = 100_000,
+    **asked: int,
+) -> OnlineSelfTraining:
     return OnlineSelfTraining(
         Policy(make_model("llama"), critic=False),
-        make_asking([example.prompt for example in EXAMPLES], judge, exact, sampling, **changes),
+        make_asking([example.prompt for example in EXAMPLES], judge, exact, sampling, **asked),
         [example.completion for example in EXAMPLES],
         config,
         kind=STAGES["online_st"],
-        tokens_per_micro_batch=budget,
+        tokens_per_micro_batch=tokens_per_micro_batch,
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from reft_lab.answers.outcome import Outcome
 from reft_lab.equations.credit import CREDITS, Experience
 from reft_lab.equations.losses import policy_loss, value_loss
+from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 from reft_lab.methods.stages.reinforcement import Reinforcement
@@ -33,19 +34,32 @@ def judge(questions, responses):
     return [Outcome("correct" if r[0] % 2 == 0 else "wrong", answer=str(r[0]), value=float(r[0])) for r in responses]
 
 
-def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> Reinforcement:
+def make_stage(
+    config: PPOConfig = CONFIG,
+    family: str = "llama",
+    *,
+    fast_path: bool = True,
+    separate: bool = False,
+    tokens_per_micro_batch: int = 100_000,
+    audit: AuditConfig | None = None,
+    **asked: int,
+) -> Reinforcement:
     policy = Policy(
         make_model(family),
         critic=CREDITS[config.credit].needs_critic,
         value_grad_to_trunk=config.value_grad_to_trunk,
-        fast_path=changes.pop("fast_path", True),
+        fast_path=fast_path,
     )
-    if changes.pop("separate", False):
+    if separate:
         policy.separate_values()
-    prompts = [example.prompt for example in make_examples(8)]
-    budget = changes.pop("tokens_per_micro_batch", 100_000)
-    asking = make_asking(prompts, judge, exact, config, **changes)
-    return Reinforcement(policy, policy.reference(), asking, kind=STAGES["reft"], tokens_per_micro_batch=budget)
+    return Reinforcement(
+        policy,
+        policy.reference(),
+        make_asking([example.prompt for example in make_examples(8)], judge, exact, config, **asked),
+        kind=STAGES["reft"],
+        tokens_per_micro_batch=tokens_per_micro_batch,
+        audit=audit,
+    )
 
 
 def weights(stage: Reinforcement) -> torch.Tensor:

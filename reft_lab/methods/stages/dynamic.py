@@ -90,8 +90,8 @@ class Collector:
         rounds = self._asking.config.dynamic_rounds
         return [
             f"dynamic sampling asked {collected.asked} questions in ppo.dynamic_rounds={rounds} rounds and "
-            f"{collected.filled} of the {self.wanted} it wants are still missing, so questions whose responses all have "
-            "the same reward fill up the batch; rollout/filled says how many."
+            f"{collected.filled} of the {self.wanted} it wants are still missing, so questions whose responses all "
+            "have the same reward fill up the batch; rollout/filled says how many."
         ]
 
 

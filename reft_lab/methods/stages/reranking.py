@@ -128,8 +128,9 @@ class RerankerTraining(Epochs):
         sampling: what it took to sample the examples, which the first step's cost has in it.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         """
-        budget = tokens_per_micro_batch
-        super().__init__(policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=budget)
+        super().__init__(
+            policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=tokens_per_micro_batch
+        )
         assert policy.value_head is not None
         self._candidates = candidates
         self._asked: dict[tuple[str, ...], Candidates] = {}

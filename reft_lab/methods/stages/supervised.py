@@ -65,8 +65,9 @@ class SupervisedFineTuning(Epochs):
         tokens_per_micro_batch: token budget of one forward and backward pass.
         opening: what came before the first step, and is recorded with it.
         """
-        budget = tokens_per_micro_batch
-        super().__init__(policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=budget)
+        super().__init__(
+            policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=tokens_per_micro_batch
+        )
         self.examples = examples
         self.config = config
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
