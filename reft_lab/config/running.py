@@ -91,6 +91,14 @@ class CheckpointConfig:
         ),
     ] = None
     keep: Annotated[int, doc("how many full states are kept; older ones serve where the newest is damaged", ge=1)] = 2
+    warmups: Annotated[
+        Optional[str],
+        doc(
+            "folder of warm-ups, each trained once and begun from by every run that differs only in what comes after, "
+            "with the same numbers as if it had trained its own; null: each run trains its own",
+            min_length=1,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ STAYS = ("trainer.precision",)
 PATHS = (
     *("data.path", "data.train", "data.dev", "data.test"),
     *("model.path", "pool.folder", "decode.reranker", "reward.reranker"),
+    "checkpoint.warmups",
 )
 
 

@@ -35,8 +35,8 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     """The most that the checkpoints of a run take, one that is being written included.
 
     A full state holds the weights and AdamW's two moments in fp32; an exported policy holds the weights. Each kept
-    state may hold another best policy, and what a warm-up led to is kept once more. A separate value model is another
-    trunk, in the states and policies of a method with a critic only.
+    state may hold another best policy, and what a warm-up led to is kept once more, with `checkpoint.warmups` as a full
+    state too. A separate value model is another trunk, in the states and policies of a method with a critic only.
     """
     weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
     trunk = sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
@@ -45,4 +45,5 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     for method in trained:
         separate = config.model.value == "separate" and method.has_critic(config)
         total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
+        total += 3 * weights if config.checkpoint.warmups and len(method.stages) > 1 else 0
     return total

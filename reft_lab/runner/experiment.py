@@ -29,6 +29,7 @@ from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
 from reft_lab.runner.setup import Setup, prepare
+from reft_lab.runner.warmups import Warmups
 from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
 from reft_lab.tracking.result_table import decoding_table, result_table
@@ -66,6 +67,8 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
+        hashes = _hashes(setup)
+        warmups = Warmups(setup, hashes)
         # Only from here on: packages that are being imported catch what a signal raises, and raise another error.
         with (
             Interruption(display.note) as interruption,
@@ -73,9 +76,12 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
             display.kept_in(run_directory.log),
         ):
             with interruption.unbroken():
-                run_directory.write_passport(passport(config.seed, setup.device, *_hashes(setup)))
+                run_directory.write_passport(passport(config.seed, setup.device, *hashes))
                 run_directory.write_config(config)
-            return _go(setup, programs, run_directory, display, interruption, _Start(), report)
+                start = _begin(run_directory, config, warmups)
+            for note in start.notes:
+                display.note(note)
+            return _go(setup, programs, run_directory, display, interruption, start, warmups, report)
 
 
 def resume(
@@ -106,18 +112,23 @@ def resume(
     ):
         began = run_directory.passport()
         setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
-        _check_same_inputs(began.get("hashes"), setup, directory)
+        hashes = _hashes(setup)
+        _check_same_inputs(began.get("hashes"), hashes, directory)
+        warmups = Warmups(setup, hashes)
         with Interruption(display.note) as interruption:
             with interruption.unbroken():
                 start = _find_start(run_directory, config)
                 notes = [*start.notes, *run_directory.rewind(start.step)]
+                if start.state is None:
+                    start = _begin(run_directory, config, warmups)
+                    notes += start.notes
                 run_directory.write_config(config)
                 changed = dict(change.split(": ", 1) for change in changes)
                 run_directory.add_resumption(resumption(began, start.step, changed))
             for note in notes:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
-            return _go(setup, programs, run_directory, display, interruption, start, report)
+            return _go(setup, programs, run_directory, display, interruption, start, warmups, report)
 
 
 def _beside(config: Config, directory: Path) -> float:
@@ -134,6 +145,15 @@ class _Start:
     step: int = 0
     elapsed: float = 0.0  # wall seconds
     notes: list[str] = field(default_factory=list)
+
+
+def _begin(run_directory: RunDirectory, config: Config, warmups: Warmups) -> _Start:
+    """Where a run with nothing on disk begins: after its warm-up where that is kept."""
+    if (said := warmups.begin(run_directory)) is None:
+        return _Start()
+    start = _find_start(run_directory, config)
+    start.notes.append(said)
+    return start
 
 
 def _find_start(run_directory: RunDirectory, config: Config) -> _Start:
@@ -157,6 +177,7 @@ def _go(
     display: Display,
     interruption: Interruption,
     start: _Start,
+    warmups: Warmups,
     report: Report | None,
 ) -> float:
     """From `start` to the result; however it ends, result.json says how."""
@@ -182,7 +203,7 @@ def _go(
         selection = Selection(setup, start.progress, tracker)
         loop = Loop(selection, checkpoints, interruption, programs, report)
         pools = Pools(setup, start.progress, display, interruption, directory)
-        warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, start.state))
+        warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, warmups, start.state))
         for note in setup.notes:
             display.note(note)
         if config.audit.critic and setup.policy.value_head is not None:
@@ -273,10 +294,10 @@ def _hashes(setup: Setup) -> tuple[str, str]:
     return hash_problems(splits.train, splits.dev, splits.test), hash_text(vocabulary)
 
 
-def _check_same_inputs(hashes: dict[str, str] | None, setup: Setup, directory: Path) -> None:
+def _check_same_inputs(hashes: dict[str, str] | None, found: tuple[str, str], directory: Path) -> None:
     if hashes is None:  # killed before it wrote its passport
         return
-    for name, now in zip(("data", "tokenizer"), _hashes(setup), strict=True):
+    for name, now in zip(("data", "tokenizer"), found, strict=True):
         if hashes.get(name) != now:
             raise BadInput(
                 f"the {name} is not what the run in {directory} started with (its hash was {hashes.get(name)} and is "

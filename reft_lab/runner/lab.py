@@ -18,12 +18,13 @@ from reft_lab.runner.loop import Loop
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import TRAINING
 from reft_lab.runner.setup import Setup
+from reft_lab.runner.warmups import Warmups
 
 
 class Lab:
     """One run's lab; methods.base.Lab describes what is not said here."""
 
-    def __init__(self, setup: Setup, method: Method, loop: Loop, pools: Pools, state: Path | None):
+    def __init__(self, setup: Setup, method: Method, loop: Loop, pools: Pools, warmups: Warmups, state: Path | None):
         """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
         self.settings: Settings = setup.config
         self.policy, self.codec = setup.policy, setup.codec
@@ -36,7 +37,7 @@ class Lab:
             part for part in (loop.selection.problems, loop.selection.others) if part
         ]
         self._setup, self._method, self._loop = setup, method, loop
-        self._pools, self._state = pools, state
+        self._pools, self._warmups, self._state = pools, warmups, state
         self._began_in = loop.progress.stage  # the stage that the state is of; empty at the beginning
 
     def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
@@ -73,6 +74,8 @@ class Lab:
             )
         label = next(kind.label for kind in self._method.stages if kind.name == stage.kind.name)
         self._loop.run(stage, label, is_last=is_last)
+        if stage.kind.name == WARMUP.name:
+            self._warmups.keep(stage, self._loop.tracker.directory)
         if is_last:
             self._loop.selection.settle(stage)
 

@@ -38,8 +38,10 @@ def set_theme(browser: Any, theme: str) -> None:
 
 
 def requests(browser: Any) -> list[str]:
+    """What pages asked for; the browser's own, such as its tab at the start, may still be loading."""
     events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    return [params["request"]["url"] for params in sent if not params["documentURL"].startswith("chrome://")]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -22,6 +22,7 @@ from typing import Any
 
 # What to look for in the stack of the main thread, the most telling first. "final" is the last evaluation.
 PHASES = {
+    r"reft_lab/.* in <module>$": "loading",  # something of ours is imported
     r"reft_lab/policy/family\.py": "loading",  # it samples, to see whether it could
     r"reft_lab/(sealed|runner/checkpoint)\.py": "saving",
     r"reft_lab/runner/final\.py": "final",
@@ -30,7 +31,7 @@ PHASES = {
     r"reft_lab/policy/sampling": "sampling",
     r"reft_lab/methods/stages/update\.py": "updating",
     r"reft_lab/methods/stages/reinforcement\.py": "between sampling and updating",
-    r"reft_lab/methods/stages/supervised\.py": "training",
+    r"reft_lab/methods/stages/supervised\.py in (advance|_descend)$": "training",
     r"in _wait_for$": "waiting for the baseline",
     r"reft_lab/runner/loop\.py": "between steps",
     r"reft_lab/(runner/setup|policy/loading)\.py": "loading",
