@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reft_lab.errors import BadInput
-from reft_lab.methods.base import Lab, Method, StageKind
-from reft_lab.methods.reft import is_longer
+from reft_lab.methods.base import Lab, Method
+from reft_lab.methods.reft import iterated
 from reft_lab.methods.sft import WARMUP, warmed_up
 
 if TYPE_CHECKING:
@@ -48,16 +48,5 @@ def _questions(lab: Lab) -> tuple[list[Problem], list[list[int]], list[list[int]
     return [problems[i] for i in fits], [prompts[i] for i in fits], [gold[i] for i in fits]
 
 
-STAGE = StageKind(
-    "online_st",
-    "Online-ST",
-    unit="iterations",
-    prompts="rl",
-    section="online_st",
-    length="iterations",
-    may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
-    is_longer=is_longer,
-    why_fixed=lambda options: "",
-    records=("rollout", "online"),
-)
+STAGE = iterated("online_st", "Online-ST", "online_st", "online")
 ONLINE_ST = Method("online_st", STAGE.label, (WARMUP, STAGE), _train, has_critic=lambda settings: False)

@@ -42,27 +42,34 @@ def _train(lab: Lab) -> Policy:
     return reference
 
 
-def is_longer(before: Options, after: Options) -> bool:
-    """Whether options of a stage of iterations give it more to do after a change."""
+def iterated(name: str, label: str, section: str, *records: str, has_alarms: bool = False) -> StageKind:
+    """A kind of stage that samples and learns in turn, whose settings in `section` are an IterationsConfig.
+
+    It records the metrics of what was sampled, and those of the sections in `records`.
+    """
+    return StageKind(
+        name,
+        label,
+        unit="iterations",
+        prompts="rl",
+        section=section,
+        length="iterations",
+        may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
+        is_longer=_is_longer,
+        why_fixed=lambda options: "",
+        records=("rollout", *records),
+        has_alarms=has_alarms,
+    )
+
+
+def _is_longer(before: Options, after: Options) -> bool:
     if before["iterations"] is None and after["iterations"] is None:
         return bool(after["data_epochs"] > before["data_epochs"])
     # How many iterations `data_epochs` comes to depends on the data, so the run finds out itself.
     return None in (before["iterations"], after["iterations"]) or after["iterations"] > before["iterations"]
 
 
-STAGE = StageKind(
-    "reft",
-    "ReFT",
-    unit="iterations",
-    prompts="rl",
-    section="ppo",
-    length="iterations",
-    may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
-    is_longer=is_longer,
-    why_fixed=lambda options: "",
-    records=("rollout", "ppo", "position", "critic", "alarm"),
-    has_alarms=True,
-)
+STAGE = iterated("reft", "ReFT", "ppo", "ppo", "position", "critic", "alarm", has_alarms=True)
 REFT = Method(
     "reft",
     STAGE.label,
