@@ -53,11 +53,25 @@ def our_cells(runs: Runs, *, epochs: bool = False) -> DataFrame:
     own = dict(zip(done["run"], _epochs(done) if epochs else variants_of(done), strict=True))
     of_warmup = both["method"].isin(["warmup", "sft"]) if not epochs else both["method"] == "sft"
     both["variant"] = both["run"].map(own).where(~of_warmup, "")
-    for run in runs.found:  # what only evaluates a policy is of the run that trained it
+    for run, (method, seed) in policies(runs, given_only=True).items():
+        both.loc[both["run"] == run, ["method", "seed"]] = [method, seed]
+    return both[["run", "seed", *CELL, "k", "value"]].reset_index(drop=True)
+
+
+def policies(runs: Runs, *, given_only: bool = False) -> dict[str, tuple[str, Any]]:
+    """Method and seed of the policy in each run: its own, or those of the run that trained what it only evaluates.
+
+    Args:
+        runs: any runs.
+        given_only: whether only runs that evaluate a policy of another run are there.
+    """
+    own = dict(zip(runs.table["run"], zip(runs.table["method"], runs.table["seed"], strict=True), strict=True))
+    given = {}
+    for run in runs.found:
         policy = run.result.get("policy")
         if isinstance(policy, Mapping) and isinstance(policy.get("method"), str):
-            both.loc[both["run"] == run.run, ["method", "seed"]] = [policy["method"], policy.get("seed")]
-    return both[["run", "seed", *CELL, "k", "value"]].reset_index(drop=True)
+            given[run.run] = (policy["method"], policy.get("seed"))
+    return given if given_only else own | given
 
 
 def has_samples(done: DataFrame) -> bool:

@@ -115,17 +115,20 @@ def print_paper_tables(
         Optional[str],
         typer.Option(
             metavar="NAME",
-            help="main, mathqa_numeric, decoding, small_models, ablation or warmup. [default: what the runs are about]",
+            help="main, mathqa_numeric, decoding, small_models, ablation or warmup, beside the paper; or settings: "
+            "what the study itself varied; or samples: decodings by k. [default: the paper's that the runs are about]",
             show_default=False,
         ),
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print it as LaTeX, for the package booktabs.")] = False,
 ) -> None:
-    """Set the runs of a study beside what the paper published.
+    """Set a study beside the paper, or its settings side by side.
 
-    Each row has the paper's accuracy, ours as a mean over seeds with its 95 % interval, and what each gains over the
-    base of its table: SFT, greedy decoding, ReFT as it is, or its warm-up. What is not as in the paper stands below.
+    Each row of the paper's tables has the paper's accuracy, ours as a mean over seeds with its 95 % interval, and what
+    each gains over the base of its table: SFT, greedy decoding, ReFT as it is, or its warm-up. What is not as in the
+    paper stands below. A row of --table settings has the setting's accuracy, its change against the base of the study,
+    and what its training took.
     """
     from reft_lab.cli.tables import print_tables
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.cli.finding import folder_called, runs_in
@@ -10,24 +13,45 @@ from reft_lab.errors import BadInput
 from reft_lab.text import did_you_mean
 
 if TYPE_CHECKING:
-    from reft_lab.analysis.paper_tables import Beside
+    from pandas import DataFrame
 
-LEFT = ("Data", "Reasoning", "Model", "Method", "Decoding", "Variant")  # columns of words
+    from reft_lab.analysis.runs import Runs
+
+LEFT = ("Data", "Reasoning", "Model", "Method", "Decoding", "Variant", "Setting")  # columns of words
+SETTINGS = "settings"  # the study's own settings, whatever the paper has
+SAMPLES = "samples"  # decodings by the number of samples
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A table as it is printed.
+
+    Attributes:
+        name: of a file or label.
+        title: what stands above it.
+        text: every cell is text.
+        notes: sentences below it.
+    """
+
+    name: str
+    title: str
+    text: DataFrame
+    notes: Sequence[str]
 
 
 def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -> None:
-    """Print the paper's tables that a study makes, or one by its name; `reft table --help` explains them.
+    """Print the tables that a study makes, or one by its name; `reft table --help` explains them.
 
     Raises:
         BadInput: there is no such study or table, no run in it is finished, or both forms were asked for.
     """
-    from reft_lab.analysis.paper_tables import TABLES, beside, tables_in
+    from reft_lab.analysis.paper_tables import TABLES, tables_in
 
     if markdown and latex:
         raise BadInput("--markdown and --latex exclude each other; take one of them.")
-    if name is not None and name not in TABLES:
-        guess = did_you_mean(name, TABLES) or f"; there is {', '.join(TABLES)}."
-        raise BadInput(f"--table {name}: the paper has no such table{guess}")
+    if name is not None and name not in (known := (*TABLES, SETTINGS, SAMPLES)):
+        guess = did_you_mean(name, known) or f"; there is {', '.join(known)}."
+        raise BadInput(f"--table {name}: there is no such table{guess}")
     folder = folder_called(study)
     if folder is None:
         raise BadInput(f"there is no study {study} in multirun/ and no such folder; `reft runs` lists what there is.")
@@ -35,41 +59,70 @@ def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -
     names = [name] if name else tables_in(runs)
     if not names:
         raise BadInput(f"no run in {folder} is finished, so there is nothing to set beside the paper yet.")
-    form = as_markdown if markdown else as_latex if latex else None
+    own = {SETTINGS: _of_settings, SAMPLES: _by_samples}
+    form = _as_markdown if markdown else _as_latex if latex else None
     for number, each in enumerate(names):
         if number:
             print()
-        table = beside(runs, each)
+        table = own[each](runs, folder) if each in own else _of_the_paper(runs, each)
         if form is None:
             _print(table)
         else:
             print(form(table))
 
 
-def as_markdown(table: Beside) -> str:
-    """A table in Markdown, its notes below as a list."""
-    from reft_lab.analysis import tables
-    from reft_lab.analysis.paper_tables import in_words
+def _of_the_paper(runs: Runs, name: str) -> Printed:
+    from reft_lab.analysis.paper_tables import beside, in_words
+
+    table = beside(runs, name)
+    return Printed(table.name, table.title, in_words(table), table.notes)
+
+
+def _of_settings(runs: Runs, folder: Path) -> Printed:
+    from reft_lab.report.comparison import comparison_of, in_words
+
+    found = comparison_of(runs)
+    notes = []
+    if len(found.groups) > 1:
+        notes.append(
+            f"Changes are against {found.base.label} ({found.why}), in points: over seeds and questions, both paired "
+            "and resampled together, from three seeds on. p is corrected for the number of settings."
+        )
+    if any(row.cost for row in found.rows):
+        notes.append("What training took is the mean of a run: the warm-up is part of it, evaluation is not.")
+    return Printed(SETTINGS, folder.absolute().name, in_words(found), notes)
+
+
+def _by_samples(runs: Runs, folder: Path) -> Printed:
+    from reft_lab.analysis.by_samples import by_samples, in_words
+
+    found = by_samples(runs)
+    if found.empty:
+        raise BadInput(f"no finished run in {folder} drew samples; evaluate with decode=vote, pass or rerank.")
+    notes = [
+        "In brackets the 95 % interval over seeds. Greedy decoding takes no sample; its accuracy stands under k = 1."
+    ]
+    return Printed(SAMPLES, folder.absolute().name, in_words(found), notes)
+
+
+def _as_markdown(table: Printed) -> str:
+    from reft_lab.analysis.tables import as_markdown
 
     notes = "\n".join(f"- {note}" for note in table.notes)
-    return f"**{table.title}**, test accuracy in %\n\n{tables.as_markdown(in_words(table))}\n\n{notes}"
+    return f"**{table.title}**, test accuracy in %\n\n{as_markdown(table.text)}\n\n{notes}"
 
 
-def as_latex(table: Beside) -> str:
-    """A table in LaTeX, its notes in the caption."""
-    from reft_lab.analysis import tables
-    from reft_lab.analysis.paper_tables import in_words
+def _as_latex(table: Printed) -> str:
+    """Its notes stand in the caption."""
+    from reft_lab.analysis.tables import as_latex, latex_text
 
-    caption = tables.latex_text(" ".join([f"{table.title}, test accuracy in %.", *table.notes]))
-    latex = tables.as_latex(in_words(table), caption=caption, label=f"tab:{table.name.replace('_', '-')}")
+    caption = latex_text(" ".join([f"{table.title}, test accuracy in %.", *table.notes]))
+    latex = as_latex(table.text, caption=caption, label=f"tab:{table.name.replace('_', '-')}")
     return f"% \\usepackage{{booktabs}}\n{latex}".rstrip()
 
 
-def _print(table: Beside) -> None:
-    from reft_lab.analysis.paper_tables import in_words
-
-    words = in_words(table)
-    columns = [Column(head, list(words[head]), right=head not in LEFT, folds=head in LEFT) for head in words]
+def _print(table: Printed) -> None:
+    columns = [Column(head, list(table.text[head]), right=head not in LEFT, folds=head in LEFT) for head in table.text]
     print(f"{table.title}, test accuracy in %\n")
     print_table(columns)
     for note in table.notes:

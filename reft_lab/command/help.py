@@ -14,7 +14,20 @@ from reft_lab.config.options import sections
 
 WIDTH = 118
 # Groups in the order a newcomer meets them; others follow. `recipe` is taken by itself, so it is not offered.
-ORDER = ("model", "data", "cot", "reward", "method", "experiment", "preset", "ablation", "trainer", "tracker", "debug")
+ORDER = (
+    "model",
+    "data",
+    "cot",
+    "reward",
+    "method",
+    "experiment",
+    "preset",
+    "tuned",
+    "ablation",
+    "trainer",
+    "tracker",
+    "debug",
+)
 HIDDEN = ("recipe",)
 STUDIES = (GROUP, *PARTS)
 

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.changes import Change, Results, change_of, mean_of
 from reft_lab.analysis.found import FINISHED
-from reft_lab.analysis.problems import Answered
+from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
 from reft_lab.config.wording import shown
 from reft_lab.methods.base import Cost
-from reft_lab.numbers import duration, short
+from reft_lab.numbers import duration, interval, interval_in_points, p_value, per_cent, points, short
+from reft_lab.report.facts import default_options
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from reft_lab.analysis.runs import Runs
 
 DEV, TEST = "final_dev_accuracy", "final_test_accuracy"
 Right = Callable[[str], Answered]
@@ -76,7 +79,8 @@ class Group:
 def groups_of(table: DataFrame) -> list[Group]:
     """The settings of the runs in a table, in the order of their first runs.
 
-    A run whose config cannot be read is of no setting, unless none can be read.
+    A run whose config cannot be read is of no setting, unless none can be read. Settings that are a method each are
+    told apart by that alone.
 
     Args:
         table: `Runs.table`, without the runs that confirm a search.
@@ -90,9 +94,12 @@ def groups_of(table: DataFrame) -> list[Group]:
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in table.to_dict("records"):
         found.setdefault(tuple(_text(row[CONFIG + option]) for option in options), []).append(row)
+    values = [dict(zip(options, each, strict=True)) for each in found]
+    methods = [{str(row["method"]) for row in rows} for rows in found.values()]
+    if len(found) > 1 and len(set().union(*methods)) == len(found) == sum(map(len, methods)):
+        values = [{"method": name} for (name,) in methods]  # says it all, where each has switches of its own
     return [
-        Group(number, dict(zip(options, values, strict=True)), tuple(rows))
-        for number, (values, rows) in enumerate(found.items())
+        Group(number, own, tuple(rows)) for number, (own, rows) in enumerate(zip(values, found.values(), strict=True))
     ]
 
 
@@ -137,6 +144,59 @@ class Compared:
     single: tuple[float, float] | None
     change: Change | None
     cost: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The settings of a study side by side.
+
+    Attributes:
+        table: the rows of `Runs.table` that it is about: all runs but those that confirm a search.
+        groups: the settings.
+        base: the one that others are compared with.
+        why: why it is this one.
+        rows: one for each setting, in their order.
+    """
+
+    table: DataFrame
+    groups: list[Group]
+    base: Group
+    why: str
+    rows: list[Compared]
+
+
+def comparison_of(runs: Runs) -> Comparison:
+    """Compare the settings of some runs, at least one."""
+    table = runs.table[runs.table["confirm"].isna()]
+    if table.empty:
+        table = runs.table
+    groups = groups_of(table)
+    base, why = base_of(groups, default_options())
+    found = {run.run: run for run in runs.found}
+    return Comparison(table, groups, base, why, compare(groups, base, lambda run: answered(found[run].predictions())))
+
+
+def in_words(found: Comparison) -> DataFrame:
+    """A comparison in words, per cent and points, ready to be printed; every cell is text."""
+    import pandas
+
+    lines = []
+    for row in found.rows:
+        test, change = row.test, row.change
+        known = test if test and test.known else None
+        low, high = (known.low, known.high) if known else row.single or (math.nan, math.nan)
+        line = {
+            "Setting": row.group.label,
+            "Seeds": str(test.n if test else 0),
+            "Dev": per_cent(row.dev.mean) if row.dev else "",
+            "Test": per_cent(test.mean) if test else "",
+            "95 % interval": interval(low, high),
+            "Change": points(change.difference) if change else "",
+            "Its 95 % interval": interval_in_points(change.low, change.high) if change else "",
+            "p (Holm)": p_value(change.p_holm) if change else "",
+        }
+        lines.append(line | {words[0].upper() + words[1:]: value for words, value in row.cost.items()})
+    return pandas.DataFrame(lines).fillna("")
 
 
 def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared]:

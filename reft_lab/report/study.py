@@ -11,11 +11,9 @@ from urllib.parse import quote
 from reft_lab.analysis import load
 from reft_lab.analysis.changes import TWO_SEEDS
 from reft_lab.analysis.paper_tables import in_words, of_the_paper
-from reft_lab.analysis.problems import answered
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
-from reft_lab.report.comparison import Compared, Group, base_of, compare, groups_of
-from reft_lab.report.facts import default_options
+from reft_lab.report.comparison import Compared, Group, comparison_of
 from reft_lab.report.page import chart_data, read, vega_script, write_page
 from reft_lab.report.study_charts import BARS, curve_charts, result_charts
 from reft_lab.run_dir.files import REPORT
@@ -40,13 +38,8 @@ def study_report(folder: Path) -> Path:
         OSError: the page cannot be written.
     """
     runs = load(folder)
-    table = runs.table[runs.table["confirm"].isna()]
-    if table.empty:
-        table = runs.table
-    groups = groups_of(table)
-    base, why = base_of(groups, default_options())
-    found = {run.run: run for run in runs.found}
-    compared = compare(groups, base, lambda run: answered(found[run].predictions()))
+    found = comparison_of(runs)
+    table, groups, base, compared = found.table, found.groups, found.base, found.rows
     best_first = sorted(compared, key=lambda row: (row.group is not base, -_rank(row)))
     listed = best_first[:ROWS] if len(compared) > ROWS else compared
     drawn = sorted((row.group for row in best_first[:SETTINGS]), key=lambda group: group.number)
@@ -67,7 +60,7 @@ def study_report(folder: Path) -> Path:
         left_out=len(compared) - len(listed),
         colours=colours,
         base=base,
-        why=why,
+        why=found.why,
         seeds=max((row.test.n for row in compared if row.test), default=0),
         two_seeds=TWO_SEEDS if any(row.test and row.test.n == 2 for row in listed) else None,
         best=_best(compared),
