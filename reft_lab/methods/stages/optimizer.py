@@ -84,7 +84,6 @@ class Optimizer:
         self.parameters = list(parameters)
         self.max_grad_norm = config.max_grad_norm
         self.schedule = schedule
-        self.schedule = schedule
         self.steps = 0
         self.scale = 1.0
         own, spared = {id(parameter) for parameter in second}, {id(parameter) for parameter in policy.undecayed()}
