@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from reft_lab.analysis.runs import Runs
 
 # Options and sections that say where a run stands, how it is recorded and how its arithmetic is spread, not what it is.
-BOOKKEEPING = ("seed", "name", "study", "tracker", "checkpoint", "resume", "trainer", "programs.workers", "baseline")
+BOOKKEEPING = (
+    "seed",
+    "name",
+    "study",
+    "tracker",
+    "checkpoint",
+    "resume",
+    "trainer",
+    "programs.workers",
+    "baseline",
+    "pool.folder",
+)
 
 
 def finished(table: DataFrame) -> DataFrame:

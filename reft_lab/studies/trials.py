@@ -106,7 +106,8 @@ class Trials:
     def report(self, trial: Trial, step: int, value: float) -> bool:
         """Report the mean of the seeds so far; whether the trial should stop."""
         with self._lock:
-            trial.report(value, step)
+            if step not in self._storage.get_trial(self._id(trial.number)).intermediate_values:  # else before a stop
+                trial.report(value, step)
             return trial.should_prune()
 
     def tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> None:

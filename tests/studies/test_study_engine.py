@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
 from reft_lab.studies.storage import open_storage, open_study
 from reft_lab.studies.study import run_study
+from reft_lab.studies.trials import Trials
 from tests.studies.stand_in import LAMBDA, definition_in, stand_in
 
 
@@ -185,6 +187,21 @@ def test_pruning_between_seeds(folder):
     assert not (definition.folder / "3" / "seed-1").exists()
 
 
+def test_what_was_reported_before_a_stop_is_not_reported_again(folder):
+    """A trial that is taken up again goes through its ended seeds once more; Optuna would warn of each."""
+    definition = definition_in(folder, seeds=(0, 1, 2), trials=1)
+    definition.folder.mkdir(parents=True)
+    trials = Trials(definition)
+    trial = trials.take()
+    trials.suggest(trial)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for value in (0.5, 0.7):
+            trials.report(trial, 1, value)
+    trials.close()
+    assert trials.all()[0].intermediate_values == {1: 0.5}
+
+
 def test_several_objectives_leave_a_pareto_set(folder):
     objectives = (Objective("accuracy", "maximize"), Objective("ppo/kl_ref", "minimize"))
     definition, said = definition_in(folder, objectives=objectives), []
@@ -256,7 +273,6 @@ def _run_quietly(definition: Definition) -> None:
     from reft_lab.studies.process import Stop
     from reft_lab.studies.study import _work, _worker
     from reft_lab.studies.terminal import TrialLines
-    from reft_lab.studies.trials import Trials
 
     stop = Stop()
     trials = Trials(definition)
