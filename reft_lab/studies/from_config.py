@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.compose.composed import Composed
 from reft_lab.compose.conf import Conf, experiment_of
-from reft_lab.compose.words import as_text, as_words, overrides_of, parse
+from reft_lab.compose.words import LISTS, as_text, as_words, overrides_of, parse
 from reft_lab.config.check import typed
 from reft_lab.config.explain import explain
 from reft_lab.config.sweeps import SweepsConfig
@@ -130,7 +130,7 @@ def _foreign(cfg: DictConfig, fixed: Sequence[Override], given: Sequence[Overrid
     """The groups of which the command line takes a file that the study's own does not.
 
     Options of such a section that the study fixes belong to its own files: data.source=paper to data=gsm8k, not to
-    data=arithmetic.
+    data=arithmetic. Those of a group of which several may be taken belong to no single file: decode.k goes with any.
     """
     entries = _plain(cfg.sweeps)["params"] or {}
     known = {key: from_entry(key, entry, conf).choices for key, entry in entries.items() if key in conf.groups}
@@ -138,7 +138,7 @@ def _foreign(cfg: DictConfig, fixed: Sequence[Override], given: Sequence[Overrid
     taken = {
         each.key_or_group: each.sweep_string_iterator() if each.is_discrete_sweep() else [each.value()]
         for each in given
-        if each.key_or_group in known
+        if each.key_or_group in known and each.key_or_group not in LISTS
     }
     return [group for group, choices in taken.items() if not set(map(str, choices)) <= set(map(str, known[group]))]
 

@@ -89,6 +89,14 @@ def test_the_reranker_of_every_seed_is_there_before_the_first_run(
     assert (made.definition.folder / "0").absolute() == home
 
 
+def test_other_ways_to_decode_keep_the_reranker_and_the_samples() -> None:
+    fixed = from_config(compose_command([*WORDS, "decode=[rerank,pass]"])).fixed
+    assert any(word.startswith("decode.reranker=") for word in fixed)
+    assert "decode.k=100" in fixed
+    assert "decode=[rerank,pass]" in fixed
+    assert not any(word.startswith("decode=[vote") for word in fixed)
+
+
 def test_a_single_run_and_a_multirun_miss_their_reranker_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
