@@ -36,7 +36,7 @@ def _train(lab: Lab) -> Policy:
             settings.ppo,
             kind=STAGE,
             seed=settings.seed,
-            eos_id=lab.codec.eos_id,
+            eos_id=lab.codec.end_ids,
             pad_id=lab.codec.pad_id,
             decode_batch=lab.decode_batch,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,

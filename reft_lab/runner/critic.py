@@ -47,7 +47,7 @@ def audit_critic(
         setup.judge(problems, prompts),
         scoring(setup.reward, problems, prompts, codec.read),
         config.ppo,
-        codec.eos_id,
+        codec.end_ids,
         codec.pad_id,
         config.trainer.decode_batch,
     )

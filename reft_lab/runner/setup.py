@@ -177,7 +177,11 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
-    codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    codec = Codec(
+        tokenizer,
+        begin_of_sequence=config.cot.begin_of_sequence,
+        end_ids=loading.end_ids(config.model, tokenizer),
+    )
     check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:

@@ -97,6 +97,7 @@ class Asking:
         judge: outcomes of responses, from the places of their questions and response ids.
         reward: terminal rewards of judged responses, from the places of their questions.
         config: max_new_tokens, total_tokens, overlong_cache.
+        eos_id: the token that ends a response, or several that do.
         decode_batch: prompts decoded at once.
     """
 
@@ -104,7 +105,7 @@ class Asking:
     judge: Judge
     reward: Scoring
     config: PPOConfig
-    eos_id: int
+    eos_id: int | Sequence[int]
     pad_id: int
     decode_batch: int
 

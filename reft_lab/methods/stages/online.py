@@ -83,7 +83,7 @@ class OnlineSelfTraining:
         *,
         kind: StageKind,
         seed: int,
-        eos_id: int,
+        eos_id: int | Sequence[int],
         pad_id: int,
         decode_batch: int,
         tokens_per_micro_batch: int,
@@ -97,6 +97,7 @@ class OnlineSelfTraining:
         judge: outcomes of responses, from indices into `prompts` and response ids.
         reward: terminal rewards of judged responses, which are recorded and teach nothing.
         sampling: the length caps of responses.
+        eos_id: the token that ends a response, or several that do.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         records: what is kept of the responses of an iteration that is followed by an evaluation.

@@ -88,7 +88,7 @@ class Reinforcement:
         *,
         kind: StageKind,
         seed: int,
-        eos_id: int,
+        eos_id: int | Sequence[int],
         pad_id: int,
         decode_batch: int,
         tokens_per_micro_batch: int,
@@ -102,6 +102,7 @@ class Reinforcement:
         question_ids: a name for each, which keys its randomness.
         judge: outcomes of responses, from indices into `prompts` and response ids.
         reward: terminal rewards of judged responses, from indices into `prompts`.
+        eos_id: the token that ends a response, or several that do.
         decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reft_lab.policy.sampling.decoder import Decoder
-from reft_lab.policy.sampling.responses import Step, Transcript
+from reft_lab.policy.sampling.responses import Step, Transcript, is_one_of
 from reft_lab.policy.sampling.rows import close_gaps
 
 # Rows that are finished stay in the batch until at most this share of it is still running: dropping costs something.
@@ -27,7 +27,7 @@ def decode_batch(
     *,
     cap: int,
     limits: Tensor | None,
-    eos_id: int,
+    ends: Sequence[int],
     on_finished: Callable[[Tensor], None],
 ) -> None:
     """Complete `prompts` and write what comes to `transcript`.
@@ -40,7 +40,7 @@ def decode_batch(
         transcript: what is written so far.
         cap: most tokens a response.
         limits: most tokens of each response, on the CPU (n,), at most `cap`; None: `cap` for all.
-        eos_id: the token that ends a response.
+        ends: the tokens that end a response.
         on_finished: called with rows of the transcript that are complete, each row once.
     """
     unique = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
@@ -59,7 +59,7 @@ def decode_batch(
     for t in range(cap):
         steps.append(choose(hidden, places, t))
         tokens = steps[-1].tokens
-        running &= tokens != eos_id
+        running &= ~is_one_of(tokens, ends)
         if limits is not None:
             running &= limits[places] > t + 1
         if t + 1 == cap:
