@@ -6,6 +6,10 @@ any other, which is trained and saved as one.
 
 from __future__ import annotations
 
+import copy
+import io
+from contextlib import redirect_stderr
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,13 +52,21 @@ def check_gguf(file: Path) -> None:
     check_no_pointer(file, first)
     if not first.startswith(MAGIC):
         raise BadInput(f"{file} is no GGUF file (it does not begin with GGUF); fetch it again.")
+    _check_header(file, *_version(file))
+
+
+def _version(file: Path) -> tuple[int, int]:
+    """Size and time of a file. A header takes a second or more to read, so it is read once as long as they stay."""
+    state = file.stat()
+    return state.st_size, state.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _check_header(file: Path, size: int, time: int) -> None:
     from gguf import GGUFReader
 
     with foreign_errors(
-        lambda error: (
-            f"{file} is damaged or cut off ({first_sentence(error)}; it has {file.stat().st_size:,} bytes); fetch it "
-            "again."
-        )
+        lambda error: f"{file} is damaged or cut off ({first_sentence(error)}; it has {size:,} bytes); fetch it again."
     ):
         reader = GGUFReader(file)
         architecture = reader.fields["general.architecture"].contents()
@@ -69,13 +81,35 @@ def check_gguf(file: Path) -> None:
         )
 
 
-def unpacked(lm: PreTrainedModel, config: PreTrainedConfig) -> PreTrainedModel:
-    """A model with the weights of `lm`, which was loaded from a GGUF file, and nothing of its file.
+def gguf_config(file: Path) -> PreTrainedConfig:
+    """The config that transformers makes of a GGUF file, for the caller to change."""
+    return copy.deepcopy(_config(file, *_version(file)))
+
+
+@lru_cache(maxsize=1)
+def _config(file: Path, size: int, time: int) -> PreTrainedConfig:
+    from transformers import AutoConfig
+
+    config: PreTrainedConfig = AutoConfig.from_pretrained(str(file.parent), gguf_file=file.name)
+    return config
+
+
+def load_gguf(file: Path, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The language model in a GGUF file in fp32, and what `from_pretrained` says of its weights.
 
     Args:
-        lm: with its weights out of their blocks.
-        config: the model's own, as it was read from the file.
+        file: the file.
+        options: of `from_pretrained`.
     """
-    kind: Any = type(lm)
-    fresh: PreTrainedModel = kind.from_pretrained(None, config=config, state_dict=lm.state_dict(), dtype=lm.dtype)
-    return fresh
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    given: dict[str, Any] = {"gguf_file": file.name, "quantization_config": GgufConfig(dequantize=True)}
+    with redirect_stderr(io.StringIO()):  # a bar that transformers has no switch for
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(file.parent), config=gguf_config(file), dtype=torch.float32, **given, **options
+        )
+    lm, info = loaded
+    # What was loaded calls itself quantised and cannot be saved, so its weights are put into a model that is neither.
+    fresh = type(lm).from_pretrained(None, config=gguf_config(file), state_dict=lm.state_dict(), dtype=torch.float32)
+    return fresh, info

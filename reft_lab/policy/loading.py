@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
-from reft_lab.policy.gguf import check_gguf, is_gguf, unpacked
+from reft_lab.policy.gguf import check_gguf, gguf_config, is_gguf, load_gguf
 from reft_lab.policy.model_files import check_files, shapes, weight_files
+from reft_lab.policy.refusal import cannot_load
 from reft_lab.policy.settings import ModelConfig, ScratchConfig
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
 from reft_lab.policy.whole import check_finite, check_loaded, check_names
@@ -138,7 +138,12 @@ def check_source(model: ModelConfig) -> None:
     if stored is not None and not is_folder:
         check_files(stored, whole=False)
     tokenizer = _tokenizer(model)
-    if stored is not None and not is_gguf(stored) and (files := weight_files(stored)) and all(file.exists() for file in files):
+    if (
+        stored is not None
+        and not is_gguf(stored)
+        and (files := weight_files(stored))
+        and all(file.exists() for file in files)
+    ):
         check_names(str(model.path), config, shapes(stored))
     if rows := getattr(config.get_text_config(), "vocab_size", None):
         _check_rows(model, tokenizer, rows)
@@ -241,77 +246,38 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
         _check_place(folder)
     why_not = None if is_folder else obstacle("models", path)
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     source = str(folder.parent if packed else folder) if is_folder else path
     options: dict[str, Any] = {"revision": model.revision or "main", "local_files_only": why_not is not None}
     options["trust_remote_code"] = False  # else transformers asks, where a model brings code of its own
-    if packed:
-        options["gguf_file"] = folder.name
 
     def sentence(error: BaseException) -> str:
-        return _cannot_load(part, path, folder if is_folder else None, error, why_not)
+        return cannot_load(part, path, folder if is_folder else None, error, why_not)
 
     with foreign_errors(sentence):
         if part == "config":
+            if packed:
+                return gguf_config(folder)
             return AutoConfig.from_pretrained(source, **options)
         if part == "generation settings":
             del options["trust_remote_code"]
             return GenerationConfig.from_pretrained(source, **options)
         if part == "tokenizer":
+            if packed:
+                options["gguf_file"] = folder.name
             return AutoTokenizer.from_pretrained(source, padding_side="left", **options)
         # Some models of the hub (Galactica) have pickles only; of these, torch then takes nothing but tensors.
-        options |= {"use_safetensors": True if is_folder and not packed else None, "weights_only": True}
+        options |= {"use_safetensors": True if is_folder else None, "weights_only": True}
+        told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them
         if packed:
-            options["quantization_config"] = GgufConfig(dequantize=True)
-        options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
-        lm, info = loaded
+            lm, info = load_gguf(folder, **told)
+        else:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options, **told)
+            lm, info = loaded
     check_loaded(path, info)
     check_finite(path, lm)
-    return unpacked(lm, _pretrained(model, "config")) if packed else lm
-
-
-def _cannot_load(part: str, path: str, folder: Path | None, error: BaseException, why_not: str | None) -> str:
-    """The sentence on a model that transformers does not load.
-
-    Args:
-        part: what was asked for: config, generation settings, tokenizer or weights.
-        path: what the user calls the model.
-        folder: where it lies; None for an id on the hub.
-        error: what was raised.
-        why_not: why the hub could not be asked.
-    """
-    said = first_sentence(error)
-    if "trust_remote_code" in str(error):
-        return (
-            f"cannot load the {part} of model {path}: it is computed by code that comes with it, which is not run "
-            "here; choose a model that transformers knows itself."
-        )
-    versions = f"transformers {version('transformers')} and tokenizers {version('tokenizers')}"
-    if folder is None:
-        tried = f"{why_not}, and this machine's cache does not hold it" if why_not else said
-        return (
-            f"cannot load the {part} of model {path} ({tried}); check the name, the network and your access to it, or "
-            "give a folder or another hub id as model.path=PATH_OR_HUB_ID."
-        )
-    if part == "tokenizer" and not (folder / "tokenizer.json").exists():
-        return (
-            f"cannot load the tokenizer of model {path}: there is no tokenizer.json in it, and none can be made of "
-            f"what is there ({said}); copy tokenizer.json and tokenizer_config.json from where the model came from, "
-            f"or write them with save_pretrained of {versions}."
-        )
-    if part == "tokenizer":
-        return (
-            f"cannot load the tokenizer of model {path} ({said}); its files are damaged, or of a newer version than "
-            f"{versions} here: fetch them again, or write them with save_pretrained of these versions."
-        )
-    file = "generation_config.json" if part == "generation settings" else "config.json"
-    return (
-        f"cannot load the {part} of model {path} from this folder ({said}); its {file} is damaged, or of a newer "
-        f"version than transformers {version('transformers')} here: take the one that the model came with, or choose "
-        "another model."
-    )
+    return lm
 
 
 def _be_quiet() -> None:

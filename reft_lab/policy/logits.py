@@ -1,7 +1,7 @@
 """What stands between a model's output embedding and its logits: nothing, a scale or a cap, found out by trying.
 
-Granite and Cohere scale their logits, Gemma 2 caps them (2408.00118, section 2). A config says with which numbers, under
-names that differ from family to family; what they do there is seen from the model's own forward.
+Granite and Cohere scale their logits, Gemma 2 caps them (2408.00118, section 2). A config says with which numbers,
+under names that differ from family to family; what they do there is seen from the model's own forward.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FAMILIES = "choose a model of the Llama, Qwen, Gemma, Mistral, Phi, OLMo, GPT-NeoX, OPT or GPT-2 families"
 TOKENS = 12  # in the texts that are tried
-# Of the largest logit that is tried: one at which a cap bends, and one beyond any cap, whatever the size of the weights.
+# Of the largest logit that is tried, whatever the size of the weights: one at which a cap bends, one beyond any cap.
 SIZES = (10.0, 1000.0)
 TOLERANCE = 1e-3  # relative to the largest number; two ways to compute the same in fp32 differ by about 1e-5
 NAMED = re.compile(r"logit|lm_head")  # numbers of a config that may be meant: logit_scale, final_logit_softcapping, ...

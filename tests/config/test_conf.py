@@ -130,4 +130,4 @@ def test_recipes_are_taken_by_themselves() -> None:
     """A recipe is named MODEL_DATA_COT or MODEL_COT; a misspelled one would never be taken."""
     groups = (("model", "data", "cot"), ("model", "cot"))
     combinations = {"_".join(each) for names in groups for each in itertools.product(*map(choices, names))}
-    assert set(choices("recipe")) - {"paper_small"} <= combinations
+    assert set(choices("recipe")) - {"paper_small", "pretrained_small"} <= combinations

@@ -54,7 +54,7 @@ def decode_batch(
     running = torch.ones(len(prompts), dtype=torch.bool, device=device)
     steps: list[Step] = []
     # A row at its limit is dropped at once: it may be at the last position that the model knows.
-    ends = set() if limits is None else set(limits.tolist())
+    lengths = set() if limits is None else set(limits.tolist())
     limits = None if limits is None else limits.to(device)
     for t in range(cap):
         steps.append(choose(hidden, places, t))
@@ -64,11 +64,11 @@ def decode_batch(
             running &= limits[places] > t + 1
         if t + 1 == cap:
             break
-        if t + 1 in ends or (t + 1) % LOOK_EVERY[device.type] == 0:
+        if t + 1 in lengths or (t + 1) % LOOK_EVERY[device.type] == 0:
             left = int(running.sum())
             if left == 0:
                 break
-            if left <= DROP_BELOW * len(running) or (t + 1 in ends and left < len(running)):
+            if left <= DROP_BELOW * len(running) or (t + 1 in lengths and left < len(running)):
                 written = rows[places.cpu()]
                 transcript.write(written, steps)
                 steps = []
