@@ -48,7 +48,8 @@ def alone(policy: Policy, texts: Texts) -> Results:
     """The same by the model's own forward, one sequence at a time, in the attention that it is loaded with."""
     policy.zero_grad()
     logprobs, values, hidden = [], [], []
-    handle = policy.lm.base_model.register_forward_hook(lambda *call: hidden.append(call[-1].last_hidden_state[0]))
+    head = policy.lm.get_output_embeddings()
+    handle = head.register_forward_pre_hook(lambda module, given: hidden.append(given[0][0]))
     for prompt, response in zip(*texts, strict=True):
         logits = policy.lm(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
         logprobs.append(logits.log_softmax(-1)[range(len(response)), response])
