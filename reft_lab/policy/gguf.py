@@ -71,7 +71,7 @@ def _check_header(file: Path, size: int, time: int) -> None:
         reader = GGUFReader(file)
         architecture = reader.fields["general.architecture"].contents()
         scaling = reader.fields.get(f"{architecture}.rope.scaling.type")
-        kinds = {None if scaling is None else scaling.contents()} - {None, "none"}
+        kinds = [] if scaling is None or scaling.contents() == "none" else [str(scaling.contents())]
         angles = [t.name for t in reader.tensors if t.name in ANGLES and not (t.data == 1).all()]
     if (kinds or angles) and architecture not in READS_SCALING:
         raise BadInput(
