@@ -29,13 +29,6 @@ def _train(lab: Lab) -> Policy:
             gold,
             lab.settings.online_st,
             kind=STAGE,
-<<<<<<< HEAD
-            seed=settings.seed,
-            eos_id=lab.codec.end_ids,
-            pad_id=lab.codec.pad_id,
-            decode_batch=lab.decode_batch,
-=======
->>>>>>> main
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
             records=partial(response_records, problems=problems, codec=lab.codec, count=lab.samples),
         )

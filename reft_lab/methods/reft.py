@@ -34,13 +34,6 @@ def _train(lab: Lab) -> Policy:
             reference,
             lab.asking(problems, prompts),
             kind=STAGE,
-<<<<<<< HEAD
-            seed=settings.seed,
-            eos_id=lab.codec.end_ids,
-            pad_id=lab.codec.pad_id,
-            decode_batch=lab.decode_batch,
-=======
->>>>>>> main
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
             audit=settings.audit,
             records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),

@@ -39,22 +39,8 @@ def audit_critic(
     config = setup.config
     number = when.removeprefix("iteration ")
     step = int(number) if number.isdecimal() else 0
-<<<<<<< HEAD
-    problems, prompts = _questions(setup)
-    asking = Asking(
-        prompts,
-        setup.judge(problems, prompts),
-        scoring(setup.reward, problems, prompts, codec.read),
-        config.ppo,
-        codec.end_ids,
-        codec.pad_id,
-        config.trainer.decode_batch,
-    )
-    with display.stage("critic", min(len(problems), config.audit.critic_problems), "responses") as bar:
-=======
     asking = setup.asking(*_questions(setup))
     with display.stage("critic", min(len(asking.prompts), config.audit.critic_problems), "responses") as bar:
->>>>>>> main
         states = critic_states(
             policy,
             reference,

@@ -133,7 +133,7 @@ class Setup:
             scoring(self.reward, problems, prompts, self.codec.read),
             self.config.ppo,
             seed=self.config.seed,
-            eos_id=self.codec.eos_id,
+            eos_id=self.codec.end_ids,
             pad_id=self.codec.pad_id,
             decode_batch=self.config.trainer.decode_batch,
         )

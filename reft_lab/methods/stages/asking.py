@@ -97,13 +97,9 @@ class Asking:
         names: one for each question, which keys its randomness beside the seed.
         judge: outcomes of responses, from the places of their questions and response ids.
         reward: terminal rewards of judged responses, from the places of their questions.
-<<<<<<< HEAD
-        config: max_new_tokens, total_tokens, overlong_cache.
-        eos_id: the token that ends a response, or several that do.
-=======
         config: max_new_tokens, total_tokens, overlong_cache, dynamic_rounds; all the rest for who learns from it.
         seed: keys which questions are asked when, and the draws of responses.
->>>>>>> main
+        eos_id: the token that ends a response, or several that do.
         decode_batch: prompts decoded at once.
     """
 
@@ -112,12 +108,8 @@ class Asking:
     judge: Judge
     reward: Scoring
     config: PPOConfig
-<<<<<<< HEAD
-    eos_id: int | Sequence[int]
-=======
     seed: int
-    eos_id: int
->>>>>>> main
+    eos_id: int | Sequence[int]
     pad_id: int
     decode_batch: int
 

@@ -75,31 +75,13 @@ class OnlineSelfTraining(Iterations):
         config: OnlineSTConfig,
         *,
         kind: StageKind,
-<<<<<<< HEAD
-        seed: int,
-        eos_id: int | Sequence[int],
-        pad_id: int,
-        decode_batch: int,
-=======
->>>>>>> main
         tokens_per_micro_batch: int,
         records: Callable[[Batch], list[dict[str, Any]]] | None = None,
     ):
         """Args:
         policy: trained in place.
-<<<<<<< HEAD
-        prompts: ids of the training questions' prompts.
-        gold: ids of the gold reasoning that follows each, end-of-sequence included.
-        question_ids: a name for each, which keys its randomness.
-        judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal rewards of judged responses, which are recorded and teach nothing.
-        sampling: the length caps of responses.
-        eos_id: the token that ends a response, or several that do.
-        decode_batch: prompts decoded at once.
-=======
         asking: how the training questions are put to it; rewards are recorded and teach nothing.
         gold: ids of the gold reasoning that follows the prompt of each question, end-of-sequence included.
->>>>>>> main
         tokens_per_micro_batch: token budget of one forward and backward pass.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """

@@ -82,13 +82,6 @@ class Reinforcement(Iterations):
         asking: Asking,
         *,
         kind: StageKind,
-<<<<<<< HEAD
-        seed: int,
-        eos_id: int | Sequence[int],
-        pad_id: int,
-        decode_batch: int,
-=======
->>>>>>> main
         tokens_per_micro_batch: int,
         audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
@@ -96,16 +89,7 @@ class Reinforcement(Iterations):
         """Args:
         policy: trained in place; it has a critic where `asking.config.credit` needs one.
         reference: pi_0, frozen.
-<<<<<<< HEAD
-        prompts: ids of the training questions' prompts.
-        question_ids: a name for each, which keys its randomness.
-        judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal rewards of judged responses, from indices into `prompts`.
-        eos_id: the token that ends a response, or several that do.
-        decode_batch: prompts decoded at once.
-=======
         asking: how the training questions are put to it, with all settings of the stage.
->>>>>>> main
         tokens_per_micro_batch: token budget of one forward and backward pass.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
