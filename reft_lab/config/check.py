@@ -140,7 +140,7 @@ def _check_scratch(config: Config) -> None:
         if stage.epochs == 0:
             raise BadInput(
                 f"{name}.epochs=0 needs a trained model to start from, and model={config.model.name} is made from "
-                "scratch; give one as model.path=DIR_OR_HUB_ID."
+                "scratch; give one as model.path=PATH_OR_HUB_ID."
             )
     response = max(config.ppo.max_new_tokens, config.eval.max_new_tokens or 0)
     is_bounded = config.ppo.total_tokens is not None and config.eval.sft_total_tokens is not None

@@ -78,7 +78,7 @@ def evaluate(
         sampled = sample(
             policy,
             [asked.prompts[i] for i in fits],
-            eos_id=codec.eos_id,
+            eos_id=codec.end_ids,
             pad_id=codec.pad_id,
             max_new_tokens=lengths.max_new_tokens,
             limits=[asked.limits[i] for i in fits],

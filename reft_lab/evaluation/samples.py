@@ -87,7 +87,7 @@ def draw(
         sampled = sample(
             policy,
             [asked.prompts[place] for place in places],
-            eos_id=codec.eos_id,
+            eos_id=codec.end_ids,
             pad_id=codec.pad_id,
             max_new_tokens=longest,
             limits=limits,

@@ -171,7 +171,7 @@ def _is_the_same(lm: PreTrainedModel) -> bool:
     sequences = Sequences([text[:PROMPT] for text in texts], [[*text[PROMPT:], 0] for text in texts], pad_id=0)
     batch = sequences.packed(range(len(texts)), lm.device)
     try:
-        with foreign_errors(str), _short_windows(lm.config):
+        with foreign_errors(str), short_windows(lm.config):
             rows = [torch.tensor([text], device=lm.device) for text in texts]
             own = [lm.base_model(input_ids=row, use_cache=False).last_hidden_state[0, PROMPT - 1 :] for row in rows]
             alone = torch.cat(own)
@@ -182,8 +182,9 @@ def _is_the_same(lm: PreTrainedModel) -> bool:
 
 
 @contextmanager
-def _short_windows(config: PreTrainedConfig) -> Iterator[None]:
-    """Inside, windows of attention are shorter than the sequences that are tried. Masks are made by the config."""
+def short_windows(config: PreTrainedConfig) -> Iterator[None]:
+    """Inside, windows of attention are shorter than the sequences that are tried. Masks and caches are made by the
+    config."""
     before = {name: getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")}
     named = {name: size for name, size in before.items() if size is not None}
     for name in named:

@@ -8,6 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from reft_lab.policy.logits import LogitTransform
+
 # Logits that are held at once, where the head's own weight is not larger: 16 MiB in fp32.
 LOGITS = 2**22
 
@@ -21,36 +23,49 @@ def chunk_rows(vocabulary: int, hidden_size: int) -> int:
     return max(1, LOGITS // vocabulary, hidden_size)
 
 
-def target_logprobs(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
-    """log softmax(hidden weight^T + bias) at `targets`, in fp32: (M, H), (V, H), (V), (M) -> (M).
+PLAIN = LogitTransform()
 
-    Beyond one chunk the logits are computed a second time for the gradient, so that no more than a chunk is held.
+
+def target_logprobs(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, transform: LogitTransform = PLAIN
+) -> Tensor:
+    """log softmax(transform(hidden weight^T + bias)) at `targets`, in fp32: (M, H), (V, H), (V), (M) -> (M).
+
+    Beyond one chunk the logits are computed a second time for the gradient, so that no more than a chunk is held; where
+    they are capped always, since the gradient needs them themselves.
 
     Args:
         hidden: hidden states; products are computed in their type.
         weight: weight of the head, of the same type.
         bias: bias of the head or None.
         targets: token ids.
+        transform: what makes logits of what the head gives, in fp32.
     """
-    chosen, _ = _Head.apply(hidden, weight, bias, targets, False)
+    chosen, _ = _Head.apply(hidden, weight, bias, targets, transform, False)
     return cast(Tensor, chosen)
 
 
 def target_logprobs_and_entropies(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, transform: LogitTransform = PLAIN
 ) -> tuple[Tensor, Tensor]:
     """The same, and the entropies of the whole distributions in nats, both with gradients and in fp32 (M)."""
-    return cast(tuple[Tensor, Tensor], _Head.apply(hidden, weight, bias, targets, True))
+    return cast(tuple[Tensor, Tensor], _Head.apply(hidden, weight, bias, targets, transform, True))
 
 
-def _log_softmax(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.log_softmax(torch.nn.functional.linear(hidden, weight, bias).float(), dim=-1)
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, transform: LogitTransform) -> Tensor:
+    return transform(torch.nn.functional.linear(hidden, weight, bias).float())
 
 
 class _Head(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, wants_entropy: bool
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        transform: LogitTransform,
+        wants_entropy: bool,
     ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(hidden.device.type, enabled=False):
             rows = chunk_rows(*weight.shape)
@@ -58,12 +73,13 @@ class _Head(torch.autograd.Function):
             whole = None
             for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True):
                 whole = None  # let go of the chunk before
-                whole = _log_softmax(part, weight, bias)
+                whole = _logits(part, weight, bias, transform).log_softmax(-1)
                 chosen.append(whole.gather(1, wanted[:, None])[:, 0])
                 if wants_entropy:
                     entropies.append(torch.special.entr(whole.exp()).sum(1))
-        ctx.rows = rows
-        ctx.save_for_backward(hidden, weight, bias, targets, whole if len(chosen) == 1 else None)
+        ctx.rows, ctx.transform = rows, transform
+        is_enough = len(chosen) == 1 and transform.cap is None
+        ctx.save_for_backward(hidden, weight, bias, targets, whole if is_enough else None)
         return torch.cat(chosen), torch.cat(entropies) if wants_entropy else None
 
     @staticmethod
@@ -74,17 +90,20 @@ class _Head(torch.autograd.Function):
         by_hidden, by_weight, by_bias, *_ = ctx.needs_input_grad
         by_logprob, by_entropy = upstream
         assert by_logprob is not None
-        rows = ctx.rows
+        rows, transform = ctx.rows, ctx.transform
         parts = list(zip(*(x.split(rows) for x in (hidden, targets, by_logprob)), strict=True))
         by_parts, weight_grad, bias_grad = [], None, None
         for number, (part, wanted, factor) in enumerate(parts):
-            logprobs = _log_softmax(part, weight, bias) if whole is None else whole
+            logits = _logits(part, weight, bias, transform) if whole is None else None
+            logprobs = whole if logits is None else logits.log_softmax(-1)
+            if transform.cap is None:
+                logits = None  # let go of what nothing reads any more
             probs = logprobs.exp()
             if by_entropy is None:
                 grad = probs.mul_(-factor[:, None])
             else:
                 grad = _of_entropy(logprobs, probs, by_entropy[number * rows : (number + 1) * rows], factor)
-            grad = grad.scatter_add_(1, wanted[:, None], factor[:, None])
+            grad = transform.backward(grad.scatter_add_(1, wanted[:, None], factor[:, None]), logits)
             if by_bias:
                 bias_grad = grad.sum(0) if bias_grad is None else bias_grad.add_(grad.sum(0))
             grad = grad.to(weight.dtype)
@@ -96,6 +115,7 @@ class _Head(torch.autograd.Function):
             torch.cat(by_parts) if by_hidden else None,
             None if weight_grad is None else weight_grad.to(weight.dtype),
             None if bias_grad is None else bias_grad.to(bias.dtype),
+            None,
             None,
             None,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
+from reft_lab.policy.gguf import check_gguf, gguf_config, is_gguf, load_gguf
 from reft_lab.policy.model_files import check_files, shapes, weight_files
+from reft_lab.policy.refusal import cannot_load
 from reft_lab.policy.settings import ModelConfig, ScratchConfig
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
 from reft_lab.policy.whole import check_finite, check_loaded, check_names
@@ -67,11 +68,30 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     lm.config.eos_token_id = tokenizer.eos_token_id
     if lm.generation_config is not None:
         lm.generation_config.pad_token_id = tokenizer.pad_token_id
-        lm.generation_config.eos_token_id = tokenizer.eos_token_id
+        ends = _ends(tokenizer, lm.generation_config.eos_token_id)
+        lm.generation_config.eos_token_id = list(ends) if len(ends) > 1 else ends[0]
     check_family(lm)
     if model.gradient_checkpointing:
         checkpoint_layers(lm)
     return lm
+
+
+def end_ids(model: ModelConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """The tokens that end a response: the tokenizer's end-of-sequence token, which training appends, and what the
+    model's generation_config.json names beside it, or its config.json where there is no such file.
+
+    Of these only special ones count, which no text is made of: a word among them would end gold reasoning half-way.
+    """
+    if model.path is None:
+        return (tokenizer.eos_token_id,)
+    named = _generation(model) or _pretrained(model, "config").get_text_config()
+    return _ends(tokenizer, getattr(named, "eos_token_id", None))
+
+
+def _ends(tokenizer: PreTrainedTokenizerBase, named: int | list[int] | None) -> tuple[int, ...]:
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    others = [number for number in (named if isinstance(named, list) else [named]) if number in special]
+    return tuple(dict.fromkeys([tokenizer.eos_token_id, *others]))
 
 
 def make_llama(scratch: ScratchConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
@@ -111,14 +131,19 @@ def check_source(model: ModelConfig) -> None:
     _be_quiet()
     folder, is_folder = _place(model)
     if is_folder:
-        check_files(folder)
+        _check_place(folder)
     config = _pretrained(model, "config")
     _check_kind(str(model.path), config)
     stored = folder if is_folder else _cached(model)
     if stored is not None and not is_folder:
         check_files(stored, whole=False)
     tokenizer = _tokenizer(model)
-    if stored is not None and (files := weight_files(stored)) and all(file.exists() for file in files):
+    if (
+        stored is not None
+        and not is_gguf(stored)
+        and (files := weight_files(stored))
+        and all(file.exists() for file in files)
+    ):
         check_names(str(model.path), config, shapes(stored))
     if rows := getattr(config.get_text_config(), "vocab_size", None):
         _check_rows(model, tokenizer, rows)
@@ -133,7 +158,7 @@ def _check_kind(source: str, config: Any) -> None:
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
         raise BadInput(
             f"{source} is a model of type {config.model_type}, which does not continue a text by itself; choose a "
-            "causal language model of the Llama, OPT, GPT-2 or CodeGen families."
+            "causal language model."
         )
     if quantised := getattr(config, "quantization_config", None):
         kind = quantised.get("quant_method") if isinstance(quantised, dict) else None
@@ -180,11 +205,16 @@ def _check_rows(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, rows: in
 
 
 def _place(model: ModelConfig) -> tuple[Path, bool]:
-    """Where `model.path` points to as a folder, and whether it is meant as one rather than as a hub id."""
+    """Where `model.path` points to as a folder or GGUF file, and whether it is meant as one rather than as a hub id."""
     path = str(model.path)
     with foreign_errors(lambda error: f"model.path={path} cannot be looked at ({first_sentence(error)})."):
         folder = Path(path).expanduser()
-        return folder, folder.exists() or path.startswith((".", "/", "~"))
+        return folder, folder.exists() or path.startswith((".", "/", "~")) or is_gguf(folder)
+
+
+def _check_place(place: Path) -> None:
+    """The files of a folder, or a GGUF file."""
+    (check_gguf if is_gguf(place) else check_files)(place)
 
 
 def _cached(model: ModelConfig) -> Path | None:
@@ -195,77 +225,59 @@ def _cached(model: ModelConfig) -> Path | None:
     return Path(file).parent if isinstance(file, str) else None
 
 
+def _generation(model: ModelConfig) -> Any:
+    """The settings that the model came with for writing texts; None where it came with none."""
+    folder, is_folder = _place(model)
+    if is_gguf(folder) or (is_folder and not (folder / "generation_config.json").exists()):
+        return None
+    try:
+        return _pretrained(model, "generation settings")
+    except BadInput:
+        if is_folder:
+            raise
+        return None  # the hub has none, or cannot be asked
+
+
 def _pretrained(model: ModelConfig, part: str) -> Any:
     path = str(model.path)
     folder, is_folder = _place(model)
+    packed = is_folder and is_gguf(folder)
     if is_folder and part != "config":
-        check_files(folder)
+        _check_place(folder)
     why_not = None if is_folder else obstacle("models", path)
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    source = str(folder) if is_folder else path
+    source = str(folder.parent if packed else folder) if is_folder else path
     options: dict[str, Any] = {"revision": model.revision or "main", "local_files_only": why_not is not None}
     options["trust_remote_code"] = False  # else transformers asks, where a model brings code of its own
 
     def sentence(error: BaseException) -> str:
-        return _cannot_load(part, path, folder if is_folder else None, error, why_not)
+        return cannot_load(part, path, folder if is_folder else None, error, why_not)
 
     with foreign_errors(sentence):
         if part == "config":
+            if packed:
+                return gguf_config(folder)
             return AutoConfig.from_pretrained(source, **options)
+        if part == "generation settings":
+            del options["trust_remote_code"]
+            return GenerationConfig.from_pretrained(source, **options)
         if part == "tokenizer":
+            if packed:
+                options["gguf_file"] = folder.name
             return AutoTokenizer.from_pretrained(source, padding_side="left", **options)
         # Some models of the hub (Galactica) have pickles only; of these, torch then takes nothing but tensors.
         options |= {"use_safetensors": True if is_folder else None, "weights_only": True}
-        options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options)
-        lm, info = loaded
+        told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them
+        if packed:
+            lm, info = load_gguf(folder, **told)
+        else:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options, **told)
+            lm, info = loaded
     check_loaded(path, info)
     check_finite(path, lm)
     return lm
-
-
-def _cannot_load(part: str, path: str, folder: Path | None, error: BaseException, why_not: str | None) -> str:
-    """The sentence on a model that transformers does not load.
-
-    Args:
-        part: what was asked for: config, tokenizer or weights.
-        path: what the user calls the model.
-        folder: where it lies; None for an id on the hub.
-        error: what was raised.
-        why_not: why the hub could not be asked.
-    """
-    said = first_sentence(error)
-    if "trust_remote_code" in str(error):
-        return (
-            f"cannot load the {part} of model {path}: it is computed by code that comes with it, which is not run "
-            "here; choose a model that transformers knows itself, such as one of the Llama, OPT, GPT-2 or CodeGen "
-            "families."
-        )
-    versions = f"transformers {version('transformers')} and tokenizers {version('tokenizers')}"
-    if folder is None:
-        tried = f"{why_not}, and this machine's cache does not hold it" if why_not else said
-        return (
-            f"cannot load the {part} of model {path} ({tried}); check the name, the network and your access to it, or "
-            "give a folder or another hub id as model.path=DIR_OR_HUB_ID."
-        )
-    if part == "tokenizer" and not (folder / "tokenizer.json").exists():
-        return (
-            f"cannot load the tokenizer of model {path}: there is no tokenizer.json in it, and none can be made of "
-            f"what is there ({said}); copy tokenizer.json and tokenizer_config.json from where the model came from, "
-            f"or write them with save_pretrained of {versions}."
-        )
-    if part == "tokenizer":
-        return (
-            f"cannot load the tokenizer of model {path} ({said}); its files are damaged, or of a newer version than "
-            f"{versions} here: fetch them again, or write them with save_pretrained of these versions."
-        )
-    return (
-        f"cannot load the {part} of model {path} from this folder ({said}); its config.json is damaged, or of a newer "
-        f"version than transformers {version('transformers')} here: take the one that the model came with, or choose "
-        "another model."
-    )
 
 
 def _be_quiet() -> None:

@@ -16,6 +16,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from reft_lab.errors import BadInput
 from reft_lab.policy.attention import pack_attention, packed_states
 from reft_lab.policy.head import target_logprobs, target_logprobs_and_entropies
+from reft_lab.policy.logits import logit_transform
 from reft_lab.policy.packing import Packed
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Policy(nn.Module):
     Attributes:
         fast_path: whether what is faster than transformers' own forward on padded rows is used where it fits.
         is_packed: whether sequences are read as one row of packed tokens, see attention.py.
+        logit_transform: what makes logits of what the output embedding gives, see logits.py.
         value_head: the critic's head; None without a critic, which then has no values anywhere.
         value_trunk: the second copy, None while the head reads the policy's own trunk.
     """
@@ -66,6 +68,7 @@ class Policy(nn.Module):
         self.value_grad_to_trunk = value_grad_to_trunk
         self.fast_path = fast_path
         self.is_packed = fast_path and pack_attention(lm)
+        self.logit_transform = logit_transform(lm)
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     def separate_values(self) -> None:
@@ -122,16 +125,16 @@ class Policy(nn.Module):
 
     def target_logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities of `targets` in fp32: (M, H), (M) -> (M)."""
-        return target_logprobs(states.to(self._dtype), *self._head(), targets)
+        return target_logprobs(states.to(self._dtype), *self._head(), targets, self.logit_transform)
 
     def target_logprobs_and_entropies(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and the entropies in nats of the whole distributions: (M, H), (M) -> (M), (M)."""
-        return target_logprobs_and_entropies(states.to(self._dtype), *self._head(), targets)
+        return target_logprobs_and_entropies(states.to(self._dtype), *self._head(), targets, self.logit_transform)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
         with self._autocast():
-            return cast(Tensor, self.lm.get_output_embeddings()(hidden)).float()
+            return self.logit_transform(cast(Tensor, self.lm.get_output_embeddings()(hidden)).float())
 
     def values(self, hidden: Tensor) -> Tensor:
         """State values in fp32 from the states of `states_for_values`: (..., H) -> (...). There must be a critic."""

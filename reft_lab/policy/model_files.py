@@ -94,15 +94,15 @@ def _check_kind(folder: Path, whole: bool) -> None:
     others = sorted(file.name for kind in OTHERS for file in folder.glob(kind))
     found = f" (only {', '.join(others[:3])})" if others else ""
     raise BadInput(
-        f"model.path={folder} holds no weights: there is no {WEIGHTS} and no {INDEX} in it{found}; fetch them, or "
-        "write the model with save_pretrained."
+        f"model.path={folder} holds no weights: there is no {WEIGHTS} and no {INDEX} in it{found}; fetch them, "
+        "write the model with save_pretrained, or name a GGUF file itself as model.path=."
     )
 
 
 def _no_model(folder: Path) -> str:
     """The sentence on a path that is not a model folder, with a folder nearby that is one."""
     start = f"model.path={folder}"
-    give = "give a folder written by save_pretrained, or a hub id, as model.path=DIR_OR_HUB_ID."
+    give = "give a folder written by save_pretrained, a GGUF file or a hub id as model.path=PATH_OR_HUB_ID."
     if folder.is_file():
         is_one = (folder.parent / CONFIG).is_file()
         return f"{start} is a file; {f'give its folder: model.path={folder.parent}.' if is_one else give}"
@@ -113,6 +113,8 @@ def _no_model(folder: Path) -> str:
     if inside:
         several = f" (or one of {len(inside) - 1} more in it)" if len(inside) > 1 else ""
         return f"{start} is not a model folder (it holds no {CONFIG}); give model.path={inside[0]}{several}."
+    if packed := sorted(folder.glob("*.gguf")):
+        return f"{start} is not a model folder (it holds no {CONFIG}); give model.path={packed[0]}."
     return f"{start} is not a model folder (it holds no {CONFIG}); {give}"
 
 
@@ -124,7 +126,7 @@ def has_weights(folder: Path) -> bool:
 def _check_text(file: Path) -> Any:
     """Content of a JSON file, None of any other; it is there and no pointer."""
     content = file.read_bytes()
-    _check_no_pointer(file, content)
+    check_no_pointer(file, content)
     if not content.strip():
         raise BadInput(f"{file} is empty; {_fetch_again(file)}")
     if file.suffix != ".json":
@@ -143,7 +145,7 @@ def _check_weights(file: Path) -> None:
         raise BadInput(f"{file} is missing, and the list of weights names it; {_fetch_again(file)}")
     with file.open("rb") as opened:
         first = opened.read(len(POINTER))
-    _check_no_pointer(file, first)
+    check_no_pointer(file, first)
     if not first:
         raise BadInput(f"{file} is empty; {_fetch_again(file)}")
     for _ in _header(file):
@@ -168,7 +170,12 @@ def _header(file: Path) -> Iterator[tuple[str, tuple[list[int], str]]]:
             yield name, (list(part.get_shape()), str(part.get_dtype()))
 
 
-def _check_no_pointer(file: Path, content: bytes) -> None:
+def check_no_pointer(file: Path, content: bytes) -> None:
+    """See that a file is itself, by how it begins.
+
+    Raises:
+        BadInput: it stands for another one.
+    """
     if content.startswith(POINTER):
         raise BadInput(
             f"{file} is a git-lfs pointer and not the file itself, as a clone without git-lfs leaves it; fetch the "

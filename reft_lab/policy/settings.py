@@ -26,12 +26,13 @@ class ScratchConfig:
 
 @dataclass
 class ModelConfig:
-    """The base model: a hub id or folder, or one made from scratch."""
+    """The base model: a hub id, a folder or a GGUF file, or one made from scratch."""
 
     __pydantic_config__ = STRICT
     name: Annotated[str, doc("short name, used in run names", min_length=1)] = "tiny"
     path: Annotated[
-        Optional[str], doc("hub id or folder to load model and tokenizer from; null makes the model from `scratch`")
+        Optional[str],
+        doc("hub id, folder or .gguf file to load model and tokenizer from; null makes the model from `scratch`"),
     ] = None
     revision: Annotated[Optional[str], doc("branch, tag or commit on the hub; null takes the newest")] = None
     scratch: Annotated[ScratchConfig, doc("shape of a model made on the spot, used when `path` is null")] = field(

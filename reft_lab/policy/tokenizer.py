@@ -103,11 +103,18 @@ class Codec:
     begins, so neither the ids nor the text of a response stand for themselves.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, begin_of_sequence: bool = True):
-        """`begin_of_sequence` lets prompts begin with that token where the tokenizer adds one."""
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, begin_of_sequence: bool = True, end_ids: Sequence[int] = ()
+    ):
+        """Args:
+        tokenizer: has an end-of-sequence and a pad token.
+        begin_of_sequence: let prompts begin with that token where the tokenizer adds one.
+        end_ids: the tokens that end a response, the end-of-sequence token first; none: that one alone.
+        """
         self.tokenizer = tokenizer
         self.begin_of_sequence = begin_of_sequence
         self.eos_id: int = tokenizer.eos_token_id
+        self.end_ids = tuple(end_ids) or (self.eos_id,)
         self.pad_id: int = tokenizer.pad_token_id
 
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:

@@ -108,7 +108,7 @@ class Pools:
         return {
             "policy": weights_hash(policy),
             "tokenizer": hash_text(str(sorted(tokenizer.get_vocab().items()))),
-            "eos": setup.codec.eos_id,
+            "eos": setup.codec.eos_id if len(setup.codec.end_ids) == 1 else list(setup.codec.end_ids),
             "cot": asdict(config.cot),
             "answers": asdict(config.answers),
             "programs": programs if config.cot.name == "program" else None,

@@ -133,7 +133,7 @@ class Setup:
             scoring(self.reward, problems, prompts, self.codec.read),
             self.config.ppo,
             seed=self.config.seed,
-            eos_id=self.codec.eos_id,
+            eos_id=self.codec.end_ids,
             pad_id=self.codec.pad_id,
             decode_batch=self.config.trainer.decode_batch,
         )
@@ -187,7 +187,11 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
-    codec = Codec(tokenizer, begin_of_sequence=config.cot.begin_of_sequence)
+    codec = Codec(
+        tokenizer,
+        begin_of_sequence=config.cot.begin_of_sequence,
+        end_ids=loading.end_ids(config.model, tokenizer),
+    )
     check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:

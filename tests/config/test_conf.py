@@ -140,4 +140,4 @@ def test_recipes_are_taken_by_themselves() -> None:
     groups = (("model", "data", "cot"), ("model", "cot"))
     combinations = {"_".join(each) for names in groups for each in itertools.product(*map(choices, names))}
     combinations |= {f"debug/{debug}_{method}" for debug in choices("debug") for method in choices("method")}
-    assert set(choices("recipe")) - {"paper_small"} <= combinations
+    assert set(choices("recipe")) - {"paper_small", "pretrained_small"} <= combinations

@@ -47,12 +47,14 @@ def results(policy: Policy, texts: Texts) -> Results:
 def alone(policy: Policy, texts: Texts) -> Results:
     """The same by the model's own forward, one sequence at a time, in the attention that it is loaded with."""
     policy.zero_grad()
-    logprobs, values = [], []
+    logprobs, values, hidden = [], [], []
+    head = policy.lm.get_output_embeddings()
+    handle = head.register_forward_pre_hook(lambda module, given: hidden.append(given[0][0]))
     for prompt, response in zip(*texts, strict=True):
-        hidden = policy.lm.base_model(torch.tensor([prompt + response])).last_hidden_state[0, len(prompt) - 1 : -1]
-        logits = policy.lm.get_output_embeddings()(hidden)
+        logits = policy.lm(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
         logprobs.append(logits.log_softmax(-1)[range(len(response)), response])
-        values.append(policy.values(hidden))
+        values.append(policy.values(hidden.pop()[len(prompt) - 1 : -1]))
+    handle.remove()
     return graded(policy, torch.cat(logprobs), torch.cat(values))
 
 

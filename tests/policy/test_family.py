@@ -9,8 +9,6 @@ from transformers import (
     BertConfig,
     CohereConfig,
     FalconH1Config,
-    Gemma2Config,
-    GraniteConfig,
     MambaConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -18,7 +16,8 @@ from transformers import (
 )
 
 from reft_lab.errors import BadInput
-from reft_lab.policy.family import check_family, ordinary_ids
+from reft_lab.policy.family import check_family
+from reft_lab.policy.logits import ordinary_ids
 from tests.small_models import FAMILIES, make_model
 
 SHAPE = {"vocab_size": 61, "hidden_size": 32, "num_hidden_layers": 2}
@@ -54,23 +53,12 @@ def test_nothing_of_the_model_is_changed(family):
     assert torch.equal(lm(ids).logits, logits)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        Gemma2Config(**ATTENTION, head_dim=8, final_logit_softcapping=30.0),
-        CohereConfig(**ATTENTION, logit_scale=0.0625),
-        GraniteConfig(**ATTENTION, logits_scaling=8.0),
-    ],
-    ids=lambda config: config.model_type,
-)
-def test_logits_that_are_scaled_or_capped_are_refused(config):
-    """Also where the weights are so small that no logit comes near the cap, and where token 0 says nothing."""
-    with pytest.raises(BadInput, match=f"models of type {config.model_type} are not supported: their logits"):
-        check_family(without_row_0(made(config)))
-
-
-def test_logits_without_a_cap_pass():
-    check_family(made(Gemma2Config(**ATTENTION, head_dim=8, final_logit_softcapping=None)))
+def test_logits_that_are_made_in_an_unknown_way_are_refused():
+    """Also where token 0 says nothing."""
+    lm = without_row_0(made(CohereConfig(**ATTENTION, logit_scale=0.0625)))
+    lm.logit_scale = 0.3  # which its config does not name
+    with pytest.raises(BadInput, match="models of type cohere are not supported: their logits"):
+        check_family(lm)
 
 
 @pytest.mark.parametrize(

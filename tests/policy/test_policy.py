@@ -154,7 +154,7 @@ def test_every_family_loads_from_a_folder_in_fp32(tmp_path, family):
 
 
 def test_a_folder_that_is_no_model_is_one_sentence(tmp_path):
-    with pytest.raises(BadInput, match=r"no config\.json.*model\.path=DIR_OR_HUB_ID"):
+    with pytest.raises(BadInput, match=r"no config\.json.*model\.path=PATH_OR_HUB_ID"):
         loading.check_source(ModelConfig(path=str(tmp_path)))
 
 

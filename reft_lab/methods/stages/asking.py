@@ -99,6 +99,7 @@ class Asking:
         reward: terminal rewards of judged responses, from the places of their questions.
         config: max_new_tokens, total_tokens, overlong_cache, dynamic_rounds; all the rest for who learns from it.
         seed: keys which questions are asked when, and the draws of responses.
+        eos_id: the token that ends a response, or several that do.
         decode_batch: prompts decoded at once.
     """
 
@@ -108,7 +109,7 @@ class Asking:
     reward: Scoring
     config: PPOConfig
     seed: int
-    eos_id: int
+    eos_id: int | Sequence[int]
     pad_id: int
     decode_batch: int
 

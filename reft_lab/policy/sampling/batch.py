@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reft_lab.policy.sampling.decoder import Decoder
-from reft_lab.policy.sampling.responses import Step, Transcript
+from reft_lab.policy.sampling.responses import Step, Transcript, is_one_of
 from reft_lab.policy.sampling.rows import close_gaps
 
 # Rows that are finished stay in the batch until at most this share of it is still running: dropping costs something.
@@ -27,7 +27,7 @@ def decode_batch(
     *,
     cap: int,
     limits: Tensor | None,
-    eos_id: int,
+    ends: Sequence[int],
     on_finished: Callable[[Tensor], None],
 ) -> None:
     """Complete `prompts` and write what comes to `transcript`.
@@ -40,7 +40,7 @@ def decode_batch(
         transcript: what is written so far.
         cap: most tokens a response.
         limits: most tokens of each response, on the CPU (n,), at most `cap`; None: `cap` for all.
-        eos_id: the token that ends a response.
+        ends: the tokens that end a response.
         on_finished: called with rows of the transcript that are complete, each row once.
     """
     unique = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
@@ -54,21 +54,21 @@ def decode_batch(
     running = torch.ones(len(prompts), dtype=torch.bool, device=device)
     steps: list[Step] = []
     # A row at its limit is dropped at once: it may be at the last position that the model knows.
-    ends = set() if limits is None else set(limits.tolist())
+    lengths = set() if limits is None else set(limits.tolist())
     limits = None if limits is None else limits.to(device)
     for t in range(cap):
         steps.append(choose(hidden, places, t))
         tokens = steps[-1].tokens
-        running &= tokens != eos_id
+        running &= ~is_one_of(tokens, ends)
         if limits is not None:
             running &= limits[places] > t + 1
         if t + 1 == cap:
             break
-        if t + 1 in ends or (t + 1) % LOOK_EVERY[device.type] == 0:
+        if t + 1 in lengths or (t + 1) % LOOK_EVERY[device.type] == 0:
             left = int(running.sum())
             if left == 0:
                 break
-            if left <= DROP_BELOW * len(running) or (t + 1 in ends and left < len(running)):
+            if left <= DROP_BELOW * len(running) or (t + 1 in lengths and left < len(running)):
                 written = rows[places.cpu()]
                 transcript.write(written, steps)
                 steps = []

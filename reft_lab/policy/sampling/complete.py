@@ -39,7 +39,7 @@ def sample(
     policy: Policy,
     prompts: Sequence[Sequence[int]],
     *,
-    eos_id: int,
+    eos_id: int | Sequence[int],
     pad_id: int,
     max_new_tokens: int,
     batch_size: int,
@@ -60,7 +60,7 @@ def sample(
     Args:
         policy: the policy; left in evaluation mode.
         prompts: token ids, not empty.
-        eos_id: the token that ends a response.
+        eos_id: the token that ends a response, or several that do.
         pad_id: the token that fills up rows; it is always masked, and is an ordinary token where the policy samples it.
         max_new_tokens: length cap of a response.
         batch_size: prompts decoded at once.
@@ -83,9 +83,10 @@ def sample(
     restriction = Restriction(temperature, top_k, top_p)
     policy.eval()
     decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy)
+    ends = (eos_id,) if isinstance(eos_id, int) else tuple(eos_id)
     caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
     has_values = policy.value_head is not None and policy.value_trunk is None  # a second trunk would double the work
-    transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id, caps, has_values=has_values)
+    transcript = Transcript(len(prompts), max_new_tokens, ends, pad_id, caps, has_values=has_values)
     draws = None if uniforms is None else torch.from_numpy(np.ascontiguousarray(uniforms))
 
     def finished(rows: Tensor) -> None:
@@ -111,7 +112,7 @@ def sample(
             transcript,
             cap=max_new_tokens if caps is None else int(caps[rows].max()),
             limits=None if caps is None else caps[rows],
-            eos_id=eos_id,
+            ends=ends,
             on_finished=finished,
         )
         if on_progress is not None:

@@ -15,7 +15,7 @@ class Responses:
     """What a policy wrote, padded on the right, in the order of the prompts.
 
     Attributes:
-        tokens: ids (B, T), the end-of-sequence token included; `pad` beyond the response.
+        tokens: ids (B, T), the token that ends a response included; `pad` beyond the response.
         mask: True for tokens of the response (B, T).
         logprobs: log-probability of each token under the full distribution at temperature 1 (B, T), 0 beyond.
         entropies: entropy of that distribution in nats (B, T), 0 beyond.
@@ -67,6 +67,15 @@ def joined(parts: Sequence[Responses], pad_id: int) -> Responses:
     )
 
 
+def is_one_of(tokens: Tensor, ids: Sequence[int]) -> Tensor:
+    """Which of the tokens are one of `ids`, of which there are few."""
+    first, *others = ids
+    found = tokens == first
+    for other in others:
+        found = found | (tokens == other)
+    return found
+
+
 @dataclass(frozen=True)
 class Step:
     """One token of every row of a batch, as the decoder's device holds it; each field (n,).
@@ -95,15 +104,15 @@ class Transcript:
         self,
         count: int,
         cap: int,
-        eos_id: int,
+        ends: Sequence[int],
         pad_id: int,
         limits: Tensor | None = None,
         *,
         has_values: bool = True,
     ):
-        """`limits` (count,) are the most tokens of each row; None: `cap` for all."""
+        """`ends` are the tokens that end a row, `limits` (count,) the most tokens of each; None: `cap` for all."""
         self._limits = torch.full((count,), cap) if limits is None else limits
-        self._eos_id, self._pad_id = eos_id, pad_id
+        self._ends_with, self._pad_id = tuple(ends), pad_id
         self._tokens = torch.full((count, cap), pad_id)
         self._logprobs, self._entropies = torch.zeros(count, cap), torch.zeros(count, cap)
         self._values = torch.zeros(count, cap) if has_values else None
@@ -140,10 +149,10 @@ class Transcript:
         )
 
     def _ends(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Length of each response, its end-of-sequence token included, and whether it has one."""
+        """Length of each response, the token that ends it included, and whether it has one."""
         cap = self._tokens.shape[1]
         places = torch.arange(cap)
         room = torch.minimum(self._written[rows], self._limits[rows])
-        ends = (self._tokens[rows] == self._eos_id) & (places < room[:, None])
+        ends = is_one_of(self._tokens[rows], self._ends_with) & (places < room[:, None])
         first = torch.where(ends, places, cap).amin(1)
         return torch.minimum(first + 1, room), first < cap

@@ -43,6 +43,7 @@ class LlamaDecoder:
         self._layers = [arrange(layer, self._dtype) for layer in trunk.layers[: trunk.config.num_hidden_layers]]
         self._norm_weight, self._norm_floor = norm_weight(trunk.norm), norm_floor(trunk.norm)
         self._head = Affine(policy.lm.lm_head.weight.to(self._dtype), policy.lm.lm_head.bias)
+        self._transform = policy.logit_transform
         self._recording = Recording() if policy.device.type == "cuda" else None
 
     def start(self, prompts: Sequence[Sequence[int]], cap: int) -> Tensor:
@@ -104,7 +105,7 @@ class LlamaDecoder:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See Decoder."""
-        return self._head(hidden).float()
+        return self._transform(self._head(hidden).float())
 
     def _read(self, prompts: Sequence[Sequence[int]], rows: slice) -> Tensor:
         """Read prompts of similar length into `rows` of the cache; their last hidden states (n, H)."""
