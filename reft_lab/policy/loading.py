@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
+from reft_lab.policy.adapter_files import adapter_folder, whole_model
 from reft_lab.policy.model_files import check_files, shapes, weight_files
 from reft_lab.policy.settings import ModelConfig, ScratchConfig
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
@@ -18,6 +19,7 @@ from reft_lab.randomness import torch_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+TOKENIZER = "tokenizer_config.json"
 ORDINARY_TEXT = "Tom has 3 pens and 4 cups. How many things does he have in total?"
 
 
@@ -44,7 +46,8 @@ def load_tokenizer(model: ModelConfig, training_texts: Iterable[str]) -> PreTrai
 
 
 def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """The base model in fp32, from a folder or the hub (`model.path`), or made from scratch.
+    """The base model in fp32, from a folder or the hub (`model.path`), or made from scratch; with the adapter that
+    `model.lora` asks for, and with that in the folder of `model.path`, where there is one.
 
     Args:
         model: which model.
@@ -54,6 +57,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     Raises:
         BadInput: the model cannot be had, or does not go with the tokenizer.
     """
+    from reft_lab.policy.adapters import with_adapter
     from reft_lab.policy.family import check_family
     from reft_lab.policy.model import checkpoint_layers
 
@@ -61,7 +65,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     if model.path is None:
         lm = make_llama(model.scratch, tokenizer, seed)
     else:
-        lm = _pretrained(model, "weights")
+        lm = _pretrained(whole_model(model), "weights")
         _check_rows(model, tokenizer, lm.get_input_embeddings().weight.shape[0])
     lm.config.pad_token_id = tokenizer.pad_token_id
     lm.config.eos_token_id = tokenizer.eos_token_id
@@ -71,7 +75,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     check_family(lm)
     if model.gradient_checkpointing:
         checkpoint_layers(lm)
-    return lm
+    return with_adapter(lm, model, seed)
 
 
 def make_llama(scratch: ScratchConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
@@ -109,6 +113,10 @@ def check_source(model: ModelConfig) -> None:
     if model.path is None:
         return
     _be_quiet()
+    if adapter_folder(model) is not None:
+        check_source(whole_model(model))
+        _tokenizer(model)
+        return
     folder, is_folder = _place(model)
     if is_folder:
         check_files(folder)
@@ -150,7 +158,9 @@ def _tokenizer(model: ModelConfig) -> PreTrainedTokenizerBase:
     Raises:
         BadInput: it cannot be had, or knows no text.
     """
-    tokenizer: PreTrainedTokenizerBase = _pretrained(model, "tokenizer")
+    folder = adapter_folder(model)
+    has_none = folder is not None and not (folder / TOKENIZER).is_file()
+    tokenizer: PreTrainedTokenizerBase = _pretrained(whole_model(model) if has_none else model, "tokenizer")
     set_special_tokens(tokenizer, model)
     with foreign_errors(lambda error: f"the tokenizer of {model.path} cannot encode text ({first_sentence(error)})."):
         known = set(tokenizer(ORDINARY_TEXT, add_special_tokens=False)["input_ids"]) - set(tokenizer.all_special_ids)
@@ -198,7 +208,7 @@ def _cached(model: ModelConfig) -> Path | None:
 def _pretrained(model: ModelConfig, part: str) -> Any:
     path = str(model.path)
     folder, is_folder = _place(model)
-    if is_folder and part != "config":
+    if is_folder and part != "config" and adapter_folder(model) is None:
         check_files(folder)
     why_not = None if is_folder else obstacle("models", path)
     import torch

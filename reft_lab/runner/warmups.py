@@ -125,6 +125,9 @@ def facts(setup: Setup, inputs: tuple[str, str]) -> dict[str, Any]:
 
     config = {name: value for name, value in asdict(setup.config).items() if name not in LATER}
     config["model"].pop("value")  # a value model of its own is made after the warm-up
+    config["model"]["lora"].pop("merge")
+    if setup.config.model.lora.rank is None:
+        config["model"].pop("lora")
     return {
         "config": config,
         "inputs": inputs,

@@ -117,7 +117,7 @@ class OnlineSelfTraining:
         passes = math.ceil(config.data_epochs * len(prompts) / self._collector.wanted)
         self.total_steps = passes if config.iterations is None else config.iterations
         self.optimizer = Optimizer(
-            list(policy.lm.parameters()),
+            policy.trained_parameters(),
             lr=config.lr,
             weight_decay=config.weight_decay,
             undecayed=policy.undecayed(),

@@ -146,7 +146,7 @@ class RerankerTraining(Epochs):
         self._sequences = whole_sequences(policy, [e.prompt for e in examples], [e.response for e in examples])
         self._right = torch.tensor([float(e.is_right) for e in examples])
         self.optimizer = Optimizer(
-            [*policy.lm.parameters(), *policy.value_head.parameters()],
+            [*policy.trained_parameters(), *policy.value_head.parameters()],
             lr=config.lr,
             weight_decay=config.weight_decay,
             undecayed=policy.undecayed(),

@@ -84,7 +84,7 @@ class SupervisedFineTuning(Epochs):
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
         self.optimizer = Optimizer(
-            list(policy.lm.parameters()),
+            policy.trained_parameters(),
             lr=config.lr,
             weight_decay=config.weight_decay,
             undecayed=policy.undecayed(),

@@ -82,7 +82,7 @@ def sample(
     """
     restriction = Restriction(temperature, top_k, top_p)
     policy.eval()
-    decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy)
+    decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy.merged())
     caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
     has_values = policy.value_head is not None and policy.value_trunk is None  # a second trunk would double the work
     transcript = Transcript(len(prompts), max_new_tokens, eos_id, pad_id, caps, has_values=has_values)
