@@ -61,6 +61,11 @@ def whole_model(model: ModelConfig) -> ModelConfig:
                 f"where it is now into {folder / CONFIG} as base_model_name_or_path."
             )
         named = str(beside)
+    if is_adapter(Path(named).expanduser()):
+        raise BadInput(
+            f"the adapter in {folder} belongs to another adapter, in {named}; merge that one into its model first "
+            "(merge_and_unload and save_pretrained of peft), and give its folder as base_model_name_or_path."
+        )
     return replace(model, path=named, revision=revision if not is_folder and isinstance(revision, str) else None)
 
 

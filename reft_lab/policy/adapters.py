@@ -8,7 +8,9 @@ share.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,7 +52,7 @@ def with_adapter(lm: PreTrainedModel, model: ModelConfig, seed: int) -> PreTrain
     training = lm.training
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "adapter"))
-        with foreign_errors(lambda error: f"model.lora cannot adapt this model ({first_sentence(error)})."):
+        with _quiet(), foreign_errors(lambda error: f"model.lora cannot adapt this model ({first_sentence(error)})."):
             inject_adapter_in_model(config, lm, NAME)
     config.target_modules = sorted(cast(Any, config.target_modules))  # a set would be written in any order
     if folder is not None:
@@ -139,7 +141,9 @@ def load_adapter(lm: PreTrainedModel, folder: Path) -> None:
     from safetensors.torch import load_file
 
     with foreign_errors(
-        lambda error: f"the adapter in {folder} does not fit the model that it is loaded into ({first_sentence(error)})."
+        lambda error: (
+            f"the adapter in {folder} does not fit the model that it is loaded into ({first_sentence(error)})."
+        )
     ):
         found = set_peft_model_state_dict(lm, load_file(folder / WEIGHTS), NAME)
     missing = [name for name in found.missing_keys if OWN in name]
@@ -172,8 +176,8 @@ def _new(lm: PreTrainedModel, model: ModelConfig) -> peft.LoraConfig:
     for target in wanted.targets or ():
         if not _matching(layers, [target]):
             raise BadInput(
-                f"model.lora.targets names {target}, and no linear layer of this {lm.config.model_type} model is called "
-                f"so; there are {', '.join(ends)}."
+                f"model.lora.targets names {target}, which no linear layer of this {lm.config.model_type} model is "
+                f"called; there are {', '.join(ends)}."
             )
     targets = ends if wanted.targets is None else wanted.targets
     chosen = _matching(layers, targets)
@@ -207,14 +211,23 @@ def _stored(folder: Path, model: ModelConfig) -> peft.LoraConfig:
     for option, has, asked in (("rank", config.r, wanted.rank), ("alpha", config.lora_alpha, wanted.alpha)):
         if has != asked:
             raise BadInput(
-                f"model.lora.{option}={asked}, and the adapter in {folder} has {has:g}; give model.lora.{option}={has:g} "
-                "to go on with it, or leave out model.lora.rank to train all weights with it added."
+                f"model.lora.{option}={asked}, and the adapter in {folder} has {has:g}; give "
+                f"model.lora.{option}={has:g} to go on with it, or leave out model.lora.rank to train all weights "
+                "with it added to them."
             )
     base = whole_model(model)
     config.base_model_name_or_path = _source(base)
     config.lora_dropout = wanted.dropout
     config.inference_mode = False
     return config
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, peft warns of nothing: of what it calls by an old name, or sets by itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _config_in(folder: Path) -> peft.PeftConfig:
@@ -231,14 +244,17 @@ def _with_it_added(lm: PreTrainedModel, folder: Path) -> PreTrainedModel:
     config, training = _config_in(folder), lm.training
     if not isinstance(config, LoraConfig):
         raise BadInput(
-            f"the adapter in {folder} is of type {config.peft_type}, and those of type LORA are known here; merge it with "
-            "peft (merge_and_unload, save_pretrained), and give the folder of the whole model as model.path=."
+            f"the adapter in {folder} is of peft's type {config.peft_type}, not LORA; "
+            "merge it with peft (merge_and_unload, save_pretrained), and give the folder of the whole model."
         )
-    with foreign_errors(
-        lambda error: (
-            f"the adapter in {folder} cannot be added to the weights of its model ({first_sentence(error)}); merge it "
-            "with peft, and give the folder of the whole model as model.path=."
-        )
+    with (
+        _quiet(),
+        foreign_errors(
+            lambda error: (
+                f"the adapter in {folder} cannot be added to the weights of its model ({first_sentence(error)}); merge "
+                "it with peft, and give the folder of the whole model as model.path=."
+            )
+        ),
     ):
         adapted: Any = get_peft_model(lm, config, NAME)
         load_adapter(adapted, folder)

@@ -4,8 +4,8 @@ A multiplication and an addition are two operations. Each weight of a matrix is 
 so a token takes 2 N of them, and 4 d for each token that it attends to in each layer, itself among them: a product of
 query and key, and one of weight and value (2001.08361, section 2.1; 2204.02311, appendix B, which counts what comes
 after a token too, though causal attention need not look there). Logits are counted where they are computed: at the
-tokens that predict one of a response. A backward pass takes twice the forward pass; weights
-that are frozen beside an adapter take as much as forward, for the gradient of their inputs alone. What is computed a second time to
+tokens that predict one of a response. A backward pass takes twice the forward pass, and through weights that are
+frozen beside an adapter as much as it, since these have no gradient of their own. What is computed a second time to
 save memory (`model.gradient_checkpointing`) is not counted, nor are embeddings, norms and softmax.
 """
 

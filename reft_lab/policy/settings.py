@@ -31,7 +31,9 @@ class LoraConfig:
     __pydantic_config__ = STRICT
     rank: Annotated[
         Optional[int],
-        doc("train an adapter of this rank and leave the model's own weights as they are; null: train all weights", ge=1),
+        doc(
+            "train an adapter of this rank and leave the model's own weights as they are; null: train all weights", ge=1
+        ),
     ] = None
     alpha: Annotated[int, doc("what the adapter adds is multiplied by alpha / rank", ge=1)] = 32
     dropout: Annotated[
@@ -41,9 +43,9 @@ class LoraConfig:
         Optional[list[str]],
         doc("linear layers that are adapted, by the ends of their names (q_proj); null: all but the output head"),
     ] = None
-    merge: Annotated[
-        bool, doc("write the best policy at the end as an ordinary model too, to checkpoints/merged")
-    ] = False
+    merge: Annotated[bool, doc("write the best policy at the end as an ordinary model too, to checkpoints/merged")] = (
+        False
+    )
 
 
 @dataclass

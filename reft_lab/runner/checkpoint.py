@@ -154,7 +154,9 @@ def _weights(stage: Stage) -> dict[str, Tensor]:
 
 
 def _put(tensors: dict[str, Tensor], policy: Policy) -> None:
-    policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once, frozen ones not at all
+    policy.load_state_dict(
+        _part(tensors, "policy."), strict=False
+    )  # tied weights are stored once, frozen ones not at all
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

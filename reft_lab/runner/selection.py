@@ -173,7 +173,7 @@ class Selection:
         return {} if latest is None else {self.setup.config.selection: latest.accuracy}
 
     def _export(self, name: str, best: Best) -> None:
-        """Write the policy as it is, which `best` describes, to checkpoints/NAME: a folder as `saving.save` writes it."""
+        """Write the policy as it is, which `best` describes, to checkpoints/NAME, as `saving.save` does."""
         started = time.monotonic()
         facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
         facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}

@@ -161,7 +161,7 @@ def test_without_a_rank_nothing_is_changed() -> None:
 def test_targets_by_the_ends_of_their_names() -> None:
     lm = adapted("llama", replace(LORA, targets=["self_attn.q_proj", "down_proj"]))
     assert {name.rpartition(".")[2] for name in layers(lm)} == {"q_proj", "down_proj"}
-    with pytest.raises(BadInput, match=r"model\.lora\.targets names c_attn, .*: .*|.*down_proj, gate_proj"):
+    with pytest.raises(BadInput, match=r"model\.lora\.targets names c_attn, .*; there are down_proj, gate_proj"):
         adapted("llama", replace(LORA, targets=["q_proj", "c_attn"]))
 
 
@@ -212,9 +212,7 @@ def test_training_moves_adapters_alone_and_not_those_of_others() -> None:
     assert torch.equal(logprobs_of(reference), scores)
     assert not torch.allclose(logprobs_of(policy), scores, atol=1e-3)
     values = policy.value_trunk.state_dict()
-    assert any(
-        not torch.equal(tensor, before[f"model.{name}"]) for name, tensor in values.items() if "lora_" in name
-    )
+    assert any(not torch.equal(tensor, before[f"model.{name}"]) for name, tensor in values.items() if "lora_" in name)
 
 
 def test_checkpointed_layers_give_the_same_gradients() -> None:
