@@ -43,9 +43,9 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     Where there is an adapter, it takes the place of the weights in all of them; the model beneath it is kept once if it
     cannot be loaded from elsewhere, and with `model.lora.merge` the best policy once more as a whole.
     """
-    trained, trunk = policy.parameters(), policy.lm.base_model.parameters()
-    weights = _bytes(p for p in trained if p.requires_grad or not policy.is_adapted)
-    trunk_weights = _bytes(p for p in trunk if p.requires_grad or not policy.is_adapted)
+    every, of_trunk = policy.parameters(), policy.lm.base_model.parameters()
+    weights = _bytes(p for p in every if p.requires_grad or not policy.is_adapted)
+    trunk = _bytes(p for p in of_trunk if p.requires_grad or not policy.is_adapted)
     states, total, once = 4 * config.checkpoint.keep + 5, SMALL_FILES, 0
     if policy.is_adapted:
         wholes = (base_name(policy.lm) is None) + 2 * config.model.lora.merge  # one that is replaced included
@@ -53,7 +53,7 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     trained = (METHODS[name] for name in (config.method, config.baseline) if name and METHODS[name].trains)
     for method in trained:
         separate = config.model.value == "separate" and method.has_critic(config)
-        total += states * (weights + (trunk_weights if separate else 0)) + weights * (len(method.stages) - 1)
+        total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
         total += once
         total += 3 * weights if config.checkpoint.warmups and len(method.stages) > 1 else 0
     return total
