@@ -27,6 +27,7 @@ from peak import useful_flops
 from reft_lab.answers.outcome import Outcome
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.methods.stages.update import update
@@ -216,22 +217,13 @@ def make_stage(policy: Policy, prompts: Sequence[list[int]]) -> Reinforcement:
     def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
         return [Outcome("wrong" if response[-1] % 2 else "correct") for response in responses]
 
+    def reward(questions: Any, responses: Any, outcomes: Sequence[Outcome], keys: Any, step: int) -> list[float]:
+        return [exact(outcome) for outcome in outcomes]
+
     config = PPOConfig(iterations=100, rollouts=32, mini_batch=32, epochs=2, max_new_tokens=CAP)
-    return Reinforcement(
-        policy,
-        policy.reference(),
-        list(prompts),
-        [f"q{i}" for i in range(len(prompts))],
-        judge,
-        exact,
-        config,
-        kind=STAGES["reft"],
-        seed=0,
-        eos_id=EOS,
-        pad_id=PAD,
-        decode_batch=128,
-        tokens_per_micro_batch=8192,
-    )
+    names = [f"q{i}" for i in range(len(prompts))]
+    asking = Asking(list(prompts), names, judge, reward, config, seed=0, eos_id=EOS, pad_id=PAD, decode_batch=128)
+    return Reinforcement(policy, policy.reference(), asking, kind=STAGES["reft"], tokens_per_micro_batch=8192)
 
 
 def useful(stage: Reinforcement, rollouts: Rollouts) -> float:

@@ -81,7 +81,7 @@ def updating(stage: Reinforcement, rollouts: Rollouts) -> Turn:
             stage.optimizer,
             stage.config,
             order=order,
-            pad_id=stage.pad_id,
+            pad_id=stage.asking.pad_id,
             tokens_per_micro_batch=stage.tokens_per_micro_batch,
         )
         return stage.config.epochs * useful_flops(stage.policy.lm.config, rollouts.prompts, rollouts.responses)

@@ -16,6 +16,18 @@ class BadInput(Exception):
     """
 
 
+class Missing(BadInput):
+    """What another command makes is not there.
+
+    Attributes:
+        what: the beginning of the sentence: what is missing, without what to do.
+    """
+
+    def __init__(self, what: str, to_do: str):
+        super().__init__(f"{what}; {to_do}")
+        self.what = what
+
+
 class RunFailed(Exception):
     """A run that began cannot go on.
 

@@ -133,34 +133,6 @@ are the same stage with different settings.
         Metric("STAGE/lr", "Learning rate", "", "learning rate of the step", "the schedule at this step",
                range="> 0", group=SUPERVISED),
     )),
-    Section("reranker/: the outcome model", """\
-Of `method=reranker` alone: a classifier of whole responses as right or wrong. One value an optimiser step, over the
-responses of the batch, of which half are right on the average. Those called `eval_` are recorded with an evaluation,
-over all `reranker.k` candidates for the questions of the split that `selection` names.
-""", (
-        Metric("reranker/epoch", "Epochs of the outcome model", "epochs", "passes over the graded responses so far",
-               "steps divided by steps an epoch", range="> 0", group=RERANKER, terminal="epoch"),
-        Metric("reranker/loss", "Loss of the outcome model", "nats a response", "binary cross-entropy",
-               "mean over the batch of the loss after the last token",
-               "0.69 is chance; near 0 while `reranker/eval_auc` falls: it learns the responses by heart",
-               range=">= 0", group=RERANKER, better=DOWN, terminal="loss", noisy=True),
-        Metric("reranker/accuracy", "Responses of the batch told right from wrong", SHARE,
-               "responses that it takes for what they are", "P(right) above 0.5 for a right response, else not",
-               group=RERANKER, better=UP, noisy=True),
-        Metric("reranker/grad_norm", "Norm of the outcome model's gradient", "", "norm of the gradient",
-               "over trunk and head, before clipping to `reranker.max_grad_norm`", range=">= 0", group=RERANKER,
-               noisy=True),
-        Metric("reranker/lr", "Learning rate of the outcome model", "", "learning rate of the step",
-               "`reranker.lr`, after its warm-up", range="> 0", group=RERANKER),
-        Metric("reranker/eval_auc", "Right candidates above wrong ones", SHARE,
-               "probability that a right candidate is scored higher than a wrong one",
-               "over all pairs, a tie counting half (area under the ROC curve); not recorded where one kind is missing",
-               "0.5: it tells nothing; pairs of different questions count too, choosing takes pairs of one",
-               group=RERANKER, better=UP),
-        Metric("reranker/eval_accuracy", "Candidates told right from wrong", SHARE,
-               "candidates that it takes for what they are", "P(right) above 0.5 for a right candidate, else not",
-               group=RERANKER, better=UP),
-    )),
     Section("rollout/: what the policy sampled", """\
 One value an iteration, over the `ppo.rollouts` responses sampled at temperature 1 from the full distribution, before
 the update of that iteration. With `ppo.dynamic_sampling`, those that were thrown away count as well, but for
@@ -345,6 +317,34 @@ questions.
                range=">= 0", group=ROLLOUTS, better=UP),
         Metric("pool/unsolved", "Questions without a right sample", SHARE, "questions that nothing was added to",
                "training questions none of whose samples is right", group=ROLLOUTS, better=DOWN),
+    )),
+    Section("reranker/: the outcome model", """\
+Of `method=reranker` alone: a classifier of whole responses as right or wrong. One value an optimiser step, over the
+responses of the batch, of which half are right on the average. Those called `eval_` are recorded with an evaluation,
+over all `reranker.k` candidates for the questions of the split that `selection` names.
+""", (
+        Metric("reranker/epoch", "Epochs of the outcome model", "epochs", "passes over the graded responses so far",
+               "steps divided by steps an epoch", range="> 0", group=RERANKER, terminal="epoch"),
+        Metric("reranker/loss", "Loss of the outcome model", "nats a response", "binary cross-entropy",
+               "mean over the batch of the loss after the last token",
+               "0.69 is chance; near 0 while `reranker/eval_auc` falls: it learns the responses by heart",
+               range=">= 0", group=RERANKER, better=DOWN, terminal="loss", noisy=True),
+        Metric("reranker/accuracy", "Responses of the batch told right from wrong", SHARE,
+               "responses that it takes for what they are", "P(right) above 0.5 for a right response, else not",
+               group=RERANKER, better=UP, noisy=True),
+        Metric("reranker/grad_norm", "Norm of the outcome model's gradient", "", "norm of the gradient",
+               "over trunk and head, before clipping to `reranker.max_grad_norm`", range=">= 0", group=RERANKER,
+               noisy=True),
+        Metric("reranker/lr", "Learning rate of the outcome model", "", "learning rate of the step",
+               "`reranker.lr`, after its warm-up", range="> 0", group=RERANKER),
+        Metric("reranker/eval_auc", "Right candidates above wrong ones", SHARE,
+               "probability that a right candidate is scored higher than a wrong one",
+               "over all pairs, a tie counting half (area under the ROC curve); not recorded where one kind is missing",
+               "0.5: it tells nothing; pairs of different questions count too, choosing takes pairs of one",
+               group=RERANKER, better=UP),
+        Metric("reranker/eval_accuracy", "Candidates told right from wrong", SHARE,
+               "candidates that it takes for what they are", "P(right) above 0.5 for a right candidate, else not",
+               group=RERANKER, better=UP),
     )),
     Section("position/: where in the response", """\
 On the lines of iterations after which the model was evaluated. A response is cut into tenths of its length: its i-th of

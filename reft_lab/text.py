@@ -42,6 +42,11 @@ def in_words(names: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def counted(number: int, word: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def one_line(error: object) -> str:
     """The message of an error on one line of at most 160 characters; its class where there is no message."""
     return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Rewards for stages that are made without a lab, and made-up batches for rewards that are tried alone."""
+"""Questions and rewards of stages that are made without a lab, and made-up batches for rewards by themselves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,27 @@ from typing import Any
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.data.problem import Problem
+from reft_lab.evaluation.judging import Judge
+from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.stages.asking import Asking
 from reft_lab.randomness import key
 from reft_lab.rewards import Judged, Scoring
+
+EOS, PAD = 5, 0
+
+
+def make_asking(
+    prompts: Sequence[list[int]],
+    judge: Judge,
+    reward: Callable[[Outcome], float],
+    config: PPOConfig,
+    *,
+    seed: int = 0,
+    decode_batch: int = 100,
+) -> Asking:
+    """Questions q0, q1, ... that are put to a policy by these prompts."""
+    names = [f"q{i}" for i in range(len(prompts))]
+    return Asking(prompts, names, judge, by_outcome(reward), config, seed, EOS, PAD, decode_batch)
 
 
 def by_outcome(function: Callable[[Outcome], float]) -> Scoring:

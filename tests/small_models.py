@@ -10,19 +10,18 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    CodeGenConfig,
-    CodeGenForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
-FAMILIES = ("llama", "opt", "gpt2", "codegen")
+# What the config of each needs beside what all have.
+OWN: dict[str, dict[str, Any]] = {
+    "llama": {"intermediate_size": 48},
+    "opt": {"word_embed_proj_dim": 32, "ffn_dim": 48},
+    "gpt2": {},
+    "codegen": {"rotary_dim": 4, "n_ctx": 512},
+}
+FAMILIES = tuple(OWN)
 
 # Shorter than the sequences that tests read.
 WINDOW = 6
@@ -97,49 +96,19 @@ def make_kind(name: str, **changes: Any) -> PreTrainedModel:
 def make_model(family: str, vocabulary: int = 61, seed: int = 0) -> PreTrainedModel:
     """A model of `family` with weights large enough that its greedy choices are not ties."""
     torch.manual_seed(seed)
-    if family == "llama":
-        model: PreTrainedModel = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=vocabulary,
-                hidden_size=32,
-                intermediate_size=48,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                max_position_embeddings=512,
-                initializer_range=0.3,
-            )
-        )
-    elif family == "opt":
-        model = OPTForCausalLM(
-            OPTConfig(
-                vocab_size=vocabulary,
-                hidden_size=32,
-                word_embed_proj_dim=32,
-                ffn_dim=48,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                max_position_embeddings=512,
-                init_std=0.3,
-            )
-        )
-    elif family == "gpt2":
-        model = GPT2LMHeadModel(
-            GPT2Config(vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, n_positions=512, initializer_range=0.3)
-        )
-    else:
-        model = CodeGenForCausalLM(
-            CodeGenConfig(
-                vocab_size=vocabulary,
-                n_embd=32,
-                n_layer=2,
-                n_head=4,
-                rotary_dim=4,
-                n_positions=512,
-                n_ctx=512,
-                initializer_range=0.3,
-            )
-        )
-    return model.eval()
+    deviation = "init_std" if family == "opt" else "initializer_range"
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        **{deviation: 0.3},
+        **OWN[family],
+    )
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config).eval()
+    return model
 
 
 def make_tokenizer(texts: list[str], vocabulary: int, special: list[str], **names: str) -> PreTrainedTokenizerFast:

@@ -51,26 +51,17 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
     """
     from reft_lab.methods import STAGES
     from reft_lab.methods.stages.reinforcement import Reinforcement
-    from reft_lab.rewards import scoring
 
     config = setup.config
     policy = copy.deepcopy(setup.policy)
     if vocabulary is not None:
         policy.lm.resize_token_embeddings(vocabulary, mean_resizing=False)
-    problems, prompts = setup.questions()
+    asking = setup.asking(*setup.questions())
     return Reinforcement(
         policy,
         policy.reference(),
-        prompts,
-        [problem.id for problem in problems],
-        judge,
-        scoring(setup.reward, problems, prompts, setup.codec.read),
-        replace(config.ppo, **ppo),
+        replace(asking, judge=judge, config=replace(config.ppo, **ppo), eos_id=NO_TOKEN),
         kind=STAGES["reft"],
-        seed=config.seed,
-        eos_id=NO_TOKEN,
-        pad_id=setup.codec.pad_id,
-        decode_batch=config.trainer.decode_batch,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
 

@@ -12,13 +12,20 @@ import numpy as np
 from reft_lab.analysis.power import Needed, needed, needed_by_problems
 from reft_lab.analysis.problems import Answered, aligned
 from reft_lab.analysis.resampling import difference_over_seeds_and_questions, mean_over_seeds_and_questions
-from reft_lab.analysis.statistics import ENOUGH, Mean, compare_problems, mean_over_seeds, p_of_mean, paired_difference
+from reft_lab.analysis.statistics import (
+    ENOUGH,
+    NAN,
+    Mean,
+    compare_problems,
+    mean_over_seeds,
+    p_of_mean,
+    paired_difference,
+)
 from reft_lab.errors import BadInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAN = math.nan
 TWO_SEEDS = (
     "Two seeds give no interval: how much seeds differ is not known from two of them; three do, five are better."
 )
@@ -66,9 +73,10 @@ class Change:
     refused: str = ""
 
     def as_json(self) -> dict[str, float | list[float] | None]:
-        """The form files hold: `mean`, `standard_error` and `ci95`, null where seeds give none."""
+        """The form files hold: `mean`, `standard_error` and `ci95`, null where seeds give none, or nothing is known."""
         if self.seeds < ENOUGH or math.isnan(self.low):
-            return {"mean": self.difference, "standard_error": None, "ci95": None}
+            mean = None if math.isnan(self.difference) else self.difference
+            return {"mean": mean, "standard_error": None, "ci95": None}
         return {"mean": self.difference, "standard_error": self.standard_error, "ci95": [self.low, self.high]}
 
     @property

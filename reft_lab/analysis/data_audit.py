@@ -15,7 +15,6 @@ from reft_lab.data.options import split_question
 SPLITS = ("train", "dev", "test")
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 COMMON = 5  # answers that are listed
-_LETTERS = "abcdefgh"
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def answers_of(splits: Splits) -> list[Answers]:
 def _answers(split: str, problems: Sequence[Problem], favourite: str) -> Answers:
     counts = Counter(problem.answer for problem in problems)
     common = [(answer, count / len(problems)) for answer, count in counts.most_common(COMMON)]
-    if all(answer in _LETTERS for answer in counts):
+    if all(problem.is_choice for problem in problems):
         common = [(letter, counts[letter] / len(problems)) for letter in sorted(counts)]
     numbers = [float(problem.answer) for problem in problems if not problem.is_choice]
     whole = sum(number.is_integer() for number in numbers) / len(numbers) if numbers else math.nan

@@ -79,8 +79,8 @@ def partial_reward(samples: Sequence[Response]) -> Finding | None:
     """How much of the reward responses without the right answer earned (`from_wrong`), and in what share of the pairs
     of a right and another response of the same iteration the other earned at least as much (`disagreement`).
 
-    Both are as in `reward_audit.wrongly_paid`, over the whole run. It stands out where any pair is at odds, or more
-    than half of the reward went to responses that are not right.
+    Both are as in `reward_audit.wrongly_paid`, over the whole run; a reward below 0 pays nothing. It stands out where
+    any pair is at odds, or more than half of the reward went to responses that are not right.
     """
     paid = [each for each in samples if each.reward is not None and math.isfinite(each.reward)]
     if not paid:
@@ -102,13 +102,18 @@ def partial_reward(samples: Sequence[Response]) -> Finding | None:
         verdict = f"No reward was paid in {len(paid):,} sampled responses."
     else:
         early, late = halves
-        moved = f" ({per_cent(early)} % in the first half, {per_cent(late)} % in the second)" if early and late else ""
+        moved = ""
+        if early is not None and late is not None:
+            moved = f" ({per_cent(early)} % in the first half, {per_cent(late)} % in the second)"
         verdict = f"{per_cent(share)} % of the reward went to responses without the right answer{moved}"
-        verdict += (
-            f", and {per_cent(odds / pairs)} % of them earned as much as a right one beside them or more."
-            if odds
-            else ", none of which earned as much as a right one."
-        )
+        if odds:
+            verdict += (
+                f"; in {per_cent(odds / pairs)} % of the pairs of a right and another response of one iteration, the "
+                "other earned as much or more"
+            )
+        elif pairs:
+            verdict += ", none of which earned as much as a right one of its iteration"
+        verdict += "."
     greedy = sorted((each for each in paid if not each.is_right), key=lambda each: -(each.reward or 0))
     examples = [each.as_example() for each in greedy if (each.reward or 0) > 0]
     stands_out = bool(odds) or share is None or share > 0.5
@@ -183,10 +188,13 @@ def letter_prior(predictions: Sequence[Response]) -> Finding | None:
     numbers = {"problems": len(choice), "answered": answered, "gold": of_gold, "said": of_said, "distance": distance}
     numbers |= {"constant": of_gold[best], "constant_letter": best, "accuracy": own.as_json()}
     low, high = own.ci95
-    verdict = (
+    says = (
         f"It answers {favourite} in {per_cent(of_said[favourite])} % where {per_cent(of_gold[favourite])} % of the "
-        f"gold answers are {favourite}; always {best} would be right in {per_cent(of_gold[best])} %, and it is in "
-        f"{per_cent(own.accuracy)} % (95 % interval {interval(low, high)})."
+        f"gold answers are {favourite}"
+    )
+    verdict = (
+        f"{says if answered else 'It never answers a letter'}; always {best} would be right in "
+        f"{per_cent(of_gold[best])} %, and it is in {per_cent(own.accuracy)} % (95 % interval {interval(low, high)})."
     )
     stands_out = (distance or 0) > 0.15 or low <= of_gold[best]
     return Finding("letter_prior", "The letters alone", verdict, stands_out, numbers)
@@ -235,8 +243,11 @@ def _mean_shares(lines: Sequence[Mapping[str, Any]], place: str) -> dict[str, fl
 
 
 def _from_wrong(samples: Sequence[Response]) -> float | None:
-    paid = sum(each.reward or 0 for each in samples)
-    return sum(each.reward or 0 for each in samples if not each.is_right) / paid if paid > 0 else None
+    paid, wrong = (
+        sum(max(0.0, each.reward or 0.0) for each in samples if all_of_them or not each.is_right)
+        for all_of_them in (True, False)
+    )
+    return wrong / paid if paid > 0 else None
 
 
 def _parted(samples: Sequence[Response], is_first: Callable[[Response], bool]) -> tuple[list[Response], list[Response]]:

@@ -111,7 +111,8 @@ def _settings(used: DataFrame, rows: Sequence[Mapping[str, Any]]) -> Iterator[st
             first = ", ".join(list(differ)[:NAMED]) + (
                 f" and {len(differ) - NAMED} more" if len(differ) > NAMED else ""
             )
-            yield f"Settings: {name_of(model)} on {name_of(data)} ({name_of(cot)}) is not experiment={name} in {first}."
+            where = f"{name_of(model)} on {name_of(data)} ({name_of(cot)})"
+            yield f"Settings: {where} differs from experiment={name} in {first}."
 
 
 def _counts(key: str) -> bool:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reft_lab.analysis.statistics import ENOUGH, LEVEL, NAN, ProblemComparison
+from reft_lab.analysis.statistics import ENOUGH, NAN, ProblemComparison
+from reft_lab.evaluation.score import LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,9 +118,9 @@ class Needed:
             if said:
                 return f"{begin}{said}."
             return "More seeds alone, or more questions alone, would not tell a difference of this size from none."
-        unknown = "how many seeds, fewer than three seeds cannot say"
+        unknown = "fewer than three seeds cannot say how many seeds"
         if not self.questions:
-            return f"How many questions and seeds the difference would need, cannot be said: {unknown}."
+            return f"How many questions and seeds the difference would need is not known: {unknown}."
         return f"{begin}{_about(self.questions)} questions, and there are {self.has_questions:,}; {unknown}."
 
     def _on(self) -> str:

@@ -26,13 +26,16 @@ def reward_by_outcome(samples: DataFrame, table: DataFrame) -> DataFrame:
 
     Returns:
         One row for each reward function and outcome kind: reward (the function), outcome, responses, mean, lowest and
-        highest (terminal reward), and share: of all reward that this function paid, what went there. Empty without
-        samples.
+        highest (terminal reward), and share: of all reward that this function paid, what went there; a reward below 0
+        pays nothing. Empty without samples.
     """
     paid_to = _with_rewards(samples).rename(columns={"reward": "earned"})
     each = with_settings(paid_to, table, ["reward"], finished_only=False)
-    groups = each.groupby(["reward", "outcome"])["earned"]
-    frame = groups.agg(responses="count", mean="mean", lowest="min", highest="max", total="sum").reset_index()
+    each["paid"] = each["earned"].clip(lower=0)
+    groups = each.groupby(["reward", "outcome"])
+    earned = {"responses": "count", "mean": "mean", "lowest": "min", "highest": "max"}
+    named = {name: ("earned", what) for name, what in earned.items()}
+    frame = groups.agg(**named, total=("paid", "sum")).reset_index()
     paid = frame.groupby("reward")["total"].transform("sum")
     frame["share"] = (frame.pop("total") / paid).where(paid > 0)
     return frame.sort_values(["reward", "mean"], ascending=[True, False]).reset_index(drop=True)
@@ -46,7 +49,8 @@ def wrongly_paid(samples: DataFrame) -> DataFrame:
 
     Returns:
         A long frame like a history, with columns run, step, metric and value, and two metrics: `from_wrong`, the share
-        of the reward paid that responses without the right answer earned (left out where nothing was paid), and
+        of the reward paid that responses without the right answer earned (left out where nothing was paid; a reward
+        below 0 pays nothing), and
         `disagreement`, among all pairs of a right and another response the share in which the other earned at least as
         much (left out where there is no such pair). Empty without samples.
     """
@@ -55,7 +59,8 @@ def wrongly_paid(samples: DataFrame) -> DataFrame:
     rows = []
     for (run, step), group in _with_rewards(samples).groupby(["run", "step"]):
         right = group["outcome"] == RIGHT
-        paid, wrong = group["reward"].sum(), group.loc[~right, "reward"].sum()
+        earned = group["reward"].clip(lower=0)
+        paid, wrong = earned.sum(), earned[~right].sum()
         at_odds, pairs = pairs_at_odds(group.loc[right, "reward"], group.loc[~right, "reward"])
         rows.append([run, step, "from_wrong", wrong / paid if paid else np.nan])
         rows.append([run, step, "disagreement", at_odds / pairs if pairs else np.nan])

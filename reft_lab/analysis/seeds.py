@@ -180,7 +180,8 @@ def gained(
     for value in (after, before):
         answers = _answers(predictions, value)
         groups = per_seed(table, [setting], value).groupby(setting, dropna=False)
-        sides.append({key: _tested(rows, answers) for key, rows in groups})
+        # One nan, of an empty cell, is not another.
+        sides.append({None if key != key else key: _tested(rows, answers) for key, rows in groups})
     ours, theirs = sides
     bounds = _bounds(after)
     found = [{setting: key} | (_change(ours[key], theirs[key], bounds) or {}) for key in ours if key in theirs]
@@ -239,8 +240,12 @@ def _change(ours: Results, theirs: Results, bounds: Bounds | None) -> dict[str, 
 
 def _base(setting: str, values: list[Any], base: Any) -> Any:
     """The one of `values` that is the base."""
+    from reft_lab.config.options import options
+
     wanted = default_of(setting) if base is None else base
     same = [value for value in values if value == wanted]
+    if base is None and wanted is None and setting in options():  # null, an empty cell of the table
+        same = [value for value in values if value is None or value != value]
     if not same and base is not None:
         there = ", ".join(map(str, values))
         raise BadInput(f"no finished run has {setting}={base}, which was to be the base; there are {there}.")

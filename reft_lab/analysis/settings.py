@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.schema import CONFIG
+from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
-from reft_lab.text import did_you_mean_option
+from reft_lab.text import counted, did_you_mean_option
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,6 +71,13 @@ def default_of(setting: str) -> Any:
     return None
 
 
+def as_typed(value: Any) -> str:
+    """The value of an option in a cell of a table, as one types it."""
+    if isinstance(value, float) and math.isnan(value):
+        return "null"  # what a table has for both null and nothing
+    return shown(int(value)) if isinstance(value, float) and value.is_integer() else shown(value)
+
+
 def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = False) -> list[str]:
     """Options that are not the same in all runs, other than `known`, the seed and bookkeeping.
 
@@ -111,7 +120,7 @@ def describe(runs: Runs, settings: Sequence[str] = (), *, within: bool = False) 
     table = runs.table
     done = finished(table)
     states = ", ".join(f"{count} {state}" for state, count in table["state"].value_counts().items())
-    lines = [f"**{_count(len(table), 'run')}**: {states}. {_seeds(done, settings)}"]
+    lines = [f"**{counted(len(table), 'run')}**: {states}. {_seeds(done, settings)}"]
     left_out = table.drop(done.index)
     if len(left_out):
         lines.append("Runs that are not finished are left out of every mean:")
@@ -134,8 +143,8 @@ def _seeds(done: DataFrame, settings: Sequence[str]) -> str:
     columns = [column_of(done, setting) for setting in settings]
     groups = done.groupby(columns, dropna=False)["seed"] if columns else done.groupby(lambda _: 0)["seed"]
     least, most = int(groups.nunique().min()), int(groups.nunique().max())
-    seeds = f"{least} to {most} seeds" if least != most else _count(most, "seed")
-    held = f"{_count(len(groups), 'setting')}, each with {seeds}" if settings else seeds
+    seeds = f"{least} to {most} seeds" if least != most else counted(most, "seed")
+    held = f"{counted(len(groups), 'setting')}, each with {seeds}" if settings else seeds
     if least > 2:
         return f"{held}. Intervals are 95 %, over seeds, and over test questions too where there are predictions."
     if least == 2:
@@ -147,7 +156,3 @@ def _seeds(done: DataFrame, settings: Sequence[str]) -> str:
 
 def _why(reason: Any) -> str:
     return f" ({reason.rstrip('.')})" if isinstance(reason, str) else ""
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from reft_lab.evaluation.score import LEVEL
 from reft_lab.randomness import generator
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 Key = TypeVar("Key", bound=Hashable)
 Bounds = tuple[float, float]
 NAN = math.nan
-LEVEL = 0.95  # of every interval in the house
 ENOUGH = 3  # seeds that an interval needs
 ROUNDING = 1e-12  # what arithmetic alone makes of values that are the same
 SHARES: Bounds = (0.0, 1.0)
@@ -64,17 +64,6 @@ class Mean:
     def known(self) -> bool:
         """Whether there is an interval."""
         return self.n >= ENOUGH
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether 0 lies outside the interval; False where there is none."""
-        return self.known and not self.low <= 0 <= self.high
-
-    def as_json(self) -> dict[str, float | list[float] | None]:
-        """The form files hold: `mean`, `standard_error` and `ci95`, the last two null without an interval."""
-        if not self.known:
-            return {"mean": self.mean, "standard_error": None, "ci95": None}
-        return {"mean": self.mean, "standard_error": self.standard_error, "ci95": [self.low, self.high]}
 
 
 def mean_over_seeds(values: Sequence[float], bounds: Bounds | None = SHARES) -> Mean:

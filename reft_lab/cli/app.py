@@ -116,7 +116,7 @@ def print_paper_tables(
         typer.Option(
             metavar="NAME",
             help="main, mathqa_numeric, decoding, small_models, ablation or warmup, beside the paper; or settings: "
-            "what the study itself varied. [default: the paper's that the runs are about]",
+            "what the study itself varied; or samples: decodings by k. [default: the paper's that the runs are about]",
             show_default=False,
         ),
     ] = None,

@@ -10,6 +10,7 @@ from reft_lab.errors import BadInput
 from reft_lab.methods import result_labels
 from reft_lab.methods.base import Cost
 from reft_lab.numbers import interval, interval_in_points, p_in_words, per_cent, points, short
+from reft_lab.text import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -64,11 +65,7 @@ def _count(runs: Runs) -> str:
     from reft_lab.analysis.settings import finished
 
     done = finished(runs.table)
-    return f"{len(done)} of {len(runs)} runs finished, {_plural(done['seed'].nunique(), 'seed')}"
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{len(done)} of {len(runs)} runs finished, {counted(done['seed'].nunique(), 'seed')}"
 
 
 def _means(*sides: Runs) -> list[tuple[str, str, str]]:
@@ -90,7 +87,7 @@ def _mean(found: DataFrame) -> str:
     if found.empty:
         return ""
     row = found.iloc[0]
-    over = _plural(int(row["n"]), "seed")
+    over = counted(int(row["n"]), "seed")
     if row.get("questions"):
         over += f" × {int(row['questions'])} problems"
     ends = interval(row["low"], row["high"])
@@ -134,7 +131,7 @@ def _problem_by_problem(runs: Runs) -> str:
     need = needed_by_problems(found)
     return (
         f"Problem by problem, B - A: {points(found.difference)} points on {found.n} test problems "
-        f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p = {found.p:.2g}).\n"
+        f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p {p_in_words(found.p)}).\n"
         f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
         f"{found.neither}." + (f"\n{need}" if need else "")
     )

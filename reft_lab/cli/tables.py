@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEFT = ("Data", "Reasoning", "Model", "Method", "Decoding", "Variant", "Setting")  # columns of words
 SETTINGS = "settings"  # the study's own settings, whatever the paper has
+SAMPLES = "samples"  # decodings by the number of samples
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -
 
     if markdown and latex:
         raise BadInput("--markdown and --latex exclude each other; take one of them.")
-    if name is not None and name not in (known := (*TABLES, SETTINGS)):
+    if name is not None and name not in (known := (*TABLES, SETTINGS, SAMPLES)):
         guess = did_you_mean(name, known) or f"; there is {', '.join(known)}."
         raise BadInput(f"--table {name}: there is no such table{guess}")
     folder = folder_called(study)
@@ -58,11 +59,12 @@ def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -
     names = [name] if name else tables_in(runs)
     if not names:
         raise BadInput(f"no run in {folder} is finished, so there is nothing to set beside the paper yet.")
+    own = {SETTINGS: _of_settings, SAMPLES: _by_samples}
     form = _as_markdown if markdown else _as_latex if latex else None
     for number, each in enumerate(names):
         if number:
             print()
-        table = _of_settings(runs, folder) if each == SETTINGS else _of_the_paper(runs, each)
+        table = own[each](runs, folder) if each in own else _of_the_paper(runs, each)
         if form is None:
             _print(table)
         else:
@@ -89,6 +91,18 @@ def _of_settings(runs: Runs, folder: Path) -> Printed:
     if any(row.cost for row in found.rows):
         notes.append("What training took is the mean of a run: the warm-up is part of it, evaluation is not.")
     return Printed(SETTINGS, folder.absolute().name, in_words(found), notes)
+
+
+def _by_samples(runs: Runs, folder: Path) -> Printed:
+    from reft_lab.analysis.by_samples import by_samples, in_words
+
+    found = by_samples(runs)
+    if found.empty:
+        raise BadInput(f"no finished run in {folder} drew samples; evaluate with decode=vote, pass or rerank.")
+    notes = [
+        "In brackets the 95 % interval over seeds. Greedy decoding takes no sample; its accuracy stands under k = 1."
+    ]
+    return Printed(SAMPLES, folder.absolute().name, in_words(found), notes)
 
 
 def _as_markdown(table: Printed) -> str:

@@ -104,4 +104,4 @@ def summary(group: str, name: str) -> str:
             comment.append(line[2:])
         elif not line.startswith("# @package"):
             break
-    return re.split(r"[.;] |\.$", " ".join(comment))[0]
+    return re.split(r"(?<!\bDr)[.;] |\.$", " ".join(comment))[0]

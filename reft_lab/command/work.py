@@ -164,11 +164,14 @@ def job(run: Run, cfg: DictConfig) -> float:
 
 
 def check_experiment(node: DictConfig) -> Config:
-    """The experiment in a composed config, its reward imported and tried."""
+    """The experiment in a composed config, its reward imported and tried, its outcome model there."""
+    from reft_lab.evaluation import outcome_model
     from reft_lab.rewards import choose
 
     config = check(node)
     choose(config.reward)
+    if config.decode.reranker is not None and config.decode.rerank:
+        outcome_model.find(config.decode.reranker, outcome_model.OPTION)
     return config
 
 

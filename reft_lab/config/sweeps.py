@@ -89,6 +89,13 @@ class SweepsConfig:
     fixed: Annotated[list[str], doc("overrides for every run, as OPTION=VALUE; the command line takes precedence")] = (
         field(default_factory=list)
     )
+    needs: Annotated[
+        Optional[str],
+        doc(
+            "the command that makes what every run takes from others, such as an outcome model: said where that is "
+            "missing, with ${...} as the run has it"
+        ),
+    ] = None
     objective: Annotated[
         list[str],
         doc(

@@ -10,8 +10,17 @@ from typing import Any
 from reft_lab.analysis import Runs, load
 from reft_lab.dashboard.panels import NAME, workspace
 from reft_lab.dashboard.report import study_report
-from reft_lab.dashboard.sections import SECTIONS
-from reft_lab.dashboard.server import REPORTS, WORKSPACES, asking, find_view, parse_project, replaces, specification
+from reft_lab.dashboard.sections import SECTIONS, sections_of
+from reft_lab.dashboard.server import (
+    REPORTS,
+    WORKSPACES,
+    asking,
+    find_view,
+    methods_in,
+    parse_project,
+    replaces,
+    specification,
+)
 from reft_lab.errors import BadInput
 
 STUDIES = Path("multirun")  # where studies are, below the folder one works in
@@ -31,10 +40,10 @@ def save(project: str, study: str | None = None) -> list[str]:
         BadInput: no login, no server, no such project, no such study, or a refusal.
     """
     entity, name = parse_project(project)
-    made = workspace(entity, name, SECTIONS)
     report = None if study is None else study_report(entity, name, study, _runs(study, project), ask_server=True)
     with asking(project):
         there = find_view(entity, name, WORKSPACES, NAME)
+        made = workspace(entity, name, sections_of(methods_in(entity, name)))
         if there is not None:
             replaces(made, there)
         addresses = [made.save().url]
@@ -46,7 +55,7 @@ def save(project: str, study: str | None = None) -> list[str]:
 
 
 def preview(project: str, study: str | None = None) -> str:
-    """What `save` would send, as JSON; no login and no network are needed.
+    """What `save` would send, as JSON, to a project without runs; no login and no network are needed.
 
     Raises:
         BadInput: `project` is not `ENTITY/PROJECT`, or there is no such study in multirun/.

@@ -6,6 +6,8 @@ panels that show several metrics, or something else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reft_lab import metrics
 from reft_lab.answers.outcome import KINDS
 from reft_lab.dashboard.panels import (
@@ -20,8 +22,8 @@ from reft_lab.dashboard.panels import (
     Table,
     Text,
 )
-from reft_lab.methods import RECORDS
-from reft_lab.metrics import SHARE, Metric, find, headlines, members, of_group
+from reft_lab.methods import METHODS, RECORDS
+from reft_lab.metrics import SHARE, Metric, find, headlines, members, of_group, recorded
 from reft_lab.tracking.wandb_artifacts import SAMPLES
 
 TEST_ACCURACY = "result/final/test_accuracy"
@@ -78,7 +80,6 @@ SECTIONS = (
         is_open=True,
     ),
     _group(metrics.SUPERVISED),
-    _group(metrics.RERANKER),
     _group(
         metrics.ROLLOUTS,
         Lines("Length of a response: sampled, greedy", ("rollout/length", "eval/length"), "tokens"),
@@ -95,6 +96,7 @@ SECTIONS = (
         metrics.VALUE,
         Lines("Value and reward of the rollouts", ("rollout/value", "rollout/reward"), "reward", smoothing=SMOOTHING),
     ),
+    _group(metrics.RERANKER),
     Section(
         "samples",
         (
@@ -129,3 +131,19 @@ SECTIONS = (
         ),
     ),
 )
+
+
+def sections_of(methods: Iterable[str]) -> list[Section]:
+    """The sections for runs of these methods, by their names in METHODS; all where there is none yet.
+
+    A section of a group of metrics is left out where none of the methods records any of them.
+    """
+    stages = {section for name in methods for section in METHODS[name].records}
+    if not stages:
+        return list(SECTIONS)
+    there = set(recorded(stages, switches=None))
+    return [section for section in SECTIONS if not of_group(section.name) or there & _metrics_of(section.name)]
+
+
+def _metrics_of(group: str) -> set[str]:
+    return {name for metric in of_group(group) for name in _names(metric)}

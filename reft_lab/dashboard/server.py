@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from reft_lab.errors import BadInput
+from reft_lab.methods import METHODS
 from reft_lab.text import one_line
 from reft_lab.tracking.wandb_settings import is_logged_in, server_url, why_unreachable
 
@@ -91,6 +92,14 @@ def find_view(entity: str, project: str, kind: str, title: str) -> dict[str, str
                 return view
         cursor, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     return None
+
+
+def methods_in(entity: str, project: str) -> list[str]:
+    """The names of the methods that a project has runs of."""
+    import wandb
+
+    api, path = wandb.Api(timeout=TIMEOUT), f"{entity}/{project}"
+    return [name for name in METHODS if len(api.runs(path, filters={"config.method": name}, per_page=1))]
 
 
 def replaces(workspace: Any, view: dict[str, str]) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from reft_lab.analysis.schema import CONFIG
 from reft_lab.analysis.seeds import against, by_setting
-from reft_lab.analysis.settings import describe, differing, finished
+from reft_lab.analysis.settings import as_typed, describe, differing, finished
 from reft_lab.analysis.tables import as_markdown
-from reft_lab.config.wording import shown
 from reft_lab.numbers import interval, interval_in_points, p_value, per_cent, points
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def ablation_table(runs: Runs, options: list[str]) -> str:
 
 
 def _row(row: Series, options: list[str]) -> dict[str, str]:
-    return {f"`{option}`": shown(row[option]) for option in options} | {
+    return {f"`{option}`": as_typed(row[option]) for option in options} | {
         "seeds": str(int(row["n"])),
         "test accuracy, %": per_cent(row["mean"]),
         "95 % interval over seeds": interval(row["low"], row["high"]) or FEW[int(row["n"])],
@@ -65,8 +64,8 @@ def _differences(table: DataFrame, option: str) -> str:
     found = against(table, option)
     return _markdown(
         {
-            f"`{option}`": shown(row[option]),
-            "against": shown(row["base"]),
+            f"`{option}`": as_typed(row[option]),
+            "against": as_typed(row["base"]),
             "seeds": str(int(row["n"])),
             "difference, points": points(row["difference"]),
             "95 % interval": interval_in_points(row["low"], row["high"]),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.evaluation.score import LEVEL
 from reft_lab.randomness import generator
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def _interval(states: States, seed: int) -> list[float] | None:
         explained,
         n_resamples=RESAMPLES,
         vectorized=False,
+        confidence_level=LEVEL,
         method="percentile",
         rng=generator(seed, "critic audit", "bootstrap"),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reft_lab.answers.compare import numbers_match
 from reft_lab.answers.outcome import Outcome
 from reft_lab.equations.decoding import NO_VOTE, pass_at_k, rerank_at_k, vote, vote_at_k
-from reft_lab.evaluation.score import Score, score
+from reft_lab.evaluation.score import LEVEL, Score, score
 from reft_lab.randomness import generator
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 CHOICES = 200  # random choices of k samples of a question, for votes
 RESAMPLES = 2000  # of the questions, for a band
-LEVEL = 0.95
 
 # Accuracies of a way to decode, by k.
 Curve = dict[int, Score]

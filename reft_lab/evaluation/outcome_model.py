@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reft_lab.errors import LOADING, BadInput, phase
+from reft_lab.errors import LOADING, BadInput, Missing, phase
+from reft_lab.text import not_there
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from reft_lab.policy.packing import Packed, Sequences
 
 RERANKER = "reranker"  # the stage that makes one, as evaluation.json names it
+OPTION = "decode.reranker"  # what names the one that reranks
 Ids = Sequence[int]
 
 
@@ -32,18 +34,18 @@ def find(path: str | Path, option: str) -> Path:
         option: what gave the path, for the sentence.
 
     Raises:
-        BadInput: there is none.
+        Missing: there is none.
     """
-    from reft_lab.policy.saving import facts
-
     given = Path(path).expanduser()
     best = given / "checkpoints" / "best"
     folder = best if best.is_dir() else given
-    what = "give the run directory of a finished method=reranker run, or its checkpoints/best."
+    to_do = "give the run directory of a finished method=reranker run, or its checkpoints/best."
     if not folder.is_dir():
-        raise BadInput(f"{option}={path} does not exist (seen from {Path.cwd()}); {what}")
+        raise Missing(not_there(option, path).rstrip("."), to_do)
+    from reft_lab.policy.saving import facts
+
     if facts(folder).get("stage") != RERANKER:
-        raise BadInput(f"{option}={path} is no outcome model; {what}")
+        raise Missing(f"{option}={path} is no outcome model", to_do)
     return folder
 
 

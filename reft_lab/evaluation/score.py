@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEVEL = 0.95  # of every interval in the house
+
 
 @dataclass(frozen=True)
 class Score:
@@ -28,5 +30,5 @@ def score(correct: int, n: int) -> Score:
     """The Score of `correct` right answers among `n` problems (n >= 1), with its interval (Wilson, 1927)."""
     from scipy.stats import binomtest
 
-    interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    interval = binomtest(correct, n).proportion_ci(LEVEL, method="wilson")
     return Score(correct / n, n, (float(interval.low), float(interval.high)))

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from reft_lab.cot import Prompts
     from reft_lab.data import Problem
     from reft_lab.evaluation.greedy import Evaluation
-    from reft_lab.evaluation.judging import Judge
     from reft_lab.evaluation.samples import Sample
     from reft_lab.evaluation.settings import AuditConfig
+    from reft_lab.methods.stages.asking import Asking
     from reft_lab.methods.stages.optimizer import Optimizer
     from reft_lab.methods.stages.supervised import Example
     from reft_lab.policy.model import Policy
     from reft_lab.policy.settings import ModelConfig
     from reft_lab.policy.tokenizer import Codec
-    from reft_lab.rewards import Reward
 
 Options = Mapping[str, Any]
 
@@ -255,8 +254,6 @@ class Lab(Protocol):
     Attributes:
         policy: what is trained.
         codec: text to ids and back.
-        reward: the terminal reward of judged responses.
-        decode_batch: prompts decoded at once.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         samples: responses of an iteration that are recorded in full.
         evaluated: the problems of each split that checkpoints are evaluated on, those that pick the best one first.
@@ -265,8 +262,6 @@ class Lab(Protocol):
     settings: Settings
     policy: Policy
     codec: Codec
-    reward: Reward
-    decode_batch: int
     tokens_per_micro_batch: int
     samples: int
     evaluated: Sequence[Sequence[Problem]]
@@ -289,8 +284,8 @@ class Lab(Protocol):
     def questions(self) -> tuple[list[Problem], list[list[int]]]:
         """The training problems whose prompt fits, and those prompts as ids."""
 
-    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
-        """What judges responses to these problems, which are named by their places."""
+    def asking(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Asking:
+        """How these problems are put to a policy by these prompts, judged and rewarded."""
 
     def prompts(self, problems: Sequence[Problem], prompts: Prompts) -> list[list[int]]:
         """Prompts of this kind as ids, as `pool` asks the problems."""

@@ -7,10 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reft_lab.errors import BadInput
-from reft_lab.methods.base import Lab, Method, StageKind
-from reft_lab.methods.reft import is_longer
+from reft_lab.methods.base import Lab, Method
+from reft_lab.methods.reft import iterated
 from reft_lab.methods.sft import WARMUP, warmed_up
-from reft_lab.rewards import scoring
 
 if TYPE_CHECKING:
     from reft_lab.data import Problem
@@ -21,24 +20,15 @@ def _train(lab: Lab) -> Policy:
     from reft_lab.methods.stages.online import OnlineSelfTraining
     from reft_lab.methods.stages.samples import response_records
 
-    settings = lab.settings
     problems, prompts, gold = _questions(lab)
     reference = warmed_up(lab)
     lab.train(
         OnlineSelfTraining(
             lab.policy,
-            prompts,
+            lab.asking(problems, prompts),
             gold,
-            [problem.id for problem in problems],
-            lab.judge(problems, prompts),
-            scoring(lab.reward, problems, prompts, lab.codec.read),
-            settings.online_st,
-            settings.ppo,
+            lab.settings.online_st,
             kind=STAGE,
-            seed=settings.seed,
-            eos_id=lab.codec.eos_id,
-            pad_id=lab.codec.pad_id,
-            decode_batch=lab.decode_batch,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
             records=partial(response_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
@@ -58,16 +48,5 @@ def _questions(lab: Lab) -> tuple[list[Problem], list[list[int]], list[list[int]
     return [problems[i] for i in fits], [prompts[i] for i in fits], [gold[i] for i in fits]
 
 
-STAGE = StageKind(
-    "online_st",
-    "Online-ST",
-    unit="iterations",
-    prompts="rl",
-    section="online_st",
-    length="iterations",
-    may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
-    is_longer=is_longer,
-    why_fixed=lambda options: "",
-    records=("rollout", "online"),
-)
+STAGE = iterated("online_st", "Online-ST", "online_st", "online")
 ONLINE_ST = Method("online_st", STAGE.label, (WARMUP, STAGE), _train, has_critic=lambda settings: False)

@@ -12,7 +12,6 @@ from reft_lab.equations.credit import CREDITS
 from reft_lab.errors import LOADING, phase
 from reft_lab.methods.base import Lab, Method, Options, StageKind
 from reft_lab.methods.sft import WARMUP, warmed_up
-from reft_lab.rewards import scoring
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -33,16 +32,8 @@ def _train(lab: Lab) -> Policy:
         Reinforcement(
             lab.policy,
             reference,
-            prompts,
-            [problem.id for problem in problems],
-            lab.judge(problems, prompts),
-            scoring(lab.reward, problems, prompts, lab.codec.read),
-            settings.ppo,
+            lab.asking(problems, prompts),
             kind=STAGE,
-            seed=settings.seed,
-            eos_id=lab.codec.eos_id,
-            pad_id=lab.codec.pad_id,
-            decode_batch=lab.decode_batch,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
             audit=settings.audit,
             records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
@@ -51,27 +42,34 @@ def _train(lab: Lab) -> Policy:
     return reference
 
 
-def is_longer(before: Options, after: Options) -> bool:
-    """Whether options of a stage of iterations give it more to do after a change."""
+def iterated(name: str, label: str, section: str, *records: str, has_alarms: bool = False) -> StageKind:
+    """A kind of stage that samples and learns in turn, whose settings in `section` are an IterationsConfig.
+
+    It records the metrics of what was sampled, and those of the sections in `records`.
+    """
+    return StageKind(
+        name,
+        label,
+        unit="iterations",
+        prompts="rl",
+        section=section,
+        length="iterations",
+        may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
+        is_longer=_is_longer,
+        why_fixed=lambda options: "",
+        records=("rollout", *records),
+        has_alarms=has_alarms,
+    )
+
+
+def _is_longer(before: Options, after: Options) -> bool:
     if before["iterations"] is None and after["iterations"] is None:
         return bool(after["data_epochs"] > before["data_epochs"])
     # How many iterations `data_epochs` comes to depends on the data, so the run finds out itself.
     return None in (before["iterations"], after["iterations"]) or after["iterations"] > before["iterations"]
 
 
-STAGE = StageKind(
-    "reft",
-    "ReFT",
-    unit="iterations",
-    prompts="rl",
-    section="ppo",
-    length="iterations",
-    may_change=("iterations", "data_epochs", "eval_every", "eval_every_epochs"),
-    is_longer=is_longer,
-    why_fixed=lambda options: "",
-    records=("rollout", "ppo", "position", "critic", "alarm"),
-    has_alarms=True,
-)
+STAGE = iterated("reft", "ReFT", "ppo", "ppo", "position", "critic", "alarm", has_alarms=True)
 REFT = Method(
     "reft",
     STAGE.label,

@@ -9,6 +9,13 @@ from reft_lab.equations.credit import CREDITS
 from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
+# Options of every stage that trains, whatever else it has.
+WeightDecay = Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)]
+MaxGradNorm = Annotated[float, doc("gradient-norm clip", gt=0)]
+# Of those whose learning rate stays where it is.
+ConstantRate = Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)]
+WarmupSteps = Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)]
+
 
 @dataclass
 class SFTConfig:
@@ -25,8 +32,8 @@ class SFTConfig:
         Optional[int], doc("epochs the schedule is laid out for; null: as many as are trained", unit="epochs", ge=1)
     ] = None
     lr_warmup_fraction: Annotated[float, doc("share of the schedule over which the rate rises", ge=0, le=1)] = 0.1
-    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
-    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    weight_decay: WeightDecay = 0.0
+    max_grad_norm: MaxGradNorm = 1.0
     loss_average: Annotated[
         str,
         doc(
@@ -72,32 +79,21 @@ class OfflineSTConfig(SFTConfig):
 
 
 @dataclass
-class OnlineSTConfig:
-    """Online self-training (2401.08967, section 4.2): the loss of supervised fine-tuning on right samples of the policy
-    as it is, and on the gold reasoning. The length caps of its samples stand in `ppo`."""
+class IterationsConfig:
+    """What all stages have that sample responses and learn from them in turn."""
 
     __pydantic_config__ = STRICT
     data_epochs: Annotated[float, doc("passes over the training problems", unit="epochs", gt=0)] = 300
     iterations: Annotated[
         Optional[int], doc("iterations of sampling and training; null: as many as `data_epochs` takes", ge=0)
     ] = None
-    rollouts: Annotated[int, doc("responses sampled per iteration", ge=1)] = 32
+    rollouts: Annotated[int, doc("responses sampled per iteration (the paper's batch)", ge=1)] = 32
     samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
-    mini_batch: Annotated[
-        int, doc("responses per optimiser step, to which the gold reasoning of their questions comes", ge=1)
-    ] = 32
-    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
-    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
-    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
-    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
-    loss_average: Annotated[
-        str,
-        doc(
-            "the loss averages over all tokens that are trained on (token), or within each response first, gold ones "
-            "included, and then over these (sequence)"
-        ),
-        OneOf("token", "sequence"),
-    ] = "token"
+    mini_batch: Annotated[int, doc("responses per optimiser step", ge=1)] = 32
+    lr: ConstantRate = 3e-7
+    lr_warmup_steps: WarmupSteps = 0
+    weight_decay: WeightDecay = 0.0
+    max_grad_norm: MaxGradNorm = 1.0
     eval_every: Annotated[int, doc("evaluate on dev every so many iterations (and after the last)", ge=1)] = 20
     eval_every_epochs: Annotated[
         Optional[float],
@@ -110,25 +106,43 @@ class OnlineSTConfig:
             raise BadInput(
                 f"{section}.mini_batch={self.mini_batch} is more than {section}.rollouts={self.rollouts}; lower it."
             )
-        for name in ("rollouts", "mini_batch"):
-            if getattr(self, name) % self.samples_per_problem:
-                raise BadInput(
-                    f"{section}.{name}={getattr(self, name)} must be a multiple of "
-                    f"{section}.samples_per_problem={self.samples_per_problem}."
-                )
+        self._check_groups(section, "rollouts")
+
+    def _check_groups(self, section: str, name: str) -> None:
+        """Raise BadInput where the option `name` would tear the responses to a question apart."""
+        if getattr(self, name) % self.samples_per_problem:
+            raise BadInput(
+                f"{section}.{name}={getattr(self, name)} must be a multiple of "
+                f"{section}.samples_per_problem={self.samples_per_problem}."
+            )
 
 
 @dataclass
-class PPOConfig:
+class OnlineSTConfig(IterationsConfig):
+    """Online self-training (2401.08967, section 4.2): the loss of supervised fine-tuning on right samples of the policy
+    as it is, and on the gold reasoning. The length caps of its samples stand in `ppo`."""
+
+    mini_batch: Annotated[
+        int, doc("responses per optimiser step, to which the gold reasoning of their questions comes", ge=1)
+    ] = 32
+    loss_average: Annotated[
+        str,
+        doc(
+            "the loss averages over all tokens that are trained on (token), or within each response first, gold ones "
+            "included, and then over these (sequence)"
+        ),
+        OneOf("token", "sequence"),
+    ] = "token"
+
+    def check(self, section: str) -> None:
+        super().check(section)
+        self._check_groups(section, "mini_batch")
+
+
+@dataclass
+class PPOConfig(IterationsConfig):
     """Reinforcement by PPO (paper, section 3.2)."""
 
-    __pydantic_config__ = STRICT
-    data_epochs: Annotated[float, doc("passes over the training problems", unit="epochs", gt=0)] = 300
-    iterations: Annotated[
-        Optional[int], doc("iterations of rollout and update; null: as many as `data_epochs` takes", ge=0)
-    ] = None
-    rollouts: Annotated[int, doc("responses sampled per iteration (the paper's batch)", ge=1)] = 32
-    samples_per_problem: Annotated[int, doc("responses per problem within an iteration", ge=1)] = 1
     dynamic_sampling: Annotated[
         bool,
         doc(
@@ -154,16 +168,11 @@ class PPOConfig:
             le=1,
         ),
     ] = None
-    mini_batch: Annotated[int, doc("responses per optimiser step", ge=1)] = 32
     epochs: Annotated[int, doc("optimiser passes over each batch of rollouts (U in the paper)", ge=1)] = 2
-    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 3e-7
     value_lr: Annotated[
         Optional[float],
         doc("learning rate of the value head, and of a separate value model; null: as `lr`", gt=0, le=1),
     ] = None
-    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
-    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
-    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
     clip_grads: Annotated[
         str,
         doc(
@@ -276,18 +285,9 @@ class PPOConfig:
             ge=16,
         ),
     ] = None
-    eval_every: Annotated[int, doc("evaluate on dev every so many iterations (and after the last)", ge=1)] = 20
-    eval_every_epochs: Annotated[
-        Optional[float],
-        doc("evaluate every so many passes over the training problems instead; null: as `eval_every` says", gt=0),
-    ] = None
 
     def check(self, section: str) -> None:
-        """Raise BadInput where the options do not agree with each other; `section` is what the config calls them."""
-        if self.mini_batch > self.rollouts:
-            raise BadInput(
-                f"{section}.mini_batch={self.mini_batch} is more than {section}.rollouts={self.rollouts}; lower it."
-            )
+        super().check(section)
         if self.total_tokens is not None and self.total_tokens <= self.max_prompt_tokens:
             raise BadInput(
                 f"{section}.total_tokens={self.total_tokens} leaves no room for an answer after a prompt of "
@@ -302,11 +302,6 @@ class PPOConfig:
             raise BadInput(
                 f"{section}.loss_length={self.loss_length} is for {section}.loss_average=constant, and it is "
                 f"{self.loss_average}; leave it null, or take constant."
-            )
-        if self.rollouts % self.samples_per_problem:
-            raise BadInput(
-                f"{section}.rollouts={self.rollouts} must be a multiple of "
-                f"{section}.samples_per_problem={self.samples_per_problem}."
             )
         if self.dynamic_sampling and self.samples_per_problem < 2:
             raise BadInput(
@@ -337,10 +332,10 @@ class RerankerConfig:
     gold: Annotated[bool, doc("the gold reasoning of a training question counts among its right responses")] = False
     epochs: Annotated[int, doc("passes over the graded responses", unit="epochs", ge=1)] = 3
     batch_size: Annotated[int, doc("responses per optimiser step", ge=1)] = 24
-    lr: Annotated[float, doc("learning rate, constant after its warm-up", gt=0, le=1)] = 1e-6
-    lr_warmup_steps: Annotated[int, doc("optimiser steps over which the rate rises", unit="steps", ge=0)] = 0
-    weight_decay: Annotated[float, doc("AdamW weight decay; norms, biases and embeddings are spared", ge=0)] = 0.0
-    max_grad_norm: Annotated[float, doc("gradient-norm clip", gt=0)] = 1.0
+    lr: ConstantRate = 1e-6
+    lr_warmup_steps: WarmupSteps = 0
+    weight_decay: WeightDecay = 0.0
+    max_grad_norm: MaxGradNorm = 1.0
     eval_every: Annotated[int, doc("evaluate on dev every so many epochs (and after the last)", ge=1)] = 1
 
     def check(self, section: str) -> None:

@@ -86,14 +86,14 @@ def groups_of(table: DataFrame) -> list[Group]:
         table: `Runs.table`, without the runs that confirm a search.
     """
     from reft_lab.analysis.schema import CONFIG
-    from reft_lab.analysis.settings import differing
+    from reft_lab.analysis.settings import as_typed, differing
 
     readable = table[table["config.seed"].notna()] if "config.seed" in table.columns else table
     table = table if readable.empty else readable
     options = differing(table)
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in table.to_dict("records"):
-        found.setdefault(tuple(_text(row[CONFIG + option]) for option in options), []).append(row)
+        found.setdefault(tuple(as_typed(row[CONFIG + option]) for option in options), []).append(row)
     values = [dict(zip(options, each, strict=True)) for each in found]
     methods = [{str(row["method"]) for row in rows} for rows in found.values()]
     if len(found) > 1 and len(set().union(*methods)) == len(found) == sum(map(len, methods)):
@@ -114,12 +114,6 @@ def base_of(groups: list[Group], default: Mapping[str, Any]) -> tuple[Group, str
         if group.values and all(shown(default.get(option)) == value for option, value in group.values.items()):
             return group, "the default"
     return groups[0], "the first"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float) and math.isnan(value):
-        return "null"  # what a table has for both null and nothing
-    return shown(int(value)) if isinstance(value, float) and value.is_integer() else shown(value)
 
 
 @dataclass(frozen=True)
@@ -218,8 +212,8 @@ def compare(groups: Sequence[Group], base: Group, right: Right) -> list[Compared
 def _row(group: Group, tested: Results, base: Group, other: Results) -> Compared:
     single = None
     if len(tested.accuracy) == 1:
-        run = group.runs_of(*tested.accuracy)[0]
-        single = (run["final_test_low"], run["final_test_high"])
+        run, *again = group.runs_of(*tested.accuracy)
+        single = None if again else (run["final_test_low"], run["final_test_high"])
     states = Counter(row["state"] for row in group.rows)
     dev = list(group.by_seed(DEV).values())
     change = None if group is base else change_of(tested, other)

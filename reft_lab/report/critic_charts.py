@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from reft_lab.charts.chart import Axes, Chart, Curve, Line
 from reft_lab.charts.curves import line_chart
+from reft_lab.evaluation.critic import Agreement
 from reft_lab.run_dir.files import CRITIC_AUDIT
 from reft_lab.run_dir.reading import read_object
 
@@ -26,7 +28,7 @@ def critic_charts(
         span: first and last step of the stage that trains it.
     """
     stored = read_object(directory / CRITIC_AUDIT) if directory else None
-    audits = [audit for audit in (stored or {}).get("audits") or [] if isinstance(audit, dict)]
+    audits = [audit for audit in (stored or {}).get("audits") or [] if _is_whole(audit)]
     if audits:
         last = audits[-1]
         yield line_chart(
@@ -61,6 +63,23 @@ def critic_charts(
         Axes("explained variance", x, span=span),
         about="Of Monte-Carlo values. 0 is no better than a constant.",
     )
+
+
+def _is_whole(audit: Any) -> bool:
+    """Whether an entry of critic_audit.json has what is drawn; one that is damaged is passed over."""
+    try:
+        parts = [*audit["by_tenth"].values(), audit["overall"]]
+        drawn = [part[field.name] for part in parts for field in fields(Agreement)]
+        tenths = map(str.isdecimal, audit["by_tenth"])
+        return (
+            all(value is None or isinstance(value, int | float) for value in drawn)
+            and all(tenths)
+            and isinstance(audit["sentence"], str)
+            and isinstance(audit["when"], str)
+            and type(audit["iteration"]) is int
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _places(y: str) -> Axes:

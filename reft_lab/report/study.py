@@ -124,7 +124,7 @@ def _confirmed(folder: Path) -> dict[str, Any] | None:
     try:
         if not found:
             return None
-        interval = found["difference"]["ci95"]
+        interval, mean = found["difference"]["ci95"], found["difference"]["mean"]
         return {
             "trial": found["trial"],
             "seeds": found["seeds"],
@@ -132,7 +132,8 @@ def _confirmed(folder: Path) -> dict[str, Any] | None:
                 (str(name), [per_cent(value) for value in values], per_cent(sum(values) / len(values)))
                 for name, values in found["test_accuracy"].items()
             ],
-            "mean": points(found["difference"]["mean"]),
+            "mean": "" if mean is None else points(mean),
+            "refused": found.get("refused"),
             "interval": interval and interval_in_points(*interval),
             "counts": interval and not interval[0] <= 0 <= interval[1],
             "over": f"seed and problem ({found['questions']})" if found.get("questions") else "seed",

@@ -12,7 +12,6 @@ from reft_lab.data import Problem
 from reft_lab.errors import BadInput
 from reft_lab.evaluation.critic import verdict
 from reft_lab.policy.model import Policy
-from reft_lab.rewards import scoring
 from reft_lab.run_dir.files import CRITIC_AUDIT
 from reft_lab.run_dir.reading import read_object
 from reft_lab.runner.setup import Setup
@@ -35,31 +34,19 @@ def audit_critic(
     Returns:
         An entry of critic_audit.json; docs/run-directory.md describes it.
     """
-    from reft_lab.methods.stages.asking import Asking
     from reft_lab.methods.stages.critic_audit import critic_states
 
-    config, codec = setup.config, setup.codec
+    config = setup.config
     number = when.removeprefix("iteration ")
     step = int(number) if number.isdecimal() else 0
-    problems, prompts = _questions(setup)
-    asking = Asking(
-        prompts,
-        setup.judge(problems, prompts),
-        scoring(setup.reward, problems, prompts, codec.read),
-        config.ppo,
-        codec.eos_id,
-        codec.pad_id,
-        config.trainer.decode_batch,
-    )
-    with display.stage("critic", min(len(problems), config.audit.critic_problems), "responses") as bar:
+    asking = setup.asking(*_questions(setup))
+    with display.stage("critic", min(len(asking.prompts), config.audit.critic_problems), "responses") as bar:
         states = critic_states(
             policy,
             reference,
             asking,
-            [problem.id for problem in problems],
             config.audit,
             step=step,
-            seed=config.seed,
             tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
             on_progress=bar.update,
         )

@@ -15,7 +15,6 @@ from reft_lab.evaluation import outcome_model
 from reft_lab.evaluation.decoding import curves, majority
 from reft_lab.evaluation.samples import Sample
 from reft_lab.policy.model import Policy
-from reft_lab.runner.given import RERANKER
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.selection import Selection
 
@@ -85,7 +84,7 @@ def _scores(
     with phase(LOADING):
         model = outcome_model.load(
             setup.config.decode.reranker,
-            RERANKER,
+            outcome_model.OPTION,
             device=setup.device,
             precision=trainer.precision,
             fast_path=trainer.fast_path,

@@ -18,7 +18,6 @@ from reft_lab.policy.tokenizer import Codec
 from reft_lab.run_dir.given import given_run
 from reft_lab.text import leaves
 
-RERANKER = "decode.reranker"  # the option that names an outcome model
 # What decides how a policy is asked, and how its answers are read.
 ASKED_BY = ("cot.", "answers.")
 
@@ -52,7 +51,7 @@ def given_of(config: Config) -> Given:
     if known.get("stage") == outcome_model.RERANKER:
         raise BadInput(
             f"model.path={config.model.path} is an outcome model, which answers nothing itself; name a policy there, "
-            f"and this one as {RERANKER}=RUN_DIR with decode=rerank."
+            f"and this one as {outcome_model.OPTION}=RUN_DIR with decode=rerank."
         )
     trained = known.get("prompts")
     prompts: Prompts = "sft" if (config.eval.prompts or trained) == "sft" else "rl"
@@ -90,6 +89,6 @@ def check_reranker(config: Config, codec: Codec) -> None:
     if not config.decode.rerank:
         return
     assert config.decode.reranker is not None
-    folder = outcome_model.find(config.decode.reranker, RERANKER)
+    folder = outcome_model.find(config.decode.reranker, outcome_model.OPTION)
     tokenizer = loading.load_tokenizer(ModelConfig(path=str(folder)), ())
-    outcome_model.check_same_tokens(tokenizer, codec.tokenizer, f"{RERANKER}={config.decode.reranker}")
+    outcome_model.check_same_tokens(tokenizer, codec.tokenizer, f"{outcome_model.OPTION}={config.decode.reranker}")

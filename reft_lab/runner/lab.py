@@ -27,11 +27,10 @@ class Lab:
     def __init__(self, setup: Setup, method: Method, loop: Loop, pools: Pools, warmups: Warmups, state: Path | None):
         """`state` is the full state to go on from, which the loop's progress belongs to; None begins."""
         self.settings: Settings = setup.config
-        self.policy, self.codec, self.reward = setup.policy, setup.codec, setup.reward
-        self.examples, self.questions, self.judge = setup.examples, setup.questions, setup.judge
+        self.policy, self.codec = setup.policy, setup.codec
+        self.examples, self.questions, self.asking = setup.examples, setup.questions, setup.asking
         self.solved, self.gold, self.normal_form = setup.solved, setup.gold_reasoning, setup.form.normal_form
         self.note = setup.notes.append
-        self.decode_batch = setup.config.trainer.decode_batch
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.samples = setup.config.tracker.samples
         self.evaluated: Sequence[Sequence[Problem]] = [

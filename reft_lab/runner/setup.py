@@ -13,16 +13,16 @@ from reft_lab.cot import CotFormat, Prompts, make_format
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
-from reft_lab.evaluation.judging import Judge
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.sft import WARMUP
+from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
-from reft_lab.rewards import Reward, choose
+from reft_lab.rewards import Reward, choose, scoring
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
@@ -119,14 +119,24 @@ class Setup:
             )
         return [problems[i] for i in fits], [prompts[i] for i in fits]
 
-    def judge(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Judge:
-        """What judges responses to these problems, which are named by their places."""
+    def asking(self, problems: Sequence[Problem], prompts: Sequence[list[int]]) -> Asking:
+        """How these problems are put to a policy by these prompts, judged and rewarded."""
 
         def judge(questions: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Outcome]:
             texts = self.codec.read([prompts[q] for q in questions], responses)
             return self.form.judge([problems[q] for q in questions], texts)
 
-        return judge
+        return Asking(
+            prompts,
+            [problem.id for problem in problems],
+            judge,
+            scoring(self.reward, problems, prompts, self.codec.read),
+            self.config.ppo,
+            seed=self.config.seed,
+            eos_id=self.codec.eos_id,
+            pad_id=self.codec.pad_id,
+            decode_batch=self.config.trainer.decode_batch,
+        )
 
     def lengths(self, prompts: Prompts) -> Lengths:
         """Length caps under which a policy is asked with prompts of this kind, outside of its training."""

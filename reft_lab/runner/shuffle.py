@@ -14,7 +14,7 @@ from reft_lab.data import Problem
 from reft_lab.data.options import split_question, with_options
 from reft_lab.errors import BadInput, phase
 from reft_lab.evaluation.greedy import Evaluation, evaluate
-from reft_lab.numbers import interval_in_points, p_value, per_cent, points
+from reft_lab.numbers import interval_in_points, p_in_words, per_cent, points
 from reft_lab.randomness import key
 from reft_lab.runner.setup import Setup
 from reft_lab.tracking.display import Display
@@ -72,7 +72,7 @@ def shuffle_test(setup: Setup, prompts: Prompts, display: Display, problems: int
     verdict = (
         f"With the options in another order {per_cent(after.score.accuracy)} % of {len(able):,} test problems are "
         f"right instead of {per_cent(before.score.accuracy)} %: {points(found.difference)} points (95 % interval "
-        f"{interval_in_points(found.low, found.high)}, McNemar p {p_value(found.p)}); the letter stays, though its "
+        f"{interval_in_points(found.low, found.high)}, McNemar p {p_in_words(found.p)}); the letter stays, though its "
         f"option moved, in {per_cent(same / len(able))} %."
     )
     lost = [i for i in range(len(able)) if before.outcomes[i].kind == "correct" != after.outcomes[i].kind]

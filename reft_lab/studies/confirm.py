@@ -71,6 +71,7 @@ def confirm(
     assert change is not None, "they share their seeds"
     found = {"trial": best.number, "seeds": seeds, "test_accuracy": accuracies, "difference": change.as_json()}
     found |= {"questions": change.questions, "needed": change.needed and str(change.needed)}
+    found |= {"refused": change.refused or None}
     disk.replace(definition.folder / FILE, json.dumps(found, indent=2) + "\n")
     say(
         f"on test: {per_cent(statistics.fmean(ours))} % against {per_cent(statistics.fmean(theirs))} % of the first "

@@ -7,11 +7,11 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from reft_lab.compose.conf import Conf
+from reft_lab.compose.conf import Conf, experiment_of
 from reft_lab.compose.words import parse, register_rewards
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, Missing
 from reft_lab.studies.definition import Definition
 
 MOST = 64  # runs of a grid that are looked at, all of them
@@ -20,6 +20,8 @@ MOST = 64  # runs of a grid that are looked at, all of them
 def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfig], object]) -> None:
     """Compose runs all over the space (its first settings, each end of each range, each choice) and `check` them.
 
+    They are checked on each seed where the experiment refers to it, as to files of that seed.
+
     Raises:
         BadInput: one of them cannot be; it says which.
     """
@@ -27,7 +29,17 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
 
     def check_run(*words: str) -> None:
         register_rewards(parse(words, conf), conf)
-        check(conf.compose([*searchpath, *words]))
+        node = conf.compose([*searchpath, *words])
+        for seed in definition.seeds or (node.seed,):
+            node.seed = seed
+            try:
+                check(node)
+            except Missing as error:
+                if definition.needs is None:
+                    raise
+                raise Missing(error.what, f"make it first: {_resolved(definition.needs, node)}") from error
+            if "${seed}" not in OmegaConf.to_yaml(experiment_of(node)):
+                break
 
     if not any(parameter.key in conf.groups for parameter in definition.space):  # else it takes a file of the space
         check_run(*definition.fixed)
@@ -38,8 +50,16 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
     for words in dict.fromkeys(corners):
         try:
             check_run(*definition.fixed, *words)
+        except Missing:  # of every run alike
+            raise
         except BadInput as error:
             raise BadInput(f"the space reaches {' '.join(words)}, which cannot be: {error}") from error
+
+
+def _resolved(text: str, node: DictConfig) -> str:
+    """A text that refers to options of a run."""
+    own: Any = OmegaConf.to_container(experiment_of(node))
+    return str(OmegaConf.create(own | {"sweeps": text}).sweeps)
 
 
 def _settings(definition: Definition) -> Iterator[dict[str, Any]]:

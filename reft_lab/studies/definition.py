@@ -24,6 +24,7 @@ class Definition:
         storage: "journal:///ABSOLUTE_FILE", or a URL for optuna.
         space: the options it varies.
         fixed: overrides that every run gets.
+        needs: the command that makes what the runs take from others, with interpolations of a run; None: nothing.
         first: values to begin with, in order; keys are those of the space, and may be some of them only.
         objectives: what counts, one or several.
         trials: how many there are in the end; for a grid the number of its points.
@@ -55,6 +56,7 @@ class Definition:
     max_failure_rate: float
     confirm: int
     flags: tuple[str, ...] = ()
+    needs: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """What must stay as it is when the study goes on, as JSON takes it."""

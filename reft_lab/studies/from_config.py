@@ -67,6 +67,7 @@ def from_config(composed: Composed) -> Definition:
         max_failure_rate=sweeps.max_failure_rate,
         confirm=sweeps.confirm,
         flags=_flags(composed),
+        needs=sweeps.needs,
     )
     _check_together(definition)
     check_sampler(definition)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.analysis.statistics import ENOUGH
 from reft_lab.compose.experiment_file import as_file
 from reft_lab.run_dir import disk
 from reft_lab.studies.definition import Definition
@@ -58,7 +59,7 @@ def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:
     """Write study.csv, one row for each trial, atomically."""
     keys = [parameter.key for parameter in definition.space]
     metrics = [objective.metric for objective in definition.objectives]
-    errors = [f"{metric}_standard_error" for metric in metrics] if len(definition.seeds) > 1 else []
+    errors = [f"{metric}_standard_error" for metric in metrics] if len(definition.seeds) >= ENOUGH else []
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["trial", "state", *keys, *metrics, *errors, "seconds", "attempts", "reason", "folder"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reft_lab.config.wording import shown
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.objective import Objective
+from reft_lab.text import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -34,9 +35,9 @@ class TrialLines:
         space = " ".join(f"{parameter.key}={parameter}" for parameter in definition.space)
         self._say(f"study {definition.name}: {space}")
         waiting = len(trials) - done
-        left = _count(len(trials), "trial") if not done else f"{waiting} of {_count(len(trials), 'trial')} left"
+        left = counted(len(trials), "trial") if not done else f"{waiting} of {counted(len(trials), 'trial')} left"
         if seeds := len(definition.seeds):
-            left += f" on {_count(seeds, 'seed')}: {_count(waiting * seeds, 'run')}"
+            left += f" on {counted(seeds, 'seed')}: {counted(waiting * seeds, 'run')}"
         at_once = f", {definition.workers} at a time" if definition.workers > 1 else ""
         self._say(f"{left}{at_once}, in {definition.folder}")
 
@@ -64,10 +65,6 @@ class TrialLines:
         assert best.value is not None
         self.best = best.value
         return f"best {best.value:.4g} (trial {best.number})"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def best_of(finished: Sequence[FrozenTrial], objective: Objective) -> FrozenTrial:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.analysis.statistics import ENOUGH
 from reft_lab.compose.words import as_text
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.run_outcome import HELD, RunOutcome
@@ -70,7 +71,7 @@ def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
                 trials.tell(trial, TrialState.PRUNED)
                 return
     trials.note(trial, runs=runs)
-    if len(results) > 1:
+    if len(results) >= ENOUGH:
         errors = [statistics.stdev(values) / math.sqrt(len(results)) for values in zip(*results, strict=True)]
         trials.note(trial, standard_error=errors)
     trials.tell(trial, TrialState.COMPLETE, _means(results))

@@ -44,14 +44,22 @@ class LoopbackRuns(LoopbackWandb):
 
     def _page(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         """One page of the runs of a project; None where there is no such project."""
-        group = json.loads(asked.get("filters") or "{}").get("group")
+        wanted = json.loads(asked.get("filters") or "{}")
         here = [self._node(name) for name, run in self.runs.items() if run["project"] == asked["project"]]
-        runs = [run for run in here if group in (None, run["group"])]
+        runs = [run for run in here if all(_value(run, key) == value for key, value in wanted.items())]
         first = int(asked.get("cursor") or 0)
         end = min(first + asked["perPage"], len(runs))
         edges = [{"node": node, "cursor": str(end)} for node in runs[first:end]]
         page = {"edges": edges, "pageInfo": {"endCursor": str(end), "hasNextPage": end < len(runs)}}
-        return {"internalId": "1", "runCount": len(runs), "readOnly": False, "runs": page} if here else None
+        return (
+            {"internalId": "1", "runCount": len(runs), "readOnly": False, "runs": page}
+            if self._is_there(asked["project"], here)
+            else None
+        )
+
+    def _is_there(self, project: str, runs: list[dict[str, Any]]) -> bool:
+        """Whether there is such a project, whose runs are given."""
+        return bool(runs)
 
     def _node(self, name: str) -> dict[str, Any]:
         told = self.runs[name]
@@ -73,3 +81,9 @@ class LoopbackRuns(LoopbackWandb):
             "historyLineCount": len(self.history[name]),
             "user": {"name": "someone", "username": "someone"},
         }
+
+
+def _value(run: dict[str, Any], key: str) -> Any:
+    """What a filter looks at: `group`, or `config.method`."""
+    section, _, option = key.partition(".")
+    return json.loads(run["config"]).get(option, {}).get("value") if section == "config" else run[key]

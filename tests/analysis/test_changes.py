@@ -91,6 +91,7 @@ def test_other_questions_are_refused_whatever_the_seeds(count):
     change = change_of(setting(OURS[:count]), setting(THEIRS, asked="and 2?"))
     assert math.isnan(change.difference)
     assert change.basis == "other test questions"
+    assert change.as_json()["mean"] is None  # which JSON has no nan for
     assert "different questions" in change.refused
     fewer = change_of(setting(OURS[:count]), setting([row[:30] for row in THEIRS]))
     assert "one was tested on 30 of the 40 questions of the other" in fewer.refused

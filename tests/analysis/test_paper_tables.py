@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from reft_lab.config.check import check
 from reft_lab.errors import BadInput
 from reft_lab.text import flatten
 from tests.analysis.frames import found, runs_of
+from tests.command.begun import begun
 
 LLAMA = {"model.name": "codellama", "data.name": "gsm8k", "data.source": "paper"}
 SFT, REFT = (0.5, 0.54, 0.55), (0.6, 0.66, 0.63)
@@ -98,6 +100,33 @@ def test_a_policy_that_was_only_evaluated_counts_for_the_run_that_trained_it() -
     assert vote["gain"] == pytest.approx(0.7 - (REFT[1] + 0.62) / 2)  # seed 1, which was read twice
 
 
+def test_a_policy_without_kl_penalty_stays_one_when_it_is_evaluated_alone(tmp_path: Path) -> None:
+    """Else its accuracy would be taken for that of ReFT as it is."""
+    trained = begun(tmp_path / "trained", "ablation=beta_0", "warmup.epochs=7", status="finished")
+
+    def evaluated(run: str, number: int) -> Found:
+        later = found(f"later-{number}", method="evaluate", test=0.02)
+        policy = {"run": run, "name": "reft", "method": "reft", "seed": number, "chosen": "iteration 5"}
+        return replace(later, result={**later.result, "policy": policy})
+
+    runs = runs_of(*TINY, *seeds("kl", (0.1,), config={"ppo.kl_coef": 0.0}))
+    runs = runs_of(*runs.found, evaluated("kl-0", 5), evaluated(str(trained), 6), evaluated("gone", 7))
+    table = beside(runs, "ablation")
+    assert cell(table, variant="beta 0")["n"] == 3  # seeds 0, 5 and 6
+    assert cell(table, variant="beta 0")["mean"] == pytest.approx((0.1 + 0.02 + 0.02) / 3)
+    assert cell(table, variant="")["n"] == 4  # of the one that is gone nothing else is known
+    assert cell(beside(runs, "warmup"), variant="7 epochs", method="reft")["n"] == 1
+
+
+def test_runs_with_more_samples_meet_the_others_at_fewer() -> None:
+    votes = ({16: 0.4, 32: 0.5}, {16: 0.6, 32: 0.7, 64: 0.9}, {16: 0.8, 32: 0.9, 64: 0.9})
+    each = [with_samples(run, vote=vote) for run, vote in zip(seeds("reft", REFT), votes, strict=True)]
+    table = beside(runs_of(*each), "decoding")
+    vote = cell(table, method="reft", decoding="vote@32")
+    assert (vote["mean"], vote["n"]) == (pytest.approx(0.7), 3)
+    assert "vote@64" not in set(table.frame["decoding"])
+
+
 def test_ablations_are_known_by_their_options() -> None:
     each = [
         *seeds("full", REFT),
@@ -146,7 +175,7 @@ def test_settings_that_are_not_the_papers_are_named() -> None:
     assert not [note for note in beside(runs_of(exact), "main").notes if note.startswith(("Settings", "Data"))]
     other = as_composed("experiment=paper/gsm8k_program_codellama", "data.source=hub", "ppo.lr=1e-6", "selection=test")
     notes = " ".join(beside(runs_of(other), "main").notes)
-    assert "is not experiment=paper/gsm8k_program_codellama in ppo.lr." in notes
+    assert "differs from experiment=paper/gsm8k_program_codellama in ppo.lr." in notes
     assert "GSM8K is the hub's" in notes
     assert "the best checkpoint on test, as in the paper" in notes
 

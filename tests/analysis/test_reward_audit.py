@@ -54,6 +54,16 @@ def test_what_was_paid_without_being_right():
     assert ("b", 6, "from_wrong") not in frame.index  # nothing was paid
 
 
+def test_a_penalty_pays_nothing():
+    penalised = SAMPLES.assign(reward=SAMPLES["reward"] - 0.3)
+    frame = wrongly_paid(penalised).set_index(["run", "step", "metric"])["value"]
+    assert frame["a", 5, "from_wrong"] == pytest.approx(0.3 / 1.0)
+    shares = reward_by_outcome(penalised, RUNS.table).set_index(["reward", "outcome"])["share"]
+    assert shares["proximity", "wrong"] == pytest.approx(0.5 / 1.4)
+    assert shares["proximity", "timeout"] == 0.0
+    assert shares.groupby("reward").sum().tolist() == pytest.approx([1.0, 1.0])
+
+
 def test_pairs_are_all_pairs():
     right, other = [0.5, 1.0, 0.2], [0.5, 0.1, 0.9]
     at_odds = sum(theirs >= ours for ours in right for theirs in other)

@@ -100,6 +100,33 @@ def test_words_and_letters(tmp_path, programs):
     assert "tolerance" not in by_name
 
 
+def test_a_reward_that_goes_below_0_and_begins_to_pay_for_nothing(tmp_path, programs):
+    """All that was paid at first went to right answers, in the end half of it did not; a penalty takes nothing back."""
+    samples = [
+        line("12 + 30 = 42", "42", "correct", step=1, reward=1.0),
+        line("no", None, "no_answer", step=1, reward=-1.0),
+        line("12 + 30 = 42", "42", "correct", step=9, reward=1.0),
+        line("7", "7", "wrong", step=9, reward=1.0),
+    ]
+    run = write_run(tmp_path / "run", "cot.name=natural", "cot.number_slots=false", samples=samples)
+    _, by_name = audited(run, programs)
+    partial = by_name["partial_reward"]
+    assert partial.numbers["from_wrong"] == pytest.approx(1 / 3)
+    assert partial.numbers["from_wrong_halves"] == [0.0, 0.5]
+    assert partial.verdict == (
+        "33.3 % of the reward went to responses without the right answer (0.0 % in the first half, 50.0 % in the "
+        "second); in 50.0 % of the pairs of a right and another response of one iteration, the other earned as much or "
+        "more."
+    )
+
+
+def test_a_policy_that_never_answers_a_letter_has_no_favourite(tmp_path, programs):
+    run = write_run(tmp_path / "run", "cot.name=natural", "data.name=mathqa", "cot.number_slots=false")
+    write_lines(run / "predictions.jsonl", [line("no idea", None, "no_answer", "d", CHOICE)] * 3)
+    _, by_name = audited(run, programs)
+    assert by_name["letter_prior"].verdict.startswith("It never answers a letter; always d would be right in 100.0 %")
+
+
 def test_the_last_number_is_the_second_reader_of_words(tmp_path, programs):
     predictions = [
         line("12 + 30 = 42.\nTherefore, the answer is: 42", "42", "correct"),

@@ -99,6 +99,22 @@ def test_an_empty_setting_is_a_setting():
     assert frame["ppo.made_up"].isna().all()
 
 
+def test_a_default_of_null_is_the_base_and_gains_like_any_other():
+    runs = [
+        found(f"{lam}-{seed}", seed=seed, test=test + seed / 50, warmup=0.4, config={"ppo.lam_value": lam})
+        for lam, test in ((None, 0.6), (1.0, 0.7))
+        for seed in range(3)
+    ]
+    table = runs_of(*runs).table
+    (row,) = against(table, "ppo.lam_value").to_dict("records")
+    assert row["ppo.lam_value"] == 1.0
+    assert math.isnan(row["base"])
+    assert row["difference"] == pytest.approx(0.1)
+    gains = gained(table, "ppo.lam_value")
+    assert gains["difference"].tolist() == pytest.approx([0.32, 0.22])
+    assert gains["ppo.lam_value"].isna().tolist() == [False, True]
+
+
 def test_nothing_to_compare_is_an_empty_frame():
     frame = against(runs_of(found("a", test=0.5)).table, "reward")
     assert frame.empty

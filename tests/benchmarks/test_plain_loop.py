@@ -17,14 +17,13 @@ from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
-from tests.rewarding import by_outcome
+from tests.rewarding import EOS, PAD, make_asking
 from tests.small_models import make_model
 
 CONFIG = PPOConfig(
     iterations=2, rollouts=8, mini_batch=6, epochs=2, lr=1e-3, lr_warmup_steps=3, max_new_tokens=30, kl_coef=0.1
 )
 PROMPTS = [[7 + i] * (3 + i % 4) for i in range(8)]
-EOS, PAD = 5, 0
 
 
 def judge(questions: list[int], responses: list[list[int]]) -> list[Outcome]:
@@ -33,20 +32,11 @@ def judge(questions: list[int], responses: list[list[int]]) -> list[Outcome]:
 
 def stage_of(config: PPOConfig) -> Reinforcement:
     policy = Policy(make_model("llama"), value_grad_to_trunk=config.value_grad_to_trunk)
-    names = [str(i) for i in range(8)]
     return Reinforcement(
         policy,
         policy.reference(),
-        PROMPTS,
-        names,
-        judge,
-        by_outcome(exact),
-        config,
+        make_asking(PROMPTS, judge, exact, config),
         kind=STAGES["reft"],
-        seed=0,
-        eos_id=EOS,
-        pad_id=PAD,
-        decode_batch=100,
         tokens_per_micro_batch=64,
     )
 

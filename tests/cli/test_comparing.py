@@ -10,7 +10,7 @@ import pytest
 
 from reft_lab.analysis.resampling import difference_over_seeds_and_questions, mean_over_seeds_and_questions
 from reft_lab.analysis.statistics import compare_problems
-from reft_lab.numbers import interval, interval_in_points
+from reft_lab.numbers import interval, interval_in_points, p_in_words
 from tests.cli.ended import OLD, Ended
 from tests.cli.written import PROBLEMS, write_run
 
@@ -39,7 +39,7 @@ def test_answers_are_compared_problem_by_problem(reft: Reft) -> None:
     found = compare_problems([2 <= problem < 8 for problem in range(PROBLEMS)], [p < 4 for p in range(PROBLEMS)])
     text = reft("compare", "multirun/kl/0", "multirun/kl/1").out
     assert f"B - A: +20.0 points on {PROBLEMS} test problems" in text
-    assert f"McNemar p = {found.p:.2g})" in text
+    assert f"McNemar p {p_in_words(found.p)})" in text
     assert f"interval {100 * found.low:+.1f} to {100 * found.high:+.1f}".replace("-", "−") in text
     assert "Right in both 2, only in A 2, only in B 4, in neither 2." in text
 

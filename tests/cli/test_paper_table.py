@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -53,6 +54,26 @@ def test_the_settings_of_a_study_stand_beside_each_other_with_what_they_took(tab
     assert (rows["method=reft"]["Change"], rows["method=sft"]["Change"]) == ("", "−20.0")
     assert rows["method=sft"]["Its 95 % interval"] == ""  # two seeds
     assert any("against method=reft (the default)" in line for line in lines)
+
+
+def test_decodings_stand_by_their_samples(study: Path, table: Reft, tmp_path: Path) -> None:
+    """A mean over the two seeds in each cell; what drew no samples is left out."""
+    folder = shutil.copytree(study, tmp_path / "sampled")
+    for seed, right in ((0, 0.5), (1, 0.75)):
+        path = folder / "1" / f"seed-{seed}" / "result.json"
+        result = json.loads(path.read_text())
+        curve = {"1": {"accuracy": right}, "4": {"accuracy": right + 0.1}}
+        path.write_text(json.dumps(result | {"decoding": {"vote": curve, "pass": {"4": {"accuracy": 0.9}}}}))
+    lines = table(str(folder), "--table", "samples", "--markdown").out.splitlines()
+    assert cells(lines[2]) == ["Method", "Decoding", "k = 1", "k = 4"]
+    assert [cells(line) for line in lines[4:7]] == [
+        ["reft", "greedy", "75.0", ""],
+        ["reft", "pass", "", "90.0"],
+        ["reft", "vote", "62.5", "72.5"],
+    ]
+    refused = table("paper_main", "--table", "samples")
+    assert refused.code == 2
+    assert "drew samples" in refused.err
 
 
 def test_markdown_pastes_as_a_table_with_its_notes(table: Reft) -> None:

@@ -92,6 +92,7 @@ def test_help(shell: Shell) -> None:
     assert "docs/configuration.md" in ended.stdout
     for choice in ("tiny", "codellama", "gsm8k", "natural", "proximity", "paper/svamp_natural_galactica", "quick"):
         assert choice in ended.stdout
+    assert "Dr. GRPO (2503.20783): GRPO without its two biases\n" in ended.stdout
     assert max(map(len, ended.stdout.splitlines())) <= 140
     assert list(shell.folder.iterdir()) == []
 

@@ -42,7 +42,16 @@ def test_debug_quick_is_small_whatever_is_run(choice: str) -> None:
     assert config.data.train_size <= 64
     assert config.eval.dev_limit <= 32
     assert config.eval.test_limit <= 32
+    assert config.ppo.critic_warmup <= 2
     assert config.tracker.wandb == "offline"
+
+
+def test_debug_quick_leaves_the_tracker_and_the_critic_to_the_command_line() -> None:
+    assert experiment("debug=quick", "tracker=none").tracker.wandb == "disabled"
+    assert experiment("tracker=none", "debug=quick", "tracker.wandb=online").tracker.wandb == "online"
+    assert experiment("debug=quick", "method=vapo").ppo.critic_warmup > 0
+    assert experiment("debug=quick", "method=vapo", "ppo.critic_warmup=7").ppo.critic_warmup == 7
+    assert experiment("method=vapo").ppo.critic_warmup == 50
 
 
 def test_ways_to_decode_are_taken_together() -> None:
@@ -127,7 +136,8 @@ def test_numbers_become_slots_where_the_tiny_model_writes_programs(data: str) ->
 
 
 def test_recipes_are_taken_by_themselves() -> None:
-    """A recipe is named MODEL_DATA_COT or MODEL_COT; a misspelled one would never be taken."""
+    """A recipe is MODEL_DATA_COT, MODEL_COT or debug/DEBUG_METHOD; a misspelled one would never be taken."""
     groups = (("model", "data", "cot"), ("model", "cot"))
     combinations = {"_".join(each) for names in groups for each in itertools.product(*map(choices, names))}
+    combinations |= {f"debug/{debug}_{method}" for debug in choices("debug") for method in choices("method")}
     assert set(choices("recipe")) - {"paper_small"} <= combinations

@@ -43,6 +43,9 @@ class LoopbackViews(LoopbackRuns):
             return {"models": {"pageInfo": info, "edges": [{"node": node} for node in nodes]}}
         return super().answer(operation, variables)
 
+    def _is_there(self, project: str, runs: list[dict[str, Any]]) -> bool:
+        return project in self.projects
+
     def titles(self) -> list[str]:
         """What the views are called, in the order in which they were made."""
         return [view["displayName"] for view in self.views.values()]

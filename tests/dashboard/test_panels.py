@@ -12,7 +12,7 @@ from reft_lab.analysis import load
 from reft_lab.config.options import options
 from reft_lab.dashboard.panels import Bars, Importance, Lines, Panel, Parallel, Scatter, Table
 from reft_lab.dashboard.report import CURVES, study_panels
-from reft_lab.dashboard.sections import SEARCHED, SECTIONS, TEST_ACCURACIES
+from reft_lab.dashboard.sections import SEARCHED, SECTIONS, TEST_ACCURACIES, sections_of
 from reft_lab.methods import METHODS, RECORDS
 from reft_lab.metrics import find, members
 from reft_lab.tracking.wandb_artifacts import SAMPLES
@@ -97,17 +97,30 @@ def test_the_sections_are_those_that_were_asked_for() -> None:
     assert [section.name for section in SECTIONS] == [
         "overview",
         "warm-up",
-        "reranker",
         "rollouts",
         "reward and outcomes",
         "PPO health",
         "KL",
         "value",
+        "reranker",
         "samples",
         "speed",
         "sweep",
     ]
     assert all(section.panels for section in SECTIONS)
+
+
+def test_sections_that_no_method_records_are_left_out() -> None:
+    def names(*methods: str) -> list[str]:
+        return [section.name for section in sections_of(methods)]
+
+    assert names() == names("reft", "reranker") == [section.name for section in SECTIONS]
+    assert names("evaluate") == names()  # which records nothing
+    assert set(names()) - set(names("reft", "sft")) == {"reranker"}
+    assert set(names()) - set(names("sft")) == {"reranker", "PPO health", "KL", "value"}
+    for name, method in METHODS.items():
+        shown = {metric for section in sections_of([name]) for panel in section.panels for metric in metrics_of(panel)}
+        assert set(metrics.recorded(method.records, switches=None)) <= shown
 
 
 def test_a_metric_by_itself_is_called_as_in_the_catalogue() -> None:

@@ -85,6 +85,23 @@ def test_what_is_saved_is_what_the_preview_shows(server: LoopbackViews, study: s
     assert shown["report"]["displayName"] == report["displayName"]
 
 
+def test_a_workspace_has_no_sections_of_methods_that_the_project_has_not(server: LoopbackViews) -> None:
+    for number, method in enumerate(("reft", "sft")):
+        server.runs[f"r{number}"] = {"project": "reft_lab", "config": json.dumps({"method": {"value": method}})}
+        server.history[f"r{number}"] = []
+    save("someone/reft_lab")
+    (workspace,) = server.views.values()
+    names = [section["name"] for section in sections_of(workspace)]
+    assert "value" in names
+    assert "reranker" not in names
+    server.runs["r2"] = {"project": "reft_lab", "config": json.dumps({"method": {"value": "reranker"}})}
+    server.history["r2"] = []
+    save("someone/reft_lab")
+    (workspace,) = server.views.values()
+    names = [section["name"] for section in sections_of(workspace)]
+    assert names.index("reranker") > names.index("value")
+
+
 def test_the_report_of_a_study_groups_seeds_and_shows_its_options(study: str) -> None:
     report = json.loads(preview("someone/reft_lab", study))["report"]["spec"]
     curves, mattered = grids_of(report)
@@ -107,12 +124,12 @@ def test_the_ablation_table_has_means_over_seeds(study: str) -> None:
     report = json.loads(preview("someone/reft_lab", study))["report"]["spec"]
     (text,) = [block["content"] for block in report["blocks"] if block["type"] == "markdown-block"]
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
-    assert [row[:3] for row in table if row[0] in ("0.0", "0.05") and row[1] == "2"] == [
+    assert [row[:3] for row in table if row[0] in ("0", "0.05") and row[1] == "2"] == [
         ["0.05", "2", "75.0"],
-        ["0.0", "2", "35.0"],
+        ["0", "2", "35.0"],
     ]
     # Both seeds are 40 points better with 0.05.
-    assert ["0.05", "0.0", "2", "+40.0"] in [row[:4] for row in table]
+    assert ["0.05", "0", "2", "+40.0"] in [row[:4] for row in table]
 
 
 def test_a_study_that_is_not_here_is_read_from_w_and_b(server: LoopbackViews) -> None:

@@ -49,11 +49,11 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.randomness import permutation
 from reft_lab.rewards import partial
-from tests.rewarding import by_outcome
+from tests.rewarding import EOS, PAD, make_asking
 from tests.small_models import make_model
 
 PROMPTS = [[7 + i] * (3 + i % 4) for i in range(8)]
-EOS, PAD, SEED = 5, 0, 0
+SEED = 0
 SETTINGS = Settings(rollouts=8, mini_batch=6, lr=1e-3, beta=0.1, longest=30)
 
 
@@ -81,20 +81,11 @@ def lab_stage(settings: Settings) -> Reinforcement:
         max_new_tokens=settings.longest,
     )
     policy = lab.Policy(make_model("llama"), value_grad_to_trunk=settings.value_trains_trunk)
-    names = [str(i) for i in range(len(PROMPTS))]
     return Reinforcement(
         policy,
         policy.reference(),
-        PROMPTS,
-        names,
-        judge,
-        by_outcome(partial),
-        config,
+        make_asking(PROMPTS, judge, partial, config, seed=SEED),
         kind=STAGES["reft"],
-        seed=SEED,
-        eos_id=EOS,
-        pad_id=PAD,
-        decode_batch=100,
         tokens_per_micro_batch=64,
     )
 

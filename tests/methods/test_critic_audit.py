@@ -28,8 +28,8 @@ def trained(**changes) -> Reinforcement:
 
 
 def measured(stage: Reinforcement, audit: AuditConfig = AUDIT, **changes):
-    options = {"step": 0, "seed": 0, "tokens_per_micro_batch": 100_000} | changes
-    return critic_states(stage.policy, stage.reference, stage.asking, stage.question_ids, audit, **options)
+    options = {"step": 0, "tokens_per_micro_batch": 100_000} | changes
+    return critic_states(stage.policy, stage.reference, stage.asking, audit, **options)
 
 
 def test_returns_are_those_of_one_continuation_at_a_time() -> None:
@@ -39,7 +39,7 @@ def test_returns_are_those_of_one_continuation_at_a_time() -> None:
     budget = {"pad_id": 0, "tokens_per_micro_batch": 10_000}
     row = 0
     for number, q in enumerate(chosen):
-        name = stage.question_ids[q]
+        name = stage.asking.names[q]
         whole = stage.asking.ask(stage.policy, [q], [key(0, "critic audit", "response", name)])
         (response,) = whole.sampled.lists()
         _, values = score_all(stage.policy, whole.prompts, [response], **budget)
@@ -56,7 +56,7 @@ def test_returns_are_those_of_one_continuation_at_a_time() -> None:
                 (added,) = batch.sampled.lists()
                 full = response[:t] + added
                 assert len(full) <= CONFIG.max_new_tokens
-                prompt = stage.prompts[q]
+                prompt = stage.asking.prompts[q]
                 ours, _ = score_all(stage.policy, [prompt], [full], **budget)
                 base, _ = score_all(stage.reference, [prompt], [full], **budget)
                 log_ratio = (ours - base)[0, t:].double()

@@ -22,7 +22,7 @@ from reft_lab.policy.sampling import sample
 from reft_lab.randomness import key, permutation, uniforms
 from reft_lab.rewards import exact
 from tests.methods.test_sft import make_examples
-from tests.rewarding import by_outcome
+from tests.rewarding import make_asking
 from tests.small_models import make_model
 
 CONFIG = OnlineSTConfig(
@@ -40,22 +40,21 @@ def always(kind: str) -> Judge:
     return lambda questions, responses: [Outcome(kind) for _ in responses]
 
 
-def make_stage(config: OnlineSTConfig = CONFIG, judge: Judge = judge, **changes: Any) -> OnlineSelfTraining:
-    sampling = changes.pop("sampling", SAMPLING)
-    options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
+def make_stage(
+    config: OnlineSTConfig = CONFIG,
+    judge: Judge = judge,
+    *,
+    sampling: PPOConfig = SAMPLING,
+    tokens_per_micro_batch: int = 100_000,
+    **asked: int,
+) -> OnlineSelfTraining:
     return OnlineSelfTraining(
         Policy(make_model("llama"), critic=False),
-        [example.prompt for example in EXAMPLES],
+        make_asking([example.prompt for example in EXAMPLES], judge, exact, sampling, **asked),
         [example.completion for example in EXAMPLES],
-        [f"q{i}" for i in range(8)],
-        judge,
-        by_outcome(exact),
         config,
-        sampling,
         kind=STAGES["online_st"],
-        eos_id=5,
-        pad_id=0,
-        **options,
+        tokens_per_micro_batch=tokens_per_micro_batch,
     )
 
 

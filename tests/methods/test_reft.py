@@ -11,6 +11,7 @@ import torch
 from reft_lab.answers.outcome import Outcome
 from reft_lab.equations.credit import CREDITS, Experience
 from reft_lab.equations.losses import policy_loss, value_loss
+from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import PPOConfig, SFTConfig
 from reft_lab.methods.stages.reinforcement import Reinforcement
@@ -20,7 +21,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 from reft_lab.rewards import exact
 from tests.methods.test_sft import make_examples
-from tests.rewarding import by_outcome
+from tests.rewarding import make_asking
 from tests.small_models import make_model
 
 CONFIG = PPOConfig(
@@ -33,29 +34,31 @@ def judge(questions, responses):
     return [Outcome("correct" if r[0] % 2 == 0 else "wrong", answer=str(r[0]), value=float(r[0])) for r in responses]
 
 
-def make_stage(config: PPOConfig = CONFIG, family: str = "llama", **changes) -> Reinforcement:
+def make_stage(
+    config: PPOConfig = CONFIG,
+    family: str = "llama",
+    *,
+    fast_path: bool = True,
+    separate: bool = False,
+    tokens_per_micro_batch: int = 100_000,
+    audit: AuditConfig | None = None,
+    **asked: int,
+) -> Reinforcement:
     policy = Policy(
         make_model(family),
         critic=CREDITS[config.credit].needs_critic,
         value_grad_to_trunk=config.value_grad_to_trunk,
-        fast_path=changes.pop("fast_path", True),
+        fast_path=fast_path,
     )
-    if changes.pop("separate", False):
+    if separate:
         policy.separate_values()
-    prompts = [example.prompt for example in make_examples(8)]
-    options = {"decode_batch": 100, "tokens_per_micro_batch": 100_000, "seed": 0} | changes
     return Reinforcement(
         policy,
         policy.reference(),
-        prompts,
-        [f"q{i}" for i in range(8)],
-        judge,
-        by_outcome(exact),
-        config,
+        make_asking([example.prompt for example in make_examples(8)], judge, exact, config, **asked),
         kind=STAGES["reft"],
-        eos_id=5,
-        pad_id=0,
-        **options,
+        tokens_per_micro_batch=tokens_per_micro_batch,
+        audit=audit,
     )
 
 

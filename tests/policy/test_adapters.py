@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from reft_lab.errors import BadInput
+from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.policy.adapters import with_adapter
 from reft_lab.policy.flops import Flops
@@ -192,16 +193,9 @@ def test_training_moves_adapters_alone_and_not_those_of_others() -> None:
     reference, before = policy.reference(), bits(policy.lm)
     scores = logprobs_of(reference)
     trained = [p for p in policy.parameters() if p.requires_grad]
-    optimizer = Optimizer(
-        trained,
-        lr=1e-2,
-        weight_decay=0.1,
-        undecayed=policy.undecayed(),
-        second=policy.value_parameters(),
-        second_lr=1e-3,
-        max_grad_norm=1.0,
-        schedule=constant(0),
-    )
+    config = PPOConfig(lr=1e-2, weight_decay=0.1)
+    second = policy.value_parameters()
+    optimizer = Optimizer(policy, trained, config, constant(0), second=second, second_lr=1e-3)
     assert [len(group.parameters) for group in optimizer.groups] == [len(policy.trained_parameters()), 42 + 2]
     found = score(policy, PROMPTS, RESPONSES, pad_id=0)
     (found.values.square().sum() - found.logprobs.sum()).backward()

@@ -121,6 +121,13 @@ def test_a_confirmation_is_told(study_page, tmp_path):
     )
     text = text_of(study_report(folder))
     assert "+15.0 points , on two seeds, which give no interval. It needs more." in text
+    (folder / "confirm.json").write_text(
+        '{"trial": 1, "seeds": [7, 8, 9], "test_accuracy": {"trial-1": [0.5, 0.6, 0.7], "first": [0.4, 0.4, 0.4]},'
+        ' "difference": {"mean": null, "standard_error": null, "ci95": null}, "refused": "Other questions."}'
+    )
+    text = text_of(study_report(folder))
+    assert "Not compared: Other questions." in text
+    assert "Difference:" not in text
     (folder / "confirm.json").write_text("{}")
     assert "no difference that counts" not in text_of(study_report(folder))
 

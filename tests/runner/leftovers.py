@@ -1,4 +1,4 @@
-"""What runs leave behind, compared."""
+"""What runs leave behind, read and compared."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from pathlib import Path
 from typing import Any
 
 
+def result_of(directory: Path) -> dict[str, Any]:
+    """The result of a run."""
+    found: dict[str, Any] = json.loads((directory / "result.json").read_text())
+    return found
+
+
+def lines_of(directory: Path, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+    """The records of one of a run's files."""
+    return [json.loads(line) for line in (directory / name).read_text().splitlines()]
+
+
 def outcome(path: Path) -> dict[str, Any]:
     """Everything a run leaves behind that must not depend on how often it was stopped: all but times."""
-    result = json.loads((path / "result.json").read_text())
+    result = result_of(path)
     result["cost"].pop("seconds")
     found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key != "seconds"}}
     found["metrics.jsonl"] = [
-        {name: value for name, value in json.loads(line).items() if name != "seconds" and not name.startswith("time/")}
-        for line in (path / "metrics.jsonl").read_text().splitlines()
+        {name: value for name, value in record.items() if name != "seconds" and not name.startswith("time/")}
+        for record in lines_of(path)
     ]
     for name in ("samples.jsonl", "predictions.jsonl"):
         found[name] = (path / name).read_text()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runner.leftovers import result_of
 from tests.runner.processes import Run
 from tests.runner.written_programs import programs, write
 from tests.small_models import make_model, make_tokenizer
@@ -139,7 +140,7 @@ def test_ctrl_c_leaves_a_result_and_exit_code_130(repo, tmp_path, stage):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = result_of(tmp_path / "run")
     assert result["status"] == "interrupted"
     deadline = time.monotonic() + 10
     while (left := processes_of(process.pid)) and time.monotonic() < deadline:

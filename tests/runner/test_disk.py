@@ -14,13 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
-from reft_lab.runner import run
 from reft_lab.runner.checkpoint import Checkpoints
-from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run, Session
+from tests.runner.small_runs import finish
 
 KB, MB = 1000, 1000**2
 SMALL = (
@@ -42,9 +39,7 @@ REFT = 12  # steps of the warm-up
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run on a disk with room."""
-    directory = tmp_path_factory.mktemp("whole") / "run"
-    run(check(compose(*SMALL, "tracker=none")), directory, display=Silence())
-    return directory
+    return finish(tmp_path_factory.mktemp("whole") / "run", *SMALL, "tracker=none")
 
 
 class Disk:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from reft_lab.errors import Interrupted, RunFailed
 from reft_lab.runner import resume, run
 from reft_lab.runner.ending import QUICK, write_report
 from reft_lab.tracking.display import Display
+from tests.runner.leftovers import result_of
 
 QUICKLY = ("debug=quick", "baseline=null", "tracker=none", "data.train_size=32", "ppo.iterations=1")
 
@@ -53,7 +53,7 @@ def test_a_report_that_fails_is_one_line_and_no_failure(finished, monkeypatch):
     monkeypatch.setattr(reft_lab.report, "run_report", fails)
     said = said_by(directory, "ppo.iterations=2", going_on=True)
     assert said[-1] == f"no report was written (no plot like this); try `reft report {directory}`."
-    assert json.loads((directory / "result.json").read_text())["status"] == "finished"
+    assert result_of(directory)["status"] == "finished"
     assert not (directory / "report.html").exists()  # that of the earlier session would tell of another result
 
 

@@ -20,7 +20,9 @@ from reft_lab.data.arithmetic import generate
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 from tests.made_once import made_once
+from tests.runner.leftovers import lines_of, result_of
 from tests.runner.processes import Run, Session
+from tests.runner.small_runs import finish
 from tests.small_models import save_checkpoint
 
 SMALL = (
@@ -63,7 +65,7 @@ def whole(repo: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def told(path: Path) -> dict[str, Any]:
     """What an evaluation found, without its times."""
-    result = json.loads((path / "result.json").read_text())
+    result = result_of(path)
     found = {key: value for key, value in result.items() if key not in ("seconds", "cost")}
     return found | {"predictions": (path / "predictions.jsonl").read_text()}
 
@@ -74,7 +76,7 @@ def sampled(folder: Path) -> int:
 
 
 def test_what_an_evaluation_leaves(whole: Path, model: Path) -> None:
-    result = json.loads((whole / "result.json").read_text())
+    result = result_of(whole)
     assert (result["status"], result["method"], result["chosen"]) == ("finished", "evaluate", "as given")
     assert result["policy"]["path"] == str(model)
     assert result["policy"]["run"] is None
@@ -86,7 +88,7 @@ def test_what_an_evaluation_leaves(whole: Path, model: Path) -> None:
     assert pool == {"samples": 24, "temperature": 1.0, "top_k": None, "top_p": None, "precision": "fp32"}
     for way in ("vote", "pass"):
         assert list(result["decoding"][way]) == ["1", "2", "4", "8", "16", "24"]
-    lines = [json.loads(line) for line in (whole / "predictions.jsonl").read_text().splitlines()]
+    lines = lines_of(whole, "predictions.jsonl")
     right = [line["samples"]["right"] for line in lines]
     assert {line["samples"]["of"] for line in lines} == {24}
     assert result["decoding"]["pass"]["1"]["accuracy"] == pytest.approx(sum(right) / (24 * 12))
@@ -98,7 +100,7 @@ def test_what_an_evaluation_leaves(whole: Path, model: Path) -> None:
 def test_it_is_read_back_and_has_a_page(whole: Path) -> None:
     runs = load(whole)
     row = runs.table.iloc[0]
-    result = json.loads((whole / "result.json").read_text())
+    result = result_of(whole)
     assert (row["method"], row["state"], row["vote_k"]) == ("evaluate", "finished", 24)
     assert row["pass_accuracy"] == result["decoding"]["pass"]["24"]["accuracy"]
     curve = runs.decoding()
@@ -153,14 +155,14 @@ def test_the_policy_of_a_run_is_asked_as_in_the_run(where: str, tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     small = ("debug=quick", "tracker.wandb=disabled", "tracker.report=false", "data.train_size=48", "eval.test_limit=6")
     words = (*small, "method=sft", "cot.sft_trigger=false", "cot.number_slots=false", "decode=pass", "decode.k=4")
-    run(check(compose(*words)), Path("run"), display=Silence())
+    finish(Path("run"), *words)
     (Path("run") / ".hydra").mkdir()
     config = check(
         compose("method=evaluate", f"model.path={where}", "tracker.wandb=disabled", "decode=pass", "decode.k=4")
     )
     assert (config.cot.sft_trigger, config.cot.number_slots, config.data.train_size) == (False, False, 48)
     run(config, Path("evaluation"), display=Silence())
-    trained, evaluated = (json.loads(Path(folder, "result.json").read_text()) for folder in ("run", "evaluation"))
+    trained, evaluated = (result_of(Path(folder)) for folder in ("run", "evaluation"))
     assert evaluated["policy"]["method"] == "sft"
     assert evaluated["policy"]["prompts"] == "sft"
     for key in ("final", "decoding", "pool", "outcomes", "chosen"):

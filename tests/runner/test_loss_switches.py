@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 
 import pytest
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
 from reft_lab.methods import METHODS
 from reft_lab.metrics import recorded
-from reft_lab.runner import run
-from reft_lab.tracking.display import Silence
-from tests.runner.leftovers import assert_same
+from tests.runner.leftovers import assert_same, lines_of
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 
 SWITCHES = {
     "ppo.value_lr": "ppo.value_lr=1e-2",
@@ -51,13 +47,11 @@ WARMUP = 8  # steps
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("whole") / "run"
-    run(check(compose(*SMALL)), directory, display=Silence())
-    return directory
+    return finish(tmp_path_factory.mktemp("whole") / "run", *SMALL)
 
 
 def test_each_switch_has_its_metrics(whole: Path) -> None:
-    lines = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    lines = lines_of(whole)
     names = {name for line in lines for name in line}
     assert names == {"step", "seconds", *recorded(METHODS["reft"].records, switches=SWITCHES)}
     assert len(lines) == WARMUP + 2 + 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import resource
 from pathlib import Path
@@ -11,12 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
 from reft_lab.errors import RunFailed, is_memory
-from reft_lab.runner import run
-from reft_lab.tracking.display import Silence
+from tests.runner.leftovers import result_of
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 
 SMALL = (
     "tracker=none",
@@ -94,8 +91,8 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     with pytest.raises(
         RunFailed, match=r"the gradient is nan at optimiser step \d+; lower the learning rate\."
     ) as failed:
-        run(check(compose(*SMALL, *options)), directory, display=Silence())
-    result = json.loads((directory / "result.json").read_text())
+        finish(directory, *SMALL, *options)
+    result = result_of(directory)
     assert (result["status"], result["reason"]) == ("failed", str(failed.value))
     state = load_file(directory / "checkpoints" / "last" / "state.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in state.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from reft_lab.cot import ProgramFormat, Prompts
 from reft_lab.data import Problem
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
+from tests.runner.leftovers import result_of
+from tests.runner.small_runs import finish
 
 SMALL = (
     "debug=quick",
@@ -43,17 +44,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Prompts]]:
 
 
 def chosen(directory: Path) -> str:
-    return str(json.loads((directory / "result.json").read_text())["chosen"])
+    return str(result_of(directory)["chosen"])
 
 
 def test_sft_is_evaluated_without_the_trigger(asked: dict[str, list[Prompts]], tmp_path: Path) -> None:
-    run(check(compose(*SMALL, "method=sft")), tmp_path / "run", display=Silence())
+    finish(tmp_path / "run", *SMALL, "method=sft")
     assert asked.keys() == {"dev", "test"}
     assert {stage for stages in asked.values() for stage in stages} == {"sft"}
 
 
 def test_the_warm_up_without_and_reft_with_it(asked: dict[str, list[Prompts]], tmp_path: Path) -> None:
-    run(check(compose(*SMALL, "ppo.lr=1e-12", "ppo.iterations=1")), tmp_path / "run", display=Silence())
+    finish(tmp_path / "run", *SMALL, "ppo.lr=1e-12", "ppo.iterations=1")
     assert asked["dev"] == ["sft"] * 32 + ["rl"] * 32
     assert chosen(tmp_path / "run") == "warm-up"
     assert asked["test"] == ["sft"] * 64  # what was chosen, and the warm-up beside it
@@ -63,7 +64,7 @@ def test_what_reft_made_is_tested_with_its_prompt(asked: dict[str, list[Prompts]
     words = (*SMALL, "warmup.epochs=0", "ppo.iterations=1", "eval.dev_limit=1")
     with pytest.raises(Exception, match=r"warmup\.epochs=0 needs a trained model"):
         check(compose(*words))
-    run(check(compose(*SMALL)), tmp_path / "first", display=Silence())
+    finish(tmp_path / "first", *SMALL)
     asked.clear()
     run(
         check(compose(*words, f"model.path={tmp_path / 'first/checkpoints/best'}")), tmp_path / "run", display=Silence()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
 from reft_lab.errors import BadInput, RunFailed
 from reft_lab.evaluation.outcome_model import find, load
 from reft_lab.methods import METHODS
 from reft_lab.metrics import recorded
 from reft_lab.rewards import RewardConfig, choose
-from reft_lab.runner import run
-from reft_lab.tracking.display import Silence
-from tests.runner.leftovers import assert_same
+from tests.runner.leftovers import assert_same, lines_of, result_of
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 from tests.small_models import make_tokenizer
 
 SMALL = (
@@ -47,8 +43,7 @@ WARMUP, STEPS = 3, 15  # 96 graded responses: 48 questions with their gold reaso
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    run(check(compose(*RERANKER, f"pool.folder={folder / 'pools'}")), folder / "run", display=Silence())
-    return folder / "run"
+    return finish(folder / "run", *RERANKER, f"pool.folder={folder / 'pools'}")
 
 
 def test_a_run_that_is_killed_ends_like_one_that_was_not(whole: Path, repo: Path, tmp_path: Path) -> None:
@@ -63,14 +58,14 @@ def test_a_run_that_is_killed_ends_like_one_that_was_not(whole: Path, repo: Path
 
 
 def test_a_run_has_the_generator_s_greedy_answers_beside_the_chosen_ones(whole: Path) -> None:
-    result = json.loads((whole / "result.json").read_text())
+    result = result_of(whole)
     assert result["chosen"] in ("epoch 1", "epoch 2")
     assert {(part, result[part][split]["n"]) for part in ("warmup", "final") for split in ("dev", "test")} == {
         ("warmup", 12),
         ("final", 12),
     }
     assert "the reranker is trained on 96 responses, half of them right, half of them wrong." in result["notes"]
-    lines = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    lines = lines_of(whole)
     names = {name for line in lines for name in line}
     # No candidate may be right after so short a warm-up; there is nothing to rank then.
     wanted = {"step", "seconds", *recorded(METHODS["reranker"].records)}
@@ -109,8 +104,8 @@ def test_what_is_no_outcome_model_is_refused_before_anything_loads(whole: Path, 
 
 def test_it_can_be_the_reward(whole: Path, tmp_path: Path) -> None:
     words = ("reward=outcome_model", f"reward.reranker={whole}", "ppo.iterations=1", "ppo.rollouts=16")
-    run(check(compose(*SMALL, *words, "ppo.mini_batch=16")), tmp_path / "run", display=Silence())
-    records = [json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
+    finish(tmp_path / "run", *SMALL, *words, "ppo.mini_batch=16")
+    records = lines_of(tmp_path / "run", "samples.jsonl")
     assert records
     assert all(0 < record["reward"] < 1 for record in records)
     assert len({record["reward"] for record in records}) > 1
@@ -119,7 +114,7 @@ def test_it_can_be_the_reward(whole: Path, tmp_path: Path) -> None:
 def test_a_policy_with_another_tokenizer_cannot_have_it_for_a_reward(whole: Path, tmp_path: Path) -> None:
     words = ("reward=outcome_model", f"reward.reranker={whole}", "model.scratch.min_count=1")
     with pytest.raises(BadInput, match="because their tokenizers differ; train it from the same model"):
-        run(check(compose(*SMALL, *words)), tmp_path / "run", display=Silence())
+        finish(tmp_path / "run", *SMALL, *words)
     assert not (tmp_path / "run").exists()
 
 
@@ -130,14 +125,14 @@ def test_a_run_decodes_by_it_what_the_same_policy_wrote(whole: Path, tmp_path: P
     pools = f"pool.folder={whole.parent / 'pools'}"
     evaluated = Run(Path(__file__).parents[2], tmp_path, *words, pools, "tracker=none")
     evaluated.finish()
-    made = json.loads((whole / "result.json").read_text())
+    made = result_of(whole)
     result = evaluated.result
     assert result["decoding"]["rerank"]["3"]["accuracy"] == pytest.approx(made["final"]["test"]["accuracy"])
     assert result["final"]["test"]["accuracy"] == made["warmup"]["test"]["accuracy"]
 
 
 def test_its_cost_has_the_samples_in_it_and_not_the_candidates(whole: Path) -> None:
-    cost = json.loads((whole / "result.json").read_text())["cost"]
+    cost = result_of(whole)["cost"]
     assert cost["optimizer_steps"] == STEPS
     assert cost["questions"] == 48 + 48 + 2 * 96  # of the warm-up, asked for samples, and read in two epochs
     assert 48 * 4 <= cost["sampled_tokens"] <= 48 * 4 * 24
@@ -146,5 +141,5 @@ def test_its_cost_has_the_samples_in_it_and_not_the_candidates(whole: Path) -> N
 def test_a_budget_that_the_warm_up_uses_up_leaves_no_reranker(whole: Path, tmp_path: Path) -> None:
     words = (*RERANKER, "budget.tokens=100", f"pool.folder={whole.parent / 'pools'}")
     with pytest.raises(RunFailed, match="the budget was used up by the warm-up, so there is no reranker"):
-        run(check(compose(*words)), tmp_path / "run", display=Silence())
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "failed"
+        finish(tmp_path / "run", *words)
+    assert result_of(tmp_path / "run")["status"] == "failed"

@@ -12,12 +12,11 @@ import pytest
 from rich.console import Console
 
 from reft_lab.command.resume import Resumption, continued
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
-from reft_lab.runner import resume, run
-from reft_lab.tracking.display import Display, Silence
-from tests.runner.leftovers import assert_same
+from reft_lab.runner import resume
+from reft_lab.tracking.display import Display
+from tests.runner.leftovers import assert_same, result_of
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 
 SMALL = (
     "tracker=none",
@@ -40,9 +39,7 @@ REFT = 12  # steps of the warm-up
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never stopped."""
-    directory = tmp_path_factory.mktemp("whole") / "run"
-    run(check(compose(*ALONE)), directory, display=Silence())
-    return directory
+    return finish(tmp_path_factory.mktemp("whole") / "run", *ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +73,7 @@ def test_a_run_that_is_killed_again_and_again(
 ) -> None:
     """With the baseline beside it, which is killed as well, and with method=sft."""
     whole = tmp_path / "whole" / "run"
-    run(check(compose(*SMALL, *overrides)), whole, display=Silence())
+    finish(whole, *SMALL, *overrides)
     killed, dice, last = Run(repo, tmp_path / "killed", *SMALL, *overrides), random.Random(), []
     for step in sorted(dice.sample(range(1, steps), 2)):
         session = killed.start()
@@ -156,13 +153,13 @@ def test_a_lost_best_policy_is_said_and_the_run_goes_on(
     lines = go_on(directory)
     (said,) = [line for line in lines if "cannot be used" in line]
     assert said.startswith("the best policy so far cannot be used: model.safetensors is not what was written")
-    result = json.loads((directory / "result.json").read_text())
+    result = result_of(directory)
     assert (result["status"], result["chosen"]) == ("finished", "iteration 4")
 
 
 def test_a_longer_run_is_what_it_would_have_been_from_the_start(whole: Path, tmp_path: Path) -> None:
     directory = tmp_path / "run"
-    run(check(compose(*ALONE, "ppo.iterations=2")), directory, display=Silence())
+    finish(directory, *ALONE, "ppo.iterations=2")
     go_on(directory, "ppo.iterations=4")
     assert_same(whole, directory)
     passport = json.loads((directory / "passport.json").read_text())
@@ -171,12 +168,12 @@ def test_a_longer_run_is_what_it_would_have_been_from_the_start(whole: Path, tmp
 
 def test_a_baseline_that_is_done_is_left_alone(tmp_path: Path) -> None:
     directory = tmp_path / "run"
-    run(check(compose(*SMALL, "ppo.iterations=1", "sft.epochs=1")), directory, display=Silence())
+    finish(directory, *SMALL, "ppo.iterations=1", "sft.epochs=1")
     before = {file: file.stat().st_mtime_ns for file in (directory / "baseline_sft").rglob("*")}
-    scores = json.loads((directory / "result.json").read_text())["baseline_sft"]
+    scores = result_of(directory)["baseline_sft"]
     go_on(directory, "ppo.iterations=2")
     assert {file: file.stat().st_mtime_ns for file in (directory / "baseline_sft").rglob("*")} == before
-    assert json.loads((directory / "result.json").read_text())["baseline_sft"] == scores
+    assert result_of(directory)["baseline_sft"] == scores
 
 
 def test_a_run_in_use_is_refused_until_its_process_is_killed(repo: Path, tmp_path: Path) -> None:

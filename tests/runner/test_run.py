@@ -17,6 +17,7 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, RunFailed
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
+from tests.runner.leftovers import lines_of, result_of
 
 SMALL = (
     "data.train_size=120",
@@ -37,10 +38,6 @@ def config_of(*overrides: str) -> Config:
     return check(compose(*SMALL, *overrides))
 
 
-def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     directory = tmp_path_factory.mktemp("runs") / "default"
@@ -49,14 +46,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
 
 def test_result_is_complete_and_true_to_the_predictions(finished):
     directory, returned = finished
-    result = json.loads((directory / "result.json").read_text())
+    result = result_of(directory)
     assert (result["status"], result["reason"], result["selection"]) == ("finished", None, "dev")
     for key in ("warmup", "final", "baseline_sft"):
         assert (result[key]["dev"]["n"], result[key]["test"]["n"]) == (40, 50)
         for score in result[key].values():
             low, high = score["ci95"]
             assert 0 <= low <= score["accuracy"] <= high <= 1
-    predictions = lines(directory / "predictions.jsonl")
+    predictions = lines_of(directory, "predictions.jsonl")
     kinds = [p["outcome"] for p in predictions]
     assert len({p["id"] for p in predictions}) == 50
     assert kinds.count("correct") / 50 == pytest.approx(result["final"]["test"]["accuracy"])
@@ -70,8 +67,8 @@ def test_result_is_complete_and_true_to_the_predictions(finished):
 
 def test_the_result_tells_questions_that_are_nearly_in_train_from_the_others(finished):
     directory, _ = finished
-    result = json.loads((directory / "result.json").read_text())
-    predictions = lines(directory / "predictions.jsonl")
+    result = result_of(directory)
+    predictions = lines_of(directory, "predictions.jsonl")
     for likeness in ("normalised", "masked", "near"):
         for name, wanted in (("in_train", True), ("not_in_train", False)):
             right = [p["outcome"] == "correct" for p in predictions if p[f"{likeness}_in_train"] is wanted]
@@ -89,7 +86,7 @@ def test_the_result_tells_questions_that_are_nearly_in_train_from_the_others(fin
 
 def test_metrics_have_one_step_axis_and_both_stages(finished):
     directory, _ = finished
-    records = lines(directory / "metrics.jsonl")
+    records = lines_of(directory)
     steps = [record["step"] for record in records]
     assert steps == sorted(set(steps))
     warmup = [r for r in records if "warmup/loss" in r]
@@ -121,7 +118,7 @@ def test_config_and_passport_tell_where_it_came_from(finished):
 
 def test_samples_are_readable(finished):
     directory, _ = finished
-    samples = lines(directory / "samples.jsonl")
+    samples = lines_of(directory, "samples.jsonl")
     assert len(samples) == 2 * 8
     keys = {"step", "id", "question", "response", "answer", "gold", "outcome", "reward", "tokens"}
     assert all(s.keys() == keys and s["outcome"] in KINDS for s in samples)
@@ -138,8 +135,8 @@ def test_what_samples_say_of_tokens_is_what_metrics_say_of_the_iteration(finishe
     options += ("ppo.lr=1e-2", "ppo.lr_warmup_steps=0", "ppo.kl_coef=1")  # there is something to whiten without rewards
     run(config_of(*options), tmp_path / "run", display=Silence())
     assert not (tmp_path / "run" / "report.html").exists()
-    samples = lines(tmp_path / "run" / "samples.jsonl")
-    for record in lines(tmp_path / "run" / "metrics.jsonl")[-2:]:
+    samples = lines_of(tmp_path / "run", "samples.jsonl")
+    for record in lines_of(tmp_path / "run")[-2:]:
         mine = [sample["tokens"] for sample in samples if sample["step"] == record["step"]]
         assert len(mine) == 24
 
@@ -165,7 +162,7 @@ def test_what_samples_say_of_tokens_is_what_metrics_say_of_the_iteration(finishe
 
 def test_positions_are_recorded_where_the_run_is_evaluated(finished):
     directory, _ = finished
-    for record in lines(directory / "metrics.jsonl"):
+    for record in lines_of(directory):
         is_evaluated = "rollout/reward" in record and "eval/accuracy" in record
         assert any(key.startswith("position/") for key in record) == is_evaluated
 
@@ -190,8 +187,8 @@ def test_wandb_files_stay_in_the_run_directory(finished):
 def test_the_baseline_is_a_run_of_its_own_from_the_same_start(finished):
     directory, _ = finished
     baseline = directory / "baseline_sft"
-    result = json.loads((baseline / "result.json").read_text())
-    main = json.loads((directory / "result.json").read_text())
+    result = result_of(baseline)
+    main = result_of(directory)
     assert result["method"] == "sft"
     assert result["final"] == main["baseline_sft"]
     ours, theirs = (json.loads((d / "passport.json").read_text())["hashes"] for d in (directory, baseline))
@@ -230,7 +227,7 @@ def test_a_run_directory_is_never_used_twice(finished):
 def test_selection_on_the_test_set_is_said(tmp_path):
     overrides = ("selection=test", "baseline=null", "tracker.wandb=disabled", "ppo.iterations=1", "warmup.epochs=1")
     returned = run(config_of(*overrides), tmp_path / "run", display=Silence())
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = result_of(tmp_path / "run")
     assert result["selection"] == "test"
     assert returned == result["final"]["test"]["accuracy"]
     assert result["final"]["dev"]["n"] == 40
@@ -238,7 +235,7 @@ def test_selection_on_the_test_set_is_said(tmp_path):
     assert rules["test"] == result["final"]["test"]
     assert rules["inflation"] >= 0
     assert rules["candidates"] == 2  # the warm-up, and an iteration
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = lines_of(tmp_path / "run")
     assert all(("eval/dev_accuracy" in line) == ("eval/accuracy" in line) for line in lines)
     assert not any("eval/test_accuracy" in line for line in lines)
 
@@ -250,9 +247,9 @@ def test_both_rules_of_selection_are_told_of_the_same_run(finished, tmp_path):
     results = {}
     for name, word in (("looking", "eval.both_rules=true"), ("picking", "selection=test")):
         run(config_of(*alone, word), tmp_path / name, display=Silence())
-        results[name] = json.loads((tmp_path / name / "result.json").read_text())
+        results[name] = result_of(tmp_path / name)
     before, looking, picking = (
-        json.loads((directory / "result.json").read_text()),
+        result_of(directory),
         results["looking"],
         results["picking"],
     )
@@ -260,7 +257,7 @@ def test_both_rules_of_selection_are_told_of_the_same_run(finished, tmp_path):
     for key in ("warmup", "final", "chosen", "outcomes"):
         assert looking[key] == before[key]
     assert (tmp_path / "looking" / "predictions.jsonl").read_text() == (directory / "predictions.jsonl").read_text()
-    both = [(record, "eval/test_accuracy") for record in lines(tmp_path / "looking" / "metrics.jsonl")]
+    both = [(record, "eval/test_accuracy") for record in lines_of(tmp_path / "looking")]
     both = [(record["eval/accuracy"], record[name]) for record, name in both if name in record]
     kept = both[-3:]  # the warm-up as it ended, iterations 2 and 3
     rules = looking["selection_rules"]
@@ -283,6 +280,6 @@ def test_a_failed_run_says_why(tmp_path):
     )
     with pytest.raises(RunFailed):
         run(config_of(*overrides, "warmup.weight_decay=1e30"), tmp_path / "run", display=Silence())
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = result_of(tmp_path / "run")
     assert result["status"] == "failed"
     assert "lower the learning rate" in result["reason"]

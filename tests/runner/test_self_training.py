@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
 from reft_lab.methods import METHODS
 from reft_lab.metrics import recorded
-from reft_lab.runner import run
-from reft_lab.tracking.display import Silence
 from tests.runner.easy_sums import COUNTS, write_sums
-from tests.runner.leftovers import assert_same
+from tests.runner.leftovers import assert_same, lines_of, result_of
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 
 LABELS = {"offline_st": "Offline-ST", "online_st": "Online-ST"}
 SAMPLES, KEEP, ITERATIONS = 8, 2, 4
@@ -60,31 +55,22 @@ def words(name: str, sums: Path, directory: Path, *more: str) -> list[str]:
 
 
 def begin(name: str, sums: Path, directory: Path, *more: str, run_in: str = "run") -> Path:
-    run(check(compose(*words(name, sums, directory, *more))), directory / run_in, display=Silence())
-    return directory / run_in
-
-
-def lines(directory: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-
-
-def result(directory: Path) -> dict[str, Any]:
-    return json.loads((directory / "result.json").read_text())
+    return finish(directory / run_in, *words(name, sums, directory, *more))
 
 
 @pytest.mark.parametrize("name", LABELS)
 def test_it_finishes_under_its_name_and_records_what_the_catalogue_says(trained: dict[str, Path], name: str) -> None:
-    found = result(trained[name])
+    found = result_of(trained[name])
     assert (found["status"], found["label"]) == ("finished", LABELS[name])
-    names = {metric for line in lines(trained[name]) for metric in line}
+    names = {metric for line in lines_of(trained[name]) for metric in line}
     assert names == {"step", "seconds", *recorded(METHODS[name].records, critic=False)}
     assert f"after {LABELS[name]}" in (trained[name] / "report.html").read_text()
 
 
 def test_both_set_out_from_the_same_warm_up(trained: dict[str, Path]) -> None:
-    offline, online = (result(trained[name]) for name in LABELS)
+    offline, online = (result_of(trained[name]) for name in LABELS)
     assert offline["warmup"] == online["warmup"]
-    warmed_up = [line for line in lines(trained["offline_st"])[:WARMUP] if "eval/accuracy" in line][-1]
+    warmed_up = [line for line in lines_of(trained["offline_st"])[:WARMUP] if "eval/accuracy" in line][-1]
     assert offline["warmup"]["dev"]["accuracy"] == warmed_up["eval/accuracy"]
 
 
@@ -92,23 +78,23 @@ def test_both_set_out_from_the_same_warm_up(trained: dict[str, Path]) -> None:
 
 
 def test_offline_begins_again_with_the_base_model(trained: dict[str, Path]) -> None:
-    records = lines(trained["offline_st"])
+    records = lines_of(trained["offline_st"])
     assert records[WARMUP - 1]["warmup/loss"] < 1
     # A new model gives every token about the same probability; whichever batch comes first, the loss is the same.
     assert records[WARMUP]["offline_st/loss"] == pytest.approx(records[0]["warmup/loss"], rel=0.02)
 
 
 def test_offline_keeps_some_of_what_was_right_and_says_how_much(trained: dict[str, Path]) -> None:
-    first = lines(trained["offline_st"])[WARMUP]
+    first = lines_of(trained["offline_st"])[WARMUP]
     sampled, right, distinct, kept = (first[f"pool/{name}"] for name in ("sampled", "right", "distinct", "kept"))
     assert sampled == SAMPLES >= right >= distinct >= kept > 0
     assert kept <= KEEP
-    (said,) = [note for note in result(trained["offline_st"])["notes"] if "Offline-ST sampled" in note]
+    (said,) = [note for note in result_of(trained["offline_st"])["notes"] if "Offline-ST sampled" in note]
     assert f"sampled {SAMPLES * COUNTS['train']} responses to {COUNTS['train']} training questions" in said
-    steps = sum("offline_st/loss" in line for line in lines(trained["offline_st"]))
+    steps = sum("offline_st/loss" in line for line in lines_of(trained["offline_st"]))
     examples = COUNTS["train"] * (1 + kept)
     assert steps == 2 * -(-examples // 16)
-    cost = result(trained["offline_st"])["cost"]
+    cost = result_of(trained["offline_st"])["cost"]
     assert cost["questions"] == 8 * COUNTS["train"] + COUNTS["train"] + 2 * round(examples)
 
 
@@ -120,27 +106,27 @@ def test_a_pool_is_made_once_for_all_runs_of_the_same_warm_up(sums: Path, traine
     other = begin("offline_st", sums, home, "offline_st.keep=1", "offline_st.epochs=1", run_in="other")
     assert [each.name for each in (home / "pools").iterdir()] == [pool.name]
     assert (pool / "samples.jsonl").read_bytes() == before
-    one, two = (result(directory)["cost"]["sampled_tokens"] for directory in (trained["offline_st"], other))
+    one, two = (result_of(directory)["cost"]["sampled_tokens"] for directory in (trained["offline_st"], other))
     assert one == two > 0
-    assert lines(other)[WARMUP]["pool/kept"] <= 1
+    assert lines_of(other)[WARMUP]["pool/kept"] <= 1
 
 
 # Online
 
 
 def test_online_takes_the_same_steps_whatever_is_right(trained: dict[str, Path]) -> None:
-    iterations = lines(trained["online_st"])[WARMUP:]
+    iterations = lines_of(trained["online_st"])[WARMUP:]
     assert len(iterations) == ITERATIONS
     assert all((line["online/sampled_share"] > 0) == (line["rollout/accuracy"] > 0) for line in iterations)
     assert any(line["rollout/accuracy"] > 0 for line in iterations)
-    cost = result(trained["online_st"])["cost"]
+    cost = result_of(trained["online_st"])["cost"]
     assert cost["optimizer_steps"] == WARMUP + ITERATIONS * 2
     assert cost["questions"] == 8 * COUNTS["train"] + ITERATIONS * 32
     assert cost["sampled_tokens"] == round(sum(line["rollout/length"] * 32 for line in iterations))
 
 
 def test_online_records_samples(trained: dict[str, Path]) -> None:
-    records = [json.loads(line) for line in (trained["online_st"] / "samples.jsonl").read_text().splitlines()]
+    records = lines_of(trained["online_st"], "samples.jsonl")
     assert {record["step"] for record in records} == {WARMUP + 2, WARMUP + 4}
     keys = {"step", "id", "question", "response", "answer", "gold", "outcome", "reward"}
     assert all(record.keys() == keys for record in records)

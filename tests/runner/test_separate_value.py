@@ -8,17 +8,14 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
 from reft_lab.config.running import CheckpointConfig
 from reft_lab.config.schema import Config
 from reft_lab.policy.model import Policy
 from reft_lab.policy.settings import ModelConfig
-from reft_lab.runner import run
 from reft_lab.runner.disk_space import bytes_needed
-from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 from tests.small_models import make_model
 
 SMALL = (
@@ -54,9 +51,7 @@ def trunks(state: Path) -> tuple[dict, dict]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never stopped, in which ReFT moves the weights by nothing worth the name."""
-    directory = tmp_path_factory.mktemp("whole") / "run"
-    run(check(compose(*SMALL, "ppo.lr=1e-12")), directory, display=Silence())
-    return directory
+    return finish(tmp_path_factory.mktemp("whole") / "run", *SMALL, "ppo.lr=1e-12")
 
 
 def test_it_is_copied_from_the_policy_after_the_warm_up(whole: Path) -> None:
@@ -74,7 +69,7 @@ def test_it_is_copied_from_the_policy_after_the_warm_up(whole: Path) -> None:
 def test_a_run_that_is_killed_again_and_again_ends_the_same(repo: Path, tmp_path: Path) -> None:
     words = [word for word in SMALL if "checkpoint" not in word]
     directory = tmp_path / "whole" / "run"
-    run(check(compose(*words)), directory, display=Silence())
+    finish(directory, *words)
     killed, dice = Run(repo, tmp_path / "killed", *words), random.Random()
     for step in (dice.randrange(1, WARMUP), dice.randrange(WARMUP + 1, WARMUP + 4)):
         session = killed.start()
@@ -87,7 +82,7 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(repo: Path, tmp_path
 def test_it_learns_at_its_own_rate(whole: Path, tmp_path: Path) -> None:
     # A head of zeros expects the 0 that responses of this model earn, so that there is nothing to learn.
     words = (*SMALL, "ppo.lr=1e-12", "ppo.value_lr=1e-3", "ppo.value_init=random")
-    run(check(compose(*words)), tmp_path / "run", display=Silence())
+    finish(tmp_path / "run", *words)
     slow, slow_values = trunks(whole / "checkpoints" / "last")
     policy, values = trunks(tmp_path / "run" / "checkpoints" / "last")
     for name, tensor in policy.items():
@@ -98,7 +93,7 @@ def test_it_learns_at_its_own_rate(whole: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_of_ours_is_copied_anew(whole: Path, tmp_path: Path) -> None:
     best = whole / "checkpoints" / "best"
     words = (*SMALL, "ppo.lr=1e-12", "warmup.epochs=0", "cot.number_slots=true", f"model.path={best}")
-    run(check(compose(*words)), tmp_path / "run", display=Silence())
+    finish(tmp_path / "run", *words)
     _, value = trunks(tmp_path / "run" / "checkpoints" / "step-1")
     stored = load_file(best / "model.safetensors")
     for name, tensor in value.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import shlex
@@ -18,13 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from reft_lab.compose.conf import compose
-from reft_lab.config.check import check
-from reft_lab.runner import run
 from reft_lab.signals import STOPS
-from reft_lab.tracking.display import Silence
-from tests.runner.leftovers import assert_same
+from tests.runner.leftovers import assert_same, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
+from tests.runner.small_runs import finish
 from tests.tracking.wandb_files import exit_code, history
 
 COMMON = (
@@ -59,7 +55,7 @@ def test_a_run_that_is_stopped_in_every_phase_ends_as_if_it_had_not_been(repo: P
     """By each signal that stops a run, to the process or to its whole group."""
     options = (*COMMON, "tracker.wandb=offline", "baseline=null")
     whole = tmp_path / "whole" / "run"
-    run(check(compose(*options)), whole, display=Silence())
+    finish(whole, *options)
     stopped = Run(repo, tmp_path / "stopped", *options)
     steps = []
     phases = ("training", "sampling", "updating", "evaluating", "final")
@@ -102,7 +98,7 @@ def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_p
     session.until(lambda: recorded.exists() and recorded.stat().st_size)
     session.send(signal.SIGTERM, whole_group=False)
     check_interrupted(stopped, session, signal.SIGTERM)
-    baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
+    baseline = result_of(stopped.path / "baseline_sft")
     assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
     stopped.finish()
     assert stopped.result["baseline_sft"]["test"]["n"] == 32
@@ -198,7 +194,7 @@ def test_a_warning_to_every_process_of_a_job_stops_the_run_alone(repo: Path, tmp
     assert "a second signal stops at once" in session.output
     assert "W&B stopped" not in session.output
     check_curve(stopped, 1)
-    baseline = json.loads((stopped.path / "baseline_sft" / "result.json").read_text())
+    baseline = result_of(stopped.path / "baseline_sft")
     assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
     assert (stopped.path / "checkpoints" / "last").exists()
     deadline = time.monotonic() + 20  # W&B's service takes its time to end

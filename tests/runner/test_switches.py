@@ -18,14 +18,15 @@ from reft_lab.config.schema import Config
 from reft_lab.equations.credit import CREDITS
 from reft_lab.methods import METHODS
 from reft_lab.metrics import CATALOGUE, recorded
-from reft_lab.runner import resume, run
+from reft_lab.runner import resume
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.tracking.display import Silence
 from reft_lab.tracking.result_table import result_table
 from reft_lab.tracking.wandb_labels import tags
 from tests.made_once import made_once
-from tests.runner.leftovers import assert_same
+from tests.runner.leftovers import assert_same, lines_of, result_of
 from tests.runner.processes import Run
+from tests.runner.small_runs import finish
 
 LABELS = {
     "grpo": "GRPO",
@@ -68,7 +69,7 @@ WARMUP = 72  # steps
 @pytest.fixture(scope="module", params=LABELS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     def make(folder: Path) -> None:
-        run(check(compose(*words(request.param))), folder / "run", display=Silence())
+        finish(folder / "run", *words(request.param))
 
     return request.param, made_once(tmp_path_factory, f"switches_{request.param}", make) / "run"
 
@@ -88,24 +89,20 @@ def switches(name: str) -> set[str]:
     }
 
 
-def lines(file: Path) -> list[dict]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
 def test_there_is_a_file_for_each(repo: Path) -> None:
     assert {file.stem for file in (repo / "conf" / "method").glob("*.yaml")} == {*METHODS, *LABELS}
 
 
 def test_it_learns_from_rewards(trained: tuple[str, Path]) -> None:
-    iterations = lines(trained[1] / "metrics.jsonl")[WARMUP:]
+    iterations = lines_of(trained[1])[WARMUP:]
     assert len(iterations) == 4
     assert any(record["ppo/grad_norm"] > 0 for record in iterations)
-    assert json.loads((trained[1] / "result.json").read_text())["status"] == "finished"
+    assert result_of(trained[1])["status"] == "finished"
 
 
 def test_it_records_what_its_switches_say(trained: tuple[str, Path]) -> None:
     name, directory = trained
-    found = {metric for record in lines(directory / "metrics.jsonl") for metric in record}
+    found = {metric for record in lines_of(directory) for metric in record}
     critic = name in WITH_CRITIC
     assert found == {
         "step",
@@ -119,21 +116,21 @@ def test_its_critic_is_audited(trained: tuple[str, Path]) -> None:
     _, directory = trained
     (audit,) = json.loads((directory / "critic_audit.json").read_text())["audits"]
     assert (audit["checkpoint"], audit["when"], len(audit["states"])) == ("last", "iteration 4", 12)
-    result = json.loads((directory / "result.json").read_text())
+    result = result_of(directory)
     assert result["critic"]["sentence"] == audit["sentence"]
     assert result["seconds"]["critic_audit"] > 0
     assert audit["sentence"] in (directory / "log.txt").read_text()
     assert "Is the critic any good" in (directory / "report.html").read_text()
-    audited = [record["step"] for record in lines(directory / "metrics.jsonl") if "critic/bias" in record]
+    audited = [record["step"] for record in lines_of(directory) if "critic/bias" in record]
     assert audited == [WARMUP + 2, WARMUP + 4]
 
 
 @pytest.mark.parametrize("trained", WITHOUT_CRITIC, indirect=True)
 def test_there_are_no_values_anywhere(trained: tuple[str, Path]) -> None:
     _, directory = trained
-    names = {name for record in lines(directory / "metrics.jsonl") for name in record}
+    names = {name for record in lines_of(directory) for name in record}
     assert not [name for name in names if "value" in name or "explained_variance" in name]
-    for sample in lines(directory / "samples.jsonl"):
+    for sample in lines_of(directory, "samples.jsonl"):
         assert sample["tokens"].keys() == {"text", "advantage", "kl", "ratio"}
     for folder in ("last", "step-74", "last/best", "best", "warmup"):
         tensors = [
@@ -147,7 +144,7 @@ def test_there_are_no_values_anywhere(trained: tuple[str, Path]) -> None:
 def test_it_is_called_by_its_label_everywhere(trained: tuple[str, Path]) -> None:
     name, directory = trained
     label = LABELS[name]
-    result = json.loads((directory / "result.json").read_text())
+    result = result_of(directory)
     assert (result["method"], result["label"]) == ("reft", label)
     assert result["name"].endswith(f"-{name}")
     assert list(result_table(result).columns[0].cells) == ["after warm-up", f"after {label}"]

@@ -17,6 +17,7 @@ from reft_lab.runner import resume, run
 from reft_lab.runner.loop import Loop
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
+from tests.runner.small_runs import finish
 
 COMMON = (
     "data.train_size=64",
@@ -35,8 +36,7 @@ COMMON = (
 
 def run_of(folder: Path, *options: str, warmups: Path | None = None) -> Path:
     kept = () if warmups is None else (f"checkpoint.warmups={warmups}",)
-    run(check(compose(*COMMON, *options, *kept)), folder, display=Silence())
-    return folder
+    return finish(folder, *COMMON, *options, *kept)
 
 
 @pytest.fixture(scope="module")

@@ -158,6 +158,15 @@ def test_seeds_make_a_mean_with_a_standard_error(folder):
     assert float(table(definition)[0]["accuracy_standard_error"]) == pytest.approx(0.01 / 3**0.5)
 
 
+def test_two_seeds_have_no_standard_error(folder):
+    definition = definition_in(folder, seeds=(0, 1), trials=1)
+    run_study(definition, print)
+    (trial,) = trials_of(definition)
+    assert trial.value == pytest.approx(0.95 - 0.005)
+    assert "standard_error" not in trial.user_attrs
+    assert "accuracy_standard_error" not in table(definition)[0]
+
+
 def test_pruning_between_seeds(folder):
     space = (Parameter("ppo.lam", "choice", choices=(0.9, 0.91, 0.92, 0.7, 0.89)),)
     definition = definition_in(

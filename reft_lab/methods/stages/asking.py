@@ -94,16 +94,20 @@ class Asking:
 
     Attributes:
         prompts: ids of the questions' prompts.
+        names: one for each question, which keys its randomness beside the seed.
         judge: outcomes of responses, from the places of their questions and response ids.
         reward: terminal rewards of judged responses, from the places of their questions.
-        config: max_new_tokens, total_tokens, overlong_cache.
+        config: max_new_tokens, total_tokens, overlong_cache, dynamic_rounds; all the rest for who learns from it.
+        seed: keys which questions are asked when, and the draws of responses.
         decode_batch: prompts decoded at once.
     """
 
     prompts: Sequence[list[int]]
+    names: Sequence[str]
     judge: Judge
     reward: Scoring
     config: PPOConfig
+    seed: int
     eos_id: int
     pad_id: int
     decode_batch: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -26,11 +26,9 @@ def critic_states(
     policy: Policy,
     reference: Policy | None,
     asking: Asking,
-    ids: Sequence[str],
     audit: AuditConfig,
     *,
     step: int,
-    seed: int,
     tokens_per_micro_batch: int,
     on_progress: Callable[[int], None] | None = None,
 ) -> States:
@@ -46,20 +44,20 @@ def critic_states(
         policy: with a critic.
         reference: pi_0; None does where there is no KL penalty in the reward.
         asking: how questions are put to it, with the settings of PPO.
-        ids: a name for each question, which keys its randomness.
         audit: how much is sampled.
         step: iterations done, for a reward that asks.
         on_progress: called with the number of responses whose states are done.
     """
+    seed, names = asking.seed, asking.names
     budget = {"pad_id": asking.pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
-    chosen = permutation(len(ids), seed, AUDIT, "questions")[: audit.critic_problems]
-    first = asking.ask(policy, chosen, [key(seed, AUDIT, "response", ids[q]) for q in chosen], step=step)
+    chosen = permutation(len(names), seed, AUDIT, "questions")[: audit.critic_problems]
+    first = asking.ask(policy, chosen, [key(seed, AUDIT, "response", names[q]) for q in chosen], step=step)
     responses = first.sampled.lists()
     with phase("scoring"):
         _, values = score_all(policy, first.prompts, responses, **budget)
     assert values is not None
     places = [
-        _places(len(response), audit.critic_states, float(generator(seed, AUDIT, "places", ids[q]).random()))
+        _places(len(response), audit.critic_states, float(generator(seed, AUDIT, "places", names[q]).random()))
         for q, response in zip(chosen, responses, strict=True)
     ]
     count, found = audit.critic_continuations, []
@@ -70,7 +68,7 @@ def critic_states(
         batch = asking.ask(
             policy,
             [chosen[i] for i, _, _ in every],
-            [key(seed, AUDIT, "continuation", ids[chosen[i]], t, k) for i, t, k in every],
+            [key(seed, AUDIT, "continuation", names[chosen[i]], t, k) for i, t, k in every],
             begun=[responses[i][:t] for i, t, _ in every],
             step=step,
         )

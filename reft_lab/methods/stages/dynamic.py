@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reft_lab.methods.settings import PPOConfig
+from reft_lab.methods.settings import IterationsConfig
 from reft_lab.methods.stages.asking import Asking, Batch
 from reft_lab.methods.stages.walk import Walk
 from reft_lab.policy.model import Policy
@@ -48,36 +48,35 @@ class Collector:
             them and the iterations done.
     """
 
-    def __init__(self, asking: Asking, ids: Sequence[str], config: PPOConfig, seed: int):
-        """`ids` are names of the questions, which key their randomness."""
+    def __init__(self, asking: Asking, config: IterationsConfig):
+        """`config` says how many responses there are, and how many to a question."""
         self.wanted = config.rollouts // config.samples_per_problem
         self.beyond = (0, 0)
-        self._asking, self._ids, self._config, self._seed = asking, ids, config, seed
-        self._walk = Walk(len(ids), seed)
+        self._asking, self._group = asking, config.samples_per_problem
+        self._walk = Walk(len(asking.prompts), asking.seed)
         self._has_said = False
 
     def collect(self, policy: Policy, step: int, *, dynamic: bool) -> Collected:
         """The responses after `step` iterations, and those that are learned from; the walk stays where it is."""
-        config, asked = self._config, 0
+        asking, group, asked = self._asking, self._group, 0
         start = step * self.wanted + self.beyond[1]
         earlier: Counter[int] = Counter()  # a small training set may come round twice within one iteration
 
         def ask(count: int) -> Batch:
             nonlocal asked
             chosen = self._walk.questions(start + asked, count)
-            questions = [q for q in chosen for _ in range(config.samples_per_problem)]
+            questions = [q for q in chosen for _ in range(group)]
             asked += count
             keys = []
             for q in questions:
-                keys.append(key(self._seed, "rollout", step, self._ids[q], earlier[q]))
+                keys.append(key(asking.seed, "rollout", step, asking.names[q], earlier[q]))
                 earlier[q] += 1
-            return self._asking.ask(policy, questions, keys, step=step)
+            return asking.ask(policy, questions, keys, step=step)
 
         if not dynamic:
             batch = ask(self.wanted)
             return Collected(batch, batch, self.wanted)
-        group, rounds = config.samples_per_problem, config.dynamic_rounds
-        return collect(ask, self.wanted, group=group, rounds=rounds, pad_id=self._asking.pad_id)
+        return collect(ask, self.wanted, group=group, rounds=asking.config.dynamic_rounds, pad_id=asking.pad_id)
 
     def beyond_with(self, collected: Collected) -> tuple[int, int]:
         """What `beyond` is once this iteration is done."""
@@ -88,10 +87,11 @@ class Collector:
         if self._has_said or not collected.filled:
             return []
         self._has_said = True
+        rounds = self._asking.config.dynamic_rounds
         return [
-            f"dynamic sampling asked {collected.asked} questions in ppo.dynamic_rounds={self._config.dynamic_rounds} "
-            f"rounds and {collected.filled} of the {self.wanted} it wants are still missing, so questions whose "
-            "responses all have the same reward fill up the batch; rollout/filled says how many."
+            f"dynamic sampling asked {collected.asked} questions in ppo.dynamic_rounds={rounds} rounds and "
+            f"{collected.filled} of the {self.wanted} it wants are still missing, so questions whose responses all "
+            "have the same reward fill up the batch; rollout/filled says how many."
         ]
 
 

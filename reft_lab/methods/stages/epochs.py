@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reft_lab.methods.base import StageKind
-from reft_lab.methods.stages.optimizer import Optimizer
+from reft_lab.methods.settings import RerankerConfig, SFTConfig
+from reft_lab.methods.stages.training import Training
+from reft_lab.policy.model import Policy
 from reft_lab.randomness import permutation
 
 
-class Epochs:
+class Epochs(Training):
     """The part of a stage (methods.base.Stage) that counts, where it passes over examples again and again.
 
     The order of an epoch is keyed by (seed, stage, epoch), so `step` and the optimiser's state are all there is to
@@ -19,32 +19,33 @@ class Epochs:
         steps_per_epoch: optimiser steps of one pass over the examples; the last batch of an epoch may be smaller.
     """
 
-    optimizer: Optimizer
-
-    def __init__(self, kind: StageKind, examples: int, *, seed: int, batch_size: int, epochs: int, eval_every: int):
+    def __init__(
+        self,
+        policy: Policy,
+        examples: int,
+        config: SFTConfig | RerankerConfig,
+        *,
+        kind: StageKind,
+        seed: int,
+        tokens_per_micro_batch: int,
+    ):
         """Args:
-        kind: what the stage is; its name keys the randomness.
+        policy: trained in place.
         examples: how many there are, at least one.
-        batch_size: examples of an optimiser step.
-        epochs: passes over them.
-        eval_every: epochs from one evaluation to the next.
+        config: epochs, batch_size, eval_every.
+        kind: what the stage is; its name keys the randomness.
+        tokens_per_micro_batch: token budget of one forward and backward pass.
         """
-        self.kind = kind
-        self.seed = seed
-        self.step = 0
-        self.steps_per_epoch = -(-examples // batch_size)
-        self.total_steps = self.steps_per_epoch * epochs
-        self._examples, self._batch_size, self._eval_every = examples, batch_size, eval_every
+        super().__init__(policy, kind, seed=seed, tokens_per_micro_batch=tokens_per_micro_batch)
+        self.steps_per_epoch = -(-examples // config.batch_size)
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self._examples, self._batch_size, self._eval_every = examples, config.batch_size, config.eval_every
         self._epoch_order: tuple[int, list[int]] | None = None
 
     @property
     def epoch(self) -> int:
         """Whole passes over the examples that are done."""
         return self.step // self.steps_per_epoch
-
-    @property
-    def done(self) -> bool:
-        return self.step >= self.total_steps
 
     @property
     def is_evaluated(self) -> bool:
@@ -54,13 +55,6 @@ class Epochs:
     @property
     def moment(self) -> str:
         return f"epoch {self.epoch}" if self.epoch else "the start"
-
-    def counters(self) -> dict[str, Any]:
-        return {"step": self.step, "optimizer": self.optimizer.counters()}
-
-    def restore(self, counters: dict[str, Any]) -> None:
-        self.step = counters["step"]
-        self.optimizer.restore_counters(counters["optimizer"])
 
     def batch(self) -> list[int]:
         """The examples of this step."""

@@ -6,30 +6,25 @@ that are right and on the gold reasoning.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from reft_lab.equations.losses import sft_loss, token_weights
 from reft_lab.errors import phase
-from reft_lab.evaluation.judging import Judge
 from reft_lab.methods.base import Cost, StageKind, Step
-from reft_lab.methods.settings import OnlineSTConfig, PPOConfig
+from reft_lab.methods.settings import OnlineSTConfig
 from reft_lab.methods.stages.asking import Asking, Batch
-from reft_lab.methods.stages.dynamic import Collector
+from reft_lab.methods.stages.iterations import Iterations
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import sampled_metrics
-from reft_lab.methods.stages.walk import is_passed
-from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import Sequences, micro_batches
+from reft_lab.policy.packing import Sequences
 from reft_lab.policy.scoring import score_packed
-from reft_lab.randomness import torch_seed
-from reft_lab.rewards import Scoring
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Lesson:
         return [next(of_counted) if counts else 0.0 for counts in self.counts]
 
 
-class OnlineSelfTraining:
+class OnlineSelfTraining(Iterations):
     """Online self-training, one iteration at a time; methods.base.Stage describes what is not said here.
 
     How many optimiser steps an iteration takes, and how many sequences go through the model, never depends on how many
@@ -70,82 +65,30 @@ class OnlineSelfTraining:
     draws are keyed as those of reinforcement are.
     """
 
+    config: OnlineSTConfig
+
     def __init__(
         self,
         policy: Policy,
-        prompts: Sequence[list[int]],
+        asking: Asking,
         gold: Sequence[list[int]],
-        question_ids: Sequence[str],
-        judge: Judge,
-        reward: Scoring,
         config: OnlineSTConfig,
-        sampling: PPOConfig,
         *,
         kind: StageKind,
-        seed: int,
-        eos_id: int,
-        pad_id: int,
-        decode_batch: int,
         tokens_per_micro_batch: int,
         records: Callable[[Batch], list[dict[str, Any]]] | None = None,
     ):
         """Args:
         policy: trained in place.
-        prompts: ids of the training questions' prompts.
-        gold: ids of the gold reasoning that follows each, end-of-sequence included.
-        question_ids: a name for each, which keys its randomness.
-        judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal rewards of judged responses, which are recorded and teach nothing.
-        sampling: the length caps of responses.
-        decode_batch: prompts decoded at once.
+        asking: how the training questions are put to it; rewards are recorded and teach nothing.
+        gold: ids of the gold reasoning that follows the prompt of each question, end-of-sequence included.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
-        self.kind = kind
-        self.policy = policy
-        self.prompts, self.gold = prompts, gold
-        self.config = config
-        self.sampling = replace(sampling, rollouts=config.rollouts, samples_per_problem=config.samples_per_problem)
-        asking = Asking(prompts, judge, reward, self.sampling, eos_id, pad_id, decode_batch)
-        self._collector = Collector(asking, question_ids, self.sampling, seed)
-        self.seed = seed
-        self.pad_id = pad_id
-        self.tokens_per_micro_batch = tokens_per_micro_batch
+        super().__init__(policy, asking, config, kind=kind, tokens_per_micro_batch=tokens_per_micro_batch)
+        self.gold = gold
         self.records = records
-        self.step = 0
-        self._flops = Flops.of(policy)
-        passes = math.ceil(config.data_epochs * len(prompts) / self._collector.wanted)
-        self.total_steps = passes if config.iterations is None else config.iterations
-        self.optimizer = Optimizer(
-            policy.trained_parameters(),
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            undecayed=policy.undecayed(),
-            max_grad_norm=config.max_grad_norm,
-            schedule=constant(config.lr_warmup_steps),
-        )
-
-    @property
-    def done(self) -> bool:
-        return self.step >= self.total_steps
-
-    @property
-    def is_evaluated(self) -> bool:
-        if self.config.eval_every_epochs is None:
-            return self.step % self.config.eval_every == 0 or self.done
-        every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
-        return is_passed(every, (self.step - 1) * own, self.step * own) or self.done
-
-    @property
-    def moment(self) -> str:
-        return f"iteration {self.step}"
-
-    def counters(self) -> dict[str, Any]:
-        return {"step": self.step, "optimizer": self.optimizer.counters()}
-
-    def restore(self, counters: dict[str, Any]) -> None:
-        self.step = counters["step"]
-        self.optimizer.restore_counters(counters["optimizer"])
+        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, constant(config.lr_warmup_steps))
 
     def advance(self) -> Step:
         """Do one iteration: sample, judge, and one optimiser step for each mini-batch."""
@@ -162,7 +105,7 @@ class OnlineSelfTraining:
         )
         trained = sum(lesson.tokens for lesson in lessons)
         losses, norms, rates = zip(*steps, strict=True)
-        metrics = sampled_metrics(batch, self.sampling) | {
+        metrics = sampled_metrics(batch, self.asking.config) | {
             "online/loss": sum(losses) / len(losses),
             "online/grad_norm": sum(norms) / len(norms),
             "online/lr": rates[-1],
@@ -194,7 +137,7 @@ class OnlineSelfTraining:
             asked = [batch.questions[i] for i in chosen][:: self.config.samples_per_problem]
             lessons.append(
                 Lesson(
-                    [*(batch.prompts[i] for i in chosen), *(self.prompts[q] for q in asked)],
+                    [*(batch.prompts[i] for i in chosen), *(self.asking.prompts[q] for q in asked)],
                     [*(written[i] for i in chosen), *(self.gold[q] for q in asked)],
                     [*(right[i] for i in chosen), *(True for _ in asked)],
                 )
@@ -203,15 +146,12 @@ class OnlineSelfTraining:
 
     def _learn(self, lesson: Lesson) -> tuple[float, float, float]:
         """One optimiser step: its loss (nats a token), gradient norm and learning rate."""
-        sequences = Sequences(lesson.prompts, lesson.responses, self.pad_id)
+        sequences = Sequences(lesson.prompts, lesson.responses, self.asking.pad_id)
         weights = torch.tensor(lesson.weights(self.config.loss_average), device=self.policy.device)
-        self.policy.train()
-        parts = []
-        for number, group in enumerate(micro_batches(sequences.lengths.tolist(), self.tokens_per_micro_batch)):
-            torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.optimizer.steps, number))
+
+        def share(group: list[int]) -> tuple[Tensor]:
             packed = sequences.packed(group, self.policy.device)
-            part = (weights[packed.index] * sft_loss(score_packed(self.policy, packed).logprobs)).sum()
-            part.backward()
-            parts.append(part.detach())
-        loss = torch.stack(parts).sum().item()
-        return (loss, *self.optimizer.step())
+            return ((weights[packed.index] * sft_loss(score_packed(self.policy, packed).logprobs)).sum(),)
+
+        (loss,), norm, rate = self.descend(sequences.lengths.tolist(), share)
+        return loss, norm, rate

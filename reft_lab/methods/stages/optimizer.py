@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reft_lab.methods.settings import IterationsConfig, RerankerConfig, SFTConfig
+from reft_lab.policy.model import Policy
+
 Schedule = Callable[[int], float]
 Gradient = list[Tensor | None]  # of each parameter of an optimiser, in their order
 
@@ -61,45 +64,43 @@ class Optimizer:
 
     def __init__(
         self,
-        parameters: list[nn.Parameter],
+        policy: Policy,
+        parameters: Iterable[nn.Parameter],
+        config: SFTConfig | IterationsConfig | RerankerConfig,
+        schedule: Schedule,
         *,
-        lr: float,
-        weight_decay: float,
-        undecayed: Iterable[nn.Parameter] = (),
         second: Iterable[nn.Parameter] = (),
         second_lr: float | None = None,
-        max_grad_norm: float,
-        schedule: Schedule,
     ):
         """Args:
+        policy: whose parameters they are; it says which of them weight decay spares.
         parameters: what is trained.
-        lr: peak learning rate.
-        weight_decay: AdamW's, per step and unit of learning rate; spares the `undecayed` parameters.
-        second: those of the parameters that form a group of their own.
-        second_lr: the peak learning rate of that group; None: `lr`.
-        max_grad_norm: the gradient's norm is clipped to this.
+        config: lr, the peak learning rate; weight_decay, AdamW's, per step and unit of learning rate; max_grad_norm, to
+            which the gradient's norm is clipped.
         schedule: factor on the peak rates, by the steps of a group.
+        second: those of the parameters that form a group of their own.
+        second_lr: the peak learning rate of that group; None: the same.
         """
-        self.parameters = parameters
-        self.max_grad_norm = max_grad_norm
+        self.parameters = list(parameters)
+        self.max_grad_norm = config.max_grad_norm
         self.schedule = schedule
         self.steps = 0
         self.scale = 1.0
-        own, spared = {id(parameter) for parameter in second}, {id(parameter) for parameter in undecayed}
-        first = Group([p for p in parameters if id(p) not in own], lr)
-        other = Group([p for p in parameters if id(p) in own], lr if second_lr is None else second_lr)
+        own, spared = {id(parameter) for parameter in second}, {id(parameter) for parameter in policy.undecayed()}
+        first = Group([p for p in self.parameters if id(p) not in own], config.lr)
+        other = Group([p for p in self.parameters if id(p) in own], config.lr if second_lr is None else second_lr)
         self.groups = [group for group in (first, other) if group.parameters]
         self.rates = [0.0] * len(self.groups)
         of_adamw = [
             {"params": members, "weight_decay": decay, "number": number}
             for number, group in enumerate(self.groups)
             for decay, members in (
-                (weight_decay, [p for p in group.parameters if id(p) not in spared]),
+                (config.weight_decay, [p for p in group.parameters if id(p) not in spared]),
                 (0.0, [p for p in group.parameters if id(p) in spared]),
             )
             if members
         ]
-        self.adamw = torch.optim.AdamW(of_adamw, lr=lr, fused=True)
+        self.adamw = torch.optim.AdamW(of_adamw, lr=config.lr, fused=True)
 
     def step(self, parts: Sequence[Gradient] = ()) -> tuple[float, float]:
         """Clip, update, clear the gradients.

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from reft_lab.errors import phase
-from reft_lab.evaluation.judging import Judge
 from reft_lab.evaluation.settings import AuditConfig
 from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.critic_audit import AUDIT_SECONDS, critic_metrics, critic_states
-from reft_lab.methods.stages.dynamic import Collected, Collector
+from reft_lab.methods.stages.dynamic import Collected
+from reft_lab.methods.stages.iterations import Iterations
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.rollouts import (
     Rollouts,
@@ -31,13 +31,11 @@ from reft_lab.methods.stages.rollouts import (
     sampled_metrics,
 )
 from reft_lab.methods.stages.update import update
-from reft_lab.methods.stages.walk import is_passed
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import permutation
-from reft_lab.rewards import Scoring
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
@@ -62,7 +60,7 @@ class Iteration:
     cost: Cost
 
 
-class Reinforcement:
+class Reinforcement(Iterations):
     """Reinforcement by PPO, one iteration at a time; methods.base.Stage describes what is not said here.
 
     Nothing but `step`, the weights and the optimiser's state changes while it runs, and with dynamic sampling how far
@@ -70,94 +68,57 @@ class Reinforcement:
     iteration, question, sample).
 
     Attributes:
-        asking: how questions are put to a policy.
         total_steps: as many iterations as there are at most; dynamic sampling uses questions up sooner.
         rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
             those kept from sampling do not agree with it; None until the first iteration has found out.
     """
 
+    config: PPOConfig
+
     def __init__(
         self,
         policy: Policy,
         reference: Policy,
-        prompts: Sequence[list[int]],
-        question_ids: Sequence[str],
-        judge: Judge,
-        reward: Scoring,
-        config: PPOConfig,
+        asking: Asking,
         *,
         kind: StageKind,
-        seed: int,
-        eos_id: int,
-        pad_id: int,
-        decode_batch: int,
         tokens_per_micro_batch: int,
         audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
     ):
         """Args:
-        policy: trained in place; it has a critic where `config.credit` needs one.
+        policy: trained in place; it has a critic where `asking.config.credit` needs one.
         reference: pi_0, frozen.
-        prompts: ids of the training questions' prompts.
-        question_ids: a name for each, which keys its randomness.
-        judge: outcomes of responses, from indices into `prompts` and response ids.
-        reward: terminal rewards of judged responses, from indices into `prompts`.
-        decode_batch: prompts decoded at once.
+        asking: how the training questions are put to it, with all settings of the stage.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
-        self.kind = kind
-        self.policy = policy
+        config, first = asking.config, asking.config.critic_warmup
+        super().__init__(policy, asking, config, kind=kind, tokens_per_micro_batch=tokens_per_micro_batch, first=first)
         self.reference = reference
-        self.prompts = prompts
-        self.question_ids = question_ids
-        self.asking = Asking(prompts, judge, reward, config, eos_id, pad_id, decode_batch)
-        self.config = config
-        self.seed = seed
-        self.pad_id = pad_id
         self.audit = audit
         self.records = records
-        self.step = 0
-        self._collector = Collector(self.asking, question_ids, config, seed)
-        self._budget = {"pad_id": pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
+        self._budget = {"pad_id": asking.pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
         # Kernels of different shapes agree in fp32 only, and the sampler runs no separate value model.
         must_rescore = policy.precision != "fp32" or policy.value_trunk is not None or config.importance == "token"
         self.rescore = True if must_rescore else None
-        passes = math.ceil(config.data_epochs * len(prompts) / self._collector.wanted)
-        self.total_steps = config.critic_warmup + (passes if config.iterations is None else config.iterations)
         self.optimizer = Optimizer(
+            policy,
             [p for p in policy.parameters() if p.requires_grad],
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            undecayed=policy.undecayed(),
+            config,
+            constant(config.lr_warmup_steps),
             second=policy.value_parameters(),
             second_lr=config.value_lr,
-            max_grad_norm=config.max_grad_norm,
-            schedule=constant(config.lr_warmup_steps),
         )
 
-    @property
-    def done(self) -> bool:
-        return self._is_done(self.step, self._collector.beyond[1])
-
-    @property
-    def is_evaluated(self) -> bool:
-        return self._is_evaluated(self.step, *self._collector.beyond)
-
-    @property
-    def moment(self) -> str:
-        return f"iteration {self.step}"
-
     def counters(self) -> dict[str, Any]:
-        own = {"step": self.step, "beyond": list(self._collector.beyond), "rescore": self.rescore}
-        return own | {"optimizer": self.optimizer.counters()}
+        return super().counters() | {"beyond": list(self._collector.beyond), "rescore": self.rescore}
 
     def restore(self, counters: dict[str, Any]) -> None:
-        self.step, self.rescore = counters["step"], counters["rescore"]
+        super().restore(counters)
         before, now = counters["beyond"]
-        self._collector.beyond = (before, now)
-        self.optimizer.restore_counters(counters["optimizer"])
+        self.rescore, self._collector.beyond = counters["rescore"], (before, now)
 
     def advance(self) -> Step:
         """Do one iteration; where an evaluation follows, look at its responses more closely."""
@@ -178,11 +139,9 @@ class Reinforcement:
             self.policy,
             self.reference,
             self.asking,
-            self.question_ids,
             audit,
             step=self.step,
-            seed=self.seed,
-            tokens_per_micro_batch=self._budget["tokens_per_micro_batch"],
+            tokens_per_micro_batch=self.tokens_per_micro_batch,
         )
         return critic_metrics(states) | {AUDIT_SECONDS: time.perf_counter() - started}
 
@@ -257,7 +216,7 @@ class Reinforcement:
         return (logprobs.double() - rollouts.logprobs[:count, : logprobs.shape[1]].double()).exp()
 
     def _cost(self, collected: Collected, *, is_rescored: bool) -> Cost:
-        policy, reference, passes = Flops.of(self.policy), Flops.of(self.reference), self.config.epochs
+        policy, reference, passes = self._flops, Flops.of(self.reference), self.config.epochs
         kept = collected.kept.lengths
         flops = policy.sampling(collected.everything.lengths) + reference.scoring(kept)
         if self._is_critic_warmup:
@@ -282,17 +241,13 @@ class Reinforcement:
     def _is_done(self, step: int, beyond: int) -> bool:
         if self.config.dynamic_sampling and self.config.iterations is None:
             walked = (step - self.config.critic_warmup) * self._collector.wanted + beyond
-            return walked >= self.config.data_epochs * len(self.prompts)
-        return step >= self.total_steps
+            return walked >= self.config.data_epochs * len(self.asking.prompts)
+        return super()._is_done(step, beyond)
 
     def _is_evaluated(self, step: int, before: int, beyond: int) -> bool:
-        """Whether iteration `step` is, with so many questions asked beyond those of the iterations before and by it."""
         if step <= self.config.critic_warmup:
             return step == self.config.critic_warmup  # the policy does not change before
-        if self.config.eval_every_epochs is None:
-            return step % self.config.eval_every == 0 or self._is_done(step, beyond)
-        every, own = self.config.eval_every_epochs * len(self.prompts), self._collector.wanted
-        return is_passed(every, (step - 1) * own + before, step * own + beyond) or self._is_done(step, beyond)
+        return super()._is_evaluated(step, before, beyond)
 
     def _rescore(self, prompts: list[list[int]], sampled: Responses) -> tuple[Responses, list[str]]:
         """The rollouts with log-probabilities and values that the update agrees with."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from reft_lab.data import Problem
 from reft_lab.equations.classification import area_under_curve, outcome_loss
@@ -21,8 +22,7 @@ from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import micro_batches
-from reft_lab.randomness import permutation, torch_seed
+from reft_lab.randomness import permutation
 
 
 @dataclass(frozen=True)
@@ -129,30 +129,17 @@ class RerankerTraining(Epochs):
         tokens_per_micro_batch: token budget of one forward and backward pass.
         """
         super().__init__(
-            kind,
-            len(examples),
-            seed=seed,
-            batch_size=config.batch_size,
-            epochs=config.epochs,
-            eval_every=config.eval_every,
+            policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=tokens_per_micro_batch
         )
         assert policy.value_head is not None
-        self.policy = policy
-        self.tokens_per_micro_batch = tokens_per_micro_batch
         self._candidates = candidates
         self._asked: dict[tuple[str, ...], Candidates] = {}
-        self._flops, self._sampling = Flops.of(policy), sampling
+        self._sampling = sampling
         self._responses = [len(example.response) for example in examples]
         self._sequences = whole_sequences(policy, [e.prompt for e in examples], [e.response for e in examples])
         self._right = torch.tensor([float(e.is_right) for e in examples])
-        self.optimizer = Optimizer(
-            [*policy.trained_parameters(), *policy.value_head.parameters()],
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            undecayed=policy.undecayed(),
-            max_grad_norm=config.max_grad_norm,
-            schedule=constant(config.lr_warmup_steps),
-        )
+        parameters = [*policy.trained_parameters(), *policy.value_head.parameters()]
+        self.optimizer = Optimizer(policy, parameters, config, constant(config.lr_warmup_steps))
 
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch of responses."""
@@ -222,19 +209,16 @@ class RerankerTraining(Epochs):
 
     def _descend(self, chosen: list[int], lengths: list[int]) -> tuple[float, float, float, float]:
         """One optimiser step: loss (nats a response), share told right, gradient norm, learning rate."""
-        self.policy.train()
-        parts = []
-        for number, group in enumerate(micro_batches(lengths, self.tokens_per_micro_batch)):
-            torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.step, number))
+
+        def share(group: list[int]) -> tuple[Tensor, Tensor]:
             members = [chosen[i] for i in group]
             logits = outcome_logits(self.policy, self._sequences.packed(members, self.policy.device))
             right = self._right[members].to(logits.device)
-            loss = outcome_loss(logits, right).sum() / len(chosen)
-            loss.backward()
-            with torch.no_grad():
-                parts.append(torch.stack([loss, ((logits > 0) == (right > 0)).sum() / len(chosen)]))
-        loss, told = torch.stack(parts).sum(0).tolist()
-        return (loss, told, *self.optimizer.step())
+            told = (logits > 0) == (right > 0)
+            return outcome_loss(logits, right).sum() / len(chosen), told.sum() / len(chosen)
+
+        (loss, told), norm, rate = self.descend(lengths, share)
+        return loss, told, norm, rate
 
     def candidates_for(self, problems: Sequence[Problem]) -> Candidates:
         """Candidates for the problems, which are kept: dev and test may be asked for at every evaluation."""

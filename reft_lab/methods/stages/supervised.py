@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from reft_lab.equations.losses import group_weights, sft_loss
 from reft_lab.errors import phase
@@ -17,11 +18,9 @@ from reft_lab.methods.base import Cost, StageKind, Step
 from reft_lab.methods.settings import SFTConfig
 from reft_lab.methods.stages.epochs import Epochs
 from reft_lab.methods.stages.optimizer import Optimizer, constant, linear_decay
-from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import Sequences, micro_batches
+from reft_lab.policy.packing import Sequences
 from reft_lab.policy.scoring import score_packed
-from reft_lab.randomness import torch_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +66,16 @@ class SupervisedFineTuning(Epochs):
         opening: what came before the first step, and is recorded with it.
         """
         super().__init__(
-            kind,
-            len(examples),
-            seed=seed,
-            batch_size=config.batch_size,
-            epochs=config.epochs,
-            eval_every=config.eval_every,
+            policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=tokens_per_micro_batch
         )
-        self.policy = policy
         self.examples = examples
         self.config = config
         self.sequences = Sequences([e.prompt for e in examples], [e.completion for e in examples], pad_id)
-        self.tokens_per_micro_batch = tokens_per_micro_batch
-        self._flops = Flops.of(policy)
         self._opening = opening
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
-        self.optimizer = Optimizer(
-            policy.trained_parameters(),
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            undecayed=policy.undecayed(),
-            max_grad_norm=config.max_grad_norm,
-            schedule=linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup),
-        )
+        schedule = linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup)
+        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, schedule)
 
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""
@@ -120,16 +105,14 @@ class SupervisedFineTuning(Epochs):
             weights = torch.zeros(len(self.examples))
             weights[chosen] = torch.tensor(group_weights(completions, self.config.loss_group))
 
-        self.policy.train()
-        parts = []
-        for number, group in enumerate(micro_batches(lengths, self.tokens_per_micro_batch)):
-            torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.step, number))
+        def share(group: list[int]) -> tuple[Tensor]:
             batch = self.sequences.packed([chosen[i] for i in group], self.policy.device)
             losses = sft_loss(score_packed(self.policy, batch).logprobs)
-            part = losses.sum() / total if weights is None else (weights.to(losses.device)[batch.index] * losses).sum()
-            part.backward()
-            parts.append(part.detach())
-        loss = torch.stack(parts).sum().item()
+            if weights is None:
+                return (losses.sum() / total,)
+            return ((weights.to(losses.device)[batch.index] * losses).sum(),)
+
+        (loss,), norm, rate = self.descend(lengths, share)
         flops = self._flops.training((len(self.examples[i].prompt), len(self.examples[i].completion)) for i in chosen)
         cost = Cost(questions=len(chosen), trained_tokens=total, optimizer_steps=1, flops=flops)
-        return (loss, *self.optimizer.step(), cost)
+        return loss, norm, rate, cost
