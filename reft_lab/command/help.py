@@ -23,6 +23,7 @@ ORDER = (
     "experiment",
     "preset",
     "tuned",
+    "lora",
     "ablation",
     "trainer",
     "tracker",

@@ -16,6 +16,7 @@ from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wr
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
 from reft_lab.methods.settings import SFTConfig
+from reft_lab.policy.adapter_files import need_peft
 
 T = TypeVar("T")
 
@@ -79,6 +80,8 @@ def _check_together(config: Config) -> None:
                 f"programs.imports={shown(config.programs.imports)} is not possible: {module!r} is not a module's "
                 "name; give names such as [math, sympy]."
             )
+    if config.model.lora.rank is not None:
+        need_peft(f"model.lora.rank={config.model.lora.rank}")
     config.cot.check()
     config.decode.check("decode")
     if config.decode.ways and METHODS[config.method].answers:

@@ -79,7 +79,7 @@ def load(
     tokenizer = loading.load_tokenizer(source, ())
     with phase(LOADING):
         policy = Policy(loading.load_model(source, tokenizer, 0), precision=precision, fast_path=fast_path)
-        saving.load_weights(policy, folder)
+        saving.load_values(policy, folder)
         policy = policy.to(device).requires_grad_(False).eval()
     return OutcomeModel(policy, tokenizer, tokens_per_micro_batch, f"{option}={path}")
 

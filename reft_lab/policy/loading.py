@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
+from reft_lab.policy.adapter_files import adapter_folder, whole_model
 from reft_lab.policy.gguf import check_gguf, gguf_config, is_gguf, load_gguf
 from reft_lab.policy.model_files import check_files, shapes, weight_files
 from reft_lab.policy.refusal import cannot_load
@@ -19,6 +20,7 @@ from reft_lab.randomness import torch_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+TOKENIZER = "tokenizer_config.json"
 ORDINARY_TEXT = "Tom has 3 pens and 4 cups. How many things does he have in total?"
 
 
@@ -45,7 +47,8 @@ def load_tokenizer(model: ModelConfig, training_texts: Iterable[str]) -> PreTrai
 
 
 def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """The base model in fp32, from a folder or the hub (`model.path`), or made from scratch.
+    """The base model in fp32, from a folder or the hub (`model.path`), or made from scratch; with the adapter that
+    `model.lora` asks for, and with that in the folder of `model.path`, where there is one.
 
     Args:
         model: which model.
@@ -55,6 +58,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     Raises:
         BadInput: the model cannot be had, or does not go with the tokenizer.
     """
+    from reft_lab.policy.adapters import with_adapter
     from reft_lab.policy.family import check_family
     from reft_lab.policy.model import checkpoint_layers
 
@@ -62,7 +66,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     if model.path is None:
         lm = make_llama(model.scratch, tokenizer, seed)
     else:
-        lm = _pretrained(model, "weights")
+        lm = _pretrained(whole_model(model), "weights")
         _check_rows(model, tokenizer, lm.get_input_embeddings().weight.shape[0])
     lm.config.pad_token_id = tokenizer.pad_token_id
     lm.config.eos_token_id = tokenizer.eos_token_id
@@ -73,7 +77,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     check_family(lm)
     if model.gradient_checkpointing:
         checkpoint_layers(lm)
-    return lm
+    return with_adapter(lm, model, seed)
 
 
 def end_ids(model: ModelConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -129,6 +133,10 @@ def check_source(model: ModelConfig) -> None:
     if model.path is None:
         return
     _be_quiet()
+    if adapter_folder(model) is not None:
+        check_source(whole_model(model))
+        _tokenizer(model)
+        return
     folder, is_folder = _place(model)
     if is_folder:
         _check_place(folder)
@@ -175,7 +183,9 @@ def _tokenizer(model: ModelConfig) -> PreTrainedTokenizerBase:
     Raises:
         BadInput: it cannot be had, or knows no text.
     """
-    tokenizer: PreTrainedTokenizerBase = _pretrained(model, "tokenizer")
+    folder = adapter_folder(model)
+    has_none = folder is not None and not (folder / TOKENIZER).is_file()
+    tokenizer: PreTrainedTokenizerBase = _pretrained(whole_model(model) if has_none else model, "tokenizer")
     set_special_tokens(tokenizer, model)
     with foreign_errors(lambda error: f"the tokenizer of {model.path} cannot encode text ({first_sentence(error)})."):
         known = set(tokenizer(ORDINARY_TEXT, add_special_tokens=False)["input_ids"]) - set(tokenizer.all_special_ids)
@@ -242,7 +252,7 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
     path = str(model.path)
     folder, is_folder = _place(model)
     packed = is_folder and is_gguf(folder)
-    if is_folder and part != "config":
+    if is_folder and part != "config" and adapter_folder(model) is None:
         _check_place(folder)
     why_not = None if is_folder else obstacle("models", path)
     import torch

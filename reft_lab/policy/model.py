@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from reft_lab.errors import BadInput
+from reft_lab.policy.adapters import OWN, is_adapted, shared_weights, take_in
 from reft_lab.policy.attention import pack_attention, packed_states
 from reft_lab.policy.head import target_logprobs, target_logprobs_and_entropies
 from reft_lab.policy.logits import logit_transform
@@ -33,6 +34,7 @@ class Policy(nn.Module):
 
     Attributes:
         fast_path: whether what is faster than transformers' own forward on padded rows is used where it fits.
+        is_adapted: whether an adapter is trained beside frozen weights, which copies of the policy share.
         is_packed: whether sequences are read as one row of packed tokens, see attention.py.
         logit_transform: what makes logits of what the output embedding gives, see logits.py.
         value_head: the critic's head; None without a critic, which then has no values anywhere.
@@ -67,13 +69,14 @@ class Policy(nn.Module):
         self.value_trunk: nn.Module | None = None
         self.value_grad_to_trunk = value_grad_to_trunk
         self.fast_path = fast_path
+        self.is_adapted = is_adapted(lm)
         self.is_packed = fast_path and pack_attention(lm)
         self.logit_transform = logit_transform(lm)
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     def separate_values(self) -> None:
         """Let the value head read a copy of the trunk as it is now, with weights of its own from here on."""
-        self.value_trunk = copy.deepcopy(self.lm.base_model)
+        self.value_trunk = copy.deepcopy(self.lm.base_model, self._shared())
 
     def renew_value_head(self, seed: int) -> None:
         """Begin with a new value head, as torch initialises a linear layer. There must be a critic."""
@@ -151,7 +154,8 @@ class Policy(nn.Module):
     def value_parameters(self) -> list[nn.Parameter]:
         """The weights that only the value model has: its head, and its trunk where that is its own."""
         parts = [part for part in (self.value_head, self.value_trunk) if part is not None]
-        return [parameter for part in parts for parameter in part.parameters()]
+        own = [parameter for part in parts for parameter in part.parameters()]
+        return [parameter for parameter in own if parameter.requires_grad or not self.is_adapted]
 
     @property
     def value_trains_policy(self) -> bool:
@@ -160,9 +164,41 @@ class Policy(nn.Module):
 
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
-        lm = copy.deepcopy(self.lm)
+        lm = copy.deepcopy(self.lm, self._shared())
         frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path).to(self.device)
         return frozen.requires_grad_(False).eval()
+
+    def merged(self, dtype: torch.dtype | None = None) -> Policy:
+        """The policy for reading alone, with its adapter in new weights and all others shared: a token then meets one
+        matrix in a layer, not three. The policy itself where it has no adapter.
+
+        Args:
+            dtype: of the new weights; None: the one that their products are computed in.
+        """
+        if not self.is_adapted:
+            return self
+        copied = copy.deepcopy(self, {id(tensor): tensor for tensor in (*self.parameters(), *self.buffers())})
+        for trunk in (copied.lm, copied.value_trunk):
+            if trunk is not None:
+                take_in(trunk, dtype or self._dtype)
+        del copied.lm.peft_config
+        copied.is_adapted = False
+        return copied
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """The weights of the language model that are trained: all of them, or its adapter."""
+        return [parameter for parameter in self.lm.parameters() if parameter.requires_grad or not self.is_adapted]
+
+    def own_state(self) -> dict[str, Tensor]:
+        """`state_dict`, less the frozen weights beside an adapter, which whoever loads the state has already."""
+        state: dict[str, Tensor] = self.state_dict()
+        if not self.is_adapted:
+            return state
+        return {name: tensor for name, tensor in state.items() if OWN in name or name.startswith("value_head.")}
+
+    def _shared(self) -> dict[int, Any]:
+        """What a deep copy has in common with the policy."""
+        return shared_weights(self.lm) if self.is_adapted else {}
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
+from reft_lab.policy.adapter_files import BASE, is_adapter
 
 CONFIG = "config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-ADAPTER = "adapter_config.json"
 OTHERS = ("*.safetensors", "*.gguf", "*.onnx", "*.h5", "*.msgpack")  # weights under names that are not read
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # What transformers reads beside the weights, where it is there.
@@ -77,11 +77,6 @@ def shapes(folder: Path) -> Shapes:
 
 def _check_kind(folder: Path, whole: bool) -> None:
     """What a folder holds by the names of its files."""
-    if (folder / ADAPTER).exists():
-        raise BadInput(
-            f"{folder} holds an adapter (PEFT, LoRA) rather than a whole model; merge it into its base model first "
-            "(merge_and_unload, then save_pretrained), and give that folder as model.path=."
-        )
     if not (folder / CONFIG).is_file():
         raise BadInput(_no_model(folder))
     if has_weights(folder) or not whole:
@@ -108,14 +103,18 @@ def _no_model(folder: Path) -> str:
         return f"{start} is a file; {f'give its folder: model.path={folder.parent}.' if is_one else give}"
     if not folder.exists():
         return f"{start} does not exist; {give}"
-    inside = sorted(file.parent for depth in ("*", "*/*") for file in folder.glob(f"{depth}/{CONFIG}"))
-    inside = [inner for inner in inside if has_weights(inner)]
+    inside = [inner for depth in ("*", "*/*") for inner in folder.glob(depth) if _can_be_given(inner)]
+    inside.sort(key=lambda inner: (inner.name == BASE, inner))  # the model of a run's adapters is hardly what is meant
     if inside:
         several = f" (or one of {len(inside) - 1} more in it)" if len(inside) > 1 else ""
         return f"{start} is not a model folder (it holds no {CONFIG}); give model.path={inside[0]}{several}."
     if packed := sorted(folder.glob("*.gguf")):
         return f"{start} is not a model folder (it holds no {CONFIG}); give model.path={packed[0]}."
     return f"{start} is not a model folder (it holds no {CONFIG}); {give}"
+
+
+def _can_be_given(folder: Path) -> bool:
+    return is_adapter(folder) or ((folder / CONFIG).is_file() and has_weights(folder))
 
 
 def has_weights(folder: Path) -> bool:

@@ -25,6 +25,30 @@ class ScratchConfig:
 
 
 @dataclass
+class LoraConfig:
+    """An adapter of low rank beside frozen weights (LoRA, 2106.09685), by peft. Everything else is for a set rank."""
+
+    __pydantic_config__ = STRICT
+    rank: Annotated[
+        Optional[int],
+        doc(
+            "train an adapter of this rank and leave the model's own weights as they are; null: train all weights", ge=1
+        ),
+    ] = None
+    alpha: Annotated[int, doc("what the adapter adds is multiplied by alpha / rank", ge=1)] = 32
+    dropout: Annotated[
+        float, doc("share of the adapter's inputs that are dropped in supervised training", ge=0, lt=1)
+    ] = 0.0
+    targets: Annotated[
+        Optional[list[str]],
+        doc("linear layers that are adapted, by the ends of their names (q_proj); null: all but the output head"),
+    ] = None
+    merge: Annotated[bool, doc("write the best policy at the end as an ordinary model too, to checkpoints/merged")] = (
+        False
+    )
+
+
+@dataclass
 class ModelConfig:
     """The base model: a hub id, a folder or a GGUF file, or one made from scratch."""
 
@@ -48,6 +72,9 @@ class ModelConfig:
         ),
         OneOf("shared", "separate"),
     ] = "shared"
+    lora: Annotated[LoraConfig, doc("adapters in place of full fine-tuning (docs/adapters.md)")] = field(
+        default_factory=LoraConfig
+    )
     gradient_checkpointing: Annotated[
         bool, doc("recompute activations in the backward pass: less memory, about a third more time")
     ] = False

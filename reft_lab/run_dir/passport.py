@@ -20,6 +20,7 @@ PACKAGES = (
     "torch",
     "transformers",
     "tokenizers",
+    "peft",
     "datasets",
     "hydra-core",
     "omegaconf",

@@ -19,7 +19,7 @@ from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
 from reft_lab.sealed import damage, link, recover, sealed
 
-LAST, BEST, WARMUP = "last", "best", "warmup"
+LAST, BEST, WARMUP, MERGED = "last", "best", "warmup", "merged"
 TENSORS, FACTS = "state.safetensors", "state.json"
 AFTER_WARMUP = {stage.name for method in METHODS.values() for stage in method.stages[1:]}
 
@@ -28,8 +28,9 @@ class Checkpoints:
     """The folder `checkpoints/`.
 
     Attributes:
-        best: the best policy so far by the selection split, a plain transformers folder.
+        best: the best policy so far by the selection split, a plain transformers folder, or one of peft's.
         warmup: the policy after warm-up, which reinforcement takes for its reference.
+        merged: the best policy as a plain transformers folder, where it has an adapter and that is asked for.
     """
 
     def __init__(self, folder: Path, keep: int):
@@ -38,6 +39,7 @@ class Checkpoints:
         self.keep = keep
         self.best = folder / BEST
         self.warmup = folder / WARMUP
+        self.merged = folder / MERGED
 
     def save(self, stage: Stage, facts: dict[str, Any]) -> None:
         """Write the full state: weights, optimiser state and counters of `stage`, the best policy so far, and `facts`.
@@ -142,17 +144,19 @@ class Checkpoints:
 
 
 def _weights(stage: Stage) -> dict[str, Tensor]:
-    """The policy's weights, a tensor that is shared under several names once."""
+    """The policy's weights, a tensor that is shared under several names once; with an adapter that, and no more."""
     seen: set[int] = set()
     return {
         name: tensor
-        for name, tensor in stage.policy.state_dict().items()
+        for name, tensor in stage.policy.own_state().items()
         if tensor.data_ptr() not in seen and not seen.add(tensor.data_ptr())  # type: ignore[func-returns-value]
     }
 
 
 def _put(tensors: dict[str, Tensor], policy: Policy) -> None:
-    policy.load_state_dict(_part(tensors, "policy."), strict=False)  # tied weights are stored once
+    policy.load_state_dict(
+        _part(tensors, "policy."), strict=False
+    )  # tied weights are stored once, frozen ones not at all
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

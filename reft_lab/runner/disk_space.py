@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.filesize import decimal
+from torch import nn
 
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
+from reft_lab.policy.adapters import base_name
 from reft_lab.policy.model import Policy
 
 # Records, predictions, tokenizers and W&B's files.
@@ -37,13 +40,25 @@ def bytes_needed(config: Config, policy: Policy) -> int:
     A full state holds the weights and AdamW's two moments in fp32; an exported policy holds the weights. Each kept
     state may hold another best policy, and what a warm-up led to is kept once more, with `checkpoint.warmups` as a full
     state too. A separate value model is another trunk, in the states and policies of a method with a critic only.
+    Where there is an adapter, it takes the place of the weights in all of them; the model beneath it is kept once if it
+    cannot be loaded from elsewhere, and with `model.lora.merge` the best policy once more as a whole.
     """
-    weights = sum(parameter.numel() * 4 for parameter in policy.parameters())
-    trunk = sum(parameter.numel() * 4 for parameter in policy.lm.base_model.parameters())
-    states, total = 4 * config.checkpoint.keep + 5, SMALL_FILES
+    every, of_trunk = policy.parameters(), policy.lm.base_model.parameters()
+    weights = _bytes(p for p in every if p.requires_grad or not policy.is_adapted)
+    trunk = _bytes(p for p in of_trunk if p.requires_grad or not policy.is_adapted)
+    states, total, once = 4 * config.checkpoint.keep + 5, SMALL_FILES, 0
+    if policy.is_adapted:
+        wholes = (base_name(policy.lm) is None) + 2 * config.model.lora.merge  # one that is replaced included
+        once = wholes * _bytes(policy.parameters())
     trained = (METHODS[name] for name in (config.method, config.baseline) if name and METHODS[name].trains)
     for method in trained:
         separate = config.model.value == "separate" and method.has_critic(config)
         total += states * (weights + (trunk if separate else 0)) + weights * (len(method.stages) - 1)
+        total += once
         total += 3 * weights if config.checkpoint.warmups and len(method.stages) > 1 else 0
     return total
+
+
+def _bytes(parameters: Iterable[nn.Parameter]) -> int:
+    """Of parameters in fp32."""
+    return sum(parameter.numel() * 4 for parameter in parameters)

@@ -16,11 +16,13 @@ from reft_lab.evaluation.score import Score, score
 from reft_lab.methods.sft import WARMUP
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
-from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.checkpoint import MERGED, Checkpoints
 from reft_lab.runner.decoding import Decoded, decode
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Progress
 from reft_lab.runner.selection import Selection
+from reft_lab.runner.setup import Setup
+from reft_lab.tracking.tracker import Tracker
 
 
 def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warmed_up: Policy | None) -> dict[str, Any]:
@@ -29,6 +31,8 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
     if setup.method.trains:
         with phase(LOADING):
             saving.load_weights(setup.policy, checkpoints.best)
+        if setup.config.model.lora.merge and setup.policy.is_adapted:
+            _write_merged(setup, tracker, checkpoints)
     final, final_scores = _read_test(selection, selection.conclude, progress.best.score)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
@@ -53,6 +57,14 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
         "data": {"counts": report.counts, "dropped": report.dropped, "duplicates": report.duplicates},
         "notes": notes,
     }
+
+
+def _write_merged(setup: Setup, tracker: Tracker, checkpoints: Checkpoints) -> None:
+    import torch
+
+    with tracker.directory.writing(f"checkpoints/{MERGED}"):
+        whole = setup.policy.merged(torch.float32)
+        saving.save(whole, setup.codec.tokenizer, checkpoints.merged, saving.facts(checkpoints.best))
 
 
 def _in_train(problems: Sequence[Problem], train: Sequence[Problem]) -> dict[str, list[bool]]:

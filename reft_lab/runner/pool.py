@@ -236,12 +236,12 @@ class Pool:
 
 
 def weights_hash(policy: Policy) -> str:
-    """A hash of the language model's weights, without those of a value model."""
+    """A hash of the language model's weights, without those of a value model; an adapter counts as merged."""
     import torch
     from xxhash import xxh3_128
 
     digest, seen = xxh3_128(), set()
-    for name, tensor in policy.lm.state_dict().items():
+    for name, tensor in policy.merged(torch.float32).lm.state_dict().items():
         if tensor.data_ptr() in seen:  # tied
             continue
         seen.add(tensor.data_ptr())

@@ -14,6 +14,7 @@ from reft_lab.evaluation.greedy import Evaluation, evaluate
 from reft_lab.evaluation.score import Score
 from reft_lab.methods.base import Answering, Stage, StageKind
 from reft_lab.policy import saving
+from reft_lab.policy.adapter_files import BASE
 from reft_lab.policy.model import Policy
 from reft_lab.runner.checkpoint import BEST, WARMUP
 from reft_lab.runner.progress import Best, Chosen, Progress
@@ -172,11 +173,12 @@ class Selection:
         return {} if latest is None else {self.setup.config.selection: latest.accuracy}
 
     def _export(self, name: str, best: Best) -> None:
-        """Write the policy as it is, which `best` describes, to checkpoints/NAME: a transformers folder."""
+        """Write the policy as it is, which `best` describes, to checkpoints/NAME, as `saving.save` does."""
         started = time.monotonic()
         facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
         facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):
+            saving.keep_base(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / BASE)
             saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)
         self.progress.add_seconds("checkpoints", time.monotonic() - started)

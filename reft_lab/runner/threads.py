@@ -28,7 +28,7 @@ def measured_threads(policy: Policy, tokens_per_micro_batch: int) -> int:
     """
     most = torch.get_num_threads()
     parameters = [p for p in policy.parameters() if p.requires_grad]
-    affordable = int(PARAMETERS_TIMES_TOKENS / sum(p.numel() for p in parameters))
+    affordable = int(PARAMETERS_TIMES_TOKENS / sum(p.numel() for p in policy.parameters()))
     if most == 1 or affordable < LEAST_TOKENS:
         return most
     tokens = min(tokens_per_micro_batch, affordable)

@@ -125,6 +125,12 @@ def facts(setup: Setup, inputs: tuple[str, str]) -> dict[str, Any]:
 
     config = {name: value for name, value in asdict(setup.config).items() if name not in LATER}
     config["model"].pop("value")  # a value model of its own is made after the warm-up
+    config["model"]["lora"].pop("merge")
+    packages = ["torch", "transformers"]
+    if setup.config.model.lora.rank is None:
+        config["model"].pop("lora")
+    else:
+        packages.append("peft")
     return {
         "config": config,
         "inputs": inputs,
@@ -132,7 +138,7 @@ def facts(setup: Setup, inputs: tuple[str, str]) -> dict[str, Any]:
         "lengths": asdict(setup.lengths(WARMUP.prompts)),
         "device": setup.device,
         "threads": torch.get_num_threads(),
-        "versions": {"reft_lab": __version__} | {name: version(name) for name in ("torch", "transformers")},
+        "versions": {"reft_lab": __version__} | {name: version(name) for name in packages},
     }
 
 

@@ -90,13 +90,6 @@ def test_a_config_that_is_none(model: Path, changes: dict[str, object], expected
     assert "\n" not in str(caught.value)
 
 
-def test_an_adapter_is_no_model(model: Path) -> None:
-    (model / "adapter_config.json").write_text("{}")
-    assert "holds an adapter (PEFT, LoRA)" in refused(model)
-    (model / "config.json").unlink()
-    assert "merge it into its base model first" in refused(model)
-
-
 def test_a_folder_without_weights(model: Path) -> None:
     (model / WEIGHTS).rename(model / "consolidated.safetensors")
     assert "holds no weights: there is no model.safetensors" in refused(model)

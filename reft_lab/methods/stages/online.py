@@ -88,7 +88,7 @@ class OnlineSelfTraining(Iterations):
         super().__init__(policy, asking, config, kind=kind, tokens_per_micro_batch=tokens_per_micro_batch)
         self.gold = gold
         self.records = records
-        self.optimizer = Optimizer(policy, policy.lm.parameters(), config, constant(config.lr_warmup_steps))
+        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, constant(config.lr_warmup_steps))
 
     def advance(self) -> Step:
         """Do one iteration: sample, judge, and one optimiser step for each mini-batch."""

@@ -138,7 +138,7 @@ class RerankerTraining(Epochs):
         self._responses = [len(example.response) for example in examples]
         self._sequences = whole_sequences(policy, [e.prompt for e in examples], [e.response for e in examples])
         self._right = torch.tensor([float(e.is_right) for e in examples])
-        parameters = [*policy.lm.parameters(), *policy.value_head.parameters()]
+        parameters = [*policy.trained_parameters(), *policy.value_head.parameters()]
         self.optimizer = Optimizer(policy, parameters, config, constant(config.lr_warmup_steps))
 
     def advance(self) -> Step:

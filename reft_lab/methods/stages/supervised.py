@@ -75,7 +75,7 @@ class SupervisedFineTuning(Epochs):
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
         schedule = linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup)
-        self.optimizer = Optimizer(policy, policy.lm.parameters(), config, schedule)
+        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, schedule)
 
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""

@@ -82,7 +82,7 @@ def sample(
     """
     restriction = Restriction(temperature, top_k, top_p)
     policy.eval()
-    decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy)
+    decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy.merged())
     ends = (eos_id,) if isinstance(eos_id, int) else tuple(eos_id)
     caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
     has_values = policy.value_head is not None and policy.value_trunk is None  # a second trunk would double the work

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from reft_lab.policy.adapters import plain_modules
 from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling.llama.decoder import LlamaDecoder
 
@@ -22,8 +23,8 @@ ROTATIONS = {"default", "linear", "llama3", "yarn"}
 def serves(policy: Policy) -> bool:
     """Whether this decoder may take the place of the policy's own forward, and computes the same.
 
-    It does for a Llama that is made of nothing but the parts it knows: other activations, adapters, quantised layers
-    and hooks make another model.
+    It does for a Llama that is made of nothing but the parts it knows: other activations, quantised layers and hooks
+    make another model. An adapter of ours is merged into its copy of the matrices.
     """
     from transformers.activations import SiLUActivation
     from transformers.models.llama import modeling_llama as parts
@@ -45,6 +46,6 @@ def serves(policy: Policy) -> bool:
     return (
         policy.fast_path
         and type(trunk) is parts.LlamaModel
-        and all(type(module) in known and not module._forward_hooks for module in trunk.modules())  # no public way
+        and all(type(module) in known and not module._forward_hooks for module in plain_modules(trunk))  # no public way
         and trunk.rotary_emb.rope_type in ROTATIONS
     )

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reft_lab.policy.adapters import merged_weight
+
 
 @dataclass(frozen=True)
 class Affine:
@@ -105,7 +107,7 @@ def _join(maps: list[nn.Linear], dtype: torch.dtype, norm: Any = None, head_size
             parts = [turning_pairs(part, head_size) for part in parts[:2]] + list(parts[2:])
         return torch.cat(list(parts))
 
-    weight = joined([part.weight for part in maps])
+    weight = joined([merged_weight(part) for part in maps])
     biases = [part.bias for part in maps if part.bias is not None]
     return Affine(
         (weight if norm is None else weight * norm_weight(norm)).to(dtype), joined(biases).to(dtype) if biases else None
