@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from reft_lab.phases import doing
 from reft_lab.text import one_line
 
 
@@ -96,9 +97,10 @@ LOADING = "loading the model"  # the phase in which nothing but a smaller model 
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Inside, running out of memory raises OutOfMemory with `name`."""
+    """Inside, the process is in the phase `name`, and running out of memory raises OutOfMemory with that."""
     try:
-        yield
+        with doing(name):
+            yield
     except Exception as error:
         if not is_memory(error):
             raise

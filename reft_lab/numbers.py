@@ -51,6 +51,13 @@ def short(value: float) -> str:
     return f"{value:.2e}"
 
 
+def memory(size: float) -> str:
+    """Bytes: `950 MiB`, `12.3 GiB`."""
+    if abs(size) < 1000 * 2**20:
+        return f"{size / 2**20:.0f} MiB"
+    return f"{size / 2**30:#.3g} GiB"
+
+
 def duration(seconds: float) -> str:
     """`4.2 s`, `42 s`, `3 min 20 s`, `5 h 7 min`, `2 d 3 h`."""
     total = round(seconds)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = (
-    {"errors", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields"},
+    {"errors", "phases", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields"},
     {"equations"},
     {"answers", "programs", "data", "metrics"},
     {"cot"},
@@ -19,7 +19,7 @@ FLOORS = (
     {"rewards"},
     {"methods"},
     {"config"},
-    {"compose", "run_dir"},
+    {"compose", "run_dir", "memory"},
     {"tracking"},
     {"analysis"},
     {"charts"},
@@ -28,6 +28,7 @@ FLOORS = (
     {"studies"},
     {"dashboard"},
     {"cli"},
+    {"preflight"},
     {"command"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

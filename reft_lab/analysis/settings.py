@@ -25,6 +25,7 @@ BOOKKEEPING = (
     "tracker",
     "checkpoint",
     "resume",
+    "preflight",
     "trainer",
     "programs.workers",
     "baseline",

@@ -18,7 +18,7 @@ from reft_lab.command.resume import AUTO, Resumption, continued, split_resume
 from reft_lab.command.run_folder import claim, remove_if_unused
 from reft_lab.command.show import show
 from reft_lab.command.unfinished import unfinished
-from reft_lab.command.work import Run, Work, job, work_of
+from reft_lab.command.work import Run, SingleRun, Work, job, work_of
 from reft_lab.compose.composed import compose_command
 from reft_lab.compose.conf import Conf, register_schema
 from reft_lab.compose.experiment_file import with_files_read
@@ -78,6 +78,8 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
             _go_on(found, flags, resume)
         elif flags.cfg:
             show(work.composed)
+        elif isinstance(work, SingleRun) and work.config.preflight:
+            _look_ahead(work)
         else:
             if asked == AUTO:
                 print("no unfinished run of this experiment; a new one begins.")
@@ -91,6 +93,13 @@ def check_command(words: Sequence[str]) -> Work:
         BadInput: something in it cannot be.
     """
     return work_of(compose_command(words))
+
+
+def _look_ahead(work: SingleRun) -> None:
+    """What a new run would take."""
+    from reft_lab.preflight import preflight
+
+    preflight(work.config, Path(str(work.composed.node.hydra.run.dir)))
 
 
 def _start(work: Work, run: Run) -> None:

@@ -23,6 +23,9 @@ from reft_lab.run_dir.changes import changes, flat, is_longer, refuse_others
 from reft_lab.run_dir.saved import SavedRun, fix_paths, read
 
 AUTO = "auto"
+ONE_OR_THE_OTHER = (
+    "preflight=true looks at a run before it begins, and resume= goes on with one; leave one of them out."
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | str:
     Raises:
         BadInput: that would be another experiment, or `wanted` is not possible.
     """
+    if wanted.preflight:
+        raise BadInput(ONE_OR_THE_OTHER)
     before, after = flat(saved.experiment), flat(wanted)
     found = changes(before, after, warmup_is_over=saved.warmup_is_over)
     refuse_others(found, saved.directory)

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from reft_lab.command.resume import Resumption, with_changes
+from reft_lab.command.resume import ONE_OR_THE_OTHER, Resumption, with_changes
 from reft_lab.compose.conf import experiment_of
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.changes import changes, flat, surely_another
@@ -30,9 +30,11 @@ def unfinished(composed: DictConfig) -> Resumption | str | None:
         composed: the experiment that the command line stands for, with Hydra's node.
 
     Raises:
-        BadInput: hydra.run.dir holds a run of another experiment.
+        BadInput: hydra.run.dir holds a run of another experiment, or nothing is to be run.
     """
     wanted = experiment_of(composed)
+    if wanted.preflight:
+        raise BadInput(ONE_OR_THE_OTHER)
     fix_paths(wanted, Path.cwd())
     places = run_places(composed)
     folder, depth = places[0]

@@ -111,7 +111,7 @@ class Multirun(Work):
         self._jobs = Jobs(composed.conf)
         if composed.choice("hydra/sweeper") == "basic":  # what others try, only they know
             for node in compose_jobs(composed, self._jobs):
-                check_experiment(node)
+                check_one_of_many(node)
 
     def put_in(self, folder: str, word: str) -> None:
         super().put_in(folder, word)
@@ -140,7 +140,7 @@ class Study(Work):
         if not composed.has_study:
             raise BadInput(which_study("hydra/sweeper=study"))
         self.definition = from_config(composed)
-        check_corners(self.definition, composed.conf, check_experiment)
+        check_corners(self.definition, composed.conf, check_one_of_many)
 
     def do(self, run: Run) -> None:
         """Run it, or go on with it. Its trials are processes of their own, by Hydra's launcher if one is asked for."""
@@ -160,7 +160,7 @@ class Study(Work):
 
 def job(run: Run, cfg: DictConfig) -> float:
     """A run of a multirun; in another process where a launcher has it there."""
-    return _run_in_folder(run, check(cfg))
+    return _run_in_folder(run, _without_preflight(check(cfg)))
 
 
 def check_experiment(node: DictConfig) -> Config:
@@ -172,6 +172,20 @@ def check_experiment(node: DictConfig) -> Config:
     choose(config.reward)
     if config.decode.reranker is not None and config.decode.rerank:
         outcome_model.find(config.decode.reranker, outcome_model.OPTION)
+    return config
+
+
+def check_one_of_many(node: DictConfig) -> Config:
+    """The same of a run of a multirun or study."""
+    return _without_preflight(check_experiment(node))
+
+
+def _without_preflight(config: Config) -> Config:
+    if config.preflight:
+        raise BadInput(
+            "preflight=true looks at one run; leave out -m, lists of values and sweeps=, and give the options of one of "
+            "the runs."
+        )
     return config
 
 

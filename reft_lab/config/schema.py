@@ -56,6 +56,13 @@ class Config:
             "unfinished run of the same experiment"
         ),
     ] = None
+    preflight: Annotated[
+        bool,
+        doc(
+            "command line only: run nothing, but say in a minute whether the run fits into memory, how long it would take "
+            "and what its data look like (docs/preflight.md)"
+        ),
+    ] = False
     model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)
     data: Annotated[DataConfig, doc("the questions")] = field(default_factory=DataConfig)
     cot: Annotated[CotConfig, doc("how reasoning is written")] = field(default_factory=CotConfig)

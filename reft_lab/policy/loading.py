@@ -18,7 +18,7 @@ from reft_lab.policy.whole import check_finite, check_loaded, check_names
 from reft_lab.randomness import torch_seed
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 TOKENIZER = "tokenizer_config.json"
 ORDINARY_TEXT = "Tom has 3 pens and 4 cups. How many things does he have in total?"
@@ -101,10 +101,20 @@ def _ends(tokenizer: PreTrainedTokenizerBase, named: int | list[int] | None) -> 
 def make_llama(scratch: ScratchConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """A small Llama with random weights that depend on `seed` alone."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
+    config = _llama(scratch, len(tokenizer))
+    config.eos_token_id, config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(seed, "initial weights"))
+        return LlamaForCausalLM(config)
+
+
+def _llama(scratch: ScratchConfig, vocabulary: int) -> LlamaConfig:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=vocabulary,
         hidden_size=scratch.hidden_size,
         intermediate_size=scratch.mlp_size,
         num_hidden_layers=scratch.layers,
@@ -113,12 +123,20 @@ def make_llama(scratch: ScratchConfig, tokenizer: PreTrainedTokenizerBase, seed:
         max_position_embeddings=scratch.max_positions,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed, "initial weights"))
-        return LlamaForCausalLM(config)
+
+
+def outline(model: ModelConfig) -> PreTrainedModel:
+    """The base model by its config alone, on the meta device: names and shapes without numbers. After `check_source`."""
+    import torch
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    scratch = model.scratch
+    config = _llama(scratch, scratch.vocabulary) if model.path is None else _pretrained(whole_model(model), "config")
+    kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    with torch.device("meta"):
+        lm: PreTrainedModel = kind(config)
+    return lm
 
 
 def check_source(model: ModelConfig) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from reft_lab.analysis.data_audit import DataAudit, Lengths, TooLong, alike, answers_of
 from reft_lab.config.schema import Config
-from reft_lab.cot import make_format
-from reft_lab.data import load
+from reft_lab.cot import CotFormat, make_format
+from reft_lab.data import Splits, load
 from reft_lab.methods import method_of
 from reft_lab.policy import loading
 from reft_lab.policy.tokenizer import Codec
@@ -34,26 +34,38 @@ def audit_data(config: Config) -> DataAudit:
     completions = [form.completion(problem, "sft") for problem in splits.train]
     prompt_ids, completion_ids = codec.prompts(prompts), codec.completions(prompts, completions)
     changed = changed_by(completions, codec.read(prompt_ids, completion_ids), config.cot)
-    asked = {
-        split: list(map(len, codec.prompts([form.prompt(problem, "rl") for problem in problems])))
-        for split, problems in (("train", splits.train), ("dev", splits.dev), ("test", splits.test))
-    }
-    reasoning = list(map(len, completion_ids))
-    total = [len(prompt) + length for prompt, length in zip(prompt_ids, reasoning, strict=True)]
-    lengths = [Lengths(f"{split} prompts", each) for split, each in asked.items() if each]
-    lengths += [Lengths("train reasoning", reasoning), Lengths("train, both", total)]
+    both = [(len(prompt), len(completion)) for prompt, completion in zip(prompt_ids, completion_ids, strict=True)]
+    lengths, too_long = lengths_of(config, splits, form, codec, both)
     duplicates, pairs = alike(splits)
     return DataAudit(
         config.data.name,
         config.model.path or config.model.name,
         splits.report.lines(),
         lengths,
-        _too_long(config, asked["train"], reasoning, total),
+        too_long,
         [f"{splits.train[place].source}: {completions[place]!r}" for place in changed],
         answers_of(splits),
         duplicates,
         pairs,
     )
+
+
+def lengths_of(
+    config: Config, splits: Splits, form: CotFormat, codec: Codec, examples: Sequence[tuple[int, int]]
+) -> tuple[list[Lengths], list[TooLong]]:
+    """How long texts are in tokens, and what of the training problems does not fit.
+
+    Args:
+        examples: tokens of the prompt of supervised fine-tuning and of the gold reasoning of each training problem.
+    """
+    asked = {
+        split: list(map(len, codec.prompts([form.prompt(problem, "rl") for problem in problems])))
+        for split, problems in (("train", splits.train), ("dev", splits.dev), ("test", splits.test))
+    }
+    reasoning, total = [completion for _, completion in examples], list(map(sum, examples))
+    lengths = [Lengths(f"{split} prompts", each) for split, each in asked.items() if each]
+    lengths += [Lengths("train reasoning", reasoning), Lengths("train, both", total)]
+    return lengths, _too_long(config, asked["train"], reasoning, total)
 
 
 def _too_long(config: Config, prompts: Sequence[int], reasoning: Sequence[int], total: Sequence[int]) -> list[TooLong]:

@@ -25,13 +25,18 @@ def check_space(config: Config, policy: Policy, directory: Path) -> None:
     Raises:
         BadInput: there is less.
     """
-    existing = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
-    free, needed = shutil.disk_usage(existing).free, bytes_needed(config, policy)
+    (existing, free), needed = free_near(directory), bytes_needed(config, policy)
     if free < needed:
         raise BadInput(
             f"{existing} has {decimal(free)} free, and the checkpoints of this run take up to {decimal(needed)}; "
             "make room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR."
         )
+
+
+def free_near(directory: Path) -> tuple[Path, int]:
+    """The folder in which `directory` is or would be, and bytes that are free there."""
+    existing = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+    return existing, shutil.disk_usage(existing).free
 
 
 def bytes_needed(config: Config, policy: Policy) -> int:

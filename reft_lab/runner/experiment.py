@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned
+from reft_lab.phases import watched_by
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.run_dir.files import CONFIG
@@ -21,6 +22,7 @@ from reft_lab.runner.baseline import Baseline
 from reft_lab.runner.checkpoint import BEST, LAST, Checkpoints
 from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
+from reft_lab.runner.estimates import Estimates
 from reft_lab.runner.final import conclude
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
@@ -63,7 +65,8 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
     """
     display = display or Display()
     check_settings(config)
-    with ProgramRunner(config.programs) as programs:
+    estimates = Estimates(config)
+    with ProgramRunner(config.programs) as programs, watched_by(estimates.peaks):
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
         check_space(config, setup.policy, directory)
@@ -81,7 +84,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
                 start = _begin(run_directory, config, warmups)
             for note in start.notes:
                 display.note(note)
-            return _go(setup, programs, run_directory, display, interruption, start, warmups, report)
+            return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
 
 
 def resume(
@@ -105,10 +108,12 @@ def resume(
     """
     display = display or Display()
     check_settings(config)
+    estimates = Estimates(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
         display.kept_in(run_directory.log),
         ProgramRunner(config.programs) as programs,
+        watched_by(estimates.peaks),
     ):
         began = run_directory.passport()
         setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
@@ -128,7 +133,7 @@ def resume(
             for note in notes:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
-            return _go(setup, programs, run_directory, display, interruption, start, warmups, report)
+            return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
 
 
 def _beside(config: Config, directory: Path) -> float:
@@ -178,11 +183,13 @@ def _go(
     interruption: Interruption,
     start: _Start,
     warmups: Warmups,
+    estimates: Estimates,
     report: Report | None,
 ) -> float:
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
     began = time.monotonic()
+    estimates.begin(setup, start.progress)
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
@@ -211,7 +218,7 @@ def _go(
         result |= conclude(selection, checkpoints, pools, warmed_up) | {"budget": loop.budget.ended}
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
-        result |= _spent(start.progress)
+        result |= _spent(start.progress) | estimates.as_json(start.progress)
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
@@ -222,7 +229,7 @@ def _go(
         sentence = f"interrupted; go on with: {failure.resume_command(directory)}"
         raise Interrupted(number) from None
     except Pruned as stopped:
-        result |= _spent(start.progress)
+        result |= _spent(start.progress) | estimates.as_json(start.progress)
         status, reason = "pruned", str(stopped)
         sentence = f"{reason}; go on with it nevertheless: {failure.resume_command(directory)}"
     except Exception as error:

@@ -109,6 +109,7 @@ class Loop:
                 why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
             self.tracker.log(step, record, progress.pending.samples)
+            progress.add_times(stage.kind.name, record)
             progress.add_cost(stage.kind.name, progress.pending.cost)
             progress.pending = None
             self._settle(stage)

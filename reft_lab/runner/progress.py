@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +11,7 @@ from reft_lab.cot import Prompts
 from reft_lab.evaluation.score import Score
 from reft_lab.methods.base import Cost, Step
 
+EVALUATION = "eval"  # in `Progress.times`: an evaluation, which not every step has
 TRAINING = "training"  # in `Progress.seconds`: steps and what is sampled to train on, without evaluation
 
 
@@ -61,6 +64,8 @@ class Progress:
         seconds: wall time of each stage, of evaluation and of training, by name.
         costs: what training took so far, by stage; a pending step is not in it.
         alarms: what the alarms remember.
+        peaks: most bytes of memory by phase (memory.peaks).
+        times: seconds that each part of a step took, by stage and part: their sum, and how often.
         refused: the programs that the sandbox refused: (engine, reason, count).
     """
 
@@ -74,11 +79,21 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     costs: dict[str, Cost] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
+    times: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     refused: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add_seconds(self, name: str, seconds: float) -> None:
         """Add to the wall time of a stage."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def add_times(self, stage: str, metrics: Mapping[str, float]) -> None:
+        """Add the seconds of a step, and of an evaluation after it, by their metrics: time/update_seconds."""
+        parts = self.times.setdefault(stage, {})
+        for name, seconds in metrics.items():
+            if found := re.fullmatch(r"time/(\w+)_seconds", name):
+                total, count = parts.get(found[1], (0.0, 0))
+                parts[found[1]] = [total + seconds, count + 1]
 
     def add_cost(self, name: str, cost: Cost) -> None:
         """Add to what a stage took."""
@@ -89,6 +104,14 @@ class Progress:
         """What all training took so far, a step included that is still to be evaluated."""
         pending = Cost() if self.pending is None else self.pending.cost
         return sum(self.costs.values(), pending)
+
+    def times_as_json(self) -> dict[str, dict[str, float]]:
+        """The `speed` of result.json: mean seconds of each part of a step, by stage, and how many steps there were."""
+        return {
+            stage: {"steps": max(count for name, (_, count) in parts.items() if name != EVALUATION)}
+            | {name: total / count for name, (total, count) in parts.items()}
+            for stage, parts in self.times.items()
+        }
 
     def cost_as_json(self) -> dict[str, float]:
         """As result.json has it."""
@@ -109,6 +132,8 @@ class Progress:
             seconds=stored["seconds"],
             costs={name: Cost(**cost) for name, cost in stored["costs"].items()},
             alarms=stored["alarms"],
+            peaks=stored.get("peaks", {}),
+            times=stored.get("times", {}),
             refused=stored["refused"],
         )
 

@@ -39,6 +39,7 @@ LATER = (
     "label",
     "baseline",
     "resume",
+    "preflight",
     "reward",
     "sft",
     "ppo",

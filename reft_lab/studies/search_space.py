@@ -19,7 +19,7 @@ from reft_lab.text import did_you_mean
 KINDS = {"a whole number": "int", "a number": "float"}
 FORMS = "interval(0.9, 1), tag(log, interval(1e-4, 1)), range(1, 5), choice(a, b)"
 ENTRIES = ("low", "high", "log", "step", "choices", "range")
-NOT_SEARCHED = ("resume", "study")
+NOT_SEARCHED = ("resume", "preflight", "study")
 
 
 def from_override(override: Override, conf: Conf) -> Parameter:

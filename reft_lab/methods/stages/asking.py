@@ -101,6 +101,7 @@ class Asking:
         seed: keys which questions are asked when, and the draws of responses.
         eos_id: the token that ends a response, or several that do.
         decode_batch: prompts decoded at once.
+        caps: a length cap of its own for the responses to each question, where it is lower; None: none.
     """
 
     prompts: Sequence[list[int]]
@@ -112,6 +113,7 @@ class Asking:
     eos_id: int | Sequence[int]
     pad_id: int
     decode_batch: int
+    caps: Sequence[int] | None = None
 
     def ask(
         self,
@@ -135,6 +137,8 @@ class Asking:
         started = time.perf_counter()
         prompts = [self.prompts[q] for q in questions]
         limits = response_limits(prompts, config.max_new_tokens, config.total_tokens, policy.positions)
+        if self.caps is not None:
+            limits = [min(limit, self.caps[q]) for limit, q in zip(limits, questions, strict=True)]
         caps = torch.tensor(limits)
         judge, seen = self.judge, torch.zeros(len(questions))
         if begun is not None:

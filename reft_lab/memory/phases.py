@@ -1,0 +1,207 @@
+"""The formula: what each phase of a run takes of a device's memory, from shapes and settings to bytes.
+
+Weights, gradients and AdamW's two moments are fp32 whatever the precision. A pass forward keeps activations for the
+gradient (`Kept`), the decoder a copy of the matrices and the keys and values of all rows, and logits are held in chunks.
+What a stage does not have it does not hold; nothing here knows a method by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reft_lab.memory.shape import Kept, Shape
+from reft_lab.memory.work import Work
+from reft_lab.policy.head import chunk_rows
+
+FP32 = 4
+# Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
+MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
+# Rows of a CPU's heap that an allocator cannot give out again, since what is freed and what is kept are mixed: a share of
+# the activations, by precision (measured with glibc).
+HOLES = {"fp32": 0.15, "bf16": 0.3}
+LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
+BLOCKS = {"cpu": 32, "cuda": 128}  # columns by which the decoders' caches grow
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that memory depends on but the data.
+
+    Attributes:
+        shape: of the model.
+        kept: of a pass through its trunk, without checkpointing.
+        device: cpu, cuda or mps.
+        precision: fp32 or bf16.
+        optimizer: a key of MOMENTS.
+        is_packed: whether the model reads packed tokens.
+        is_lean: whether the lean decoder serves it, on a copy of its matrices.
+        checkpointing: whether layers keep their input alone.
+        has_reference: whether a frozen copy of the policy after warm-up is kept by the stages after it.
+        has_own_values: whether the critic has a trunk of its own after the warm-up.
+        clips_apart: whether two gradients are kept.
+        tokens: trainer.tokens_per_micro_batch.
+        rows: trainer.decode_batch.
+        evaluated: problems of an evaluation.
+        others: bytes held beside the policy all the time, by an outcome model that gives the reward.
+    """
+
+    shape: Shape
+    kept: Kept
+    device: str
+    precision: str
+    optimizer: str
+    is_packed: bool
+    is_lean: bool
+    checkpointing: bool
+    has_reference: bool
+    has_own_values: bool
+    clips_apart: bool
+    tokens: int
+    rows: int
+    evaluated: int
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one phase takes at its peak.
+
+    Attributes:
+        name: as errors.phase calls it: training, sampling, scoring, updating, evaluating.
+        stage: label of the stage that it is part of.
+        parts: bytes by what they are for, the large ones of this phase.
+    """
+
+    name: str
+    stage: str
+    parts: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(self.parts.values())
+
+
+def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) -> list[Phase]:
+    """What each phase takes, stage by stage, beside what the process held before it loaded the model.
+
+    Args:
+        setting: model and settings.
+        works: what the stages put through the model, in order.
+        at_most: whether all texts are as long as the settings allow; otherwise they are as long as gold ones.
+    """
+    return [phase for number, work in enumerate(works) for phase in _of_stage(setting, work, number > 0, at_most)]
+
+
+def largest(found: Sequence[Phase]) -> Phase:
+    """The phase that takes most."""
+    return max(found, key=lambda phase: phase.size)
+
+
+def by_name(found: Sequence[Phase]) -> dict[str, Phase]:
+    """The largest phase of each name."""
+    return {phase.name: phase for phase in sorted(found, key=lambda phase: phase.size)}
+
+
+def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> list[Phase]:
+    shape = setting.shape
+    found: list[Phase] = []
+    own_values = setting.has_own_values and is_later
+    trained = shape.trained + (_trained_trunk(shape) if own_values else 0)
+    held = {"weights": FP32 * shape.all}
+    if own_values:
+        held["value model"] = FP32 * (shape.adapter if shape.rank else shape.trunk)
+    if is_later and setting.has_reference:
+        held["reference"] = FP32 * shape.trained
+    if setting.others:
+        held["reward"] = setting.others
+    if work.samples and not work.takes_turns:
+        found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
+    if work.is_trained:
+        held = held | {"optimiser": _moments(setting, trained)}
+    batch = work.micro_batch(setting.tokens, is_packed=setting.is_packed, at_most=at_most)
+    if work.takes_turns:
+        found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
+    if work.scores:
+        read = {"activations": round(_passing(setting) * batch.tokens), "logits": _read_logits(setting, batch.predicted)}
+        found.append(Phase("scoring", work.stage, held | read))
+    if work.is_trained:
+        gradients = FP32 * trained * (2 if setting.clips_apart and work.scores else 1)
+        trunks = 2 if own_values else 1
+        kept = trunks * _kept(setting, batch.tokens)
+        logits = _trained_logits(setting, batch.predicted)
+        if setting.device == "cuda" and not batch.several:  # gradients come as activations go
+            kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
+        parts = {"gradients": gradients, "activations": kept, "logits": logits}
+        if setting.device != "cuda":
+            parts["holes in the heap"] = round(HOLES[setting.precision] * kept)
+        found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts))
+    found.append(Phase("evaluating", work.stage, held | _decoding(setting, work, setting.evaluated, at_most)))
+    return found
+
+
+def _trained_trunk(shape: Shape) -> int:
+    return shape.adapter if shape.rank else shape.trunk
+
+
+def _moments(setting: Setting, trained: int) -> int:
+    """AdamW's, of so many weights."""
+    shape, (of_matrix, of_other) = setting.shape, MOMENTS[setting.optimizer]
+    others = 0 if shape.rank else shape.weights - shape.matrices
+    return round(of_matrix * (trained - others) + of_other * others)
+
+
+def _computed(setting: Setting) -> int:
+    """Bytes of a number that products are computed with."""
+    return 2 if setting.precision == "bf16" else FP32
+
+
+def _kept(setting: Setting, tokens: int) -> int:
+    """What a pass through the trunk keeps of so many tokens."""
+    shape, kept = setting.shape, setting.kept
+    token = kept.token
+    if setting.checkpointing:  # of one layer at a time all is computed again
+        token = FP32 * shape.width * (shape.layers + 2) + kept.token / shape.layers
+    return round(token * tokens + kept.once)
+
+
+def _passing(setting: Setting) -> float:
+    """What a token of a pass without a gradient takes on its way through a layer, in bytes."""
+    return 0.6 * setting.kept.token / setting.shape.layers + 2 * FP32 * setting.shape.width
+
+
+def _read_logits(setting: Setting, predicted: int) -> int:
+    """Logits and log-probabilities of a chunk."""
+    shape = setting.shape
+    rows = min(predicted, chunk_rows(shape.vocabulary, shape.width))
+    return rows * shape.vocabulary * (2 * FP32 + _half(setting)) + _half(setting) * shape.head
+
+
+def _trained_logits(setting: Setting, predicted: int) -> int:
+    """The same in a backward pass, with the gradient of the head as it is added up."""
+    shape = setting.shape
+    rows = min(predicted, chunk_rows(shape.vocabulary, shape.width))
+    chunks = rows * shape.vocabulary * (2 * FP32 + _half(setting))
+    gradient = 0 if shape.rank else shape.head * (FP32 + _half(setting) * 2)
+    return chunks + gradient + _half(setting) * shape.head
+
+
+def _half(setting: Setting) -> int:
+    """Bytes of a number's copy in bf16, where there is one."""
+    return 2 if setting.precision == "bf16" else 0
+
+
+def _decoding(setting: Setting, work: Work, responses: int, at_most: bool) -> dict[str, int]:
+    shape, size = setting.shape, _computed(setting)
+    rows = min(setting.rows, responses)
+    found = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
+    if setting.is_lean:
+        copied = size * shape.matrices + _half(setting) * shape.head
+        growing = 2  # all layers grow at once, from one tensor to another
+    else:
+        copied = size * shape.matrices if shape.rank else _half(setting) * shape.matrices
+        growing = 1
+    cache = growing * found.places * shape.layers * 2 * shape.keys * size
+    logits = LOGITS * FP32 * rows * shape.vocabulary
+    return {"copy for sampling": copied, "keys and values": cache, "logits": logits}

@@ -1,0 +1,189 @@
+"""One look at an experiment before it runs: does it fit, how long will it take, what do its data look like."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.filesize import decimal
+
+from reft_lab.config.schema import Config
+from reft_lab.errors import BadInput, OutOfMemory
+from reft_lab.memory.advice import changes
+from reft_lab.memory.experiment import supposed, works
+from reft_lab.memory.peaks import Peaks
+from reft_lab.memory.phases import FP32, largest
+from reft_lab.memory.process import Room, held, room
+from reft_lab.memory.shape import Shape
+from reft_lab.memory.work import Work
+from reft_lab.numbers import memory
+from reft_lab.phases import watched_by
+from reft_lab.policy import loading
+from reft_lab.preflight.sampled import one_response
+from reft_lab.preflight.seconds import RunTime
+from reft_lab.preflight.shown import show_changes, show_lengths, show_memory, show_sample, show_time
+from reft_lab.preflight.trying import try_out
+from reft_lab.programs import ProgramRunner
+from reft_lab.run_dir import preflights
+from reft_lab.runner.data_audit import lengths_of as lengths_of_data
+from reft_lab.runner.disk_space import bytes_needed, free_near
+from reft_lab.runner.estimates import Expected, expected, lengths_of
+from reft_lab.runner.setup import Setup, choose_device, prepare
+
+say = partial(print, flush=True)
+
+
+def preflight(config: Config, directory: Path) -> None:
+    """Print what a run of `config` in `directory` would take, and keep the estimate for that run.
+
+    Nothing else is written. Where the model does not even fit by itself, it is not loaded.
+
+    Raises:
+        BadInput: the run does not fit, into memory or on the disk, after saying what to change; or something that the
+            user gave cannot be used.
+    """
+    device = choose_device(config)
+    loading.check_source(config.model)
+    _check_weights(config, device)
+    peaks = Peaks()
+    with ProgramRunner(config.programs) as programs, watched_by(peaks):
+        say("loading data and model")
+        setup = prepare(config, programs)
+        peaks.turn_to(setup.device, {})
+        _show_data(setup)
+        found = expected(setup)
+        sampled = one_response(setup)
+        show_sample(sampled)
+        there = room(setup.device)
+        before = 0 if setup.device == "cuda" else peaks.before or 0
+        show_memory(found.likely, found.most, before, there)
+        tight = _tight(found, there.size - before)
+        time = None
+        if not tight or tight[0].startswith("at most"):
+            time = _try(setup, found)
+        if time is not None:
+            show_time(time, [_epoch(setup, work) for work in found.works if work.is_trained])
+            _keep(config, setup, found, time)
+        for sentence in setup.notes:
+            say(sentence)
+        _check_gold(sampled.gold.outcome.kind, sampled.gold.reward)
+        _check_disk(setup, directory)
+        _conclude(found, there, before)
+
+
+def _check_weights(config: Config, device: str) -> None:
+    """Refuse a model whose weights alone are too large, before they are loaded."""
+    shape, there = Shape.of(loading.outline(config.model)), room(device)
+    if FP32 * shape.weights <= there.size:
+        return
+    if config.model.lora.rank is not None:
+        shape = shape.with_adapter(config.model.lora.rank)
+    ppo = config.ppo
+    loads = works(config, [(ppo.max_prompt_tokens, ppo.max_new_tokens)], None)
+    precision = "bf16" if config.trainer.precision != "fp32" else "fp32"
+    guess = Expected.of(supposed(config, shape, device, precision, config.trainer.decode_batch), loads)
+    show_memory(guess.likely, guess.most, 0 if device == "cuda" else held(), there)
+    raise BadInput(
+        f"the weights of {config.model.path or config.model.name} take {memory(FP32 * shape.weights)} in fp32, and "
+        f"{there.where} has {memory(there.size)}; take a smaller model, or a machine with more memory."
+    )
+
+
+def _show_data(setup: Setup) -> None:
+    for line in setup.splits.report.lines():
+        say(line)
+    print()
+    show_lengths(*lengths_of_data(setup.config, setup.splits, setup.form, setup.codec, lengths_of(setup)))
+
+
+def _try(setup: Setup, found: Expected) -> RunTime | None:
+    """What the run takes by a few steps; None where not even these fit."""
+    try:
+        trial = try_out(setup, found.works, lengths_of(setup), say)
+    except OutOfMemory as error:
+        say(f"not even a few sequences can be tried: {error}")
+        return None
+    for note in trial.notes:
+        say(note)
+    print()
+    return trial.time
+
+
+def _tight(found: Expected, room: int) -> list[str]:
+    """What does not fit: `in all` and `at most`, or the latter alone; nothing where all does."""
+    sizes = {"in all": largest(found.likely).size, "at most": largest(found.most).size}
+    return [name for name, size in sizes.items() if size > room]
+
+
+def _epoch(setup: Setup, work: Work) -> float:
+    """Passes over the training problems in a step of a stage."""
+    section = setup.config.ppo
+    if work.takes_turns:
+        return work.samples / section.samples_per_problem / len(setup.splits.train)
+    return work.batch / len(setup.splits.train)
+
+
+def _keep(config: Config, setup: Setup, found: Expected, time: RunTime) -> None:
+    """For the run, which compares it with what it takes."""
+    told: dict[str, Any] = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": time.seconds,
+        "speed": {
+            stage.count.kind.name: {"steps": stage.count.steps, **stage.parts, "eval": stage.evaluation}
+            for stage in time.stages
+        },
+        "others": time.others,
+        "memory": largest(found.likely).size,
+    }
+    if (file := preflights.keep(config, told)) is not None:
+        say(f"kept for the run, which will compare: {file}")
+
+
+def _check_gold(kind: str, reward: float) -> None:
+    if kind != "correct":
+        raise BadInput(
+            f"the gold reasoning above is judged {kind.replace('_', ' ')}, so nothing could be learned; see what is "
+            "wrong with it, or with the settings of cot and answers."
+        )
+    if reward != 1:
+        say(f"the gold response earns {reward:g}: under this reward, right reasoning is not worth 1.")
+
+
+def _check_disk(setup: Setup, directory: Path) -> None:
+    needed, (place, free) = bytes_needed(setup.config, setup.policy), free_near(directory)
+    say(f"checkpoints take up to {decimal(needed)}; {place} has {decimal(free)} free.")
+    if needed > free:
+        raise BadInput(
+            f"{place} has {decimal(free)} free, and the checkpoints of this run take up to {decimal(needed)}; make "
+            "room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR."
+        )
+
+
+def _conclude(found: Expected, there: Room, before: int) -> None:
+    """Whether it fits.
+
+    Raises:
+        BadInput: it does not.
+    """
+    left = there.size - before
+    tight = _tight(found, left)
+    phases = found.likely if "in all" in tight else found.most
+    needs = largest(phases)
+    told = f"{needs.stage}: {needs.name} takes {memory(before + needs.size)}"
+    if not tight:
+        say(f"it fits: {told} at most, and {there.where} has {memory(there.size)}.")
+        return
+    found_changes = changes(found.setting, found.works, left, at_most="in all" not in tight)
+    show_changes(found_changes, there, before)
+    words = " ".join(each.words for each in found_changes)
+    is_enough = bool(found_changes) and found_changes[-1].size <= left
+    advice = f"with {words} it does" if is_enough else "take a smaller model, or a machine with more memory"
+    if "in all" not in tight:
+        say(
+            f"it fits as long as responses are as long as gold ones; if all grew to the longest allowed, {told}, and "
+            f"{there.where} has {memory(there.size)}: {advice}."
+        )
+        return
+    raise BadInput(f"this run does not fit: {told}, and {there.where} has {memory(there.size)}; {advice}.")

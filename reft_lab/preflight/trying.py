@@ -1,0 +1,112 @@
+"""A few short steps of each stage, and what a whole run takes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reft_lab.memory.work import Lengths, Work
+from reft_lab.methods.base import Stage
+from reft_lab.preflight.decoding import Speed, measured
+from reft_lab.preflight.rehearsal import Count, Tried, attempt, count, evaluated, go_through, smaller
+from reft_lab.preflight.seconds import RunTime, StageTime, drawn, run_time, step_of, within_budget
+from reft_lab.runner.setup import Setup
+
+AFFORDABLE = 6.0  # seconds of the steps of a stage that are tried, and of what is sampled
+FIRST = 2  # sequences that are tried first
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was tried.
+
+    Attributes:
+        time: of a run.
+        notes: sentences on what was supposed.
+    """
+
+    time: RunTime
+    notes: list[str]
+
+
+def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable[[str], None]) -> Trial:
+    """Try each stage of a run, and sampling; the policy is trained on the way, and of no use afterwards.
+
+    Args:
+        works: what the stages put through the model.
+        lengths: tokens of the prompt and the gold reasoning of each training problem.
+        say: told what is being done.
+    """
+    config, rows = setup.config, setup.config.trainer.decode_batch
+    counts: list[Count] = []
+    pools = go_through(setup, config, None, lambda stage: counts.append(count(stage)))
+    asked = [len(problems) for problems in evaluated(setup)]
+    test = len(setup.splits.test[: config.eval.test_limit])
+    widest = min(rows, max([*asked, test, *(work.samples for work in works)]))
+    say("trying how fast it samples")
+    speed = measured(setup.policy, _prompts(setup, lengths), widest, AFFORDABLE)
+    tried = _tried(setup, works, lengths, len(counts), say)
+    stages, tokens = [], []
+    for each, work, one in zip(counts, works, tried, strict=True):
+        section = getattr(config, each.kind.section)
+        parts = step_of(one, work, section, speed, rows)
+        if one.answer is None:
+            evaluation = sum(speed.seconds(drawn(lengths, problems), rows) for problems in asked)
+        else:
+            evaluation = one.answer * section.k * sum(asked)
+        stages.append(StageTime(each, parts, evaluation))
+        tokens.append(one.tokens * (work.samples if work.takes_turns else work.batch) / one.sequences)
+    left = within_budget(counts, [stage.step for stage in stages], tokens, config)
+    stages = [StageTime(each, stage.parts, stage.evaluation) for each, stage in zip(left, stages, strict=True)]
+    if not stages:  # a policy is evaluated as it is given
+        test += sum(asked)
+    return Trial(run_time(config, stages, pools, speed, lengths, test), _notes(counts, left, bool(pools)))
+
+
+def _tried(setup: Setup, works: Sequence[Work], lengths: Lengths, stages: int, say: Callable[[str], None]) -> list[Tried]:
+    """A step of each stage that trains, on as many sequences as there is time for."""
+    if not stages:
+        return []
+    say(f"trying a step of {' and of '.join(work.stage for work in works)}")
+    full = max(work.samples if work.takes_turns else work.batch for work in works)
+    first = _steps(setup, FIRST, lengths, 2)
+    each = max(one.seconds for one in first) / FIRST
+    affordable = min(full, int(AFFORDABLE / each))
+    if affordable < 2 * FIRST:
+        return first
+    is_quick = each * affordable < AFFORDABLE / 4
+    return _steps(setup, affordable, lengths, 3 if is_quick else 1)
+
+
+def _steps(setup: Setup, sequences: int, lengths: Lengths, times: int) -> list[Tried]:
+    """The last of some steps of each stage, on so many typical sequences; the one before sets things up."""
+    places = typical(lengths, sequences)
+    chosen = [setup.splits.train[i] for i in places]
+    found: list[Tried] = []
+
+    def train(stage: Stage) -> None:
+        found.append([attempt(stage, len(places), chosen) for _ in range(times)][-1])
+
+    go_through(setup, smaller(setup.config, len(places)), [problem.id for problem in chosen], train)
+    return found
+
+
+def _prompts(setup: Setup, lengths: Lengths) -> list[list[int]]:
+    return [setup.gold[i].prompt for i in typical(lengths, len(lengths))]
+
+
+def typical(lengths: Lengths, count: int) -> list[int]:
+    """The places of so many of them, or of all, that are as long on average as all: at even distances by length."""
+    order = sorted(range(len(lengths)), key=lambda i: sum(lengths[i]))
+    many = min(count, len(order))
+    return [order[int((number + 0.5) * len(order) / many)] for number in range(many)]
+
+
+def _notes(counts: Sequence[Count], left: Sequence[Count], is_drawn: bool) -> list[str]:
+    notes = []
+    if is_drawn:
+        notes.append("half of what is sampled before a stage is supposed to be right, and all of it to differ.")
+    for whole, part in zip(counts, left, strict=True):
+        if part.steps < whole.steps:
+            notes.append(f"the budget ends {whole.kind.label} after {part.steps:,} of {whole.steps:,} {whole.kind.unit}.")
+    return notes
