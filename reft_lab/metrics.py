@@ -452,6 +452,11 @@ def find(name: str) -> Metric:
     return replace(entry, name=name) if entry else Metric(name, name)
 
 
+def part(name: str) -> str:
+    """What people read of a part of a step, by its name in time/NAME_seconds: `sampling`, `updates`."""
+    return find(f"time/{name}_seconds").label.lower()
+
+
 def members(name: str, records: Collection[str] = ()) -> tuple[str, ...]:
     """The names that an entry stands for.
 

@@ -48,6 +48,7 @@ Start here
   python run.py resume=RUN_DIR                              go on with a run that was stopped
   python run.py resume=auto seed=1                          go on with the newest such run of this kind, or start one
   python run.py --cfg job                                   print the experiment, run nothing
+  python run.py preflight=true                              does it fit, how long will it take: nothing is run
 
 Choices: GROUP=NAME, each a file conf/GROUP/NAME.yaml (* is taken unless you say otherwise)
 {choices}

@@ -183,8 +183,8 @@ def check_one_of_many(node: DictConfig) -> Config:
 def _without_preflight(config: Config) -> Config:
     if config.preflight:
         raise BadInput(
-            "preflight=true looks at one run; leave out -m, lists of values and sweeps=, and give the options of one of "
-            "the runs."
+            "preflight=true looks at one run; leave out -m, lists of values and sweeps=, and name the options of "
+            "one run."
         )
     return config
 

@@ -59,8 +59,8 @@ class Config:
     preflight: Annotated[
         bool,
         doc(
-            "command line only: run nothing, but say in a minute whether the run fits into memory, how long it would take "
-            "and what its data look like (docs/preflight.md)"
+            "command line only: run nothing, but say in a minute whether the run fits into memory, how long it would "
+            "take and what its data look like (docs/preflight.md)"
         ),
     ] = False
     model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
 from reft_lab.memory.phases import Setting
@@ -89,8 +89,8 @@ def supposed(
     is_lean: bool = True,
 ) -> Setting:
     """The same for a model that has not been loaded."""
-    method = METHODS[config.method]
     return Setting(
+        **_of_method(config),
         shape=shape,
         kept=Kept.supposed(shape, precision) if kept is None else kept,
         device=device,
@@ -99,10 +99,21 @@ def supposed(
         is_packed=is_packed,
         is_lean=is_lean,
         checkpointing=config.model.gradient_checkpointing,
-        has_reference=len(method.stages) > 1,
-        has_own_values=config.model.value == "separate" and method.has_critic(config),
         clips_apart=config.ppo.clip_grads == "apart" and config.ppo.value_grad_to_trunk,
         tokens=config.trainer.tokens_per_micro_batch,
         rows=config.trainer.decode_batch,
         evaluated=evaluated,
     )
+
+
+def like(setting: Setting, config: Config) -> Setting:
+    """The same for an experiment that differs in its method alone."""
+    return replace(setting, **_of_method(config))
+
+
+def _of_method(config: Config) -> dict[str, Any]:
+    method = METHODS[config.method]
+    return {
+        "has_reference": len(method.stages) > 1,
+        "has_own_values": config.model.value == "separate" and method.has_critic(config),
+    }

@@ -36,6 +36,7 @@ class Peaks:
             known: what an earlier session of the run has found.
         """
         self._is_on_gpu = device == "cuda"
+        process.give_back()
         self.before = 0 if self._is_on_gpu else process.held() - weights
         for name, size in known.items():
             self._take(name, size)

@@ -1,8 +1,7 @@
 """The formula: what each phase of a run takes of a device's memory, from shapes and settings to bytes.
 
 Weights, gradients and AdamW's two moments are fp32 whatever the precision. A pass forward keeps activations for the
-gradient (`Kept`), the decoder a copy of the matrices and the keys and values of all rows, and logits are held in chunks.
-What a stage does not have it does not hold; nothing here knows a method by name.
+gradient (`Kept`), the decoder a copy of the matrices and the keys and values of all rows; logits are held in chunks.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from reft_lab.policy.head import chunk_rows
 FP32 = 4
 # Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
-# Rows of a CPU's heap that an allocator cannot give out again, since what is freed and what is kept are mixed: a share of
-# the activations, by precision (measured with glibc).
+# What a CPU's allocator cannot give out again, since what is freed and what is kept lie side by side: a share of the
+# activations, by precision (measured with glibc).
 HOLES = {"fp32": 0.15, "bf16": 0.3}
 LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
 BLOCKS = {"cpu": 32, "cuda": 128}  # columns by which the decoders' caches grow
@@ -91,7 +90,12 @@ def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) ->
         works: what the stages put through the model, in order.
         at_most: whether all texts are as long as the settings allow; otherwise they are as long as gold ones.
     """
-    return [phase for number, work in enumerate(works) for phase in _of_stage(setting, work, number > 0, at_most)]
+    found = [phase for number, work in enumerate(works) for phase in _of_stage(setting, work, number > 0, at_most)]
+    if not at_most:
+        return found
+    # Real lengths may fill a micro-batch better than the longest do.
+    likely = phases(setting, works)
+    return [max(pair, key=lambda phase: phase.size) for pair in zip(found, likely, strict=True)]
 
 
 def largest(found: Sequence[Phase]) -> Phase:
@@ -124,8 +128,8 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     if work.takes_turns:
         found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
     if work.scores:
-        read = {"activations": round(_passing(setting) * batch.tokens), "logits": _read_logits(setting, batch.predicted)}
-        found.append(Phase("scoring", work.stage, held | read))
+        passing, logits = round(_passing(setting) * batch.tokens), _read_logits(setting, batch.predicted)
+        found.append(Phase("scoring", work.stage, held | {"activations": passing, "logits": logits}))
     if work.is_trained:
         gradients = FP32 * trained * (2 if setting.clips_apart and work.scores else 1)
         trunks = 2 if own_values else 1

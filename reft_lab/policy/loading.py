@@ -127,7 +127,7 @@ def _llama(scratch: ScratchConfig, vocabulary: int) -> LlamaConfig:
 
 
 def outline(model: ModelConfig) -> PreTrainedModel:
-    """The base model by its config alone, on the meta device: names and shapes without numbers. After `check_source`."""
+    """The base model by its config alone, which `check_source` has seen: names and shapes without numbers (meta)."""
     import torch
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 

@@ -13,13 +13,10 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, OutOfMemory
 from reft_lab.memory.advice import changes
 from reft_lab.memory.experiment import supposed, works
-from reft_lab.memory.peaks import Peaks
 from reft_lab.memory.phases import FP32, largest
-from reft_lab.memory.process import Room, held, room
+from reft_lab.memory.process import Room, give_back, held, room
 from reft_lab.memory.shape import Shape
-from reft_lab.memory.work import Work
 from reft_lab.numbers import memory
-from reft_lab.phases import watched_by
 from reft_lab.policy import loading
 from reft_lab.preflight.sampled import one_response
 from reft_lab.preflight.seconds import RunTime
@@ -31,6 +28,9 @@ from reft_lab.runner.data_audit import lengths_of as lengths_of_data
 from reft_lab.runner.disk_space import bytes_needed, free_near
 from reft_lab.runner.estimates import Expected, expected, lengths_of
 from reft_lab.runner.setup import Setup, choose_device, prepare
+
+LIBRARIES = "libraries, data"
+CONTEXT = 500 * 2**20  # of one more process on a GPU
 
 say = partial(print, flush=True)
 
@@ -47,30 +47,29 @@ def preflight(config: Config, directory: Path) -> None:
     device = choose_device(config)
     loading.check_source(config.model)
     _check_weights(config, device)
-    peaks = Peaks()
-    with ProgramRunner(config.programs) as programs, watched_by(peaks):
+    with ProgramRunner(config.programs) as programs:
         say("loading data and model")
         setup = prepare(config, programs)
-        peaks.turn_to(setup.device, {})
         _show_data(setup)
         found = expected(setup)
         sampled = one_response(setup)
         show_sample(sampled)
         there = room(setup.device)
-        before = 0 if setup.device == "cuda" else peaks.before or 0
-        show_memory(found.likely, found.most, before, there)
-        tight = _tight(found, there.size - before)
+        beside = _beside(setup, found)
+        show_memory(found.likely, found.most, beside, there)
+        left = there.size - sum(beside.values())
+        tight = _tight(found, left)
         time = None
-        if not tight or tight[0].startswith("at most"):
+        if "in all" not in tight:
             time = _try(setup, found)
         if time is not None:
-            show_time(time, [_epoch(setup, work) for work in found.works if work.is_trained])
+            show_time(time)
             _keep(config, setup, found, time)
         for sentence in setup.notes:
             say(sentence)
         _check_gold(sampled.gold.outcome.kind, sampled.gold.reward)
         _check_disk(setup, directory)
-        _conclude(found, there, before)
+        _conclude(found, there, left)
 
 
 def _check_weights(config: Config, device: str) -> None:
@@ -84,11 +83,22 @@ def _check_weights(config: Config, device: str) -> None:
     loads = works(config, [(ppo.max_prompt_tokens, ppo.max_new_tokens)], None)
     precision = "bf16" if config.trainer.precision != "fp32" else "fp32"
     guess = Expected.of(supposed(config, shape, device, precision, config.trainer.decode_batch), loads)
-    show_memory(guess.likely, guess.most, 0 if device == "cuda" else held(), there)
+    show_memory(guess.likely, guess.most, {} if device == "cuda" else {LIBRARIES: held()}, there)
     raise BadInput(
         f"the weights of {config.model.path or config.model.name} take {memory(FP32 * shape.weights)} in fp32, and "
         f"{there.where} has {memory(there.size)}; take a smaller model, or a machine with more memory."
     )
+
+
+def _beside(setup: Setup, found: Expected) -> dict[str, int]:
+    """What is held beside what the phases take, by what it is."""
+    on_gpu = setup.device == "cuda"
+    give_back()
+    libraries = 0 if on_gpu else held() - FP32 * found.setting.shape.all
+    beside = {} if on_gpu else {LIBRARIES: libraries}
+    if setup.config.baseline is not None:
+        beside["baseline"] = found.beside + (CONTEXT if on_gpu else libraries)
+    return beside
 
 
 def _show_data(setup: Setup) -> None:
@@ -115,14 +125,6 @@ def _tight(found: Expected, room: int) -> list[str]:
     """What does not fit: `in all` and `at most`, or the latter alone; nothing where all does."""
     sizes = {"in all": largest(found.likely).size, "at most": largest(found.most).size}
     return [name for name, size in sizes.items() if size > room]
-
-
-def _epoch(setup: Setup, work: Work) -> float:
-    """Passes over the training problems in a step of a stage."""
-    section = setup.config.ppo
-    if work.takes_turns:
-        return work.samples / section.samples_per_problem / len(setup.splits.train)
-    return work.batch / len(setup.splits.train)
 
 
 def _keep(config: Config, setup: Setup, found: Expected, time: RunTime) -> None:
@@ -161,29 +163,26 @@ def _check_disk(setup: Setup, directory: Path) -> None:
         )
 
 
-def _conclude(found: Expected, there: Room, before: int) -> None:
-    """Whether it fits.
+def _conclude(found: Expected, there: Room, left: int) -> None:
+    """Whether it fits, where the phases have `left` bytes.
 
     Raises:
         BadInput: it does not.
     """
-    left = there.size - before
-    tight = _tight(found, left)
-    phases = found.likely if "in all" in tight else found.most
-    needs = largest(phases)
-    told = f"{needs.stage}: {needs.name} takes {memory(before + needs.size)}"
+    tight, always = _tight(found, left), there.size - left
+    needs = largest(found.likely if "in all" in tight else found.most)
+    told = f"{needs.stage}, {needs.name}, takes {memory(always + needs.size)}"
     if not tight:
         say(f"it fits: {told} at most, and {there.where} has {memory(there.size)}.")
         return
-    found_changes = changes(found.setting, found.works, left, at_most="in all" not in tight)
-    show_changes(found_changes, there, before)
-    words = " ".join(each.words for each in found_changes)
-    is_enough = bool(found_changes) and found_changes[-1].size <= left
-    advice = f"with {words} it does" if is_enough else "take a smaller model, or a machine with more memory"
-    if "in all" not in tight:
-        say(
-            f"it fits as long as responses are as long as gold ones; if all grew to the longest allowed, {told}, and "
-            f"{there.where} has {memory(there.size)}: {advice}."
-        )
-        return
-    raise BadInput(f"this run does not fit: {told}, and {there.where} has {memory(there.size)}; {advice}.")
+    proposed = changes(found.setting, found.works, left, at_most="in all" not in tight)
+    show_changes(proposed, there, always)
+    words = " ".join(each.words for each in proposed)
+    is_enough = bool(proposed) and proposed[-1].size <= left
+    advice = f"with {words} it fits" if is_enough else "take a smaller model, or a machine with more memory"
+    if "in all" in tight:
+        raise BadInput(f"this run does not fit: {told}, and {there.where} has {memory(there.size)}; {advice}.")
+    say(
+        f"it fits as long as responses are about as long as gold ones; if all became as long as they may be, {told}, "
+        f"and {there.where} has {memory(there.size)}: {advice}."
+    )

@@ -1,4 +1,4 @@
-"""A lab (methods.base.Lab) in which methods rehearse: each makes its real stages, which are counted or take a few steps.
+"""A lab (methods.base.Lab) in which methods rehearse: each makes its real stages, and these are counted or tried.
 
 Gold reasoning stands for what a policy will write once it has learned something: what is sampled gets the length of the
 gold response to its question, and pools hold the gold response as a right one and altered ones as wrong ones.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -17,9 +18,11 @@ from reft_lab.config.schema import Config
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.evaluation.samples import Sample
-from reft_lab.methods.base import Answering, Settings, Stage, StageKind, Step
-from reft_lab.methods.sft import WARMUP
+from reft_lab.methods import STAGES
+from reft_lab.methods.base import Answering, Method, Settings, Stage, StageKind, Step
 from reft_lab.methods.stages.asking import Asking
+from reft_lab.methods.stages.epochs import Epochs
+from reft_lab.methods.stages.iterations import Iterations
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy.model import Policy
 from reft_lab.runner.progress import Progress
@@ -111,8 +114,8 @@ class Rehearsal:
         return [self._samples(problem, samples) for problem in problems]
 
     def _samples(self, problem: Problem, count: int) -> list[Sample]:
-        """So many that differ from each other and from gold, the first half of them right. Where there are many they are
-        only counted, so the gold response is not in them."""
+        """So many that differ from each other and from gold, the first half of them right; many are only counted, so
+        there is no gold response in them."""
         known = self._gold.get(problem.id)
         gold = known.completion if known is not None and count <= FEW else []
         right = max(1, round(HALF * count))
@@ -147,10 +150,12 @@ def evaluated(setup: Setup) -> list[list[Problem]]:
     return both if limits.both_rules or not on_dev else both[:1]
 
 
-def go_through(setup: Setup, settings: Config, chosen: Collection[str] | None, train: Callable[[Stage], None]) -> list[Drawn]:
-    """Let the method of a run rehearse; returns what it draws before its stages."""
+def go_through(
+    method: Method, setup: Setup, settings: Config, chosen: Collection[str] | None, train: Callable[[Stage], None]
+) -> list[Drawn]:
+    """Let a method rehearse, with the arguments of a Rehearsal; returns what it draws before its stages."""
     lab = Rehearsal(setup, settings, chosen, train)
-    setup.method.train(lab)
+    method.train(lab)
     return lab.drawn
 
 
@@ -161,42 +166,44 @@ class Count:
     Attributes:
         kind: which.
         steps: in all.
+        epoch: of one pass over the training problems, which may be a fraction.
         evaluations: after them.
     """
 
     kind: StageKind
     steps: int
+    epoch: float
     evaluations: int
 
 
 def count(stage: Stage) -> Count:
     """How many steps and evaluations a stage has, by its own word; it stays as it was."""
     before, evaluations = stage.step, 0
-    for stage.step in range(1, stage.total_steps + 1):
+    for step in range(1, stage.total_steps + 1):
+        stage.step = step
         evaluations += stage.is_evaluated
     stage.step = before
-    return Count(stage.kind, stage.total_steps, evaluations)
+    epoch = stage.steps_per_epoch if isinstance(stage, Epochs) else 0.0
+    if isinstance(stage, Iterations):
+        asked = stage.config.rollouts / stage.config.samples_per_problem
+        epoch = len(stage.asking.prompts) / asked
+    return Count(stage.kind, stage.total_steps, epoch, evaluations)
 
 
 def smaller(config: Config, sequences: int) -> Config:
     """The experiment with at most so many sequences in a step of any of its stages, learned from at once."""
-    changed = {
-        field.name: _smaller(section, sequences)
-        for field in fields(config)
-        if is_dataclass(section := getattr(config, field.name)) and not isinstance(section, type)
-    }
-    return replace(config, **changed)
+    sections: dict[str, Any] = {kind.section: getattr(config, kind.section) for kind in STAGES.values()}
+    return replace(config, **{name: _smaller(section, sequences) for name, section in sections.items()})
 
 
-def _smaller(section: object, sequences: int) -> object:
+def _smaller(section: Any, sequences: int) -> Any:
     """A section of a config, by the names that sections give to sizes."""
     group = getattr(section, "samples_per_problem", 1)
     whole = max(group, sequences // group * group)
     sizes = {"rollouts": whole, "mini_batch": whole, "batch_size": sequences, "samples": FEW, "k": FEW}
     fixed = {"critic_warmup": 0, "dynamic_rounds": 1}
-    told = {name: min(size, own) for name, size in sizes.items() if isinstance(own := getattr(section, name, None), int)}
-    told |= {name: value for name, value in fixed.items() if hasattr(section, name)}
-    return replace(section, **told)  # type: ignore[type-var]
+    told = {name: min(size, getattr(section, name)) for name, size in sizes.items() if hasattr(section, name)}
+    return replace(section, **told, **{name: value for name, value in fixed.items() if hasattr(section, name)})
 
 
 @dataclass(frozen=True)
@@ -208,8 +215,7 @@ class Tried:
         parts: seconds of its parts, by their names in metrics: rollout, update, step.
         moved: seconds of one step of the optimiser alone, which the others have in them.
         moves: how many of these there were.
-        sequences: that it learned from, each once.
-        tokens: that were sampled and trained on, as a budget counts them.
+        sampled, trained: tokens of responses that were sampled, and that were trained on each time they were.
         answer: seconds of one candidate in an evaluation, for a stage that answers in a way of its own; else None.
     """
 
@@ -217,16 +223,13 @@ class Tried:
     parts: dict[str, float]
     moved: float
     moves: int
-    sequences: int
-    tokens: int
+    sampled: int
+    trained: int
     answer: float | None
 
 
-def attempt(stage: Stage, sequences: int, problems: Sequence[Problem]) -> Tried:
-    """Let a stage take a step on so many sequences, and its optimiser one more.
-
-    `problems` are some that it may be asked.
-    """
+def attempt(stage: Stage, problems: Sequence[Problem]) -> Tried:
+    """Let a stage take a step, and its optimiser one more; `problems` are some that it may be asked."""
     started = time.perf_counter()
     done = stage.advance()
     seconds = time.perf_counter() - started
@@ -236,9 +239,9 @@ def attempt(stage: Stage, sequences: int, problems: Sequence[Problem]) -> Tried:
         before = time.perf_counter()
         stage.answer(problems)
         answer = (time.perf_counter() - before) / (FEW * len(problems))
-    return Tried(
-        seconds, _parts(done), _moving(stage), done.cost.optimizer_steps, sequences, done.cost.tokens, answer
-    )
+    cost = done.cost
+    moved = _moving(stage)
+    return Tried(seconds, _parts(done), moved, cost.optimizer_steps, cost.sampled_tokens, cost.trained_tokens, answer)
 
 
 def _parts(done: Step) -> dict[str, float]:

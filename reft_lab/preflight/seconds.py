@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reft_lab.config.schema import Config
@@ -48,19 +48,39 @@ class RunTime:
     Attributes:
         stages: in order.
         others: seconds of what comes before and after, by what it is.
+        beside: a baseline that trains at the same time; None without one.
+        shares: whether it must share what computes with the run.
     """
 
     stages: list[StageTime]
     others: dict[str, float]
+    beside: RunTime | None = None
+    shares: bool = False
 
     @property
     def seconds(self) -> float:
         """In all, without saving."""
-        return sum(stage.seconds for stage in self.stages) + sum(self.others.values())
+        own = sum(stage.seconds for stage in self.stages) + sum(self.others.values())
+        if self.beside is None:
+            return own
+        return own + self.beside.seconds if self.shares else max(own, self.beside.seconds)
 
 
-def step_of(tried: Tried, work: Work, section: Any, speed: Speed, rows: int) -> dict[str, float]:
-    """Seconds of the parts of a step at full size, from those of a smaller one whose sequences are as typical.
+@dataclass(frozen=True)
+class StepOf:
+    """A step of a stage at full size, from a smaller one whose sequences are as typical.
+
+    Attributes:
+        parts: seconds of its parts.
+        tokens: sampled and trained on, as a budget counts them.
+    """
+
+    parts: dict[str, float]
+    tokens: float
+
+
+def step_of(tried: Tried, work: Work, section: Any, speed: Speed, rows: int) -> StepOf:
+    """Scale a step that was tried.
 
     Args:
         work: of the stage, at full size.
@@ -68,14 +88,16 @@ def step_of(tried: Tried, work: Work, section: Any, speed: Speed, rows: int) -> 
         speed: of sampling.
         rows: decoded at once.
     """
+    response = sum(response for _, response in work.lengths) / len(work.lengths)
     if not work.takes_turns:
-        size = min(work.batch, len(work.lengths)) / tried.sequences
-        return {name: _scaled(seconds, tried, size, 1) for name, seconds in tried.parts.items()}
-    size = work.samples / tried.sequences
+        trained = min(work.batch, len(work.lengths)) * response
+        size = trained / tried.trained
+        return StepOf({name: _scaled(seconds, tried, size, 1) for name, seconds in tried.parts.items()}, trained)
+    size = work.samples * response / tried.sampled
     parts = {name: size * seconds for name, seconds in tried.parts.items()}
     parts[UPDATE] = _scaled(tried.parts[UPDATE], tried, size, math.ceil(section.rollouts / section.mini_batch))
     parts[SAMPLING] = speed.seconds(drawn(work.lengths, work.samples), rows, section.samples_per_problem)
-    return parts
+    return StepOf(parts, size * (tried.sampled + tried.trained))
 
 
 def _scaled(seconds: float, tried: Tried, size: float, batches: int) -> float:
@@ -108,7 +130,7 @@ def within_budget(
         left["seconds"] -= done * seconds
         left["tokens"] -= done * spent
         share = done / count.steps if count.steps else 1.0
-        found.append(Count(count.kind, done, math.ceil(count.evaluations * share)))
+        found.append(replace(count, steps=done, evaluations=math.ceil(count.evaluations * share)))
     return found
 
 

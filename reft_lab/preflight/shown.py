@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reft_lab.analysis.data_audit import QUANTILES, Lengths, TooLong
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.memory.advice import Change
 from reft_lab.memory.phases import Phase
 from reft_lab.memory.process import Room
+from reft_lab.metrics import part
 from reft_lab.numbers import duration, memory, per_cent, plain
 from reft_lab.preflight.sampled import Response, Sampled
 from reft_lab.preflight.seconds import RunTime
 
 SHOWN = 1500  # characters of a text
-PARTS = {"rollout": "sampling", "judge": "judging", "score": "scoring", "update": "update", "step": "training"}
 
 
 def show_lengths(lengths: Sequence[Lengths], too_long: Sequence[TooLong]) -> None:
@@ -53,53 +53,59 @@ def _indented(text: str) -> str:
     return "\n".join(f"  | {line}" for line in short.splitlines() or [""])
 
 
-def show_memory(likely: Sequence[Phase], most: Sequence[Phase], before: int, room: Room) -> None:
-    """What each phase takes, and of what."""
+def show_memory(likely: Sequence[Phase], most: Sequence[Phase], beside: Mapping[str, int], room: Room) -> None:
+    """What each phase takes, and of what; `beside` is there all the time."""
     parts = list(dict.fromkeys(name for phase in likely for name, size in phase.parts.items() if size))
-    base = ("before the model",) if before else ()
+    always = sum(beside.values())
     rows = [
         (
             f"{phase.stage}: {phase.name}",
-            *((memory(before),) if before else ()),
+            *map(memory, beside.values()),
             *(memory(phase.parts[name]) if phase.parts.get(name) else "" for name in parts),
-            memory(before + phase.size),
-            memory(before + longest.size),
+            memory(always + phase.size),
+            memory(always + longest.size),
         )
         for phase, longest in zip(likely, most, strict=True)
     ]
-    _table(("", *base, *parts, "in all", "at most"), rows, f"Memory, of {memory(room.size)} in {room.where}")
+    _table(("", *beside, *parts, "in all", "at most"), rows, f"Memory, of {memory(room.size)} in {room.where}")
     print("in all: with responses as long as gold ones; at most: with all of them as long as they may be.\n")
 
 
-def show_time(found: RunTime, epochs: Sequence[float]) -> None:
-    """What each stage takes.
-
-    Args:
-        epochs: passes over the training problems in a step of each stage.
-    """
-    rows = []
-    for stage, epoch in zip(found.stages, epochs, strict=True):
-        count = stage.count
-        parts = ", ".join(f"{PARTS.get(name, name)} {duration(seconds)}" for name, seconds in stage.parts.items())
-        rows.append(
-            (
-                count.kind.label,
-                f"{count.steps:,} {count.kind.unit}",
-                duration(stage.step),
-                parts if len(stage.parts) > 1 else "",
-                duration(stage.step / epoch) if epoch else "",
-                f"{count.evaluations:,} x {duration(stage.evaluation)}",
-                duration(stage.seconds),
-            )
-        )
-    rows += [(name, "", "", "", "", "", duration(seconds)) for name, seconds in found.others.items()]
+def show_time(found: RunTime) -> None:
+    """What each stage takes."""
+    rows = _times(found)
+    if found.beside is not None:
+        rows += [(f"beside it: {row[0]}", *row[1:]) for row in _times(found.beside)]
     heads = ("", "how many", "each", "of that", "an epoch", "evaluations", "in all")
     _table(heads, rows, f"Time: {duration(found.seconds)} in all, without saving")
 
 
-def show_changes(found: Sequence[Change], room: Room, before: int) -> None:
-    """What to change."""
-    rows = [(each.words, each.costs, memory(before + each.size)) for each in found]
+def _times(found: RunTime) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for stage in found.stages:
+        count = stage.count
+        parts = ", ".join(f"{part(name)} {_short(seconds)}" for name, seconds in stage.parts.items())
+        rows.append(
+            (
+                count.kind.label,
+                f"{count.steps:,} {count.kind.unit}",
+                _short(stage.step),
+                parts if len(stage.parts) > 1 else "",
+                _short(stage.step * count.epoch),
+                f"{count.evaluations:,} x {_short(stage.evaluation)}",
+                duration(stage.seconds),
+            )
+        )
+    return rows + [(name, "", "", "", "", "", duration(seconds)) for name, seconds in found.others.items()]
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 1 else duration(seconds)
+
+
+def show_changes(found: Sequence[Change], room: Room, always: int) -> None:
+    """What to change; `always` is held beside what each leaves."""
+    rows = [(each.words, each.costs, memory(always + each.size)) for each in found]
     _table(("each with those above it", "what it costs", "memory"), rows, f"To fit into {memory(room.size)}")
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
+
+from reft_lab.memory.experiment import works as works_of
 from reft_lab.memory.work import Lengths, Work
-from reft_lab.methods.base import Stage
+from reft_lab.methods import METHODS
+from reft_lab.methods.base import Method, Stage
 from reft_lab.preflight.decoding import Speed, measured
 from reft_lab.preflight.rehearsal import Count, Tried, attempt, count, evaluated, go_through, smaller
 from reft_lab.preflight.seconds import RunTime, StageTime, drawn, run_time, step_of, within_budget
@@ -37,25 +42,51 @@ def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable
         lengths: tokens of the prompt and the gold reasoning of each training problem.
         say: told what is being done.
     """
-    config, rows = setup.config, setup.config.trainer.decode_batch
-    counts: list[Count] = []
-    pools = go_through(setup, config, None, lambda stage: counts.append(count(stage)))
+    config = setup.config
     asked = [len(problems) for problems in evaluated(setup)]
     test = len(setup.splits.test[: config.eval.test_limit])
-    widest = min(rows, max([*asked, test, *(work.samples for work in works)]))
+    widest = min(config.trainer.decode_batch, max([*asked, test, *(work.samples for work in works)]))
     say("trying how fast it samples")
     speed = measured(setup.policy, _prompts(setup, lengths), widest, AFFORDABLE)
-    tried = _tried(setup, works, lengths, len(counts), say)
+    trial = _of_method(setup.method, setup, works, lengths, speed, say)
+    if config.baseline is None:
+        return trial
+    other = replace(setup.config, method=config.baseline, baseline=None)
+    loads = works_of(other, lengths, setup.policy.positions)
+    beside = _of_method(METHODS[config.baseline], setup, loads, lengths, speed, say)
+    time = replace(trial.time, beside=beside.time, shares=_shares(setup.device))
+    return Trial(time, [*trial.notes, *beside.notes])
+
+
+def _shares(device: str) -> bool:
+    """Whether two processes that compute get less each."""
+    return device != "cpu" or 2 * torch.get_num_threads() > (os.cpu_count() or 1)
+
+
+def _of_method(
+    method: Method,
+    setup: Setup,
+    works: Sequence[Work],
+    lengths: Lengths,
+    speed: Speed,
+    say: Callable[[str], None],
+) -> Trial:
+    config, rows = setup.config, setup.config.trainer.decode_batch
+    asked = [len(problems) for problems in evaluated(setup)]
+    test = len(setup.splits.test[: config.eval.test_limit])
+    counts: list[Count] = []
+    pools = go_through(method, setup, config, None, lambda stage: counts.append(count(stage)))
+    tried = _tried(method, setup, works, lengths, say) if counts else []
     stages, tokens = [], []
-    for each, work, one in zip(counts, works, tried, strict=True):
+    for each, work, one in zip(counts, works if counts else (), tried, strict=True):
         section = getattr(config, each.kind.section)
-        parts = step_of(one, work, section, speed, rows)
+        step = step_of(one, work, section, speed, rows)
         if one.answer is None:
             evaluation = sum(speed.seconds(drawn(lengths, problems), rows) for problems in asked)
         else:
             evaluation = one.answer * section.k * sum(asked)
-        stages.append(StageTime(each, parts, evaluation))
-        tokens.append(one.tokens * (work.samples if work.takes_turns else work.batch) / one.sequences)
+        stages.append(StageTime(each, step.parts, evaluation))
+        tokens.append(step.tokens)
     left = within_budget(counts, [stage.step for stage in stages], tokens, config)
     stages = [StageTime(each, stage.parts, stage.evaluation) for each, stage in zip(left, stages, strict=True)]
     if not stages:  # a policy is evaluated as it is given
@@ -63,31 +94,31 @@ def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable
     return Trial(run_time(config, stages, pools, speed, lengths, test), _notes(counts, left, bool(pools)))
 
 
-def _tried(setup: Setup, works: Sequence[Work], lengths: Lengths, stages: int, say: Callable[[str], None]) -> list[Tried]:
-    """A step of each stage that trains, on as many sequences as there is time for."""
-    if not stages:
-        return []
+def _tried(
+    method: Method, setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable[[str], None]
+) -> list[Tried]:
+    """A step of each stage, on as many sequences as there is time for."""
     say(f"trying a step of {' and of '.join(work.stage for work in works)}")
     full = max(work.samples if work.takes_turns else work.batch for work in works)
-    first = _steps(setup, FIRST, lengths, 2)
+    first = _steps(method, setup, FIRST, lengths, 2)
     each = max(one.seconds for one in first) / FIRST
     affordable = min(full, int(AFFORDABLE / each))
     if affordable < 2 * FIRST:
         return first
     is_quick = each * affordable < AFFORDABLE / 4
-    return _steps(setup, affordable, lengths, 3 if is_quick else 1)
+    return _steps(method, setup, affordable, lengths, 3 if is_quick else 1)
 
 
-def _steps(setup: Setup, sequences: int, lengths: Lengths, times: int) -> list[Tried]:
+def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths, times: int) -> list[Tried]:
     """The last of some steps of each stage, on so many typical sequences; the one before sets things up."""
     places = typical(lengths, sequences)
     chosen = [setup.splits.train[i] for i in places]
     found: list[Tried] = []
 
     def train(stage: Stage) -> None:
-        found.append([attempt(stage, len(places), chosen) for _ in range(times)][-1])
+        found.append([attempt(stage, chosen) for _ in range(times)][-1])
 
-    go_through(setup, smaller(setup.config, len(places)), [problem.id for problem in chosen], train)
+    go_through(method, setup, smaller(setup.config, len(places)), [problem.id for problem in chosen], train)
     return found
 
 
@@ -108,5 +139,6 @@ def _notes(counts: Sequence[Count], left: Sequence[Count], is_drawn: bool) -> li
         notes.append("half of what is sampled before a stage is supposed to be right, and all of it to differ.")
     for whole, part in zip(counts, left, strict=True):
         if part.steps < whole.steps:
-            notes.append(f"the budget ends {whole.kind.label} after {part.steps:,} of {whole.steps:,} {whole.kind.unit}.")
+            done = f"{part.steps:,} of {whole.steps:,} {whole.kind.unit}"
+            notes.append(f"the budget ends {whole.kind.label} after {done}.")
     return notes

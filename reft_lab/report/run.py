@@ -10,6 +10,7 @@ from reft_lab.charts.chart import OUTCOMES
 from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
+from reft_lab.report.estimates import estimates_of
 from reft_lab.report.facts import config_sections, facts, passport_groups
 from reft_lab.report.page import chart_data, read, vega_script, write_page
 from reft_lab.report.results import alarms_of, changes, result_rows, score_chart
@@ -62,6 +63,7 @@ def run_report(directory: Path) -> Path:
         problems=runs.problems,
         sections=sections,
         audit=read_audit(directory),
+        estimates=estimates_of(run.result),
         thinned=max(curves.every, baseline.every if baseline else 1),
         view=view,
         config=config_sections(run),

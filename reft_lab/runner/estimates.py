@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reft_lab.config.schema import Config
-from reft_lab.memory.experiment import setting, works
+from reft_lab.memory.experiment import like, setting, works
 from reft_lab.memory.peaks import Peaks
 from reft_lab.memory.phases import FP32, Phase, Setting, by_name, largest, phases
 from reft_lab.memory.work import Lengths, Work
@@ -23,17 +23,19 @@ class Expected:
         setting, works: all that it depends on.
         likely: with responses as long as gold ones.
         most: with responses as long as they may be.
+        beside: bytes that a baseline takes at the same time in a process of its own, libraries not among them.
     """
 
     setting: Setting
     works: list[Work]
     likely: list[Phase]
     most: list[Phase]
+    beside: int = 0
 
     @classmethod
-    def of(cls, setting: Setting, works: list[Work]) -> Expected:
+    def of(cls, setting: Setting, works: list[Work], beside: int = 0) -> Expected:
         """By the formula."""
-        return cls(setting, works, phases(setting, works), phases(setting, works, at_most=True))
+        return cls(setting, works, phases(setting, works), phases(setting, works, at_most=True), beside)
 
 
 def expected(setup: Setup) -> Expected:
@@ -42,7 +44,11 @@ def expected(setup: Setup) -> Expected:
     lengths = lengths_of(setup)
     dev, test = setup.splits.dev[: limits.dev_limit], setup.splits.test[: limits.test_limit]
     found = setting(config, setup.policy, setup.device, lengths, max(len(dev), len(test)))
-    return Expected.of(found, works(config, lengths, setup.policy.positions))
+    positions, beside = setup.policy.positions, 0
+    if config.baseline is not None:
+        other = replace(config, method=config.baseline)
+        beside = largest(phases(like(found, other), works(other, lengths, positions), at_most=True)).size
+    return Expected.of(found, works(config, lengths, positions), beside)
 
 
 def lengths_of(setup: Setup) -> Lengths:
