@@ -52,10 +52,11 @@ def short(value: float) -> str:
 
 
 def memory(size: float) -> str:
-    """Bytes: `950 MiB`, `12.3 GiB`."""
+    """Bytes: `950 MiB`, `12.3 GiB`, `1,230 GiB`."""
     if abs(size) < 1000 * 2**20:
         return f"{size / 2**20:.0f} MiB"
-    return f"{size / 2**30:#.3g} GiB"
+    size /= 2**30
+    return f"{size:#.3g} GiB" if size < 99.95 else f"{size:,.0f} GiB"
 
 
 def duration(seconds: float) -> str:

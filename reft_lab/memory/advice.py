@@ -10,6 +10,7 @@ from reft_lab.memory.work import Work
 
 LEAST_TOKENS = 64  # of trainer.tokens_per_micro_batch
 RANK = 16
+NOTICEABLE = 0.99  # of what a run takes; a change that leaves more is none
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,15 @@ def changes(setting: Setting, works: Sequence[Work], room: int, *, at_most: bool
     for candidates in (_tokens, _rows, _checkpointing, _adapter, _moments):
         if now <= room:
             break
-        better = None
+        best, least = None, NOTICEABLE * now
         for words, costs, changed in candidates(setting, works):
-            if (becomes := size(changed)) < 0.99 * now if better is None else becomes < better[0].size:
-                better = Change(words, costs, becomes), changed
-                if becomes <= room:
-                    break
-        if better is not None:
-            change, setting = better
+            becomes = size(changed)
+            if becomes < least:
+                best, least = (Change(words, costs, becomes), changed), becomes
+            if becomes <= room:
+                break
+        if best is not None:
+            change, setting = best
             now = change.size
             found.append(change)
     return found

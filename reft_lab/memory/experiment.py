@@ -74,30 +74,27 @@ def setting(config: Config, policy: Policy, device: str, lengths: Lengths, evalu
 
     shape = Shape.of(policy.lm)
     share = sum(response for _, response in lengths) / sum(map(sum, lengths))
-    kept = Kept.supposed(shape, policy.precision) if config.model.gradient_checkpointing else Kept.by(policy, share)
-    return supposed(config, shape, device, policy.precision, evaluated, kept, policy.is_packed, serves(policy))
+    guess = supposed(config, shape, device, policy.precision, evaluated)
+    found = replace(guess, is_packed=policy.is_packed, is_lean=serves(policy))
+    if config.model.gradient_checkpointing:  # which shows of a layer no more than its input
+        return found
+    kept = Kept.by(policy, share)
+    return replace(found, kept=kept, kept_in_training=kept.in_training(policy, share))
 
 
-def supposed(
-    config: Config,
-    shape: Shape,
-    device: str,
-    precision: str,
-    evaluated: int,
-    kept: Kept | None = None,
-    is_packed: bool = True,
-    is_lean: bool = True,
-) -> Setting:
-    """The same for a model that has not been loaded."""
+def supposed(config: Config, shape: Shape, device: str, precision: str, evaluated: int) -> Setting:
+    """The same for a model that cannot be tried: as if it were a Llama."""
+    kept = Kept.supposed(shape, precision)
     return Setting(
         **_of_method(config),
         shape=shape,
-        kept=Kept.supposed(shape, precision) if kept is None else kept,
+        kept=kept,
+        kept_in_training=kept,
         device=device,
         precision=precision,
         optimizer="adamw",
-        is_packed=is_packed,
-        is_lean=is_lean,
+        is_packed=True,
+        is_lean=True,
         checkpointing=config.model.gradient_checkpointing,
         clips_apart=config.ppo.clip_grads == "apart" and config.ppo.value_grad_to_trunk,
         tokens=config.trainer.tokens_per_micro_batch,

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reft_lab.memory.shape import Kept, Shape
-from reft_lab.memory.work import Work
+from reft_lab.memory.work import MicroBatch, Work
 from reft_lab.policy.head import chunk_rows
 
 FP32 = 4
 # Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
 # What a CPU's allocator cannot give out again, since what is freed and what is kept lie side by side: a share of the
-# activations, by precision (measured with glibc).
+# activations, by precision (measured with glibc), and of what decoding has left at most so many bytes, beyond which
+# glibc gives the end of its heap back.
 HOLES = {"fp32": 0.15, "bf16": 0.3}
+LEFT = 64 * 2**20
 LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
 BLOCKS = {"cpu": 32, "cuda": 128}  # columns by which the decoders' caches grow
 
@@ -29,7 +31,8 @@ class Setting:
 
     Attributes:
         shape: of the model.
-        kept: of a pass through its trunk, without checkpointing.
+        kept: of a pass through its trunk, without checkpointing and dropout.
+        kept_in_training: the same of supervised training, which has dropout where the model has.
         device: cpu, cuda or mps.
         precision: fp32 or bf16.
         optimizer: a key of MOMENTS.
@@ -47,6 +50,7 @@ class Setting:
 
     shape: Shape
     kept: Kept
+    kept_in_training: Kept
     device: str
     precision: str
     optimizer: str
@@ -128,18 +132,19 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     if work.takes_turns:
         found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
     if work.scores:
-        passing, logits = round(_passing(setting) * batch.tokens), _read_logits(setting, batch.predicted)
+        passing, logits = _passing(setting, batch), _read_logits(setting, batch.predicted)
         found.append(Phase("scoring", work.stage, held | {"activations": passing, "logits": logits}))
     if work.is_trained:
         gradients = FP32 * trained * (2 if setting.clips_apart and work.scores else 1)
         trunks = 2 if own_values else 1
-        kept = trunks * _kept(setting, batch.tokens)
+        kept = trunks * _kept(setting, batch, setting.kept if work.scores else setting.kept_in_training)
         logits = _trained_logits(setting, batch.predicted)
         if setting.device == "cuda" and not batch.several:  # gradients come as activations go
             kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
         parts = {"gradients": gradients, "activations": kept, "logits": logits}
         if setting.device != "cuda":
-            parts["holes in the heap"] = round(HOLES[setting.precision] * kept)
+            left = sum(_decoding(setting, work, setting.evaluated, at_most).values())
+            parts["holes in the heap"] = round(HOLES[setting.precision] * kept) + min(left, LEFT)
         found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts))
     found.append(Phase("evaluating", work.stage, held | _decoding(setting, work, setting.evaluated, at_most)))
     return found
@@ -161,18 +166,18 @@ def _computed(setting: Setting) -> int:
     return 2 if setting.precision == "bf16" else FP32
 
 
-def _kept(setting: Setting, tokens: int) -> int:
-    """What a pass through the trunk keeps of so many tokens."""
-    shape, kept = setting.shape, setting.kept
-    token = kept.token
+def _kept(setting: Setting, batch: MicroBatch, by: Kept) -> int:
+    """What a pass through the trunk keeps of a micro-batch."""
+    shape, kept = setting.shape, by.of(batch.tokens, batch.width)
     if setting.checkpointing:  # of one layer at a time all is computed again
-        token = FP32 * shape.width * (shape.layers + 2) + kept.token / shape.layers
-    return round(token * tokens + kept.once)
+        kept = FP32 * shape.width * (shape.layers + 2) * batch.tokens + by.once + (kept - by.once) / shape.layers
+    return round(kept)
 
 
-def _passing(setting: Setting) -> float:
-    """What a token of a pass without a gradient takes on its way through a layer, in bytes."""
-    return 0.6 * setting.kept.token / setting.shape.layers + 2 * FP32 * setting.shape.width
+def _passing(setting: Setting, batch: MicroBatch) -> int:
+    """What the tokens of a pass without a gradient take on their way through a layer."""
+    shape, kept = setting.shape, setting.kept.of(batch.tokens, batch.width) - setting.kept.once
+    return round(0.6 * kept / shape.layers + 2 * FP32 * shape.width * batch.tokens)
 
 
 def _read_logits(setting: Setting, predicted: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
 
 MLP = ("intermediate_size", "ffn_dim", "n_inner")  # what configs call it
+NOTICEABLE = 0.02  # of what tokens keep; less is what a row of another width happens to differ by
 WIDTH = 16  # tokens of the sequences by which activations are told
 
 
@@ -105,21 +107,42 @@ class Kept:
     Attributes:
         token: for each token.
         once: whatever their number, such as weights in the type that products are computed in.
+        square: for each token and each of the width of its row, where attention keeps a number for each pair of tokens.
     """
 
     token: float
     once: float
+    square: float = 0.0
+
+    def of(self, tokens: int, width: int) -> float:
+        """Bytes of so many tokens in rows of that width."""
+        return (self.token + self.square * width) * tokens + self.once
 
     @classmethod
-    def by(cls, policy: Policy, share: float) -> Kept:
+    def by(cls, policy: Policy, share: float, *, dropout: bool = False) -> Kept:
         """As a few short sequences show it, of which the `share` are tokens of responses; the policy stays as it is.
 
         Nothing of it depends on the device, on a seed or on the weights. Sequences of two lengths are laid out in rows
-        with some padding, as real ones are.
+        with some padding, as real ones are. With `dropout` the pass is one of supervised training, in which models that
+        have dropout keep its masks and may take another attention.
         """
-        few, more = (_kept(policy, [WIDTH, WIDTH - 1] * pairs, share) for pairs in (1, 2))
+
+        def look(*widths: int) -> tuple[int, int]:
+            return _kept(policy, widths, share, dropout)
+
+        few, more = look(WIDTH, WIDTH - 1), look(WIDTH, WIDTH - 1, WIDTH, WIDTH - 1)
         token = (more[1] - few[1]) / (more[0] - few[0])
-        return cls(token, max(0.0, few[1] - token * few[0]))
+        once = max(0.0, few[1] - token * few[0])
+        tokens, wide = look(2 * WIDTH, 2 * WIDTH - 2)
+        square = ((wide - once) / tokens - token) / WIDTH
+        if square * WIDTH < NOTICEABLE * token:
+            return cls(token, once)
+        return cls(token - square * WIDTH, once, square)
+
+    def in_training(self, policy: Policy, share: float) -> Kept:
+        """The same of supervised training: itself where a pass shows that nothing is different."""
+        tokens, there = _kept(policy, (WIDTH, WIDTH - 1), share, dropout=True)
+        return self if there <= (1 + NOTICEABLE) * self.of(tokens, WIDTH) else Kept.by(policy, share, dropout=True)
 
     @classmethod
     def supposed(cls, shape: Shape, precision: str) -> Kept:
@@ -129,7 +152,7 @@ class Kept:
         return cls(numbers * size * (1.4 if size == 2 else 1.0), shape.matrices * 2.0 if size == 2 else 0.0)
 
 
-def _kept(policy: Policy, widths: list[int], share: float) -> tuple[int, int]:
+def _kept(policy: Policy, widths: Sequence[int], share: float, dropout: bool) -> tuple[int, int]:
     """Tokens of sequences of these widths, and bytes that a forward pass over them keeps, weights not among them."""
     own = {parameter.untyped_storage().data_ptr() for parameter in policy.parameters()}
     seen: dict[int, int] = {}
@@ -138,7 +161,7 @@ def _kept(policy: Policy, widths: list[int], share: float) -> tuple[int, int]:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # the output of an operation would hold itself, and never go
 
     responses = [min(width - 1, max(1, round(share * width))) for width in widths]
     sequences = Sequences(
@@ -146,12 +169,17 @@ def _kept(policy: Policy, widths: list[int], share: float) -> tuple[int, int]:
         [[0] * (response + 1) for response in responses],  # from the last nothing is predicted
         pad_id=0,
     )
-    training = policy.training
-    policy.eval()  # dropout would draw from the global random state
+    modes = {module: module.training for module in policy.modules()}
+    policy.train(dropout)
     try:
-        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with (
+            torch.random.fork_rng([policy.device] if policy.device.type == "cuda" else []),  # dropout draws
+            torch.enable_grad(),
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        ):
             batch = sequences.packed(range(len(sequences)), policy.device)
             policy.response_states(batch)
     finally:
-        policy.train(training)
+        for module, mode in modes.items():
+            module.training = mode
     return sum(widths), sum(seen.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from reft_lab.policy.packing import micro_batches
@@ -22,11 +22,13 @@ class MicroBatch:
     Attributes:
         tokens: that the model reads, with padding where it reads rows.
         predicted: those of responses.
+        width: of its rows.
         several: whether a step has more than one.
     """
 
     tokens: int
     predicted: int
+    width: int
     several: bool
 
 
@@ -81,8 +83,8 @@ class Work:
             prompt, response = self._longest
             whole = prompt + response - 1
             many = max(1, min(self.batch, budget // whole))
-            return MicroBatch(many * whole, many * response, self.batch > many)
-        largest, several = MicroBatch(0, 0, False), False
+            return MicroBatch(many * whole, many * response, whole, self.batch > many)
+        largest, several = MicroBatch(0, 0, 0, False), False
         for batch in islice(self._batches(), BATCHES):
             groups = micro_batches([prompt + response - 1 for prompt, response in batch], budget)
             several |= len(groups) > 1
@@ -90,8 +92,8 @@ class Work:
                 wholes = [batch[i][0] + batch[i][1] - 1 for i in group]
                 tokens = sum(wholes) if is_packed else len(group) * max(wholes)
                 if tokens > largest.tokens:
-                    largest = MicroBatch(tokens, sum(batch[i][1] for i in group), False)
-        return MicroBatch(largest.tokens, largest.predicted, several)
+                    largest = MicroBatch(tokens, sum(batch[i][1] for i in group), max(wholes), False)
+        return replace(largest, several=several)
 
     def decoding(self, rows: int, block: int, *, at_most: bool) -> Decoding:
         """Decoding `rows` at once, of the prompts that are longest, into a cache that grows in blocks."""

@@ -19,6 +19,8 @@ from reft_lab.runner.setup import Setup
 
 AFFORDABLE = 6.0  # seconds of the steps of a stage that are tried, and of what is sampled
 FIRST = 2  # sequences that are tried first
+ATTEMPTS = (2, 4)  # of a step, the second number where one takes less than QUICK seconds
+QUICK = 0.3
 
 
 @dataclass(frozen=True)
@@ -100,23 +102,24 @@ def _tried(
     """A step of each stage, on as many sequences as there is time for."""
     say(f"trying a step of {' and of '.join(work.stage for work in works)}")
     full = max(work.samples if work.takes_turns else work.batch for work in works)
-    first = _steps(method, setup, FIRST, lengths, 2)
+    first = _steps(method, setup, FIRST, lengths)
     each = max(one.seconds for one in first) / FIRST
-    affordable = min(full, int(AFFORDABLE / each))
-    if affordable < 2 * FIRST:
-        return first
-    is_quick = each * affordable < AFFORDABLE / 4
-    return _steps(method, setup, affordable, lengths, 3 if is_quick else 1)
+    affordable = min(full, int(AFFORDABLE / ATTEMPTS[0] / each))
+    return first if affordable < 2 * FIRST else _steps(method, setup, affordable, lengths)
 
 
-def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths, times: int) -> list[Tried]:
-    """The last of some steps of each stage, on so many typical sequences; the one before sets things up."""
+def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths) -> list[Tried]:
+    """A step of each stage on so many typical sequences: the last of a few, since the first is unlike all others."""
     places = typical(lengths, sequences)
     chosen = [setup.splits.train[i] for i in places]
     found: list[Tried] = []
 
     def train(stage: Stage) -> None:
-        found.append([attempt(stage, chosen) for _ in range(times)][-1])
+        least, most = ATTEMPTS
+        attempts = [attempt(stage, chosen) for _ in range(least)]
+        if attempts[-1].seconds < QUICK:
+            attempts += [attempt(stage, chosen) for _ in range(most - least)]
+        found.append(attempts[-1])
 
     go_through(method, setup, smaller(setup.config, len(places)), [problem.id for problem in chosen], train)
     return found
