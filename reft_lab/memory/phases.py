@@ -7,7 +7,7 @@ gradient (`Kept`), the decoder a copy of the matrices and the keys and values of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reft_lab.memory.shape import Kept, Shape
 from reft_lab.memory.work import MicroBatch, Work
@@ -16,9 +16,9 @@ from reft_lab.policy.head import chunk_rows
 FP32 = 4
 # Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
-# What a CPU's allocator cannot give out again, since what is freed and what is kept lie side by side: a share of the
-# activations, by precision (measured with glibc), and of what decoding has left at most so many bytes, beyond which
-# glibc gives the end of its heap back.
+# What the C library of a CPU holds on to (measured with glibc). Activations are many blocks of middle size: when they
+# are freed they stay in its heap, with holes between what is kept; a share of them, by precision. Keys and values are
+# large blocks, which lie elsewhere and go back; of what decoding has left stay at most so many bytes.
 HOLES = {"fp32": 0.15, "bf16": 0.3}
 LEFT = 64 * 2**20
 LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
@@ -85,6 +85,11 @@ class Phase:
         """Bytes in all."""
         return sum(self.parts.values())
 
+    @property
+    def activations(self) -> int:
+        """Of a pass."""
+        return self.parts.get("activations", 0)
+
 
 def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) -> list[Phase]:
     """What each phase takes, stage by stage, beside what the process held before it loaded the model.
@@ -94,7 +99,14 @@ def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) ->
         works: what the stages put through the model, in order.
         at_most: whether all texts are as long as the settings allow; otherwise they are as long as gold ones.
     """
-    found = [phase for number, work in enumerate(works) for phase in _of_stage(setting, work, number > 0, at_most)]
+    found: list[Phase] = []
+    heap = 0  # what training has freed and the C library has kept
+    for number, work in enumerate(works):
+        stage = _of_stage(setting, work, number > 0, at_most)
+        if setting.device != "cuda":
+            heap = max(heap, *(round((1 + HOLES[setting.precision]) * each.activations) for each in stage))
+            stage = [_with_heap(setting, each, stage[-1], heap) for each in stage]
+        found += stage
     if not at_most:
         return found
     # Real lengths may fill a micro-batch better than the longest do.
@@ -142,12 +154,20 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
         if setting.device == "cuda" and not batch.several:  # gradients come as activations go
             kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
         parts = {"gradients": gradients, "activations": kept, "logits": logits}
-        if setting.device != "cuda":
-            left = sum(_decoding(setting, work, setting.evaluated, at_most).values())
-            parts["holes in the heap"] = round(HOLES[setting.precision] * kept) + min(left, LEFT)
         found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts))
     found.append(Phase("evaluating", work.stage, held | _decoding(setting, work, setting.evaluated, at_most)))
     return found
+
+
+def _with_heap(setting: Setting, phase: Phase, evaluating: Phase, heap: int) -> Phase:
+    """A phase with what the C library holds on to beside it: what training has left there, `heap` at most, and some of
+    what an evaluation has."""
+    if "gradients" in phase.parts:
+        left = round(HOLES[setting.precision] * phase.activations)
+        left += min(LEFT, sum(evaluating.parts[name] for name in ("keys and values", "logits")))
+    else:
+        left = max(0, heap - phase.activations)
+    return replace(phase, parts=phase.parts | {"left in the heap": left})
 
 
 def _trained_trunk(shape: Shape) -> int:
