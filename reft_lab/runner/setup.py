@@ -26,6 +26,7 @@ from reft_lab.rewards import Reward, choose, scoring
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
+from reft_lab.runner.heap import keep_freed_memory
 from reft_lab.runner.threads import measured_threads
 
 if TYPE_CHECKING:
@@ -245,9 +246,11 @@ def choose_device(config: Config) -> str:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     asked = config.trainer.device
     if asked == "auto":
-        return "cuda" if available["cuda"] else "cpu"
+        asked = "cuda" if available["cuda"] else "cpu"
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
+    if asked == "cpu":
+        keep_freed_memory()
     return asked
 
 
