@@ -20,7 +20,7 @@ def _sizes(hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, vocabu
 # What a LlamaConfig takes: Llama's own, TinyLlama's, SmolLM2-135M's and a Llama of 30 million weights; and two layers of
 # little more than nothing, which show that a benchmark runs.
 SIZES: dict[str, dict[str, Any]] = {
-    "small": _sizes(48, 2, 3, 1, 96, 512, tied=True),
+    "small": _sizes(48, 2, 3, 1, 96, 2048, tied=True),
     "30M": _sizes(384, 8, 6, 6, 1408, 32_016, tied=False),
     "135M": _sizes(576, 30, 9, 3, 1536, 49_152, tied=True),
     "1.1B": _sizes(2048, 22, 32, 4, 5632, 32_016, tied=False),

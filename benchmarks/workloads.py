@@ -61,7 +61,7 @@ ONE_MINI_BATCH = ("ppo.rollouts=64", "ppo.mini_batch=64", "ppo.epochs=1")
 PAPER_BATCH = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.epochs=1")
 ALL_AT_ONCE = "trainer.tokens_per_micro_batch=8192"
 # A pre-trained model's rate, by which its responses stay as long as they are; what it learns is not the question.
-GENTLY = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.lr=1e-6", "warmup.lr=1e-3")
+GENTLY = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.lr=1e-6", "warmup.lr=1e-3", "trainer.precision=bf16")
 WORKLOADS = {
     "tiny": Workload("tiny, the default", warmup_steps=400),
     "tiny-32k": Workload("tiny, 32k vocabulary, mini-batch 64", ONE_MINI_BATCH, vocabulary=32_000),
@@ -74,7 +74,7 @@ WORKLOADS = {
         (*LLAMA_30M, *PAPER_BATCH, "trainer.tokens_per_micro_batch=1024"),
         vocabulary=32_000,
     ),
-    "smollm2_135m": Workload("SmolLM2-135M's shape", (*HASTE, *GENTLY), warmup_steps=16, shape="135M"),
+    "smollm2_135m": Workload("SmolLM2-135M's shape", (*HASTE, *GENTLY), warmup_steps=12, shape="135M"),
     "small": Workload("two layers of width 48", (*HASTE, *GENTLY), warmup_steps=4, shape="small"),
 }
 
@@ -148,7 +148,10 @@ def _shaped(made: Setup, shape: str) -> Policy:
     """A model of a real one's shape, with most of its vocabulary unused."""
     tokenizer = made.codec.tokenizer
     ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    return Policy(make(shape, **ends), value_grad_to_trunk=made.config.ppo.value_grad_to_trunk)
+    config = made.config
+    return Policy(
+        make(shape, **ends), value_grad_to_trunk=config.ppo.value_grad_to_trunk, precision=config.trainer.precision
+    )
 
 
 def _warm_up(made: Setup, steps: int) -> None:
