@@ -30,6 +30,7 @@ def _train(lab: Lab) -> Policy:
             lab.settings.online_st,
             kind=STAGE,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            optimizer=lab.optimizer,
             records=partial(response_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
     )

@@ -35,6 +35,7 @@ def _train(lab: Lab) -> Policy:
             lab.asking(problems, prompts),
             kind=STAGE,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            optimizer=lab.optimizer,
             audit=settings.audit,
             records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
         )

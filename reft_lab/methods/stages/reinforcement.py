@@ -83,6 +83,7 @@ class Reinforcement(Iterations):
         *,
         kind: StageKind,
         tokens_per_micro_batch: int,
+        optimizer: str = "adamw",
         audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
     ):
@@ -91,6 +92,7 @@ class Reinforcement(Iterations):
         reference: pi_0, frozen.
         asking: how the training questions are put to it, with all settings of the stage.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        optimizer: adamw or adamw_8bit.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
@@ -110,6 +112,7 @@ class Reinforcement(Iterations):
             constant(config.lr_warmup_steps),
             second=policy.value_parameters(),
             second_lr=config.value_lr,
+            kind=optimizer,
         )
 
     def counters(self) -> dict[str, Any]:
