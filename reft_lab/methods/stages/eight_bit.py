@@ -7,6 +7,7 @@ tensor at the first step: that takes a minute, and a compiler.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ def try_on(device: str) -> None:
 
 def adamw_8bit(groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
     """The optimiser, over groups as torch's own has them."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it says at once what it has no use for
     from bitsandbytes.optim import AdamW8bit
 
     optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=lr)
