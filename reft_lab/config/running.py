@@ -35,6 +35,13 @@ class TrainerConfig:
         ),
         OneOf("adamw", "adamw_8bit"),
     ] = "adamw"
+    park_reference: Annotated[
+        bool,
+        doc(
+            "keep the policy after warm-up in the machine's own memory, and on the GPU only while it scores: room for "
+            "the update, at a copy of it an iteration"
+        ),
+    ] = False
     threads: Annotated[
         Optional[int],
         doc("CPU threads; null: as many as a quick measurement finds fastest, and torch's default beside a GPU", ge=1),

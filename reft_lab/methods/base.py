@@ -256,6 +256,7 @@ class Lab(Protocol):
         codec: text to ids and back.
         tokens_per_micro_batch: token budget of one forward and backward pass.
         optimizer: the kind of optimiser, adamw or adamw_8bit.
+        park_reference: whether the policy after warm-up is kept off a GPU while it is not used.
         samples: responses of an iteration that are recorded in full.
         evaluated: the problems of each split that checkpoints are evaluated on, those that pick the best one first.
     """
@@ -265,6 +266,7 @@ class Lab(Protocol):
     codec: Codec
     tokens_per_micro_batch: int
     optimizer: str
+    park_reference: bool
     samples: int
     evaluated: Sequence[Sequence[Problem]]
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def _train(lab: Lab) -> Policy:
     from reft_lab.methods.stages.online import OnlineSelfTraining
     from reft_lab.methods.stages.samples import response_records
+    from reft_lab.policy.parked import Parked
 
     problems, prompts, gold = _questions(lab)
-    reference = warmed_up(lab)
+    kept = Parked(warmed_up(lab), is_wanted=lab.park_reference)
     lab.train(
         OnlineSelfTraining(
             lab.policy,
@@ -34,7 +35,7 @@ def _train(lab: Lab) -> Policy:
             records=partial(response_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
     )
-    return reference
+    return kept.fetch()
 
 
 def _questions(lab: Lab) -> tuple[list[Problem], list[list[int]], list[list[int]]]:

@@ -33,6 +33,7 @@ class Lab:
         self.note = setup.notes.append
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
         self.optimizer = setup.config.trainer.optimizer
+        self.park_reference = setup.config.trainer.park_reference
         self.samples = setup.config.tracker.samples
         self.evaluated: Sequence[Sequence[Problem]] = [
             part for part in (loop.selection.problems, loop.selection.others) if part
