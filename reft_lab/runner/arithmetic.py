@@ -43,7 +43,7 @@ NOTICEABLE = 0.95  # more threads must save 5 % to be taken, since their cores m
 SHAPES = 4  # of matrices, those that most weights are in
 # Widest matrix that is tried, and multiplications in the forward products of one round, by device.
 WIDEST = {"cpu": 1024, "cuda": 4096}
-ROUND = {"cpu": 8e8, "cuda": 2e11}
+ROUND = {"cpu": 8e8, "cuda": 5e10}
 
 
 @dataclass(frozen=True)
