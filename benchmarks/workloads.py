@@ -59,6 +59,7 @@ HASTE = ("warmup.lr=2e-3", "warmup.lr_warmup_fraction=0", "warmup.batch_size=8")
 # Memory grows with the mini-batch; how many follow does not matter.
 ONE_MINI_BATCH = ("ppo.rollouts=64", "ppo.mini_batch=64", "ppo.epochs=1")
 PAPER_BATCH = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.epochs=1")
+TRAINER = ("trainer=cpu", "trainer.threads=1", "trainer.precision=fp32")
 ALL_AT_ONCE = "trainer.tokens_per_micro_batch=8192"
 # A pre-trained model's rate, by which its responses stay as long as they are; what it learns is not the question.
 GENTLY = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.lr=1e-6", "warmup.lr=1e-3", "trainer.precision=bf16")
@@ -105,7 +106,7 @@ def config(place: Path, *others: str) -> Config:
 
 
 def _make(workload: Workload, place: Path) -> None:
-    overrides = ["baseline=null", "tracker=none", "trainer=cpu", "trainer.threads=1", *workload.overrides]
+    overrides = ["baseline=null", "tracker=none", *TRAINER, *workload.overrides]
     settings, without_critic = check(compose(*overrides)), check(compose("method=grpo", *overrides))
     with ProgramRunner(settings.programs) as programs:
         made = prepare(settings, programs)

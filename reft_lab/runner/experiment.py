@@ -66,6 +66,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
     with ProgramRunner(config.programs) as programs:
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         setup = prepare(config, programs)
+        config = setup.config
         check_space(config, setup.policy, directory)
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
@@ -76,7 +77,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
             display.kept_in(run_directory.log),
         ):
             with interruption.unbroken():
-                run_directory.write_passport(passport(config.seed, setup.device, *hashes))
+                run_directory.write_passport(passport(config.seed, setup.device, config.trainer.precision, *hashes))
                 run_directory.write_config(config)
                 start = _begin(run_directory, config, warmups)
             for note in start.notes:
@@ -112,6 +113,7 @@ def resume(
     ):
         began = run_directory.passport()
         setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
+        config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
         warmups = Warmups(setup, hashes)
@@ -193,6 +195,8 @@ def _go(
         interruption.check()  # a signal may have come before there was anything to stop
         for line in setup.splits.report.lines():
             display.note(line)
+        if setup.computing:
+            display.note(setup.computing)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
         if config.baseline:
