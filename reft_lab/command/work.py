@@ -164,11 +164,14 @@ def job(run: Run, cfg: DictConfig) -> float:
 
 
 def check_experiment(node: DictConfig) -> Config:
-    """The experiment in a composed config, its reward imported and tried, its outcome model there."""
+    """The experiment in a composed config, its reward imported and tried, its outcome model and the run that it forks
+    from there."""
     from reft_lab.evaluation import outcome_model
     from reft_lab.rewards import choose
+    from reft_lab.run_dir.forked import check_fork
 
     config = check(node)
+    check_fork(config)
     choose(config.reward)
     if config.decode.reranker is not None and config.decode.rerank:
         outcome_model.find(config.decode.reranker, outcome_model.OPTION)
