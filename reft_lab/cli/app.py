@@ -31,7 +31,7 @@ class Split(StrEnum):
     dev = "dev"
 
 
-@app.callback(help="Look at runs of reft_lab: list them, compare them, make reports and dashboards.")
+@app.callback(help="Look at runs of reft_lab: list, compare and verify them, make reports and dashboards.")
 def _reft() -> None:
     pass
 
@@ -133,6 +133,31 @@ def print_paper_tables(
     from reft_lab.cli.tables import print_tables
 
     print_tables(study, table, markdown=markdown, latex=latex)
+
+
+@app.command("verify")
+def verify_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run directory, or the beginning of its name.")],
+    to: Annotated[
+        Optional[Path],
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the new run goes. [default: a temporary folder, which is kept where something differs]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a finished run again, and say whether the same comes of it.
+
+    It takes as long as the run did, without its baseline. First it says which commit, versions and hardware are not
+    those of its passport. Then it trains with the run's own config, and holds metrics (times apart), predictions and
+    weights against those of the run: equal, or the first step and metric at which they part. The exit code is 0 where
+    all is equal, else 1.
+    """
+    from reft_lab.cli.verifying import verify
+
+    if not verify(run, to):
+        raise typer.Exit(1)
 
 
 @app.command("audit-critic")

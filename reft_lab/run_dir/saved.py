@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, Missing
 from reft_lab.run_dir.changes import PATHS
 from reft_lab.run_dir.files import BASELINE, CHECKPOINTS, CONFIG, HYDRA, PASSPORT, RESULT
 from reft_lab.run_dir.reading import is_finished, read_object, read_yaml
@@ -92,7 +92,7 @@ def fix_paths(experiment: DictConfig, folder: Path) -> None:
 def _check_place(directory: Path, word: str) -> None:
     """A run directory is there, and not merely something near one."""
     if not directory.exists():
-        raise BadInput(f"{word}={directory} does not exist (seen from {Path.cwd()}).")
+        raise Missing(f"{word}={directory} does not exist (seen from {Path.cwd()})", "name the directory of a run.")
     home = next(filter(_is_run, directory.absolute().parents), None)
     if directory.name == BASELINE and home is not None and word == "resume":
         raise BadInput(f"{directory} is the SFT baseline of a run and goes on with it: resume={home}.")

@@ -102,6 +102,32 @@ def test_where_many_settings_differ_each_run_shows_what_sets_it_apart(
     assert {word.partition("=")[0] for word in settings["outputs/odd"]} == {word.partition("=")[0] for word in many}
 
 
+def test_forks_stand_below_their_run(reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origins = {"a": None, "b": None, "a1": "a@12", "a2": "a@best", "a11": "a1@30", "lost": "gone@9"}
+    for age, (name, origin) in enumerate(origins.items()):
+        config = write_run(tmp_path / "outputs" / name, minutes_ago=10 + age) / "config.yaml"
+        if origin is not None:
+            fork = f"fork: {tmp_path}/outputs/{origin}"
+            config.write_text(config.read_text().replace("fork: null", fork))
+    monkeypatch.chdir(tmp_path)
+    head, *lines = reft("runs").out.splitlines()
+    assert head.split()[-3:] == ["fork", "of", "path"]
+    assert [line.partition(" min ")[2].split() for line in lines] == [
+        ["outputs/a"],
+        ["@12", "└─", "outputs/a1"],
+        ["@30", "└─", "outputs/a11"],
+        ["@best", "└─", "outputs/a2"],
+        ["outputs/b"],
+        ["outputs/gone@9", "outputs/lost"],
+    ]
+    places = [line.find("└") for line in lines]
+    assert places[2] == places[1] + 3 == places[3] + 3
+    assert "fork=" not in "".join(lines)
+    flat = reft("runs", "--sort", "-test").out
+    assert "└" not in flat
+    assert "outputs/a1@30" in flat
+
+
 def test_a_limit_says_that_there_are_more(reft: Reft) -> None:
     ended = reft("runs", "--limit", "2")
     assert paths(ended) == STUDY[:2]
