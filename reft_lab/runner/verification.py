@@ -123,7 +123,7 @@ def _weights(one: Path, other: Path) -> Verdict:
             for tensor, difference in _tensors(ours, theirs):
                 found += 1
                 if difference is None or difference > 0:
-                    unequal.append(f"{name}/{tensor}")
+                    unequal.append(f"{name}/{ours.name}:{tensor}")
                     largest = max(largest, difference or 0.0)
     if not found:
         return Verdict("weights", True, "neither run has saved any")
