@@ -160,6 +160,32 @@ def verify_run(
         raise typer.Exit(1)
 
 
+@app.command("best")
+def best_run(
+    name: Annotated[str, typer.Argument(metavar="FOLDER", help="A study in multirun/, any folder of runs, or a run.")],
+    by: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="KEY",
+            help="What decides: an option or column, largest first; -KEY smallest first. [default: accuracy on the "
+            "split that picked the checkpoints]",
+            show_default=False,
+        ),
+    ] = None,
+    to: Annotated[
+        Optional[Path], typer.Option(metavar="FOLDER", help="Copy its checkpoint there, with a card.")
+    ] = None,
+) -> None:
+    """Print the best finished run of a study, and copy its checkpoint.
+
+    The copy is a model like any other (transformers, or peft where it is an adapter), with README.md beside it: data,
+    method, settings, accuracies with n and interval, the licence of the base where it is known, and how to load it.
+    """
+    from reft_lab.cli.best import best
+
+    best(name, by, to)
+
+
 @app.command("audit-critic")
 def audit_critic(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or the beginning of its name.")],

@@ -73,7 +73,9 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
         ),
         Column("age", [age(started) for started in table["started"]], right=True),
         Column("fork of", [_origin(fork, under=depth > 0) for fork, depth in zip(forks, depths.values(), strict=True)]),
-        Column("path", [_branch(depth) + run for run, depth in zip(table["run"], depths.values(), strict=True)], folds=True),
+        Column(
+            "path", [_branch(depth) + run for run, depth in zip(table["run"], depths.values(), strict=True)], folds=True
+        ),
     ]
     print_table([column for column in columns if any(column.cells)])
 

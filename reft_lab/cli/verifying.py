@@ -60,7 +60,9 @@ def verify(name: str, to: Path | None) -> bool:
 
 def _warnings(seconds: float | None, differences: list[str] | None) -> list[str]:
     """What may well lead to another result, before hours are spent on it."""
-    found = [] if seconds is None else [f"budget.seconds={seconds:g} ends training by the clock, at another step each time"]
+    found = (
+        [] if seconds is None else [f"budget.seconds={seconds:g} ends training by the clock, at another step each time"]
+    )
     if differences is None:
         return [*found, "there is no passport, so neither commit nor versions nor data are known"]
     return [*found, *differences]

@@ -59,8 +59,8 @@ class Config:
     fork: Annotated[
         Optional[str],
         doc(
-            "RUN_DIR or RUN_DIR@STEP: begin where that run stood, with its options but for those given (docs/forks.md). "
-            "STEP: last, best, warmup, or the step of a full state that it keeps"
+            "RUN_DIR or RUN_DIR@STEP: begin where that run stood, with its options but for those given "
+            "(docs/forks.md). STEP: last, best, warmup, or the step of a full state that it keeps"
         ),
     ] = None
     model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)

@@ -158,7 +158,8 @@ def check_fork(config: Config) -> tuple[Origin, list[Change]] | None:
     if refused := [change for change in found if not change.allowed]:
         them = "it" if len(refused) == 1 else "them"
         raise BadInput(
-            f"fork={config.fork} cannot go on with {', '.join(map(str, refused))}; leave {them} out, or start a new run."
+            f"fork={config.fork} cannot go on with {', '.join(map(str, refused))}; leave {them} out, or start a new "
+            "run."
         )
     _check_length(config, origin.moment)
     return origin, found

@@ -104,8 +104,8 @@ def test_where_many_settings_differ_each_run_shows_what_sets_it_apart(
 
 def test_forks_stand_below_their_run(reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     origins = {"a": None, "b": None, "a1": "a@12", "a2": "a@best", "a11": "a1@30", "lost": "gone@9"}
-    for age, (name, origin) in enumerate(origins.items()):
-        config = write_run(tmp_path / "outputs" / name, minutes_ago=10 + age) / "config.yaml"
+    for minutes, (name, origin) in enumerate(origins.items(), start=10):
+        config = write_run(tmp_path / "outputs" / name, minutes_ago=minutes) / "config.yaml"
         if origin is not None:
             fork = f"fork: {tmp_path}/outputs/{origin}"
             config.write_text(config.read_text().replace("fork: null", fork))

@@ -40,9 +40,7 @@ def reft(*words: str) -> int:
     return int(end.value.code or 0)
 
 
-def test_a_run_is_equal_to_itself_run_again(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_equal_to_itself_run_again(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert reft("verify", str(finished), "--to", str(tmp_path / "again")) == 0
     out = capsys.readouterr().out
     assert "equal      metrics: all of 4 steps" in out
