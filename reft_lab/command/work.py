@@ -40,6 +40,13 @@ class Work:
         (hydra.sweep if self.composed.is_multirun else hydra.run).dir = folder
         hydra.overrides.hydra.append(word)
 
+    def check_machine(self) -> None:
+        """See that this machine has what the work asks of it, before a folder is made.
+
+        Raises:
+            BadInput: it has not.
+        """
+
     def do(self, run: Run) -> None:
         """Do it, each run by `run`."""
         raise NotImplementedError
@@ -141,6 +148,18 @@ class Study(Work):
             raise BadInput(which_study("hydra/sweeper=study"))
         self.definition = from_config(composed)
         check_corners(self.definition, composed.conf, check_experiment)
+
+    def check_machine(self) -> None:
+        gpus = self.definition.gpus
+        if gpus is None or self.composed.choice("hydra/launcher") != "basic":  # jobs may run elsewhere
+            return
+        import torch
+
+        if not torch.cuda.is_available():
+            raise BadInput(
+                f"sweeps.gpus=[{','.join(map(str, gpus))}] asks for GPUs, and PyTorch finds none on this machine; leave "
+                "it out."
+            )
 
     def do(self, run: Run) -> None:
         """Run it, or go on with it. Its trials are processes of their own, by Hydra's launcher if one is asked for."""

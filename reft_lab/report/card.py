@@ -20,9 +20,12 @@ CARD = "README.md"
 # Sections that say how the run was made, not what the policy is.
 LEFT_OUT = ("tracker", "checkpoint", "study", "trainer", "pool", "alarms", "audit")
 LOAD = {
-    False: "from transformers import AutoModelForCausalLM\n\nmodel = AutoModelForCausalLM.from_pretrained(folder)",
-    True: "from peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained(folder)",
-}
+    False: ("from transformers import AutoModelForCausalLM, AutoTokenizer\n", "AutoModelForCausalLM"),
+    True: (
+        "from peft import AutoPeftModelForCausalLM\nfrom transformers import AutoTokenizer\n",
+        "AutoPeftModelForCausalLM",
+    ),
+}  # by whether it is an adapter: imports, and the class
 
 
 def card(run: Found, policy: Path, choice: str) -> str:
@@ -56,7 +59,7 @@ def card(run: Found, policy: Path, choice: str) -> str:
         f"- run: `{run.directory}`, with `{passport.get('command', 'a command that is not known')}`",
         f"- commit: {(passport.get('git') or {}).get('commit') or 'not known'}",
         *_lineage(passport.get("fork")),
-        f"- hashes: {', '.join(f'{name} {value}' for name, value in (passport.get('hashes') or {}).items())}",
+        *(f"- hash of the {name}: {value}" for name, value in (passport.get("hashes") or {}).items()),
         "\n## Licence\n",
         _on_licence(base, licence),
     ]
@@ -130,10 +133,11 @@ def _scores(run: Found) -> list[str]:
 def _loading(run: Found, policy: Path, prompts: Prompts) -> list[str]:
     config, adapted = run.config, adapter_files.is_adapter(policy)
     prompt = _prompt(run, prompts)
+    imports, loader = LOAD[adapted]
     bos = bool(config.get("cot.begin_of_sequence", True))
     code = [
-        "from transformers import AutoTokenizer",
-        LOAD[adapted],
+        imports,
+        f"model = {loader}.from_pretrained(folder)",
         "tokenizer = AutoTokenizer.from_pretrained(folder)",
         f"prompt = {json.dumps(prompt, ensure_ascii=False)}",
         f'inputs = tokenizer(prompt, add_special_tokens={bos}, return_tensors="pt")',
@@ -168,7 +172,9 @@ def _prompt(run: Found, prompts: Prompts) -> str:
         config = check(read(Path(str(run.directory))).experiment)
         with ProgramRunner(config.programs) as programs:
             form = make_format(config.cot, config.answers, programs)
-            return form.prompt(Problem(str(first["id"]), str(first["question"]), str(first.get("gold")), None, ""), prompts)
+            return form.prompt(
+                Problem(str(first["id"]), str(first["question"]), str(first.get("gold")), None, ""), prompts
+            )
     except (BadInput, KeyError):
         return "..."
 

@@ -70,7 +70,7 @@ def test_the_copy_has_a_card(study: Reft, tmp_path: Path) -> None:
     assert "AutoModelForCausalLM.from_pretrained(folder)" in text
     (code,) = (part.partition("```")[0] for part in text.split("```python\n")[1:])
     compile(code, "card", "exec")
-    assert "0 and 1?" in code
+    assert "x0 and x1?" in code  # as the policy is asked, with slots for numbers
     assert study("best", "kl", "--to", "mine").sentence == "--to mine exists already; name a new folder."
 
 
