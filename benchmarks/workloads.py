@@ -55,6 +55,7 @@ HASTE = ("warmup.lr=2e-3", "warmup.lr_warmup_fraction=0", "warmup.batch_size=8")
 # Memory grows with the mini-batch; how many follow does not matter.
 ONE_MINI_BATCH = ("ppo.rollouts=64", "ppo.mini_batch=64", "ppo.epochs=1")
 PAPER_BATCH = ("ppo.rollouts=32", "ppo.mini_batch=32", "ppo.epochs=1")
+TRAINER = ("trainer=cpu", "trainer.threads=1", "trainer.precision=fp32")
 ALL_AT_ONCE = "trainer.tokens_per_micro_batch=8192"
 WORKLOADS = {
     "tiny": Workload("tiny, the default", warmup_steps=400),
@@ -92,7 +93,7 @@ def config(place: Path) -> Config:
 
 
 def _make(workload: Workload, place: Path) -> None:
-    overrides = ["baseline=null", "tracker=none", "trainer=cpu", "trainer.threads=1", *workload.overrides]
+    overrides = ["baseline=null", "tracker=none", *TRAINER, *workload.overrides]
     settings = check(compose(*overrides))
     with ProgramRunner(settings.programs) as programs:
         made = prepare(settings, programs)

@@ -16,6 +16,7 @@ from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wr
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
 from reft_lab.methods.settings import SFTConfig
+from reft_lab.methods.stages import eight_bit
 from reft_lab.policy.adapter_files import need_peft
 
 T = TypeVar("T")
@@ -83,6 +84,8 @@ def _check_together(config: Config) -> None:
             )
     if config.model.lora.rank is not None:
         need_peft(f"model.lora.rank={config.model.lora.rank}")
+    if config.trainer.optimizer == eight_bit.NAME:
+        eight_bit.need_bitsandbytes()
     config.cot.check()
     config.decode.check("decode")
     if config.decode.ways and METHODS[config.method].answers:

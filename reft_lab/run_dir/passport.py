@@ -32,10 +32,10 @@ PACKAGES = (
 )
 
 
-def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:
+def passport(seed: int, device: str, precision: str, data_hash: str, tokenizer_hash: str) -> dict[str, Any]:
     """The passport of a run, to be made once torch has as many threads as the run will use.
 
-    The hashes are `hash_problems` over its splits, and `hash_text` of its tokenizer.
+    `precision` is what it computes in; the hashes are `hash_problems` of its splits and `hash_text` of its tokenizer.
     """
     import torch
 
@@ -55,6 +55,7 @@ def passport(seed: int, device: str, data_hash: str, tokenizer_hash: str) -> dic
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "device": device,
+            "precision": precision,
             "gpus": [torch.cuda.get_device_name(i) for i in gpus],
         },
     }

@@ -68,6 +68,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         fork = Fork.of(config)
         setup = prepare(config, programs) if fork is None else prepare(config, programs, fork.threads, fork.tokenizer)
+        config = setup.config
         check_space(config, setup.policy, directory)
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
@@ -81,7 +82,8 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         ):
             with interruption.unbroken():
                 known = {} if fork is None else {"fork": fork.lineage()}
-                run_directory.write_passport(passport(config.seed, setup.device, *hashes) | known)
+                origin = passport(config.seed, setup.device, config.trainer.precision, *hashes)
+                run_directory.write_passport(origin | known)
                 run_directory.write_config(config)
                 start = _begin(run_directory, config, fork or warmups)
             for note in start.notes:
@@ -123,6 +125,7 @@ def resume(
                 fork = Fork.of(config)
                 tokenizer = fork and fork.tokenizer
         setup = prepare(config, programs, began.get("hardware", {}).get("threads"), tokenizer)
+        config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
         warmups = Warmups(setup, hashes)
@@ -206,6 +209,8 @@ def _go(
         interruption.check()  # a signal may have come before there was anything to stop
         for line in setup.splits.report.lines():
             display.note(line)
+        if setup.computing:
+            display.note(setup.computing)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
         if config.baseline:

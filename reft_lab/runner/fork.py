@@ -124,7 +124,8 @@ class Fork:
 
     @property
     def _keeps_optimizer(self) -> bool:
-        return self._origin.moment.is_full and self._critics[0] == self._critics[1]
+        is_other = any(change.key == "trainer.optimizer" for change in self._changes)
+        return self._origin.moment.is_full and self._critics[0] == self._critics[1] and not is_other
 
     @property
     def _critics(self) -> tuple[bool, bool]:

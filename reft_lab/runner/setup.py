@@ -17,6 +17,7 @@ from reft_lab.evaluation.asking import Lengths
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.sft import WARMUP
+from reft_lab.methods.stages import eight_bit
 from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
@@ -27,7 +28,6 @@ from reft_lab.rewards import Reward, choose, scoring
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
-from reft_lab.runner.threads import measured_threads
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -40,6 +40,7 @@ class Setup:
     """What the stages work with.
 
     Attributes:
+        config: the experiment, in the precision that was chosen where it leaves that open.
         form: how prompts are written and answers read.
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
@@ -47,6 +48,7 @@ class Setup:
         reward: the terminal reward.
         notes: sentences for the user on what was left out.
         given: where the policy comes from, for a method that trains nothing.
+        computing: a sentence on how it computes, where that was measured.
     """
 
     config: Config
@@ -59,6 +61,7 @@ class Setup:
     reward: Reward
     notes: list[str]
     given: Given = field(default_factory=Given)
+    computing: str | None = None
 
     @property
     def method(self) -> Method:
@@ -190,6 +193,8 @@ def prepare(
     reward = choose(config.reward)
     given = given_of(config)
     device = choose_device(config)
+    if config.trainer.optimizer == eight_bit.NAME:
+        eight_bit.try_on(device)
     loading.check_source(config.model)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
@@ -208,8 +213,10 @@ def prepare(
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
 
     import scipy.stats  # noqa: F401  # intervals take it later; a run that has run short of memory could not load it
+    import torch
 
     from reft_lab.policy.model import Policy
+    from reft_lab.runner.arithmetic import arithmetic
 
     try:
         with phase(LOADING):
@@ -219,23 +226,24 @@ def prepare(
                 critic=method_of(vars(config)).has_critic(config),
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
                 value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
-                precision=config.trainer.precision,
                 fast_path=config.trainer.fast_path,
             ).to(device)
+            chosen = arithmetic(policy, config.trainer, threads)
     except OutOfMemory as error:
         raise too_large(error) from error
-    if config.trainer.threads is None and device == "cpu":
-        import torch
-
-        torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
+    config = replace(config, trainer=replace(config.trainer, precision=chosen.precision))
+    if chosen.threads is not None:
+        torch.set_num_threads(chosen.threads)
     reward.load(
         codec,
         device,
-        precision=config.trainer.precision,
+        precision=chosen.precision,
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
+    return Setup(
+        config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given, computing=chosen.note
+    )
 
 
 def choose_device(config: Config) -> str:
@@ -246,6 +254,8 @@ def choose_device(config: Config) -> str:
     """
     # Some virtual machines offer AMX instructions that they do not let through; bf16 on a CPU would end in SIGILL.
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    # oneDNN keeps what it has compiled for every size of a micro-batch, at megabytes each; no two are of one size.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Micro-batches of many sizes would leave holes in a GPU's memory that nothing fits in.
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     import torch
