@@ -40,7 +40,7 @@ def verify(name: str, to: Path | None) -> bool:
         raise BadInput(f"--to {to} exists already; name a new folder.")
     passport = read_object(directory / PASSPORT)
     config = check(saved.experiment)
-    for sentence in _warnings(config.budget.seconds, passport and apart(passport)):
+    for sentence in _warnings(config.budget.seconds, None if passport is None else apart(passport)):
         print(f"note: {sentence}", flush=True)
     home = None if to is not None else Path(tempfile.mkdtemp(prefix="reft-verify-"))
     folder = to or Path(str(home)) / "run"

@@ -157,8 +157,8 @@ class Study(Work):
 
         if not torch.cuda.is_available():
             raise BadInput(
-                f"sweeps.gpus=[{','.join(map(str, gpus))}] asks for GPUs, and PyTorch finds none on this machine; leave "
-                "it out."
+                f"sweeps.gpus=[{','.join(map(str, gpus))}] asks for GPUs, and PyTorch finds none on this machine; "
+                "leave it out."
             )
 
     def do(self, run: Run) -> None:

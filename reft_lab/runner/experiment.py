@@ -123,7 +123,7 @@ def resume(
             tokenizer = tokenizer_in(run_directory.checkpoints)
             if Checkpoints(run_directory.checkpoints, config.checkpoint.keep).find()[0] is None:
                 fork = Fork.of(config)
-                tokenizer = fork and fork.tokenizer
+                tokenizer = None if fork is None else fork.tokenizer
         setup = prepare(config, programs, began.get("hardware", {}).get("threads"), tokenizer)
         config = setup.config
         hashes = _hashes(setup)

@@ -290,8 +290,8 @@ def _large_rewards_are_blamed(rollouts: Rollouts) -> Iterator[None]:
 
 def _says_warmed_up(iterations: int, explained: float) -> str:
     return (
-        f"critic warm-up: after {counted(iterations, 'iteration')} the value model explains {explained:.2f} of the variance of "
-        "returns; from now on the policy is trained, too."
+        f"critic warm-up: after {counted(iterations, 'iteration')} the value model explains {explained:.2f} of the "
+        "variance of returns; from now on the policy is trained, too."
     )
 
 
