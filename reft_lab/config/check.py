@@ -93,6 +93,11 @@ def _check_together(config: Config) -> None:
             f"method={config.method} makes a model that writes nothing itself, so there are no samples of it to decode "
             "from; leave out decode=, and name the run as decode.reranker=RUN_DIR with the policy's."
         )
+    if config.fork is not None and not METHODS[config.method].trains:
+        raise BadInput(
+            f"method={config.method} trains nothing, and fork={config.fork} is to train on; name the run as "
+            "model.path=RUN_DIR to evaluate its policy."
+        )
     if not METHODS[config.method].trains:
         _check_given(config)
     elif config.model.path is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
@@ -175,10 +176,16 @@ class Setup:
             self.notes.append(sentence)
 
 
-def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
+def prepare(
+    config: Config, programs: ProgramRunner, threads: int | None = None, tokenizer_of: Path | None = None
+) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
 
-    `threads` are the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+    Args:
+        config: the experiment.
+        programs: runs the programs of gold reasoning.
+        threads: the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+        tokenizer_of: a folder whose tokenizer a model made from scratch has, rather than one made for these data.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
@@ -193,6 +200,9 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     splits = load(config.data, config.cot.name, programs)
     form = make_format(config.cot, config.answers, programs)
     tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
+    if config.model.path is None and tokenizer_of is not None:
+        kept = loading.load_tokenizer(replace(config.model, path=str(tokenizer_of)), ())
+        tokenizer = tokenizer if tokenizer.get_vocab() == kept.get_vocab() else kept
     codec = Codec(
         tokenizer,
         begin_of_sequence=config.cot.begin_of_sequence,
