@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
-from reft_lab.cot import CotFormat, Prompts, make_format
+from reft_lab.cot import CotFormat, Prompts, make_format, task
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
@@ -19,6 +19,7 @@ from reft_lab.methods.sft import WARMUP
 from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
+from reft_lab.policy.chat import chat_of
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
@@ -44,7 +45,7 @@ class Setup:
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
         reward: the terminal reward.
-        notes: sentences for the user on what was left out.
+        notes: sentences for the user on how questions are put and on what was left out.
         given: where the policy comes from, for a method that trains nothing.
     """
 
@@ -183,15 +184,10 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     reward = choose(config.reward)
     given = given_of(config)
     device = choose_device(config)
-    loading.check_source(config.model)
-    splits = load(config.data, config.cot.name, programs)
-    form = make_format(config.cot, config.answers, programs)
-    tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
-    codec = Codec(
-        tokenizer,
-        begin_of_sequence=config.cot.begin_of_sequence,
-        end_ids=loading.end_ids(config.model, tokenizer),
-    )
+    splits, form, codec = reading(config, programs)
+    if codec.chat is not None:
+        end = codec.tokenizer.convert_ids_to_tokens(codec.eos_id)
+        given.notes.append(f"questions are put in the model's chat template, where {end} ends a response.")
     check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:
@@ -203,7 +199,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
 
     try:
         with phase(LOADING):
-            lm = loading.load_model(config.model, tokenizer, config.seed)
+            lm = loading.load_model(config.model, codec.tokenizer, config.seed, codec.end_ids)
             policy = Policy(
                 lm,
                 critic=method_of(vars(config)).has_critic(config),
@@ -226,6 +222,29 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
     return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
+
+
+def reading(config: Config, programs: ProgramRunner) -> tuple[Splits, CotFormat, Codec]:
+    """The problems, how they are put and answered as text, and that text as tokens. No weights are loaded.
+
+    Raises:
+        BadInput: the model's tokenizer or the data cannot be had, or the tokenizer has no chat template that fits.
+    """
+    loading.check_source(config.model)
+    if config.cot.prompt == "plain":
+        splits = load(config.data, config.cot.name, programs)
+        form = make_format(config.cot, config.answers, programs)
+        tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
+        ends, chat = loading.end_ids(config.model, tokenizer), None
+    else:  # whose template says how questions are put
+        tokenizer = loading.load_tokenizer(config.model, ())
+        made = chat_of(tokenizer, str(config.model.path), system=config.cot.system, task=task(config.cot))
+        ends, chat = (made.end_id, *loading.end_ids(config.model, tokenizer)), made.frame
+        loading.check_ids(config.model, [*ends, *Codec(tokenizer, chat=chat).prompts([chat.prompt("")])[0]])
+        splits = load(config.data, config.cot.name, programs)
+        form = make_format(config.cot, config.answers, programs, chat)
+    begin = config.cot.begin_of_sequence
+    return splits, form, Codec(tokenizer, begin_of_sequence=begin, end_ids=tuple(dict.fromkeys(ends)), chat=chat)
 
 
 def choose_device(config: Config) -> str:
