@@ -42,8 +42,8 @@ class CotConfig:
     begin_of_sequence: Annotated[
         bool,
         doc(
-            "prompts begin with the tokenizer's begin-of-sequence token, where it adds one; what a chat template begins "
-            "with stays, and it never stands twice"
+            "prompts begin with the tokenizer's begin-of-sequence token, where it adds one; a chat template keeps its "
+            "own, and none stands twice"
         ),
     ] = True
     round_trip: Annotated[
