@@ -15,7 +15,7 @@ from reft_lab.answers.typography import last_box
 from reft_lab.cot.format import PLAIN, Frame, Prompts, gold_reasoning, last_part, own_part
 from reft_lab.data.problem import Problem
 
-TASK = 'Reason step by step. End with "Therefore, the answer is:" and the answer.'
+TASK = 'Reason step by step, and end with a line of the form "Therefore, the answer is: ANSWER".'
 """What the user of a chat asks for below the question."""
 
 _ANSWER_LINE = re.compile(r"therefore,? the (?:(?:final|correct) )?answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
