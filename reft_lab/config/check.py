@@ -73,6 +73,7 @@ def _check_together(config: Config) -> None:
     if config.resume is not None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)
+    config.model.check()
     config.data.check()
     for module in config.programs.imports:
         if not module.isidentifier():

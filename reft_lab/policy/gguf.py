@@ -20,17 +20,11 @@ from reft_lab.policy.model_files import check_no_pointer
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-SUFFIX = ".gguf"
 MAGIC = b"GGUF"
 NEEDED = ("gguf", "accelerate")  # packages that transformers reads such a file with
 # Tensors by which llama.cpp scales the angles of rotary embeddings; transformers passes over them.
 ANGLES = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 READS_SCALING = ("gpt-oss",)  # architectures whose scaling of angles transformers takes from the file
-
-
-def is_gguf(path: Path) -> bool:
-    """Whether a path names a GGUF file."""
-    return path.suffix == SUFFIX and not path.is_dir()
 
 
 def check_gguf(file: Path) -> None:

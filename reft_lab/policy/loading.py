@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
 from reft_lab.policy.adapter_files import adapter_folder, whole_model
-from reft_lab.policy.gguf import check_gguf, gguf_config, is_gguf, load_gguf
+from reft_lab.policy.gguf import check_gguf, gguf_config, load_gguf
 from reft_lab.policy.model_files import check_files, shapes, weight_files
 from reft_lab.policy.refusal import cannot_load
-from reft_lab.policy.settings import ModelConfig, ScratchConfig
+from reft_lab.policy.settings import ModelConfig, ScratchConfig, is_gguf
 from reft_lab.policy.tokenizer import set_special_tokens, train_tokenizer
 from reft_lab.policy.whole import check_finite, check_loaded, check_names
 from reft_lab.randomness import torch_seed
@@ -155,7 +155,7 @@ def check_source(model: ModelConfig) -> None:
         check_source(whole_model(model))
         _tokenizer(model)
         return
-    folder, is_folder = _place(model)
+    folder, is_folder = model.place
     if is_folder:
         _check_place(folder)
     config = _pretrained(model, "config")
@@ -232,14 +232,6 @@ def _check_rows(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, rows: in
         )
 
 
-def _place(model: ModelConfig) -> tuple[Path, bool]:
-    """Where `model.path` points to as a folder or GGUF file, and whether it is meant as one rather than as a hub id."""
-    path = str(model.path)
-    with foreign_errors(lambda error: f"model.path={path} cannot be looked at ({first_sentence(error)})."):
-        folder = Path(path).expanduser()
-        return folder, folder.exists() or path.startswith((".", "/", "~")) or is_gguf(folder)
-
-
 def _check_place(place: Path) -> None:
     """The files of a folder, or a GGUF file."""
     (check_gguf if is_gguf(place) else check_files)(place)
@@ -255,7 +247,7 @@ def _cached(model: ModelConfig) -> Path | None:
 
 def _generation(model: ModelConfig) -> Any:
     """The settings that the model came with for writing texts; None where it came with none."""
-    folder, is_folder = _place(model)
+    folder, is_folder = model.place
     if is_gguf(folder) or (is_folder and not (folder / "generation_config.json").exists()):
         return None
     try:
@@ -268,7 +260,7 @@ def _generation(model: ModelConfig) -> Any:
 
 def _pretrained(model: ModelConfig, part: str) -> Any:
     path = str(model.path)
-    folder, is_folder = _place(model)
+    folder, is_folder = model.place
     packed = is_folder and is_gguf(folder)
     if is_folder and part != "config" and adapter_folder(model) is None:
         _check_place(folder)

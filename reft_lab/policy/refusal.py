@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from reft_lab.errors import first_sentence
-from reft_lab.policy.gguf import is_gguf
+from reft_lab.policy.settings import is_gguf
 
 
 def cannot_load(part: str, path: str, folder: Path | None, error: BaseException, why_not: str | None) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Optional
 
+from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.fields import STRICT, OneOf, doc
+
+GGUF = ".gguf"  # how files of llama.cpp's end
 
 
 @dataclass
@@ -78,3 +82,33 @@ class ModelConfig:
     gradient_checkpointing: Annotated[
         bool, doc("recompute activations in the backward pass: less memory, about a third more time")
     ] = False
+
+    @property
+    def place(self) -> tuple[Path, bool]:
+        """Where `path` points to as a folder or GGUF file, and whether it is meant as one rather than as a hub id.
+
+        Raises:
+            BadInput: it cannot be looked at.
+        """
+        path = str(self.path)
+        with foreign_errors(lambda error: f"model.path={path} cannot be looked at ({first_sentence(error)})."):
+            folder = Path(path).expanduser()
+            is_local = path.startswith((".", "/", "~")) or is_gguf(folder)
+            return folder, is_local or folder.exists()
+
+    def check(self) -> None:
+        """Check that a folder or file is there.
+
+        Raises:
+            BadInput: it is not, or cannot be looked at.
+        """
+        if self.path is None:
+            return
+        place, is_local = self.place
+        if is_local and not place.exists():
+            raise BadInput(f"model.path={self.path} does not exist; give a GGUF file, a folder or a hub id.")
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a path names a GGUF file."""
+    return path.suffix == GGUF and not path.is_dir()

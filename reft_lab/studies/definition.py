@@ -63,7 +63,7 @@ class Definition:
         kept = [word for word in self.fixed if word.partition("=")[0].partition(".")[0] not in MAY_CHANGE]
         return {
             "space": {parameter.key: str(parameter) for parameter in self.space},
-            "fixed": sorted(kept),
+            "fixed": {key: value for key, _, value in (word.partition("=") for word in sorted(kept))},
             "first": [dict(values) for values in self.first],
             "objectives": {objective.metric: objective.direction for objective in self.objectives},
             "seeds": list(self.seeds),

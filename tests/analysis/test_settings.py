@@ -62,6 +62,11 @@ def test_bookkeeping_is_no_difference():
     assert differing(runs_of(*each).table) == []
 
 
+def test_a_run_from_before_an_option_came_has_its_default():
+    older, newer = found("a"), found("b", config={"model.lora.alpha": 32, "model.pad_token": "x"})
+    assert differing(runs_of(older, newer).table) == ["model.pad_token"]  # which may be null, and is something else
+
+
 def test_no_finished_run_and_unreadable_files_are_told():
     text = describe(runs_of(found("a", state="running"), problems=["a/metrics.jsonl: 2 damaged lines left out"]))
     assert "None is finished" in text

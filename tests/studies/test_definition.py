@@ -15,6 +15,7 @@ from reft_lab.studies.definition import Definition
 from reft_lab.studies.from_config import from_config
 from reft_lab.studies.objective import Objective
 from reft_lab.studies.parameter import Parameter
+from reft_lab.studies.storage import differences
 from reft_lab.studies.trial_runs import words_of
 
 
@@ -239,3 +240,12 @@ def test_a_reward_of_ones_own_is_searched(tmp_path, monkeypatch):
     study = check_command(["-m", "sweeps=reward", "reward=exact,own_rewards_to_search.strict", "debug=quick"])
     assert isinstance(study, Study)
     assert study.definition.space[0].choices == ("exact", "own_rewards_to_search.strict")
+
+
+def test_what_a_study_was_begun_with_is_told_word_by_word():
+    begun = define("sweeps=reft_search", "ppo.clip=0.3")
+    other = replace(begun, fixed=(*begun.fixed[:-1], "ppo.clip=0.1", "ppo.epochs=1"))
+    assert differences(begun.identity(), other.identity()) == [
+        "fixed.ppo.clip: 0.3 -> 0.1",
+        "fixed.ppo.epochs: nothing -> 1",
+    ]
