@@ -87,6 +87,11 @@ def _check_together(config: Config) -> None:
     if config.trainer.optimizer == eight_bit.NAME:
         eight_bit.need_bitsandbytes()
     config.cot.check()
+    if config.cot.prompt == "chat" and config.model.path is None and METHODS[config.method].trains:
+        raise BadInput(
+            f"cot.prompt=chat goes with a model that came with a chat template, and model={config.model.name} is made "
+            "from scratch; give one as model.path=PATH_OR_HUB_ID, or leave out cot.prompt=chat."
+        )
     config.decode.check("decode")
     if config.decode.ways and METHODS[config.method].answers:
         raise BadInput(

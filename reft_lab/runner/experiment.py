@@ -309,7 +309,8 @@ def _hashes(setup: Setup) -> tuple[str, str]:
     """Of the data and of the tokenizer."""
     splits = setup.splits
     vocabulary = str(sorted(setup.codec.tokenizer.get_vocab().items()))
-    return hash_problems(splits.train, splits.dev, splits.test), hash_text(vocabulary)
+    chat = f"{setup.codec.chat} {setup.codec.eos_id}" if setup.codec.chat is not None else ""
+    return hash_problems(splits.train, splits.dev, splits.test), hash_text(vocabulary + chat)
 
 
 def _check_same_inputs(hashes: dict[str, str] | None, found: tuple[str, str], directory: Path) -> None:
