@@ -40,6 +40,7 @@ class Setting:
         is_lean: whether the lean decoder serves it, on a copy of its matrices.
         checkpointing: whether layers keep their input alone.
         has_reference: whether a frozen copy of the policy after warm-up is kept by the stages after it.
+        parks: whether that is on the device only while it scores.
         has_own_values: whether the critic has a trunk of its own after the warm-up.
         clips_apart: whether two gradients are kept.
         tokens: trainer.tokens_per_micro_batch.
@@ -58,6 +59,7 @@ class Setting:
     is_lean: bool
     checkpointing: bool
     has_reference: bool
+    parks: bool
     has_own_values: bool
     clips_apart: bool
     tokens: int
@@ -132,8 +134,9 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     held = {"weights": FP32 * shape.all}
     if own_values:
         held["value model"] = FP32 * (shape.adapter if shape.rank else shape.trunk)
-    if is_later and setting.has_reference:
-        held["reference"] = FP32 * shape.trained
+    reference = {"reference": _reference(setting, work)} if is_later and setting.has_reference else {}
+    if not setting.parks:
+        held |= reference
     if setting.others:
         held["reward"] = setting.others
     if work.samples and not work.takes_turns:
@@ -145,7 +148,7 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
         found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
     if work.scores:
         passing, logits = _passing(setting, batch), _read_logits(setting, batch.predicted)
-        found.append(Phase("scoring", work.stage, held | {"activations": passing, "logits": logits}))
+        found.append(Phase("scoring", work.stage, held | reference | {"activations": passing, "logits": logits}))
     if work.is_trained:
         gradients = FP32 * trained * (2 if setting.clips_apart and work.scores else 1)
         trunks = 2 if own_values else 1
@@ -172,6 +175,14 @@ def _with_heap(setting: Setting, phase: Phase, evaluating: Phase, heap: int) -> 
 
 def _trained_trunk(shape: Shape) -> int:
     return shape.adapter if shape.rank else shape.trunk
+
+
+def _reference(setting: Setting, work: Work) -> int:
+    """The frozen copy; where it scores, its matrices are in the type of their products."""
+    shape = setting.shape
+    if shape.rank:
+        return FP32 * shape.adapter
+    return FP32 * shape.weights - (_half(setting) * shape.matrices if work.scores else 0)
 
 
 def _moments(setting: Setting, trained: int) -> int:
