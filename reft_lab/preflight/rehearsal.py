@@ -61,7 +61,9 @@ class Rehearsal:
         self._gold = {problem.id: example for problem, example in zip(setup.splits.train, setup.gold, strict=True)}
         self.settings: Settings = settings
         self.policy, self.codec = setup.policy, setup.codec
-        self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
+        trainer = setup.config.trainer
+        self.tokens_per_micro_batch, self.optimizer = trainer.tokens_per_micro_batch, trainer.optimizer
+        self.park_reference = trainer.park_reference
         self.samples = 0
         self.evaluated: Sequence[Sequence[Problem]] = [] if chosen is not None else evaluated(setup)
         self.gold = setup.gold_reasoning
