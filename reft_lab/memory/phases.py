@@ -46,7 +46,7 @@ class Setting:
         tokens: trainer.tokens_per_micro_batch.
         rows: trainer.decode_batch.
         evaluated: problems of an evaluation.
-        others: bytes held beside the policy all the time, by an outcome model that gives the reward.
+        reward: bytes of a model that gives the reward.
     """
 
     shape: Shape
@@ -65,7 +65,12 @@ class Setting:
     tokens: int
     rows: int
     evaluated: int
-    others: int = 0
+    reward: int = 0
+
+    @property
+    def loaded(self) -> int:
+        """Bytes of all weights that are there before anything is trained."""
+        return FP32 * self.shape.all + self.reward
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,8 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     reference = {"reference": _reference(setting, work)} if is_later and setting.has_reference else {}
     if not setting.parks:
         held |= reference
-    if setting.others:
-        held["reward"] = setting.others
+    if setting.reward:
+        held["reward"] = setting.reward
     if work.samples and not work.takes_turns:
         found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
     if work.is_trained:

@@ -25,7 +25,7 @@ from reft_lab.preflight.trying import try_out
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir import preflights
 from reft_lab.runner.data_audit import lengths_of as lengths_of_data
-from reft_lab.runner.disk_space import bytes_needed, free_near
+from reft_lab.runner.disk_space import bytes_needed, check_space, free_near
 from reft_lab.runner.estimates import Expected, expected, lengths_of
 from reft_lab.runner.setup import Setup, choose_device, prepare
 
@@ -67,6 +67,8 @@ def preflight(config: Config, directory: Path) -> None:
             _keep(config, setup, found, time)
         for sentence in setup.notes:
             say(sentence)
+        if config.fork is not None:
+            say("the time is that of all stages; fork= saves what the other run had done.")
         _check_gold(sampled.gold.outcome.kind, sampled.gold.reward)
         _check_disk(setup, directory)
         _conclude(found, there, left)
@@ -94,7 +96,7 @@ def _beside(setup: Setup, found: Expected) -> dict[str, int]:
     """What is held beside what the phases take, by what it is."""
     on_gpu = setup.device == "cuda"
     give_back()
-    libraries = 0 if on_gpu else held() - FP32 * found.setting.shape.all
+    libraries = 0 if on_gpu else held() - found.setting.loaded
     beside = {} if on_gpu else {LIBRARIES: libraries}
     if setup.config.baseline is not None:
         beside["baseline"] = found.beside + (CONTEXT if on_gpu else libraries)
@@ -156,11 +158,7 @@ def _check_gold(kind: str, reward: float) -> None:
 def _check_disk(setup: Setup, directory: Path) -> None:
     needed, (place, free) = bytes_needed(setup.config, setup.policy), free_near(directory)
     say(f"checkpoints take up to {decimal(needed)}; {place} has {decimal(free)} free.")
-    if needed > free:
-        raise BadInput(
-            f"{place} has {decimal(free)} free, and the checkpoints of this run take up to {decimal(needed)}; make "
-            "room, lower checkpoint.keep, or name a folder on another disk: hydra.run.dir=DIR."
-        )
+    check_space(setup.config, setup.policy, directory)
 
 
 def _conclude(found: Expected, there: Room, left: int) -> None:

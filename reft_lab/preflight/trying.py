@@ -45,8 +45,7 @@ def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable
         say: told what is being done.
     """
     config = setup.config
-    asked = [len(problems) for problems in evaluated(setup)]
-    test = len(setup.splits.test[: config.eval.test_limit])
+    asked, test = _asked(setup)
     widest = min(config.trainer.decode_batch, max([*asked, test, *(work.samples for work in works)]))
     say("trying how fast it samples")
     speed = measured(setup.policy, _prompts(setup, lengths), widest, AFFORDABLE)
@@ -58,6 +57,12 @@ def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable
     beside = _of_method(METHODS[config.baseline], setup, loads, lengths, speed, say)
     time = replace(trial.time, beside=beside.time, shares=_shares(setup.device))
     return Trial(time, [*trial.notes, *beside.notes])
+
+
+def _asked(setup: Setup) -> tuple[list[int], int]:
+    """Problems of each split in an evaluation, and those of test at the end."""
+    test = setup.splits.test[: setup.config.eval.test_limit]
+    return [len(problems) for problems in evaluated(setup)], len(test)
 
 
 def _shares(device: str) -> bool:
@@ -74,8 +79,7 @@ def _of_method(
     say: Callable[[str], None],
 ) -> Trial:
     config, rows = setup.config, setup.config.trainer.decode_batch
-    asked = [len(problems) for problems in evaluated(setup)]
-    test = len(setup.splits.test[: config.eval.test_limit])
+    asked, test = _asked(setup)
     counts: list[Count] = []
     pools = go_through(method, setup, config, None, lambda stage: counts.append(count(stage)))
     tried = _tried(method, setup, works, lengths, say) if counts else []

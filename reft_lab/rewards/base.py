@@ -60,6 +60,11 @@ class Reward:
             BadInput: it cannot be had.
         """
 
+    @property
+    def held(self) -> int:
+        """Bytes of the device's memory that it has loaded."""
+        return 0
+
     def scores(self, batch: Judged) -> list[float]:
         """The terminal reward of each response, a finite number.
 

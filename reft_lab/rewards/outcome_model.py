@@ -41,6 +41,10 @@ class OfModel(Reward):
         )
         self._model.check_tokenizer(codec.tokenizer)
 
+    @property
+    def held(self) -> int:
+        return 0 if self._model is None else sum(weight.nbytes for weight in self._model.policy.parameters())
+
     def scores(self, batch: Judged) -> list[float]:
         assert self._model is not None
         found = self._model.scores(batch.prompts, batch.responses)

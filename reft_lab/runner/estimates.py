@@ -8,7 +8,7 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.memory.experiment import like, setting, works
 from reft_lab.memory.peaks import Peaks
-from reft_lab.memory.phases import FP32, Phase, Setting, by_name, largest, phases
+from reft_lab.memory.phases import Phase, Setting, by_name, largest, phases
 from reft_lab.memory.work import Lengths, Work
 from reft_lab.run_dir import preflights
 from reft_lab.runner.progress import Progress
@@ -44,6 +44,7 @@ def expected(setup: Setup) -> Expected:
     lengths = lengths_of(setup)
     dev, test = setup.splits.dev[: limits.dev_limit], setup.splits.test[: limits.test_limit]
     found = setting(config, setup.policy, setup.device, lengths, max(len(dev), len(test)))
+    found = replace(found, reward=setup.reward.held)
     positions, beside = setup.policy.positions, 0
     if config.baseline is not None:
         other = replace(config, method=config.baseline)
@@ -72,7 +73,7 @@ class Estimates:
     def begin(self, setup: Setup, progress: Progress) -> None:
         """The model is loaded; `progress` knows what an earlier session has seen, and what is seen from now on."""
         self._memory = expected(setup)
-        self.peaks.start(setup.device, FP32 * self._memory.setting.shape.all, progress.peaks)
+        self.peaks.start(setup.device, self._memory.setting.loaded, progress.peaks)
         progress.peaks = self.peaks.found
 
     def as_json(self, progress: Progress) -> dict[str, Any]:
