@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import re
 import resource
@@ -51,7 +50,6 @@ def held() -> int:
 
 def give_back() -> None:
     """Let the C library give back what was freed, as far as it can; else that would count as held."""
-    gc.collect()
     with suppress(OSError, AttributeError):  # glibc alone has it
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -10,7 +10,7 @@ from reft_lab.policy.packing import micro_batches
 from reft_lab.policy.sampling.batch import DROP_BELOW
 from reft_lab.randomness import permutation
 
-BATCHES = 100  # that are looked at for the largest micro-batch
+BATCHES = 30  # that are looked at for the largest micro-batch
 
 Lengths = Sequence[tuple[int, int]]  # tokens of a prompt, and of the response to it
 

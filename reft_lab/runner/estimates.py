@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from reft_lab.memory.work import Lengths, Work
 from reft_lab.run_dir import preflights
 from reft_lab.runner.progress import Progress
 from reft_lab.runner.setup import Setup
+from reft_lab.text import one_line
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,26 @@ class Estimates:
         self._preflight = preflights.kept(config)
         self._memory: Expected | None = None
 
-    def begin(self, setup: Setup, progress: Progress) -> None:
-        """The model is loaded; `progress` knows what an earlier session has seen, and what is seen from now on."""
-        self._memory = expected(setup)
+    def begin(self, setup: Setup, progress: Progress, say: Callable[[str], None]) -> None:
+        """The model is loaded; `progress` knows what an earlier session has seen, and what is seen from now on.
+
+        What goes wrong with an estimate is told, and ends no run.
+        """
+        progress.preflight = progress.preflight or self._preflight
+        try:
+            self._memory = expected(setup)
+        except Exception as error:  # a pass that no family has failed so far
+            say(f"the memory of this run cannot be estimated ({one_line(error)}).")
+            return
         self.peaks.start(setup.device, self._memory.setting.loaded, progress.peaks)
         progress.peaks = self.peaks.found
 
     def as_json(self, progress: Progress) -> dict[str, Any]:
         """What result.json has of it, which docs/run-directory.md describes."""
-        assert self._memory is not None
         return {
-            "memory": _memory(self._memory, self.peaks),
+            "memory": None if self._memory is None else _memory(self._memory, self.peaks),
             "speed": progress.times_as_json(),
-            "preflight": self._preflight,
+            "preflight": progress.preflight,
         }
 
 

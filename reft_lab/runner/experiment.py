@@ -205,7 +205,7 @@ def _go(
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
     began = time.monotonic()
-    estimates.begin(setup, start.progress)
+    estimates.begin(setup, start.progress, display.note)
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself

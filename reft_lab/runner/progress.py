@@ -65,6 +65,7 @@ class Progress:
         costs: what training took so far, by stage; a pending step is not in it.
         alarms: what the alarms remember.
         peaks: most bytes of memory by phase (memory.peaks).
+        preflight: what the preflight of the run expected (run_dir.preflights); None where there was none.
         times: seconds that each part of a step took, by stage and part: their sum, and how often.
         refused: the programs that the sandbox refused: (engine, reason, count).
     """
@@ -80,6 +81,7 @@ class Progress:
     costs: dict[str, Cost] = field(default_factory=dict)
     alarms: dict[str, Any] = field(default_factory=dict)
     peaks: dict[str, int] = field(default_factory=dict)
+    preflight: dict[str, Any] | None = None
     times: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     refused: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -140,6 +142,7 @@ class Progress:
             costs={name: Cost(**cost) for name, cost in stored["costs"].items()},
             alarms=stored["alarms"],
             peaks=stored.get("peaks", {}),
+            preflight=stored.get("preflight"),
             times=stored.get("times", {}),
             refused=stored["refused"],
         )
