@@ -113,7 +113,7 @@ evaluated. While `method=reranker` trains its outcome model, it is what that one
         Metric("eval/truncated_share", "Greedy responses cut at the length cap", SHARE,
                "responses cut at the length cap, or without room for one", "responses without end-of-sequence",
                "a greedy model that loops", group=ROLLOUTS, better=DOWN),
-        Metric("eval/outcome/KIND", "Outcomes of the greedy responses", SHARE, "what became of the responses",
+        Metric("eval/outcome/KIND", "Outcomes of the greedy responses", SHARE, "right, wrong and failed responses",
                "as `rollout/outcome/KIND`", group=LEARNING),
     )),
     Section("warmup/ and sft/: supervised fine-tuning", """\
@@ -177,7 +177,7 @@ the update of that iteration. With `ppo.dynamic_sampling`, those that were throw
         Metric("rollout/sampled_tokens", "Tokens sampled", "tokens", "what sampling cost",
                "response tokens of an iteration, those thrown away among them", range="> 0", group=ROLLOUTS,
                better=DOWN, switch="ppo.dynamic_sampling"),
-        Metric("rollout/outcome/KIND", "Outcomes of the sampled responses", SHARE, "what became of the responses",
+        Metric("rollout/outcome/KIND", "Outcomes of the sampled responses", SHARE, "right, wrong and failed responses",
                "one for each outcome kind of [answers.md](answers.md): "
                + ", ".join(f"`{kind}`" for kind in KINDS) + "; they sum to 1",
                "`forbidden`: programs that want what the sandbox does not give", group=LEARNING, noisy=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LEVEL = 0.95  # of every interval in the house
+LEVEL = 0.95  # of every interval there is
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
         for key, title, charts, missing in (
             ("decoding", "Several samples", [decoding_chart(run)], ""),
             ("learning", "Learning curves", _learning(ours, baseline), nothing),
-            ("outcomes", "What became of the responses", _outcomes(ours), nothing),
+            ("outcomes", "Outcomes of the responses", _outcomes(ours), nothing),
             ("policy", "The policy", _policy(ours), no_reft),
             ("positions", "Along the response", _positions(ours), no_reft),
             ("reranker", "The outcome model", _outcome_model(ours), ""),

@@ -24,7 +24,7 @@ METRICS = ("eval/accuracy", "rollout/reward", "ppo/kl_ref", "ppo/entropy_respons
 
 
 def result_charts(compared: Sequence[Compared], colours: dict[int, str]) -> Iterator[Chart | None]:
-    """Accuracies of settings, what changed, and what became of the test problems."""
+    """Accuracies of settings, what changed, and the outcomes of the test problems."""
     tested = [row for row in compared[:BARS] if row.test]
     rows = []
     for row in tested:
@@ -49,7 +49,7 @@ def result_charts(compared: Sequence[Compared], colours: dict[int, str]) -> Iter
     yield interval_chart("study-change", "Change against the base", changes, unit=POINTS, about=about)
     outcomes = [(row.group.label, [_count(row.group, kind) for kind in KINDS]) for row in tested]
     parts = [(label, kind) for kind, label in OUTCOMES.items()]
-    yield stacked_bar_chart("study-outcomes", "What became of the test problems", outcomes, parts)
+    yield stacked_bar_chart("study-outcomes", "Outcomes of the test problems", outcomes, parts)
 
 
 def curve_charts(

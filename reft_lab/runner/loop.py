@@ -14,6 +14,7 @@ from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.budget import Budget
 from reft_lab.runner.checkpoint import Checkpoints
+from reft_lab.runner.heap import Heap
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.progress import TRAINING
 from reft_lab.runner.selection import Selection
@@ -44,6 +45,7 @@ class Loop:
             self.alarms.restore(self.progress.alarms)
         self._every = parse_every(config.checkpoint.every)
         self._saved_at = time.monotonic()
+        self._heap = Heap()
         # Optimiser steps at which weights, progress and records last belonged together; None while they are written.
         self._settled: int | None = None
         self._is_saved = False
@@ -73,6 +75,7 @@ class Loop:
                     took = time.monotonic() - began
                     progress.add_seconds(kind.name, took)
                     bar.update(stage.step, **watched(record), **self.selection.shown())
+                    self._heap.tidy()
                     self.interruption.check()
         except (Interrupted, OutOfMemory, RewardFailed):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:

@@ -255,6 +255,8 @@ def choose_device(config: Config) -> str:
     """
     # Some virtual machines offer AMX instructions that they do not let through; bf16 on a CPU would end in SIGILL.
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+    # oneDNN keeps what it has compiled for every size of a micro-batch, at megabytes each; no two are of one size.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Micro-batches of many sizes would leave holes in a GPU's memory that nothing fits in.
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     import torch

@@ -1,4 +1,4 @@
-"""The pictures of a study on one page: Optuna's, drawn with plotly, in the colours of the house."""
+"""The pictures of a study on one page: Optuna's, drawn with plotly, in the colours of all other charts."""
 
 from __future__ import annotations
 

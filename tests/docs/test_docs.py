@@ -104,6 +104,18 @@ def _resolve(name: str) -> object | None:
     return None
 
 
+def test_every_test_that_is_named_exists() -> None:
+    named = [
+        match.groups()
+        for page in PAGES
+        for span in code_spans(prose(page))
+        if (match := re.fullmatch(r"(tests/[\w/]+\.py)::(\w+)", span))
+    ]
+    assert len(named) > 40
+    for file, name in named:
+        assert f"\ndef {name}(" in (REPO / file).read_text(encoding="utf-8"), f"{file} has no test {name}"
+
+
 def test_the_index_of_the_paper_names_code_in_every_row() -> None:
     for row in rows(section(DOCS / "paper.md", "Index")):
         assert any(name.startswith(("reft_lab.", "experiment=")) for name in code_spans(row[2])), row
@@ -183,7 +195,7 @@ def test_every_command_line_can_be_run(command: str) -> None:
     _, words = split_resume(words)
     register_schema()
     with suppress(Missing):  # what another command makes first
-        check_command([word for word in words if not re.match(r"data\.(path|train|dev|test)=", word)])
+        check_command([word for word in words if not re.match(r"data\.(path|train|dev|test)=|model\.path=FILE", word)])
 
 
 def test_there_are_commands_to_try() -> None:
