@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from clock import Turn, timed
 from figures import Spread
+from shapes import SIZES, make
 from turns import alternate
 
 from reft_lab.policy.adapters import with_adapter
@@ -26,16 +27,7 @@ from reft_lab.policy.sampling import sample
 from reft_lab.policy.settings import LoraConfig, ModelConfig
 from reft_lab.randomness import generator
 
-# SmolLM2-135M
-SHAPE = {
-    "vocab_size": 49_152,
-    "hidden_size": 576,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "intermediate_size": 1536,
-    "tie_word_embeddings": True,
-}
+SHAPE = SIZES["135M"]
 PAD, EOS = 0, 2
 
 
@@ -84,10 +76,7 @@ def main() -> None:
 
 def adapted(rank: int, layers: int) -> Any:
     """A Llama with an adapter, made on the spot."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    lm = LlamaForCausalLM(LlamaConfig(**SHAPE | {"num_hidden_layers": layers})).eval()
+    lm = make("135M", num_hidden_layers=layers).eval()
     return with_adapter(lm, ModelConfig(lora=LoraConfig(rank=rank)), 0)
 
 

@@ -3,6 +3,8 @@
     python benchmarks/bench.py                        # everything, about 45 minutes on 2 quiet cores
     python benchmarks/bench.py rollouts iterations    # some of it
     python benchmarks/bench.py --quick                # fewer turns: a few minutes, wider spread
+    python benchmarks/bench.py --shape smollm2_135m --precision bf16    # of another model
+    python benchmarks/bench.py --shape small --quick  # the same in two minutes, to see that it runs
     python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's, twice
     python benchmarks/bench.py --update-baseline      # what is measured becomes the baseline, and the table in docs
 
@@ -16,6 +18,7 @@ import importlib
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # as the runner does
@@ -38,6 +41,9 @@ BENCHMARKS = {
     "startup": "seconds until run.py answers, and until it trains",
     "peak": "share of the machine's matmul peak in the update",
 }
+SHAPED = ("rollouts", "iterations", "memory")
+SHAPES = ("smollm2_135m", "small")  # of workloads.WORKLOADS, which this does not import, for it takes a while
+NO_OTHER: Mapping[str, str] = {}
 
 
 def main() -> int:
@@ -48,6 +54,8 @@ def main() -> int:
     )
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="which ones; all if none is named")
     parser.add_argument("--quick", action="store_true", help="fewer turns")
+    parser.add_argument("--shape", choices=SHAPES, help=f"measure {', '.join(SHAPED)} on this model instead")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="in which, with --shape")
     parser.add_argument("--check", action="store_true", help="compare with the baseline")
     parser.add_argument(
         "--update-baseline",
@@ -58,14 +66,20 @@ def main() -> int:
     unknown = [name for name in options.benchmarks if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
+    if options.shape is None and options.precision != "fp32":
+        parser.error("--precision goes with --shape")
+    names = options.benchmarks or list(BENCHMARKS if options.shape is None else SHAPED)
+    if options.shape is not None and (others := [name for name in names if name not in SHAPED]):
+        parser.error(f"--shape is for {', '.join(SHAPED)}, not for {others[0]}")
     if options.check and not BASELINE.exists():
         parser.error("there is no baseline yet; make one with --update-baseline")
 
     baseline = Results.read(BASELINE)
-    measured = run(options.benchmarks or list(BENCHMARKS), options.quick)
+    model = {} if options.shape is None else {"shape": options.shape, "precision": options.precision}
+    measured = run(names, options.quick, model)
     sentences: list[str] = []
     if options.check:
-        sentences = fallen(measured, baseline.figures, options.quick)
+        sentences = fallen(measured, baseline.figures, options.quick, model)
     figures = [figure for each in measured.values() for figure in each]
     print(markdown(figures))
     results = Results(describe(), options.quick, figures)
@@ -78,7 +92,9 @@ def main() -> int:
     return 1 if sentences else 0
 
 
-def fallen(measured: dict[str, list[Figure]], baseline: list[Figure], quick: bool) -> list[str]:
+def fallen(
+    measured: dict[str, list[Figure]], baseline: list[Figure], quick: bool, model: Mapping[str, str] = NO_OTHER
+) -> list[str]:
     """A sentence for each figure that fell below the baseline's twice.
 
     Args:
@@ -86,12 +102,13 @@ def fallen(measured: dict[str, list[Figure]], baseline: list[Figure], quick: boo
             and its new figures take the place of the old ones.
         baseline: the stored figures.
         quick: fewer turns.
+        model: shape and precision of another model than a benchmark's own; empty: none.
     """
     first = {name: drops(figures, baseline) for name, figures in measured.items()}
     again = [name for name, sentences in first.items() if sentences]
     if again:
         print(f"below the baseline, and measured again: {', '.join(again)}", file=sys.stderr)
-        measured |= run(again, quick)
+        measured |= run(again, quick, model)
     return [
         sentence
         for name in again
@@ -100,7 +117,7 @@ def fallen(measured: dict[str, list[Figure]], baseline: list[Figure], quick: boo
     ]
 
 
-def run(names: list[str], quick: bool) -> dict[str, list[Figure]]:
+def run(names: list[str], quick: bool, model: Mapping[str, str] = NO_OTHER) -> dict[str, list[Figure]]:
     """Run benchmarks, and show what they are doing; the figures of each, by its name."""
     console = Console(stderr=True)
     measured: dict[str, list[Figure]] = {}
@@ -117,7 +134,7 @@ def run(names: list[str], quick: bool) -> dict[str, list[Figure]]:
                 say(f"[{number}/{len(names)}] {name}: {what}")
 
             say_of("starting")
-            found = importlib.import_module(name).measure(Path(folder), quick, say_of)
+            found = importlib.import_module(name).measure(Path(folder), quick, say_of, **model)
             for figure in found:
                 console.print(f"{figure.name}: {figure.ratio}", highlight=False)
             measured[name] = found

@@ -1,6 +1,6 @@
 """The side of reft_lab: iterations of its ReFT stage on a workload.
 
-python benchmarks/ours.py FOLDER [--memory]      # a side of turns.py
+python benchmarks/ours.py FOLDER [OVERRIDE ...] [--memory]      # a side of turns.py
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def stage_of(made: Setup) -> Reinforcement:
 
 
 def main() -> None:
-    place = Path(sys.argv[1])
+    place, overrides = Path(sys.argv[1]), [word for word in sys.argv[2:] if word != "--memory"]
     with ProgramRunner(config(place).programs) as programs:
-        stage = stage_of(setup(place, programs))
+        stage = stage_of(setup(place, programs, *overrides))
         serve(lambda: len(stage.iterate().rollouts))
 
 

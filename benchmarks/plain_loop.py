@@ -5,7 +5,9 @@ padded sequences with all logits for the log-probabilities of policy and referen
 fresh pool, and PPO passes with all logits again. Sequences are padded to the longest of the batch. Where the released
 code is wrong (position ids, attention to padding) this one is right, so that results can be compared.
 
-    python benchmarks/plain_loop.py FOLDER [--memory]      # a side of turns.py
+    python benchmarks/plain_loop.py FOLDER [bf16] [--memory]      # a side of turns.py
+
+In bf16 it computes under autocast, and `generate` gets a copy of the model in bf16.
 """
 
 from __future__ import annotations
@@ -50,13 +52,17 @@ class Batch:
 class PlainLoop:
     """The loop of algorithm 1, one iteration at a time."""
 
-    def __init__(self, lm: Any, tokenizer: Any, tasks: list[dict[str, Any]], ppo: dict[str, Any]):
+    def __init__(
+        self, lm: Any, tokenizer: Any, tasks: list[dict[str, Any]], ppo: dict[str, Any], precision: str = "fp32"
+    ):
         """Args:
-        lm: a causal language model of transformers, trained in place; a copy of it is the reference.
+        lm: a causal language model of transformers in fp32, trained in place; a copy of it is the reference.
         tokenizer: its tokenizer.
         tasks: see workloads.py.
         ppo: settings by reft_lab's names (`ppo.*`).
+        precision: fp32 or bf16.
         """
+        self.is_bf16 = precision == "bf16"
         self.lm = lm.eval()
         self.reference = copy.deepcopy(lm).eval()
         self.tokenizer = tokenizer
@@ -84,7 +90,8 @@ class PlainLoop:
     def sample(self, prompts: Sequence[list[int]]) -> list[list[int]]:
         """Responses with `generate`, from the full distribution at temperature 1."""
         ids, attention = _pad_left(prompts, self.tokenizer.pad_token_id)
-        generated = self.lm.generate(
+        lm = copy.deepcopy(self.lm).to(torch.bfloat16) if self.is_bf16 else self.lm
+        generated = lm.generate(
             input_ids=ids,
             attention_mask=attention,
             do_sample=True,
@@ -118,11 +125,12 @@ class PlainLoop:
     def forward(self, lm: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log-probability of every next token, and the value before it: both (B, S - 1), over all positions."""
         positions = (batch.attention.cumsum(1) - 1).clamp_min(0)
-        output = lm(
-            input_ids=batch.ids, attention_mask=batch.attention, position_ids=positions, output_hidden_states=True
-        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_bf16):
+            output = lm(
+                input_ids=batch.ids, attention_mask=batch.attention, position_ids=positions, output_hidden_states=True
+            )
         logprobs = torch.log_softmax(output.logits[:, :-1].float(), -1)
-        hidden = output.hidden_states[-1][:, :-1]
+        hidden = output.hidden_states[-1][:, :-1].float()
         values = self.value_head(hidden if self.ppo.value_grad_to_trunk else hidden.detach())[..., 0]
         return logprobs.gather(-1, batch.ids[:, 1:, None])[..., 0], values
 
@@ -203,7 +211,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     stored = json.loads((folder / "tasks.json").read_text())
     lm = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    loop = PlainLoop(lm, AutoTokenizer.from_pretrained(folder), stored["tasks"], stored["ppo"])
+    precision = "bf16" if "bf16" in sys.argv[2:] else "fp32"
+    loop = PlainLoop(lm, AutoTokenizer.from_pretrained(folder), stored["tasks"], stored["ppo"], precision)
     serve(loop.iteration)
 
 

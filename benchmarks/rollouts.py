@@ -1,15 +1,18 @@
 """Rollout tokens per second: reft_lab's sampler next to transformers' `generate`.
 
 Both sample from the full distribution at temperature 1 and stop when all responses of a batch have ended. `generate`
-gets the batch size that suits it best on this machine, tried out first; reft_lab runs at its configured one. Only
-tokens of responses count. reft_lab also returns log-probability, entropy and value of each token.
+gets the batch size that suits it best on this machine, tried out first, and in bf16 a copy of the model in bf16;
+reft_lab runs at its configured batch size, over weights in fp32. Only tokens of responses count. reft_lab also returns
+log-probability, entropy and value of each token.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import workloads
@@ -44,25 +47,34 @@ CASES = {
     "tiny": Case(256, (32, 64, 128, 256), (15, 4), 2.0),
     "llama-30m": Case(64, (16, 32, 64), (7, 2), 1.5),
 }
+SHAPED = Case(64, (64,), (3, 1), 3.0)
 
 
-def measure(folder: Path, quick: bool, say: Callable[[str], None]) -> list[Figure]:
-    """One figure for each model."""
+def measure(
+    folder: Path, quick: bool, say: Callable[[str], None], shape: str | None = None, precision: str = "fp32"
+) -> list[Figure]:
+    """One figure for each model, or for that of a shape."""
     torch.set_num_threads(1)
-    return [_measure(name, case, workloads.ready(name, folder, say), quick, say) for name, case in CASES.items()]
+    cases = CASES if shape is None else {shape: CASES.get(shape, SHAPED)}
+    return [
+        _measure(name, case, workloads.ready(name, folder, say), quick, say, precision) for name, case in cases.items()
+    ]
 
 
-def _measure(name: str, case: Case, place: Path, quick: bool, say: Callable[[str], None]) -> Figure:
+def _measure(name: str, case: Case, place: Path, quick: bool, say: Callable[[str], None], precision: str) -> Figure:
     with ProgramRunner(workloads.config(place).programs) as programs:
-        made = workloads.setup(place, programs)
+        made = workloads.setup(place, programs, f"trainer.precision={precision}")
     _, prompts = made.questions()
     prompts = prompts[: case.prompts // 2 if quick else case.prompts]
     say(f"{name}: looking for generate's best batch size")
-    best = fastest({size: generating(made, prompts, size) for size in case.sizes if size <= len(prompts)})
+    lm = made.policy.lm.eval()
+    writer = lm if precision == "fp32" else copy.deepcopy(lm).to(torch.bfloat16)
+    sizes = [min(size, len(prompts)) for size in case.sizes]
+    best = fastest({size: generating(made, writer, prompts, size) for size in sizes})
     peer = f"transformers generate, batch {best}"
-    sides = {"reft_lab": sampling(made, prompts), peer: generating(made, prompts, best)}
+    sides = {"reft_lab": sampling(made, prompts), peer: generating(made, writer, prompts, best)}
     turns = alternate(sides, case.rounds[quick], say)
-    title = f"rollouts: {workloads.WORKLOADS[name].title}"
+    title = workloads.title("rollouts", name, precision)
     return rates(title, "tokens", turns["reft_lab"], peer, turns[peer], case.goal)
 
 
@@ -86,10 +98,9 @@ def sampling(made: Setup, prompts: Sequence[list[int]]) -> Callable[[], Turn]:
     return lambda: timed(job)
 
 
-def generating(made: Setup, prompts: Sequence[list[int]], batch: int) -> Callable[[], Turn]:
-    """Turns of `generate` over the prompts in batches, as they come."""
-    tokenizer, lm = made.codec.tokenizer, made.policy.lm.eval()
-    eos_id = made.codec.eos_id
+def generating(made: Setup, lm: Any, prompts: Sequence[list[int]], batch: int) -> Callable[[], Turn]:
+    """Turns of the `generate` of `lm` over the prompts in batches, as they come."""
+    tokenizer, eos_id = made.codec.tokenizer, made.codec.eos_id
 
     @torch.no_grad()
     def job() -> float:
@@ -117,5 +128,7 @@ def generating(made: Setup, prompts: Sequence[list[int]], batch: int) -> Callabl
 def fastest(sides: dict[int, Callable[[], Turn]]) -> int:
     """The batch size with most work per CPU second: one turn each, after one that warms up."""
     next(iter(sides.values()))()
+    if len(sides) == 1:
+        return next(iter(sides))
     speeds = {size: (turn := side()).work / turn.cpu for size, side in sides.items()}
     return max(speeds, key=lambda size: speeds[size])

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,13 +19,11 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # as reft_lab d
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
 import torch
-from clock import Turn, cpu_seconds, memory, reset_peak
 from datasets import Dataset
-from plain_programs import partial_reward, run_in_fresh_pool
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from trl.experimental.ppo import PPOConfig, PPOTrainer
-from turns import begin
+from trl_turns import TakeTurns, program_rewards
 
 
 class ProgramReward(nn.Module):
@@ -45,9 +42,8 @@ class ProgramReward(nn.Module):
         """Scores of sequences of prompt and response (B, S) as a hidden state (B, S, 1)."""
         pairs = [self._split(ids[kept].tolist()) for ids, kept in zip(input_ids, attention_mask.bool(), strict=True)]
         texts = self.tokenizer.batch_decode([response for _, response in pairs], skip_special_tokens=True)
-        openings = [task["opening"] for task, _ in pairs]
-        values = run_in_fresh_pool([opening + text for opening, text in zip(openings, texts, strict=True)])
-        scores = [partial_reward(value, task["answer"]) for value, (task, _) in zip(values, pairs, strict=True)]
+        tasks = [task for task, _ in pairs]
+        scores = program_rewards([task["opening"] for task in tasks], texts, [task["answer"] for task in tasks])
         return SimpleNamespace(hidden_states=[torch.tensor(scores)[:, None, None].expand(*input_ids.shape, 1)])
 
     def _split(self, ids: list[int]) -> tuple[dict[str, Any], list[int]]:
@@ -56,32 +52,6 @@ class ProgramReward(nn.Module):
             if task is not None:
                 return task, ids[length:]
         raise ValueError("a sequence that starts with none of the prompts")
-
-
-class TakeTurns(TrainerCallback):
-    """Hands over each iteration as a turn, and waits for the next."""
-
-    def __init__(self, rollouts: int):
-        self.rollouts = rollouts
-        self.answer = begin()
-
-    def start(self) -> None:
-        """Start the clocks of a turn."""
-        self.held, self.cpu, self.wall = reset_peak(), cpu_seconds(), time.perf_counter()
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.start()
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        turn = Turn(
-            self.rollouts,
-            cpu_seconds() - self.cpu,
-            time.perf_counter() - self.wall,
-            max(0.0, memory("VmHWM") - self.held),
-        )
-        if not self.answer(turn):
-            sys.exit()
-        self.start()
 
 
 def main() -> None:

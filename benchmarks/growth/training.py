@@ -27,7 +27,8 @@ def _experiment(*overrides: str) -> Any:
     from reft_lab.compose.conf import compose
     from reft_lab.config.check import check
 
-    return check(compose("trainer=cpu", "trainer.threads=1", "tracker=none", "programs.cache=0", *overrides))
+    fixed = ("trainer=cpu", "trainer.threads=1", "trainer.precision=fp32", "tracker=none", "programs.cache=0")
+    return check(compose(*fixed, *overrides))
 
 
 def cost_of_iteration(stage: Any) -> dict[str, float]:

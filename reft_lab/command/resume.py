@@ -19,7 +19,7 @@ from reft_lab.config.schema import Config
 from reft_lab.config.wording import given_twice, shown
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
-from reft_lab.run_dir.changes import changes, flat, is_longer, refuse_others
+from reft_lab.run_dir.changes import changes, flat, is_longer, keep_found, refuse_others
 from reft_lab.run_dir.saved import SavedRun, fix_paths, read
 
 AUTO = "auto"
@@ -86,6 +86,7 @@ def with_changes(saved: SavedRun, wanted: DictConfig) -> Resumption | str:
     refuse_others(found, saved.directory)
     if saved.finished and not is_longer(before, after):
         return _summary(saved)
+    keep_found(saved.experiment, wanted)
     return Resumption(check(wanted), saved.directory, [str(change) for change in found])
 
 

@@ -16,6 +16,7 @@ from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wr
 from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS
 from reft_lab.methods.settings import SFTConfig
+from reft_lab.methods.stages import eight_bit
 from reft_lab.policy.adapter_files import need_peft
 
 T = TypeVar("T")
@@ -83,6 +84,8 @@ def _check_together(config: Config) -> None:
             )
     if config.model.lora.rank is not None:
         need_peft(f"model.lora.rank={config.model.lora.rank}")
+    if config.trainer.optimizer == eight_bit.NAME:
+        eight_bit.need_bitsandbytes()
     config.cot.check()
     if config.cot.prompt == "chat" and config.model.path is None and METHODS[config.method].trains:
         raise BadInput(
@@ -94,6 +97,11 @@ def _check_together(config: Config) -> None:
         raise BadInput(
             f"method={config.method} makes a model that writes nothing itself, so there are no samples of it to decode "
             "from; leave out decode=, and name the run as decode.reranker=RUN_DIR with the policy's."
+        )
+    if config.fork is not None and not METHODS[config.method].trains:
+        raise BadInput(
+            f"method={config.method} trains nothing, and fork={config.fork} is to train on; name the run as "
+            "model.path=RUN_DIR to evaluate its policy."
         )
     if not METHODS[config.method].trains:
         _check_given(config)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Optional
 from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
+AUTO = "auto"
+
 
 @dataclass
 class TrainerConfig:
@@ -18,8 +20,28 @@ class TrainerConfig:
     __pydantic_config__ = STRICT
     device: Annotated[str, doc("auto takes a GPU where there is one"), OneOf("auto", "cpu", "cuda", "mps")] = "auto"
     precision: Annotated[
-        str, doc("weights and optimiser are fp32 masters; bf16 means autocast over them"), OneOf("fp32", "bf16")
-    ] = "fp32"
+        str,
+        doc(
+            "bf16 computes products of matrices in bf16 (autocast) over weights that stay fp32; auto: bf16 for a model "
+            "of at least 20 million weights where a quick measurement finds it noticeably faster, else fp32"
+        ),
+        OneOf(AUTO, "fp32", "bf16"),
+    ] = AUTO
+    optimizer: Annotated[
+        str,
+        doc(
+            "adamw_8bit keeps AdamW's moments of the matrices between layers in 8 bits, for memory; it needs the extra "
+            "bitsandbytes"
+        ),
+        OneOf("adamw", "adamw_8bit"),
+    ] = "adamw"
+    park_reference: Annotated[
+        bool,
+        doc(
+            "keep the policy after warm-up in the machine's own memory, and on the GPU only while it scores: room for "
+            "the update, at a copy of it an iteration"
+        ),
+    ] = False
     threads: Annotated[
         Optional[int],
         doc("CPU threads; null: as many as a quick measurement finds fastest, and torch's default beside a GPU", ge=1),

@@ -255,6 +255,8 @@ class Lab(Protocol):
         policy: what is trained.
         codec: text to ids and back.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        optimizer: the kind of optimiser, adamw or adamw_8bit.
+        park_reference: whether the policy after warm-up is kept off a GPU while it is not used.
         samples: responses of an iteration that are recorded in full.
         evaluated: the problems of each split that checkpoints are evaluated on, those that pick the best one first.
     """
@@ -263,6 +265,8 @@ class Lab(Protocol):
     policy: Policy
     codec: Codec
     tokens_per_micro_batch: int
+    optimizer: str
+    park_reference: bool
     samples: int
     evaluated: Sequence[Sequence[Problem]]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def _train(lab: Lab) -> Policy:
     from reft_lab.methods.stages.self_training import Gathered, gather
+    from reft_lab.policy.parked import Parked
 
     config = lab.settings.offline_st
     problems, gold = lab.solved(config.max_tokens)
@@ -33,10 +34,11 @@ def _train(lab: Lab) -> Policy:
             form=lab.normal_form,
         )
         lab.note(gathered.sentence)
+    kept = Parked(reference, is_wanted=lab.park_reference)
     if not lab.is_past(WARMUP):
         lab.start_over()
     lab.train(supervised_stage(lab, STAGE, [*gold, *gathered.examples], gathered.opening))
-    return reference
+    return kept.fetch()
 
 
 STAGE = supervised("offline_st", "Offline-ST", "pool")

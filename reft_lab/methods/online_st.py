@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def _train(lab: Lab) -> Policy:
     from reft_lab.methods.stages.online import OnlineSelfTraining
     from reft_lab.methods.stages.samples import response_records
+    from reft_lab.policy.parked import Parked
 
     problems, prompts, gold = _questions(lab)
-    reference = warmed_up(lab)
+    kept = Parked(warmed_up(lab), is_wanted=lab.park_reference)
     lab.train(
         OnlineSelfTraining(
             lab.policy,
@@ -30,10 +31,11 @@ def _train(lab: Lab) -> Policy:
             lab.settings.online_st,
             kind=STAGE,
             tokens_per_micro_batch=lab.tokens_per_micro_batch,
+            optimizer=lab.optimizer,
             records=partial(response_records, problems=problems, codec=lab.codec, count=lab.samples),
         )
     )
-    return reference
+    return kept.fetch()
 
 
 def _questions(lab: Lab) -> tuple[list[Problem], list[list[int]], list[list[int]]]:

@@ -24,22 +24,24 @@ def _train(lab: Lab) -> Policy:
     settings = lab.settings
     problems, prompts = lab.questions()
     reference = warmed_up(lab)
+    reference.shorten()
     if settings.model.value == "separate" and lab.policy.value_head is not None:
         with phase(LOADING):
             # Not before, so that it begins with what the warm-up has learned; a later state brings its own.
             lab.policy.separate_values()
-    lab.train(
-        Reinforcement(
-            lab.policy,
-            reference,
-            lab.asking(problems, prompts),
-            kind=STAGE,
-            tokens_per_micro_batch=lab.tokens_per_micro_batch,
-            audit=settings.audit,
-            records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
-        )
+    stage = Reinforcement(
+        lab.policy,
+        reference,
+        lab.asking(problems, prompts),
+        kind=STAGE,
+        tokens_per_micro_batch=lab.tokens_per_micro_batch,
+        optimizer=lab.optimizer,
+        park_reference=lab.park_reference,
+        audit=settings.audit,
+        records=partial(sample_records, problems=problems, codec=lab.codec, count=lab.samples),
     )
-    return reference
+    lab.train(stage)
+    return stage.parked.fetch()
 
 
 def iterated(name: str, label: str, section: str, *records: str, has_alarms: bool = False) -> StageKind:

@@ -49,6 +49,7 @@ def _train(lab: Lab) -> Policy:
         kind=STAGE,
         seed=settings.seed,
         tokens_per_micro_batch=lab.tokens_per_micro_batch,
+        optimizer=lab.optimizer,
         sampling=sampling_cost(generator, graded),
     )
     for problems in lab.evaluated:

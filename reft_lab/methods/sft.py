@@ -62,6 +62,7 @@ def supervised_stage(
         seed=lab.settings.seed,
         pad_id=lab.codec.pad_id,
         tokens_per_micro_batch=lab.tokens_per_micro_batch,
+        optimizer=lab.optimizer,
         opening=opening,
     )
 

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from reft_lab.policy.logits import LogitTransform
 
-# Logits that are held at once, where the head's own weight is not larger: 16 MiB in fp32.
+# Logits whose softmax is taken at once on a CPU: 16 MiB in fp32, which stay in its cache. On a GPU, where calls cost
+# most, it is that of a whole chunk.
 LOGITS = 2**22
 
 
 def chunk_rows(vocabulary: int, hidden_size: int) -> int:
-    """How many tokens' logits are held at once.
+    """How many tokens' logits are held at once, in the type that they are computed in.
 
     As many as make LOGITS numbers, or as many numbers as the head's weight has where that is more: the gradient of
     the weight takes that room anyway, and smaller pieces would go over it more often than they compute with it.
@@ -31,8 +32,8 @@ def target_logprobs(
 ) -> Tensor:
     """log softmax(transform(hidden weight^T + bias)) at `targets`, in fp32: (M, H), (V, H), (V), (M) -> (M).
 
-    Beyond one chunk the logits are computed a second time for the gradient, so that no more than a chunk is held; where
-    they are capped always, since the gradient needs them themselves.
+    Where they are more than LOGITS, the logits are computed a second time for the gradient, so that no more than a
+    chunk is held; where they are capped always, since the gradient needs them themselves.
 
     Args:
         hidden: hidden states; products are computed in their type.
@@ -52,10 +53,6 @@ def target_logprobs_and_entropies(
     return cast(tuple[Tensor, Tensor], _Head.apply(hidden, weight, bias, targets, transform, True))
 
 
-def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, transform: LogitTransform) -> Tensor:
-    return transform(torch.nn.functional.linear(hidden, weight, bias).float())
-
-
 class _Head(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -69,15 +66,19 @@ class _Head(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(hidden.device.type, enabled=False):
             rows = chunk_rows(*weight.shape)
+            few = max(1, LOGITS // len(weight)) if hidden.device.type == "cpu" else rows
             chosen, entropies = [], []
             whole = None
-            for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True):
-                whole = None  # let go of the chunk before
-                whole = _logits(part, weight, bias, transform).log_softmax(-1)
-                chosen.append(whole.gather(1, wanted[:, None])[:, 0])
-                if wants_entropy:
-                    entropies.append(torch.special.entr(whole.exp()).sum(1))
-        ctx.rows, ctx.transform = rows, transform
+            for part, targets_of_part in zip(hidden.split(rows), targets.split(rows), strict=True):
+                pieces = torch.nn.functional.linear(part, weight, bias).split(few)
+                for piece, wanted in zip(pieces, targets_of_part.split(few), strict=True):
+                    whole = None  # let go of the piece before
+                    whole = transform(piece.float()).log_softmax(-1)
+                    chosen.append(whole.gather(1, wanted[:, None])[:, 0])
+                    if wants_entropy:
+                        entropies.append(torch.special.entr(whole.exp()).sum(1))
+                del pieces, piece
+        ctx.rows, ctx.few, ctx.transform = rows, few, transform
         is_enough = len(chosen) == 1 and transform.cap is None
         ctx.save_for_backward(hidden, weight, bias, targets, whole if is_enough else None)
         return torch.cat(chosen), torch.cat(entropies) if wants_entropy else None
@@ -85,32 +86,36 @@ class _Head(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
-        """d log p(y) / d logits = onehot(y) - p, and d H / d logits = -p (log p + H)."""
+        """The gradient of a chunk takes the place of what the head gave, piece by piece; two products make the rest."""
         hidden, weight, bias, targets, whole = ctx.saved_tensors
         by_hidden, by_weight, by_bias, *_ = ctx.needs_input_grad
         by_logprob, by_entropy = upstream
         assert by_logprob is not None
-        rows, transform = ctx.rows, ctx.transform
-        parts = list(zip(*(x.split(rows) for x in (hidden, targets, by_logprob)), strict=True))
         by_parts, weight_grad, bias_grad = [], None, None
-        for number, (part, wanted, factor) in enumerate(parts):
-            logits = _logits(part, weight, bias, transform) if whole is None else None
-            logprobs = whole if logits is None else logits.log_softmax(-1)
-            if transform.cap is None:
-                logits = None  # let go of what nothing reads any more
-            probs = logprobs.exp()
-            if by_entropy is None:
-                grad = probs.mul_(-factor[:, None])
-            else:
-                grad = _of_entropy(logprobs, probs, by_entropy[number * rows : (number + 1) * rows], factor)
-            grad = transform.backward(grad.scatter_add_(1, wanted[:, None], factor[:, None]), logits)
-            if by_bias:
-                bias_grad = grad.sum(0) if bias_grad is None else bias_grad.add_(grad.sum(0))
-            grad = grad.to(weight.dtype)
+        for start in range(0, len(hidden), ctx.rows):
+            part = hidden[start : start + ctx.rows]
+            chunk = None if whole is not None else torch.nn.functional.linear(part, weight, bias)
+            for first in range(0, len(part), ctx.few):
+                within = slice(first, first + ctx.few)
+                there = slice(start + first, min(start + first + ctx.few, start + len(part)))
+                logits = None if chunk is None else ctx.transform(chunk[within].float())
+                logprobs = whole if logits is None else logits.log_softmax(-1)
+                if ctx.transform.cap is None:
+                    logits = None  # let go of what nothing reads any more
+                entropy = None if by_entropy is None else by_entropy[there]
+                grad = _of_logits(logprobs, targets[there], by_logprob[there], entropy)
+                grad = ctx.transform.backward(grad, logits)
+                if by_bias:
+                    bias_grad = grad.sum(0) if bias_grad is None else bias_grad.add_(grad.sum(0))
+                if chunk is None or len(grad) == len(part):
+                    chunk = grad.to(weight.dtype)
+                else:
+                    chunk[within] = grad
+            assert chunk is not None
             if by_weight:
-                weight_grad = _accumulated(weight_grad, grad.t(), part)
+                weight_grad = _accumulated(weight_grad, chunk.t(), part)
             if by_hidden:
-                by_parts.append(grad @ weight)
+                by_parts.append(chunk @ weight)
         return (
             torch.cat(by_parts) if by_hidden else None,
             None if weight_grad is None else weight_grad.to(weight.dtype),
@@ -119,6 +124,16 @@ class _Head(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _of_logits(logprobs: Tensor, targets: Tensor, by_logprob: Tensor, by_entropy: Tensor | None) -> Tensor:
+    """The gradient of logits (n, V): d log p(y) / d logits = onehot(y) - p, and d H / d logits = -p (log p + H)."""
+    probs = logprobs.exp()
+    if by_entropy is None:
+        grad = probs.mul_(-by_logprob[:, None])
+    else:
+        grad = _of_entropy(logprobs, probs, by_entropy, by_logprob)
+    return grad.scatter_add_(1, targets[:, None], by_logprob[:, None])
 
 
 def _of_entropy(logprobs: Tensor, probs: Tensor, by_entropy: Tensor, by_logprob: Tensor) -> Tensor:

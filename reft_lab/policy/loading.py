@@ -301,7 +301,12 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
 
 
 def _be_quiet() -> None:
+    import logging as of_python
+
     from transformers.utils import logging
 
+    of_python.getLogger("bitsandbytes").setLevel(
+        of_python.ERROR
+    )  # peft loads it where it is there; it says what it lacks
     logging.disable_progress_bar()  # a bar for every shard that is read or written would drown the run's own
     logging.set_verbosity_error()

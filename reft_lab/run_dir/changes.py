@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.config.options import options
-from reft_lab.config.running import BudgetConfig
+from reft_lab.config.running import AUTO, BudgetConfig
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
 from reft_lab.evaluation.settings import decodes_more
@@ -35,7 +35,9 @@ MAY_CHANGE = (
     "programs.batch",
     "programs.cache",
 )
-STAYS = ("trainer.precision",)
+STAYS = ("trainer.precision", "trainer.optimizer")
+# What a run finds out at its start where AUTO leaves it open; its config says what it found.
+FOUND = ("trainer.precision",)
 # Options that name a file or folder; one place has many names.
 PATHS = (
     *("data.path", "data.train", "data.dev", "data.test"),
@@ -79,7 +81,7 @@ def surely_another(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool
         section: Any = stored
         for parent in parents:
             section = section.get(parent) if isinstance(section, Mapping) else None
-        known = isinstance(section, Mapping) and leaf in section
+        known = isinstance(section, Mapping) and leaf in section and not _leaves_open(key, value)
         if known and section[leaf] != value and not _may_change(key) and key not in PATHS:
             return True
     return False
@@ -89,7 +91,7 @@ def changes(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, warmup_is_ov
     """What differs between the options of a run, by name, and those that it is `wanted` to go on with."""
     found = []
     for key, value in wanted.items():
-        if key == "resume" or value == saved[key]:
+        if key == "resume" or value == saved[key] or _leaves_open(key, value):
             continue
         reason = ""
         for stage in STAGES.values():
@@ -98,6 +100,13 @@ def changes(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, warmup_is_ov
                 reason = f"the {stage.label} is over" if is_over else stage.why_fixed(_section(saved, stage.section))
         found.append(Change(key, saved[key], value, _may_change(key) and not reason, reason))
     return found
+
+
+def keep_found(saved: DictConfig, wanted: DictConfig) -> None:
+    """Put what a run found out at its start into the experiment that it is `wanted` to go on with, in place."""
+    for key in FOUND:
+        if _leaves_open(key, OmegaConf.select(wanted, key)):
+            OmegaConf.update(wanted, key, OmegaConf.select(saved, key))
 
 
 def refuse_others(found: Iterable[Change], directory: object) -> None:
@@ -129,6 +138,10 @@ def is_longer(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 def _section(options: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The options of a section, by their names in it."""
     return {key.partition(".")[2]: value for key, value in options.items() if key.partition(".")[0] == name}
+
+
+def _leaves_open(key: str, value: Any) -> bool:
+    return key in FOUND and value == AUTO
 
 
 def _may_change(key: str) -> bool:

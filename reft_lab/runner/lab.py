@@ -32,6 +32,8 @@ class Lab:
         self.solved, self.gold, self.normal_form = setup.solved, setup.gold_reasoning, setup.form.normal_form
         self.note = setup.notes.append
         self.tokens_per_micro_batch = setup.config.trainer.tokens_per_micro_batch
+        self.optimizer = setup.config.trainer.optimizer
+        self.park_reference = setup.config.trainer.park_reference
         self.samples = setup.config.tracker.samples
         self.evaluated: Sequence[Sequence[Problem]] = [
             part for part in (loop.selection.problems, loop.selection.others) if part

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
@@ -16,6 +17,7 @@ from reft_lab.evaluation.asking import Lengths
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.sft import WARMUP
+from reft_lab.methods.stages import eight_bit
 from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
@@ -27,7 +29,7 @@ from reft_lab.rewards import Reward, choose, scoring
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
-from reft_lab.runner.threads import measured_threads
+from reft_lab.runner.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -40,6 +42,7 @@ class Setup:
     """What the stages work with.
 
     Attributes:
+        config: the experiment, in the precision that was chosen where it leaves that open.
         form: how prompts are written and answers read.
         codec: text to ids and back.
         gold: prompt and gold reasoning of each training problem, as ids.
@@ -47,6 +50,7 @@ class Setup:
         reward: the terminal reward.
         notes: sentences for the user on how questions are put and on what was left out.
         given: where the policy comes from, for a method that trains nothing.
+        computing: a sentence on how it computes, where that was measured.
     """
 
     config: Config
@@ -59,6 +63,7 @@ class Setup:
     reward: Reward
     notes: list[str]
     given: Given = field(default_factory=Given)
+    computing: str | None = None
 
     @property
     def method(self) -> Method:
@@ -172,10 +177,16 @@ class Setup:
             self.notes.append(sentence)
 
 
-def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
+def prepare(
+    config: Config, programs: ProgramRunner, threads: int | None = None, tokenizer_of: Path | None = None
+) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
 
-    `threads` are the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+    Args:
+        config: the experiment.
+        programs: runs the programs of gold reasoning.
+        threads: the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+        tokenizer_of: a folder whose tokenizer a model made from scratch has, rather than one made for these data.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
@@ -184,7 +195,9 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     reward = choose(config.reward)
     given = given_of(config)
     device = choose_device(config)
-    splits, form, codec = reading(config, programs)
+    if config.trainer.optimizer == eight_bit.NAME:
+        eight_bit.try_on(device)
+    splits, form, codec = reading(config, programs, tokenizer_of)
     if codec.chat is not None:
         end = codec.tokenizer.convert_ids_to_tokens(codec.eos_id)
         given.notes.append(f"questions are put in the model's chat template, where {end} ends a response.")
@@ -194,8 +207,10 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
 
     import scipy.stats  # noqa: F401  # intervals take it later; a run that has run short of memory could not load it
+    import torch
 
     from reft_lab.policy.model import Policy
+    from reft_lab.runner.arithmetic import arithmetic
 
     try:
         with phase(LOADING):
@@ -205,27 +220,33 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
                 critic=method_of(vars(config)).has_critic(config),
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
                 value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
-                precision=config.trainer.precision,
                 fast_path=config.trainer.fast_path,
             ).to(device)
+            chosen = arithmetic(policy, config.trainer, threads)
     except OutOfMemory as error:
         raise too_large(error) from error
-    if config.trainer.threads is None and device == "cpu":
-        import torch
-
-        torch.set_num_threads(threads or measured_threads(policy, config.trainer.tokens_per_micro_batch))
+    config = replace(config, trainer=replace(config.trainer, precision=chosen.precision))
+    if chosen.threads is not None:
+        torch.set_num_threads(chosen.threads)
     reward.load(
         codec,
         device,
-        precision=config.trainer.precision,
+        precision=chosen.precision,
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    return Setup(config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given)
+    return Setup(
+        config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given, computing=chosen.note
+    )
 
 
-def reading(config: Config, programs: ProgramRunner) -> tuple[Splits, CotFormat, Codec]:
+def reading(
+    config: Config, programs: ProgramRunner, tokenizer_of: Path | None = None
+) -> tuple[Splits, CotFormat, Codec]:
     """The problems, how they are put and answered as text, and that text as tokens. No weights are loaded.
+
+    Args:
+        tokenizer_of: a folder with the tokenizer to take where it is to be made on the spot and would be another one.
 
     Raises:
         BadInput: the model's tokenizer or the data cannot be had, or the tokenizer has no chat template that fits.
@@ -235,6 +256,9 @@ def reading(config: Config, programs: ProgramRunner) -> tuple[Splits, CotFormat,
         splits = load(config.data, config.cot.name, programs)
         form = make_format(config.cot, config.answers, programs)
         tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
+        if config.model.path is None and tokenizer_of is not None:
+            kept = loading.load_tokenizer(replace(config.model, path=str(tokenizer_of)), ())
+            tokenizer = tokenizer if tokenizer.get_vocab() == kept.get_vocab() else kept
         ends, chat = loading.end_ids(config.model, tokenizer), None
     else:  # whose template says how questions are put
         tokenizer = loading.load_tokenizer(config.model, ())
@@ -266,9 +290,11 @@ def choose_device(config: Config) -> str:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     asked = config.trainer.device
     if asked == "auto":
-        return "cuda" if available["cuda"] else "cpu"
+        asked = "cuda" if available["cuda"] else "cpu"
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
+    if asked == "cpu":
+        keep_freed_memory()
     return asked
 
 

@@ -26,6 +26,8 @@ def begun(folder: str | Path, *overrides: str, status: str | None = None) -> Pat
     (directory / ".hydra").mkdir(parents=True)
     OmegaConf.save(OmegaConf.masked_copy(composed, "hydra"), directory / ".hydra" / "hydra.yaml")
     config = check(own)
+    if config.trainer.precision == "auto":
+        config.trainer.precision = "fp32"  # as a small model finds it
     (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
     (directory / "passport.json").write_text(json.dumps({"folder": os.getcwd()}))
     if status is not None:

@@ -138,6 +138,14 @@ def test_a_choice_counts_though_an_earlier_resumption_had_changed_it() -> None:
     assert going_on(directory, "reward=partial", "trainer=auto").changes == []
 
 
+def test_what_the_run_found_out_at_its_start_is_not_left_open_again() -> None:
+    directory = begun("run")
+    for word in ("trainer=auto", "trainer=cpu", "trainer.precision=auto"):
+        assert going_on(directory, word).config.trainer.precision == "fp32"
+    assert "(trainer.precision: fp32 -> bf16)" in complaint(directory, "trainer.precision=bf16")
+    assert "(trainer.optimizer: adamw -> adamw_8bit)" in complaint(directory, "trainer.optimizer=adamw_8bit")
+
+
 def test_where_conf_has_changed_options_are_set_directly() -> None:
     directory = begun("run")
     hydra = OmegaConf.load(directory / ".hydra" / "hydra.yaml")

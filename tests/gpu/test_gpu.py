@@ -8,13 +8,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from reft_lab.config.running import TrainerConfig
 from reft_lab.errors import is_memory
+from reft_lab.methods.settings import SFTConfig
+from reft_lab.methods.stages import eight_bit
+from reft_lab.methods.stages.optimizer import Optimizer, constant
 from reft_lab.methods.stages.reinforcement import RATIO_TOLERANCE, Reinforcement
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences
+from reft_lab.policy.parked import Parked
 from reft_lab.policy.sampling import sample
 from reft_lab.policy.scoring import score, score_all, score_packed
 from reft_lab.randomness import key, uniforms
+from reft_lab.runner import arithmetic
 from tests.methods.test_reft import CONFIG, make_stage, weights
 from tests.policy.test_sampling import CAP, EOS, PAD, make_prompts
 from tests.policy.test_scoring import make_texts
@@ -135,3 +141,54 @@ def test_too_little_memory_is_known_for_what_it_is():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, device="cuda")
     assert is_memory(caught.value)
+
+
+def test_a_parked_reference_leaves_its_room_and_scores_the_same():
+    reference = Policy(make_model("llama", vocabulary=200_000), critic=False).cuda().reference()
+    texts = make_texts(5)
+    expected = score(reference, *texts, pad_id=0).logprobs
+    full = torch.cuda.memory_allocated()
+    parked = Parked(reference, is_wanted=True)
+    weights = sum(parameter.numel() * 4 for parameter in reference.parameters())
+    assert full - torch.cuda.memory_allocated() > 0.9 * weights
+    assert reference.device.type == "cpu"
+    for _ in range(2):
+        with parked.fetched() as fetched:
+            assert fetched.device.type == "cuda"
+            assert torch.equal(score(fetched, *texts, pad_id=0).logprobs, expected)
+    assert torch.equal(score(parked.fetch(), *texts, pad_id=0).logprobs, expected)
+
+
+def test_a_stage_whose_reference_is_parked_learns_the_same():
+    stages = [on_gpu(make_stage(CONFIG)) for _ in range(2)]
+    stages[1].parked = Parked(stages[1].reference, is_wanted=True)
+    for _ in range(2):
+        expected, found = (stage.iterate().metrics for stage in stages)
+        assert found["ppo/kl_ref"] == pytest.approx(expected["ppo/kl_ref"], abs=1e-4)
+    torch.testing.assert_close(weights(stages[1]), weights(stages[0]), atol=1e-4, rtol=1e-3)
+
+
+def test_a_large_model_is_computed_in_bf16(monkeypatch):
+    monkeypatch.setattr(arithmetic, "SMALL", 0)
+    policy = Policy(make_model("llama")).cuda()
+    policy.lm.model.layers[0].mlp.up_proj = torch.nn.Linear(4096, 4096, bias=False, device="cuda")
+    found = arithmetic.arithmetic(policy, TrainerConfig(device="cuda"))
+    expected = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    assert (found.precision, found.threads, policy.precision) == (expected, None, expected)
+
+
+def test_moments_of_8_bits_learn_as_those_of_32_do():
+    pytest.importorskip("bitsandbytes", reason="it comes with the extra `bitsandbytes`")
+    eight_bit.try_on("cuda")
+    losses = []
+    for optimizer in ("adamw", "adamw_8bit"):
+        policy = Policy(make_kind("llama", hidden_size=64, intermediate_size=96), critic=False).cuda()
+        rows = torch.arange(7, 39, device="cuda").view(4, 8)
+        trainer = Optimizer(policy, policy.trained_parameters(), SFTConfig(lr=1e-3), constant(0), kind=optimizer)
+        for _ in range(30):
+            loss = -score(policy, rows[:, :4].tolist(), rows[:, 4:].tolist(), pad_id=0).logprobs.mean()
+            loss.backward()
+            trainer.step()
+            losses.append(loss.item())
+    assert losses[29] < 0.5 * losses[0]
+    assert losses[30:] == pytest.approx(losses[:30], rel=0.1)

@@ -120,7 +120,7 @@ def test_an_iteration_without_a_critic_equals_the_plain_computation(credit, fast
     stage = make_stage(config, fast_path=fast_path, tokens_per_micro_batch=50)
     stage.iterate()  # from the second on the policy is no longer its reference
     plain = deepcopy(stage.policy)
-    stage.optimizer.adamw.state.clear()  # torch's own begins anew, too
+    stage.optimizer.adamws[0].state.clear()  # torch's own begins anew, too
     done = stage.iterate()
     batch = done.rollouts
     assert plain.value_head is None
@@ -226,7 +226,7 @@ def test_a_separate_value_model_learns_values_and_leaves_the_policy_alone():
     batch = stage.iterate().rollouts
     batch = replace(batch, advantages=torch.zeros_like(batch.advantages))  # nothing for the policy to learn
     before = torch.cat([p.detach().flatten() for p in stage.policy.lm.parameters()])
-    stage.optimizer.adamw.state.clear()
+    stage.optimizer.adamws[0].state.clear()
     budget = {"order": [list(range(16))], "pad_id": 0, "tokens_per_micro_batch": 10_000}
     losses = [update(stage.policy, batch, stage.optimizer, config, **budget)["ppo/value_loss"] for _ in range(30)]
     assert losses[-1] < 0.3 * losses[0]
@@ -291,6 +291,13 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weight
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         stage.advance()
     assert torch.equal(before.nan_to_num(), policy.lm.lm_head.weight.nan_to_num())
+
+
+def test_rewards_that_are_too_large_are_blamed_for_the_gradient_they_make():
+    stage = make_stage()
+    stage.asking.reward = lambda questions, responses, outcomes, keys, step: [1e30] * len(responses)
+    with pytest.raises(FloatingPointError, match=r"a reward was 1e\+30: give rewards of the order of 1$"):
+        stage.iterate()
 
 
 @pytest.mark.parametrize("fast_path", [True, False])

@@ -38,7 +38,7 @@ def one_step(stage: Reinforcement, rollouts: Rollouts, config: PPOConfig, **opti
 def moved(stage: Reinforcement) -> Rollouts:
     """Rollouts from which a stage has moved away, with an optimiser that has not begun."""
     rollouts = stage.iterate().rollouts
-    stage.optimizer.adamw.state.clear()
+    stage.optimizer.adamws[0].state.clear()
     return rollouts
 
 

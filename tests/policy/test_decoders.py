@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from reft_lab.policy.model import Policy
@@ -15,6 +17,7 @@ from reft_lab.policy.sampling import Responses, sample
 from reft_lab.policy.sampling.general import GeneralDecoder
 from reft_lab.policy.sampling.llama import LlamaDecoder, serves
 from reft_lab.randomness import generator, key, uniforms
+from tests.small_models import make_model
 
 EOS, PAD, CAP = 5, 0, 70  # the cap is beyond two blocks of the cache
 
@@ -174,6 +177,31 @@ def test_changed_weights_are_seen_by_the_next_call():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     assert complete(fast, prompts).lists() != before.lists()
     assert_same(complete(fast, prompts), complete(general, prompts))
+
+
+class Casts(TorchDispatchMode):
+    """Counts how often some weights are cast to bf16 within it."""
+
+    def __init__(self, weights: Iterable[torch.Tensor]):
+        super().__init__()
+        self.places = {weight.data_ptr() for weight in weights}
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if function is torch.ops.aten._to_copy.default and args[0].data_ptr() in self.places:
+            self.count += kwargs["dtype"] == torch.bfloat16
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_in_bf16_each_weight_is_cast_once_however_much_is_written(family):
+    policy = Policy(make_model(family), precision="bf16", fast_path=False)
+    counts = []
+    for cap in (2, 12):
+        with Casts(policy.parameters()) as casts:
+            sample(policy, [[7], [8, 9]], eos_id=EOS, pad_id=PAD, max_new_tokens=cap, batch_size=1)
+        counts.append(casts.count)
+    assert 0 < counts[0] == counts[1] <= len(list(policy.parameters()))
 
 
 def test_bf16_decodes_near_fp32_and_returns_fp32():

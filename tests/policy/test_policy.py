@@ -9,9 +9,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from reft_lab.errors import BadInput
 from reft_lab.policy import loading, saving
 from reft_lab.policy.model import Policy
+from reft_lab.policy.parked import Parked
 from reft_lab.policy.scoring import score
 from reft_lab.policy.settings import ModelConfig, ScratchConfig
-from tests.small_models import FAMILIES, make_model, save_checkpoint
+from tests.small_models import FAMILIES, make_kind, make_model, save_checkpoint
 
 TEXTS = ["Sam had 17 apples and ate 2 of them.", "def solution():\n    return 15"]
 
@@ -103,6 +104,39 @@ def test_the_reference_is_a_frozen_copy():
         next(policy.lm.parameters()).add_(1.0)
     assert not any(p.requires_grad for p in reference.parameters())
     torch.testing.assert_close(next(reference.lm.parameters()), next(make_model("llama").parameters()))
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt, as Galactica", "gpt_neox", "mixtral", "gemma2", "codegen"])
+def test_a_reference_in_bf16_has_the_same_scores_from_less_room(kind):
+    """Where the embedding is the output head too, it stays as it is."""
+    texts = [[7, 8, 9], [5, 6]], [[10, 11], [12, 13, 14, 15]]
+    for tied in (False, True):
+        reference = Policy(make_kind(kind, tie_word_embeddings=tied), precision="bf16", critic=False).reference()
+        before, room = score(reference, *texts, pad_id=0).logprobs, _bytes(reference)
+        reference.shorten()
+        assert torch.equal(score(reference, *texts, pad_id=0).logprobs, before)
+        embedding = reference.lm.get_input_embeddings().weight
+        assert embedding.dtype == torch.float32
+        assert (reference.lm.get_output_embeddings().weight.dtype == torch.bfloat16) is not tied
+        assert _bytes(reference) < room or (kind, tied) == ("gpt2", True)  # whose other matrices are no linear layers
+    exact = Policy(make_kind(kind), critic=False).reference()
+    exact.shorten()
+    assert {parameter.dtype for parameter in exact.parameters()} == {torch.float32}
+
+
+def _bytes(policy: Policy) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in policy.parameters())
+
+
+def test_a_parked_policy_is_there_when_it_is_wanted():
+    """On a CPU it never goes away; tests/gpu has the rest."""
+    reference = Policy(make_model("llama"), critic=False).reference()
+    before = [parameter.data_ptr() for parameter in reference.parameters()]
+    parked = Parked(reference, is_wanted=True)
+    with parked.fetched() as fetched:
+        assert fetched is reference
+    assert parked.fetch() is reference
+    assert [parameter.data_ptr() for parameter in reference.parameters()] == before
 
 
 @pytest.mark.parametrize("separate", [False, True])

@@ -76,6 +76,7 @@ class OnlineSelfTraining(Iterations):
         *,
         kind: StageKind,
         tokens_per_micro_batch: int,
+        optimizer: str = "adamw",
         records: Callable[[Batch], list[dict[str, Any]]] | None = None,
     ):
         """Args:
@@ -83,12 +84,15 @@ class OnlineSelfTraining(Iterations):
         asking: how the training questions are put to it; rewards are recorded and teach nothing.
         gold: ids of the gold reasoning that follows the prompt of each question, end-of-sequence included.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        optimizer: adamw or adamw_8bit.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
         super().__init__(policy, asking, config, kind=kind, tokens_per_micro_batch=tokens_per_micro_batch)
         self.gold = gold
         self.records = records
-        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, constant(config.lr_warmup_steps))
+        self.optimizer = Optimizer(
+            policy, policy.trained_parameters(), config, constant(config.lr_warmup_steps), kind=optimizer
+        )
 
     def advance(self) -> Step:
         """Do one iteration: sample, judge, and one optimiser step for each mini-batch."""

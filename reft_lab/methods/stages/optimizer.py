@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from reft_lab.methods.settings import IterationsConfig, RerankerConfig, SFTConfig
+from reft_lab.methods.stages import eight_bit
 from reft_lab.policy.model import Policy
 
 Schedule = Callable[[int], float]
@@ -53,13 +54,15 @@ class Optimizer:
     """One AdamW over fp32 master weights.
 
     The rate of a step depends on the number of that step and on `scale` alone, so these and AdamW's own state are all
-    there is to save.
+    there is to save. Where moments take 8 bits, they are those of the matrices between layers. What weight decay spares
+    keeps 32, embeddings among it: their gradients vary most, as some tokens are much rarer than others (2110.02861).
 
     Attributes:
         steps: steps done.
         scale: factor on all rates, lowered by an alarm.
         groups: one, and a second one where some parameters have a rate of their own.
         rates: learning rates of the groups at the last step.
+        adamws: torch's AdamW, and that of bitsandbytes where moments take 8 bits.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Optimizer:
         *,
         second: Iterable[nn.Parameter] = (),
         second_lr: float | None = None,
+        kind: str = "adamw",
     ):
         """Args:
         policy: whose parameters they are; it says which of them weight decay spares.
@@ -80,6 +84,7 @@ class Optimizer:
         schedule: factor on the peak rates, by the steps of a group.
         second: those of the parameters that form a group of their own.
         second_lr: the peak learning rate of that group; None: the same.
+        kind: adamw or adamw_8bit.
         """
         self.parameters = list(parameters)
         self.max_grad_norm = config.max_grad_norm
@@ -91,16 +96,20 @@ class Optimizer:
         other = Group([p for p in self.parameters if id(p) in own], config.lr if second_lr is None else second_lr)
         self.groups = [group for group in (first, other) if group.parameters]
         self.rates = [0.0] * len(self.groups)
-        of_adamw = [
-            {"params": members, "weight_decay": decay, "number": number}
-            for number, group in enumerate(self.groups)
+        parts: dict[bool, list[dict[str, Any]]] = {False: [], True: []}  # by whether moments take 8 bits
+        for number, group in enumerate(self.groups):
             for decay, members in (
                 (config.weight_decay, [p for p in group.parameters if id(p) not in spared]),
                 (0.0, [p for p in group.parameters if id(p) in spared]),
-            )
-            if members
-        ]
-        self.adamw = torch.optim.AdamW(of_adamw, lr=config.lr, fused=True)
+            ):
+                if members:
+                    is_short = kind == eight_bit.NAME and id(members[0]) not in spared
+                    parts[is_short].append({"params": members, "weight_decay": decay, "number": number})
+        self.adamws: list[torch.optim.Optimizer] = []
+        if parts[False]:
+            self.adamws.append(torch.optim.AdamW(parts[False], lr=config.lr, fused=True))
+        if parts[True]:
+            self.adamws.append(eight_bit.adamw_8bit(parts[True], config.lr))
 
     def step(self, parts: Sequence[Gradient] = ()) -> tuple[float, float]:
         """Clip, update, clear the gradients.
@@ -121,12 +130,14 @@ class Optimizer:
                 f"the gradient is {norm} at optimiser step {self.steps + 1}; lower the learning rate"
             )
         self.rates = [group.lr * self.scale * self.schedule(group.steps) for group in self.groups]
-        for own in self.adamw.param_groups:
-            own["lr"] = self.rates[own["number"]]
+        for adamw in self.adamws:
+            for own in adamw.param_groups:
+                own["lr"] = self.rates[own["number"]]
         self.steps += 1  # first, so that an interrupted caller can tell that the weights have changed
         for group in self.groups:
             group.steps += any(parameter.grad is not None for parameter in group.parameters)
-        self.adamw.step()
+        for adamw in self.adamws:
+            adamw.step()
         self.clear()
         return norm, self.rates[0]
 
@@ -137,12 +148,17 @@ class Optimizer:
 
     def clear(self) -> None:
         """Forget the gradients."""
-        self.adamw.zero_grad(set_to_none=True)
+        for adamw in self.adamws:
+            adamw.zero_grad(set_to_none=True)
 
     def tensors(self) -> dict[str, Tensor]:
         """AdamW's own state, by parameter number and name."""
-        state = self.adamw.state
-        return {f"{i}.{name}": value for i, p in enumerate(self.parameters) for name, value in state[p].items()}
+        state = {parameter: own for adamw in self.adamws for parameter, own in adamw.state.items()}
+        return {
+            f"{i}.{name}": value
+            for i, p in enumerate(self.parameters)
+            for name, value in eight_bit.plain(state.get(p, {})).items()
+        }
 
     def counters(self) -> dict[str, Any]:
         """What there is to save beside the tensors, as JSON."""
@@ -150,10 +166,20 @@ class Optimizer:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
+        saved: dict[nn.Parameter, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             number, name = key.split(".", 1)
-            parameter = self.parameters[int(number)]
-            self.adamw.state[parameter][name] = value.to(parameter.device)
+            saved.setdefault(self.parameters[int(number)], {})[name] = value
+        for adamw in self.adamws:
+            for at, group in enumerate(adamw.param_groups):
+                for place, parameter in enumerate(group["params"]):
+                    if parameter not in saved:
+                        continue
+                    if isinstance(adamw, torch.optim.AdamW):
+                        moved = {name: value.to(parameter.device) for name, value in saved[parameter].items()}
+                        adamw.state[parameter] = moved
+                    else:
+                        eight_bit.put(adamw, at, place, saved[parameter])
 
     def restore_counters(self, counters: dict[str, Any]) -> None:
         """Take over what `counters` gave."""
@@ -175,6 +201,15 @@ class Optimizer:
         for parameter, piece in zip(self.parameters, pieces, strict=True):
             parameter.grad = _total(piece) if piece else None
         return norm
+
+
+def moment_bytes(policy: Policy, parameters: Iterable[nn.Parameter], kind: str) -> int:
+    """What the moments of these parameters of `policy` take, of the optimiser of this kind."""
+    spared = {id(parameter) for parameter in policy.undecayed()}
+    return sum(
+        eight_bit.moment_bytes(p) if kind == eight_bit.NAME and id(p) not in spared else 8 * p.numel()
+        for p in parameters
+    )
 
 
 def norm_of(gradient: Iterable[Tensor | None]) -> Tensor:

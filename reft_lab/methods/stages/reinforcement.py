@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,12 +34,15 @@ from reft_lab.methods.stages.rollouts import (
 from reft_lab.methods.stages.update import update
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
+from reft_lab.policy.parked import Parked
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import permutation
+from reft_lab.text import counted
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
+LARGE = 1e6  # rewards beyond it, squared by the value loss, are what a gradient overflows by
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Reinforcement(Iterations):
     iteration, question, sample).
 
     Attributes:
+        parked: where the reference is while it scores nothing.
         total_steps: as many iterations as there are at most; dynamic sampling uses questions up sooner.
         rescore: whether the log-probabilities and values of rollouts are computed anew before the update, because
             those kept from sampling do not agree with it; None until the first iteration has found out.
@@ -83,6 +88,8 @@ class Reinforcement(Iterations):
         *,
         kind: StageKind,
         tokens_per_micro_batch: int,
+        optimizer: str = "adamw",
+        park_reference: bool = False,
         audit: AuditConfig | None = None,
         records: Callable[[Reinforcement, Iteration], list[dict[str, Any]]] | None = None,
     ):
@@ -91,12 +98,15 @@ class Reinforcement(Iterations):
         reference: pi_0, frozen.
         asking: how the training questions are put to it, with all settings of the stage.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        optimizer: adamw or adamw_8bit.
+        park_reference: keep the reference off a GPU while it scores nothing.
         audit: how often the critic is held against Monte-Carlo values, and against how many; None: never.
         records: what is kept of the responses of an iteration that is followed by an evaluation.
         """
         config, first = asking.config, asking.config.critic_warmup
         super().__init__(policy, asking, config, kind=kind, tokens_per_micro_batch=tokens_per_micro_batch, first=first)
         self.reference = reference
+        self.parked = Parked(reference, is_wanted=park_reference)
         self.audit = audit
         self.records = records
         self._budget = {"pad_id": asking.pad_id, "tokens_per_micro_batch": tokens_per_micro_batch}
@@ -110,6 +120,7 @@ class Reinforcement(Iterations):
             constant(config.lr_warmup_steps),
             second=policy.value_parameters(),
             second_lr=config.value_lr,
+            kind=optimizer,
         )
 
     def counters(self) -> dict[str, Any]:
@@ -135,14 +146,15 @@ class Reinforcement(Iterations):
     def _audit(self, audit: AuditConfig) -> dict[str, float]:
         """What Monte-Carlo values say of the critic as it is now."""
         started = time.perf_counter()
-        states = critic_states(
-            self.policy,
-            self.reference,
-            self.asking,
-            audit,
-            step=self.step,
-            tokens_per_micro_batch=self.tokens_per_micro_batch,
-        )
+        with self.parked.fetched() as reference:
+            states = critic_states(
+                self.policy,
+                reference,
+                self.asking,
+                audit,
+                step=self.step,
+                tokens_per_micro_batch=self.tokens_per_micro_batch,
+            )
         return critic_metrics(states) | {AUDIT_SECONDS: time.perf_counter() - started}
 
     def iterate(self) -> Iteration:
@@ -159,7 +171,8 @@ class Reinforcement(Iterations):
             is_rescored = self.rescore is not False
             sampled, said = self._rescore(batch.prompts, batch.sampled)
             notes += said
-            ref_logprobs, _ = score_all(self.reference, batch.prompts, sampled.lists(), **self._budget)
+            with self.parked.fetched() as reference:
+                ref_logprobs, _ = score_all(reference, batch.prompts, sampled.lists(), **self._budget)
         rollouts = assemble(replace(batch, sampled=sampled), ref_logprobs, config)
         everything = collected.everything
         metrics = sampled_metrics(everything, config) | rollout_metrics(rollouts, config)
@@ -171,7 +184,7 @@ class Reinforcement(Iterations):
         scoring = time.perf_counter()
 
         order = [permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(config.epochs)]
-        with phase("updating"):
+        with phase("updating"), _large_rewards_are_blamed(rollouts):
             metrics |= update(
                 self.policy,
                 rollouts,
@@ -262,10 +275,23 @@ class Reinforcement(Iterations):
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
 
 
+@contextmanager
+def _large_rewards_are_blamed(rollouts: Rollouts) -> Iterator[None]:
+    """Inside, a gradient that is not finite is put down to rewards beyond LARGE, where there are some."""
+    try:
+        yield
+    except FloatingPointError as error:
+        largest = float(rollouts.scores.abs().max())
+        if largest <= LARGE:
+            raise
+        what = str(error).partition(";")[0]
+        raise FloatingPointError(f"{what}; a reward was {largest:.3g}: give rewards of the order of 1") from error
+
+
 def _says_warmed_up(iterations: int, explained: float) -> str:
     return (
-        f"critic warm-up: after {iterations} iterations the value model explains {explained:.2f} of the variance of "
-        "returns; from now on the policy is trained, too."
+        f"critic warm-up: after {counted(iterations, 'iteration')} the value model explains {explained:.2f} of the "
+        "variance of returns; from now on the policy is trained, too."
     )
 
 

@@ -119,6 +119,7 @@ class RerankerTraining(Epochs):
         kind: StageKind,
         seed: int,
         tokens_per_micro_batch: int,
+        optimizer: str = "adamw",
         sampling: Cost | None = None,
     ):
         """Args:
@@ -127,6 +128,7 @@ class RerankerTraining(Epochs):
         candidates: sampled responses to problems, among which the model chooses.
         sampling: what it took to sample the examples, which the first step's cost has in it.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        optimizer: adamw or adamw_8bit.
         """
         super().__init__(
             policy, len(examples), config, kind=kind, seed=seed, tokens_per_micro_batch=tokens_per_micro_batch
@@ -139,7 +141,7 @@ class RerankerTraining(Epochs):
         self._sequences = whole_sequences(policy, [e.prompt for e in examples], [e.response for e in examples])
         self._right = torch.tensor([float(e.is_right) for e in examples])
         parameters = [*policy.trained_parameters(), *policy.value_head.parameters()]
-        self.optimizer = Optimizer(policy, parameters, config, constant(config.lr_warmup_steps))
+        self.optimizer = Optimizer(policy, parameters, config, constant(config.lr_warmup_steps), kind=optimizer)
 
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch of responses."""

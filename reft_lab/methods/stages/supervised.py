@@ -56,6 +56,7 @@ class SupervisedFineTuning(Epochs):
         seed: int,
         pad_id: int,
         tokens_per_micro_batch: int,
+        optimizer: str = "adamw",
         opening: Step | None = None,
     ):
         """Args:
@@ -63,6 +64,7 @@ class SupervisedFineTuning(Epochs):
         examples: the training examples, at least one.
         kind: what the stage is; its name keys the randomness.
         tokens_per_micro_batch: token budget of one forward and backward pass.
+        optimizer: adamw or adamw_8bit.
         opening: what came before the first step, and is recorded with it.
         """
         super().__init__(
@@ -75,7 +77,7 @@ class SupervisedFineTuning(Epochs):
         laid_out = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         warmup = round(config.lr_warmup_fraction * laid_out)
         schedule = linear_decay(laid_out, warmup) if config.schedule == "linear" else constant(warmup)
-        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, schedule)
+        self.optimizer = Optimizer(policy, policy.trained_parameters(), config, schedule, kind=optimizer)
 
     def advance(self) -> Step:
         """Do one optimiser step on the mean loss of a batch: over its completion tokens, or in groups first."""

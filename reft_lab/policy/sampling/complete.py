@@ -95,27 +95,36 @@ def sample(
 
     keys = [tuple(prompt) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda i: (len(keys[i]), keys[i]))  # equal prompts side by side
-    for start in range(0, len(order), batch_size):
-        rows = torch.tensor(order[start : start + batch_size])
-        batch_draws = None if draws is None else draws[rows].t().contiguous().to(policy.device)
+    with _casts_kept(policy):
+        for start in range(0, len(order), batch_size):
+            rows = torch.tensor(order[start : start + batch_size])
+            batch_draws = None if draws is None else draws[rows].t().contiguous().to(policy.device)
 
-        def next_step(hidden: Tensor, places: Tensor, t: int, draws: Tensor | None = batch_draws) -> Step:
-            uniforms = None if draws is None else draws[t][places]
-            tokens, logprobs, entropies = choose(decoder.logits(hidden), uniforms, restriction)
-            return Step(tokens, logprobs, entropies, policy.values(hidden) if has_values else None)
+            def next_step(hidden: Tensor, places: Tensor, t: int, draws: Tensor | None = batch_draws) -> Step:
+                uniforms = None if draws is None else draws[t][places]
+                tokens, logprobs, entropies = choose(decoder.logits(hidden), uniforms, restriction)
+                return Step(tokens, logprobs, entropies, policy.values(hidden) if has_values else None)
 
-        decode_batch(
-            decoder,
-            [keys[i] for i in rows.tolist()],
-            rows,
-            next_step,
-            transcript,
-            cap=max_new_tokens if caps is None else int(caps[rows].max()),
-            limits=None if caps is None else caps[rows],
-            ends=ends,
-            on_finished=finished,
-        )
-        if on_progress is not None:
-            on_progress(start + len(rows))
+            decode_batch(
+                decoder,
+                [keys[i] for i in rows.tolist()],
+                rows,
+                next_step,
+                transcript,
+                cap=max_new_tokens if caps is None else int(caps[rows].max()),
+                limits=None if caps is None else caps[rows],
+                ends=ends,
+                on_finished=finished,
+            )
+            if on_progress is not None:
+                on_progress(start + len(rows))
     decoder.close()
     return transcript.responses()
+
+
+def _casts_kept(policy: Policy) -> torch.autocast:
+    """Inside, autocast casts each weight once: it keeps what it cast until the outermost of its contexts ends.
+
+    With one for each token, other families than Llama would spend as long on casting their weights as on using them.
+    """
+    return torch.autocast(policy.device.type, enabled=False)
