@@ -1,8 +1,8 @@
 """Rollout tokens per second: reft_lab's sampler next to transformers' `generate`.
 
 Both sample from the full distribution at temperature 1 and stop when all responses of a batch have ended. `generate`
-gets the batch size that suits it best on this machine, tried out first, and in bf16 a copy of the model in bf16; reft_lab
-runs at its configured batch size, over weights in fp32. Only tokens of responses count. reft_lab also returns
+gets the batch size that suits it best on this machine, tried out first, and in bf16 a copy of the model in bf16;
+reft_lab runs at its configured batch size, over weights in fp32. Only tokens of responses count. reft_lab also returns
 log-probability, entropy and value of each token.
 """
 

@@ -1,6 +1,6 @@
 """TRL's GRPO trainer on a workload, in TRL's own environment (see trl_environment.py). It imports nothing of reft_lab.
 
-    .venv-trl-1.16/bin/python benchmarks/trl_grpo.py FOLDER [bf16]      # a side of turns.py
+.venv-trl-1.16/bin/python benchmarks/trl_grpo.py FOLDER [bf16]      # a side of turns.py
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from reft_lab.policy.logits import LogitTransform
 
-# Logits whose softmax is taken at once on a CPU: 16 MiB in fp32, which stay in its cache. On a GPU, where calls cost most,
-# it is that of a whole chunk.
+# Logits whose softmax is taken at once on a CPU: 16 MiB in fp32, which stay in its cache. On a GPU, where calls cost
+# most, it is that of a whole chunk.
 LOGITS = 2**22
 
 
@@ -32,8 +32,8 @@ def target_logprobs(
 ) -> Tensor:
     """log softmax(transform(hidden weight^T + bias)) at `targets`, in fp32: (M, H), (V, H), (V), (M) -> (M).
 
-    Where they are more than LOGITS, the logits are computed a second time for the gradient, so that no more than a chunk
-    is held; where they are capped always, since the gradient needs them themselves.
+    Where they are more than LOGITS, they are computed a second time for the gradient, so that no more than a chunk is
+    held; where they are capped always, since the gradient needs them themselves.
 
     Args:
         hidden: hidden states; products are computed in their type.

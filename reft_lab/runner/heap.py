@@ -1,10 +1,10 @@
 """What the C library does with memory that was freed.
 
-Left to itself, it fetches each block of more than 32 MiB from the system and hands it back at once, and with it the top of
-the heap; the system clears all pages before it hands them out again, which took a tenth to a quarter of the CPU time of an
-update of SmolLM2-135M. And micro-batches of many sizes leave holes in the heap that the next ones do not fit in: a run of
-that model grew by 2 GB in 20 minutes through them, to 8. So memory is kept for the tensors to come, and what is free all
-the same goes back now and then.
+Left to itself, it fetches each block of more than 32 MiB from the system and hands it back at once, and with it the top
+of the heap; the system clears all pages before it hands them out again, which took a tenth to a quarter of the CPU time
+of an update of SmolLM2-135M. And micro-batches of many sizes leave holes in the heap that the next ones do not fit in:
+a run of that model grew by 2 GB in 20 minutes through them, to 8. So memory is kept for the tensors to come, and what
+is free all the same goes back now and then.
 """
 
 from __future__ import annotations
