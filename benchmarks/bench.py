@@ -3,7 +3,7 @@
     python benchmarks/bench.py                        # everything, about 45 minutes on 2 quiet cores
     python benchmarks/bench.py rollouts iterations    # some of it
     python benchmarks/bench.py --quick                # fewer turns: a few minutes, wider spread
-    python benchmarks/bench.py --shape smollm2_135m --precision bf16    # rollouts, iterations, memory on another model
+    python benchmarks/bench.py --shape smollm2_135m --precision bf16    # of another model
     python benchmarks/bench.py --shape small --quick  # the same in two minutes, to see that it runs
     python benchmarks/bench.py --check                # exit 1 where a ratio fell below the baseline's, twice
     python benchmarks/bench.py --update-baseline      # what is measured becomes the baseline, and the table in docs

@@ -3,8 +3,8 @@
 Each side is a process of its own with one torch thread; they take turns of one iteration. CPU seconds include the
 processes that run programs.
 
-On the default model all sides do PPO with a critic, TRL in its last version that could. On any other, the newest TRL does
-GRPO, and so does reft_lab next to it: as many samples of as many questions, one pass over them, group credit.
+On the default model all sides do PPO with a critic, TRL in its last version that could. On any other, TRL's newest does
+GRPO, and so does reft_lab: the same number of samples of as many questions, one pass over them, group credit.
 """
 
 from __future__ import annotations

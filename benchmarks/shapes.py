@@ -17,8 +17,8 @@ def _sizes(hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, vocabu
     }
 
 
-# What a LlamaConfig takes for Llama 2 7B, TinyLlama, SmolLM2-135M and a Llama of 30 million weights; and two layers of
-# next to nothing, which show that a benchmark runs.
+# What a LlamaConfig takes: Llama's own, TinyLlama's, SmolLM2-135M's and a Llama of 30 million weights; and two layers
+# of little more than nothing, which show that a benchmark runs.
 SIZES: dict[str, dict[str, Any]] = {
     "small": _sizes(48, 2, 3, 1, 96, 2048, tied=True),
     "30M": _sizes(384, 8, 6, 6, 1408, 32_016, tied=False),

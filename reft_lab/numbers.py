@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 
 def per_cent(fraction: float, digits: int = 1) -> str:
@@ -38,6 +39,11 @@ def p_in_words(p: float) -> str:
 def plain(value: float) -> str:
     """Whole and large numbers with all their digits, others with three: `1,234`, `0.0312`."""
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def four(value: float) -> str:
+    """A setting with at most four digits, as one types it: `0.0005287`, `1e-5`, `0.05`."""
+    return re.sub(r"e([-+])0*(\d)", lambda found: f"e{found[1].replace('+', '')}{found[2]}", f"{value:.4g}")
 
 
 def short(value: float) -> str:

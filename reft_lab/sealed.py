@@ -94,13 +94,18 @@ def link(source: Path, target: Path) -> None:
     """Hard links to the files of a folder, or copies where the file system has no hard links."""
     target.mkdir(parents=True)
     for path in source.iterdir():
-        try:
-            os.link(path, target / path.name)
-        except OSError:
-            shutil.copy2(path, target / path.name)
-            with (target / path.name).open("rb") as file:
-                os.fsync(file.fileno())
+        link_file(path, target / path.name)
     sync_folder(target)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """A hard link to a file, or a copy where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

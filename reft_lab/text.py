@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean X?` for the choice nearest to `word`, or an empty string where none is near."""
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that looks most like `word`; None where none is near."""
     known = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), known, n=1)
-    return f"; did you mean {known[near[0]]}?" if near else ""
+    return known[near[0]] if near else None
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean X?` for the choice nearest to `word`, or an empty string where none is near."""
+    meant = nearest(word, choices)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def did_you_mean_option(key: str, keys: Iterable[str]) -> str:
@@ -23,6 +29,10 @@ def did_you_mean_option(key: str, keys: Iterable[str]) -> str:
         keys: every name there is.
     """
     names = list(keys)
+    parent, _, leaf = key.rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in names if parent and name.rpartition(".")[0] == parent}
+    if near := difflib.get_close_matches(leaf, beside, n=1, cutoff=0.85):
+        return f"; did you mean {beside[near[0]]}?"
     same_leaf = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
     if same_leaf:
         near = same_leaf if "." not in key else difflib.get_close_matches(key, same_leaf, n=1, cutoff=0)

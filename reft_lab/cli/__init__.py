@@ -34,7 +34,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     from typer.main import get_command
 
     from reft_lab.cli.app import app
-    from reft_lab.errors import BadInput
+    from reft_lab.errors import BadInput, RunFailed
 
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
@@ -42,6 +42,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (BadInput, typer.TyperException) as error:
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2
+    except RunFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except typer.Abort:
         return 130
     except SystemExit as end:  # raised by typer where a pipe was closed

@@ -31,7 +31,7 @@ class Split(StrEnum):
     dev = "dev"
 
 
-@app.callback(help="Look at runs of reft_lab: list them, compare them, make reports and dashboards.")
+@app.callback(help="Look at runs of reft_lab: list, compare and verify them, make reports and dashboards.")
 def _reft() -> None:
     pass
 
@@ -133,6 +133,57 @@ def print_paper_tables(
     from reft_lab.cli.tables import print_tables
 
     print_tables(study, table, markdown=markdown, latex=latex)
+
+
+@app.command("verify")
+def verify_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run directory, or the beginning of its name.")],
+    to: Annotated[
+        Optional[Path],
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the new run goes. [default: a temporary folder, which is kept where something differs]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a finished run again, and say whether the same comes of it.
+
+    It takes as long as the run did, without its baseline. First it says which commit, versions and hardware are not
+    those of its passport. Then it trains with the run's own config, and holds metrics (times apart), predictions and
+    weights against those of the run: equal, or the first step and metric at which they part. The exit code is 0 where
+    all is equal, else 1.
+    """
+    from reft_lab.cli.verifying import verify
+
+    if not verify(run, to):
+        raise typer.Exit(1)
+
+
+@app.command("best")
+def best_run(
+    name: Annotated[str, typer.Argument(metavar="FOLDER", help="A study in multirun/, any folder of runs, or a run.")],
+    by: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="KEY",
+            help="What decides: an option or column, largest first; -KEY smallest first. [default: accuracy on the "
+            "split that picked the checkpoints]",
+            show_default=False,
+        ),
+    ] = None,
+    to: Annotated[
+        Optional[Path], typer.Option(metavar="FOLDER", help="Copy its checkpoint there, with a card.")
+    ] = None,
+) -> None:
+    """Print the best finished run of a study, and copy its checkpoint.
+
+    The copy is a model like any other (transformers, or peft where it is an adapter), with README.md beside it: data,
+    method, settings, accuracies with n and interval, the licence of the base where it is known, and how to load it.
+    """
+    from reft_lab.cli.best import best
+
+    best(name, by, to)
 
 
 @app.command("audit-critic")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.cli.where import narrowed, ordered
 from reft_lab.numbers import per_cent
+from reft_lab.text import from_here
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 MANY = 5  # settings that every run shows; of more than these, a run shows those that are unusual
-IN_COLUMNS = ("model.name", "data.name", "method")  # options that have columns of their own
+IN_COLUMNS = ("model.name", "data.name", "method", "fork")  # options that have columns of their own
 
 
 def list_runs(
@@ -45,12 +48,17 @@ def list_runs(
     elif listed.empty:
         print(f"none of the {len(runs)} runs matches")
     else:
-        _print(listed)
+        _print(listed, as_tree=sort.removeprefix("-") == "age")
     if len(listed) < len(chosen):
         print(f"the first {len(listed)} of {len(chosen)} runs; --all lists all", file=sys.stderr)
 
 
-def _print(table: DataFrame) -> None:
+def _print(table: DataFrame, *, as_tree: bool) -> None:
+    forks = _forks(table)
+    depths = dict.fromkeys(range(len(table)), 0)
+    if as_tree:
+        depths = _tree(list(forks))
+        table, forks = table.iloc[list(depths)], [forks[row] for row in depths]
     settings = _settings(table)
     columns = [
         Column("state", list(table["state"])),
@@ -64,9 +72,70 @@ def _print(table: DataFrame) -> None:
             for split in ("dev", "test")
         ),
         Column("age", [age(started) for started in table["started"]], right=True),
-        Column("path", list(table["run"]), folds=True),
+        Column("fork of", [_origin(fork, under=depth > 0) for fork, depth in zip(forks, depths.values(), strict=True)]),
+        Column(
+            "path", [_branch(depth) + run for run, depth in zip(table["run"], depths.values(), strict=True)], folds=True
+        ),
     ]
     print_table([column for column in columns if any(column.cells)])
+
+
+@dataclass(frozen=True)
+class _Fork:
+    """Where a run forks from.
+
+    Attributes:
+        run: the run directory.
+        moment: the step, or a name.
+        row: the place of that run among those listed; None where it is not.
+    """
+
+    run: str
+    moment: str
+    row: int | None
+
+
+def _forks(table: DataFrame) -> list[_Fork | None]:
+    """Where each of the runs listed forks from; None for those that fork from none."""
+    from reft_lab.analysis.schema import CONFIG
+
+    if CONFIG + "fork" not in table.columns:
+        return [None] * len(table)
+    places = [str(Path(each).absolute()) if isinstance(each, str) else None for each in table["directory"]]
+    found: list[_Fork | None] = []
+    for fork in table[CONFIG + "fork"]:
+        run, _, moment = fork.rpartition("@") if isinstance(fork, str) else ("", "", "")
+        found.append(_Fork(run, moment, places.index(run) if run in places else None) if run else None)
+    return found
+
+
+def _tree(forks: Sequence[_Fork | None]) -> dict[int, int]:
+    """The rows with every fork below its run, otherwise in their order; the value is how deep a row stands."""
+    below: dict[int | None, list[int]] = {}
+    for row, fork in enumerate(forks):
+        below.setdefault(None if fork is None else fork.row, []).append(row)
+    depths: dict[int, int] = {}
+
+    def add(row: int, depth: int) -> None:
+        if row not in depths:  # what was edited by hand may go round in circles
+            depths[row] = depth
+            for each in below.get(row, []):
+                add(each, depth + 1)
+
+    for row in [*below.get(None, []), *range(len(forks))]:
+        add(row, 0)
+    return depths
+
+
+def _origin(fork: _Fork | None, *, under: bool) -> str:
+    """Where a run forks from; the moment alone where it stands under its run."""
+    if fork is None:
+        return ""
+    return f"{'' if under else from_here(Path(fork.run))}@{fork.moment}"
+
+
+def _branch(depth: int) -> str:
+    return "   " * (depth - 1) + "└─ " if depth else ""
 
 
 def _settings(table: DataFrame) -> list[str]:

@@ -88,7 +88,12 @@ def column(table: DataFrame, key: str) -> str:
     """
     from reft_lab.analysis.settings import column_of
 
-    return column_of(table, SHORT.get(key, key))
+    try:
+        return column_of(table, SHORT.get(key, key))
+    except BadInput:
+        if guess := did_you_mean(key, SHORT):
+            raise BadInput(f"no run has an option or column {key!r}{guess}") from None
+        raise
 
 
 def ordered(table: DataFrame, key: str) -> DataFrame:

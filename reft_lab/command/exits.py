@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -52,6 +52,18 @@ def end_with_sweep() -> None:
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != int(parent):  # it ended before
         os._exit(1)
+
+
+@contextmanager
+def readers_may_leave() -> Iterator[None]:
+    """For what is only printed: inside, a pipe whose reader has left (`--help | head`) is no error, and the rest is
+    not written."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Otherwise Python would try to write what is still buffered at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_with_sentence(error: Exception) -> NoReturn:

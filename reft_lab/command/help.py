@@ -47,6 +47,7 @@ Start here
   python run.py -m sweeps=reft_search                       a search by Optuna; again: it goes on
   python run.py resume=RUN_DIR                              go on with a run that was stopped
   python run.py resume=auto seed=1                          go on with the newest such run of this kind, or start one
+  python run.py fork=RUN_DIR@STEP ppo.kl_coef=0.05          a run of its own from another one's state
   python run.py --cfg job                                   print the experiment, run nothing
 
 Choices: GROUP=NAME, each a file conf/GROUP/NAME.yaml (* is taken unless you say otherwise)

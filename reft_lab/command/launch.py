@@ -12,7 +12,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from reft_lab.command.exits import FULL_ERROR, exit_on_signals, exit_with_sentence
+from reft_lab.command.exits import FULL_ERROR, exit_on_signals, exit_with_sentence, readers_may_leave
 from reft_lab.command.help import help_text
 from reft_lab.command.resume import AUTO, Resumption, continued, split_resume
 from reft_lab.command.run_folder import claim, remove_if_unused
@@ -67,7 +67,8 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
     if asked not in (None, AUTO):
         _go_on(continued(Path(asked).expanduser(), words), flags, resume)
     elif flags.help:
-        print(help_text(Conf(flags.config_dir, flags.config_name, flags.config_path)))
+        with readers_may_leave():
+            print(help_text(Conf(flags.config_dir, flags.config_name, flags.config_path)))
         sys.exit(0)
     elif flags.hydra_help or flags.shell_completion or flags.info or flags.experimental_rerun:
         _leave_to_hydra(words, run)
@@ -77,7 +78,8 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
         if found is not None:
             _go_on(found, flags, resume)
         elif flags.cfg:
-            show(work.composed)
+            with readers_may_leave():
+                show(work.composed)
         else:
             if asked == AUTO:
                 print("no unfinished run of this experiment; a new one begins.")
@@ -95,6 +97,7 @@ def check_command(words: Sequence[str]) -> Work:
 
 def _start(work: Work, run: Run) -> None:
     """A new run, multirun or study."""
+    work.check_machine()
     folder, told = claim(work.composed.node, as_words(work.composed.overrides))
     for word in told:
         work.put_in(str(folder), word)

@@ -40,6 +40,13 @@ class Work:
         (hydra.sweep if self.composed.is_multirun else hydra.run).dir = folder
         hydra.overrides.hydra.append(word)
 
+    def check_machine(self) -> None:
+        """See that this machine has what the work asks of it, before a folder is made.
+
+        Raises:
+            BadInput: it has not.
+        """
+
     def do(self, run: Run) -> None:
         """Do it, each run by `run`."""
         raise NotImplementedError
@@ -142,6 +149,18 @@ class Study(Work):
         self.definition = from_config(composed)
         check_corners(self.definition, composed.conf, check_experiment)
 
+    def check_machine(self) -> None:
+        gpus = self.definition.gpus
+        if gpus is None or self.composed.choice("hydra/launcher") != "basic":  # jobs may run elsewhere
+            return
+        import torch
+
+        if not torch.cuda.is_available():
+            raise BadInput(
+                f"sweeps.gpus=[{','.join(map(str, gpus))}] asks for GPUs, and PyTorch finds none on this machine; "
+                "leave it out."
+            )
+
     def do(self, run: Run) -> None:
         """Run it, or go on with it. Its trials are processes of their own, by Hydra's launcher if one is asked for."""
         from reft_lab.studies.study import run_study
@@ -164,11 +183,14 @@ def job(run: Run, cfg: DictConfig) -> float:
 
 
 def check_experiment(node: DictConfig) -> Config:
-    """The experiment in a composed config, its reward imported and tried, its outcome model there."""
+    """The experiment in a composed config, its reward imported and tried, its outcome model and the run that it forks
+    from there."""
     from reft_lab.evaluation import outcome_model
     from reft_lab.rewards import choose
+    from reft_lab.run_dir.forked import check_fork
 
     config = check(node)
+    check_fork(config)
     choose(config.reward)
     if config.decode.reranker is not None and config.decode.rerank:
         outcome_model.find(config.decode.reranker, outcome_model.OPTION)

@@ -1,4 +1,4 @@
-"""What an evaluation of a run's policy takes over from that run, wherever the user says nothing else."""
+"""What a fork of a run, and an evaluation of its policy, take over from that run where the user says nothing else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from reft_lab.config.options import options
 from reft_lab.methods import METHODS
+from reft_lab.run_dir.forked import OWN, is_in, origin_of
 from reft_lab.run_dir.given import given_run
 from reft_lab.text import leaves
 
@@ -20,6 +21,7 @@ OPTIONS = (
     *("ppo.max_prompt_tokens", "ppo.max_new_tokens", "ppo.total_tokens", "warmup.max_tokens"),
     *("trainer.precision", "trainer.decode_batch", "trainer.threads"),
 )
+FORK = "-fork"  # what the name of a fork ends with, beside that of its run
 TAKEN = (*(key for key in options() if key.partition(".")[0] in SECTIONS), *OPTIONS)
 
 
@@ -29,17 +31,22 @@ def take_over(
     groups: Iterable[str],
     set_by: Callable[[str, str], set[str]],
 ) -> None:
-    """Fill in what `overrides` leave open of an experiment that evaluates a run's policy; others stay as they are.
+    """Fill in what `overrides` leave open of an experiment that forks from a run, or evaluates a run's policy; others
+    stay as they are.
 
     Args:
-        node: the composed experiment, changed in place. Its model.path becomes the checkpoint.
+        node: the composed experiment, changed in place. Its `fork` becomes absolute, its model.path the checkpoint.
         overrides: the command line.
         groups: the groups of choices.
         set_by: the options that the file of a choice sets, from the group and the choice.
 
     Raises:
-        BadInput: the run has no policy yet, or its config cannot be read.
+        BadInput: the run has no such policy or state yet, or its config cannot be read.
     """
+    fork = OmegaConf.select(node, "fork")
+    if fork is not None:
+        _fork(node, str(fork), _told(node, overrides, set(groups), set_by))
+        return
     method = METHODS.get(str(OmegaConf.select(node, "method")))
     path = OmegaConf.select(node, "model.path")
     if method is None or method.trains or path is None:
@@ -52,6 +59,19 @@ def take_over(
         if key in run.options and key not in told:
             OmegaConf.update(node, key, run.options[key])
     OmegaConf.update(node, "model.path", str(run.policy))
+
+
+def _fork(node: DictConfig, fork: str, told: set[str]) -> None:
+    """Let an experiment be the one that it forks from, but for what was told."""
+    origin = origin_of(fork)
+    for key, value in origin.options.items():
+        if key not in told and not is_in(key, OWN):
+            OmegaConf.update(node, key, value, merge=False)
+    if "baseline" not in told:
+        node.baseline = None
+    if "name" not in told:
+        node.name = f"{str(origin.options['name']).removesuffix(FORK)}{FORK}"
+    node.fork = str(origin)
 
 
 def _told(

@@ -173,6 +173,9 @@ def _check_form(override: Override, multirun: bool) -> None:
     if override.is_add() or override.is_force_add():
         raise BadInput(f"{line}: nothing can be added to an experiment; {key} is there already, write it without +.")
     if override.is_sweep_override() and re.match(r"sweeps\b", key):
+        if key in study_options() and study_options()[key].kind.startswith("a list"):
+            values = str(line).partition("=")[2]
+            raise BadInput(f"{line}: {key} is one list; write it in brackets: '{key}=[{values}]'.")
         raise BadInput(f"{line}: a command line has one study, so {key} has one value; run the others by themselves.")
     if override.is_sweep_override() and not multirun:
         raise BadInput(without_multirun(key, str(line)))

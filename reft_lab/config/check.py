@@ -87,11 +87,21 @@ def _check_together(config: Config) -> None:
     if config.trainer.optimizer == eight_bit.NAME:
         eight_bit.need_bitsandbytes()
     config.cot.check()
+    if config.cot.prompt == "chat" and config.model.path is None and METHODS[config.method].trains:
+        raise BadInput(
+            f"cot.prompt=chat goes with a model that came with a chat template, and model={config.model.name} is made "
+            "from scratch; give one as model.path=PATH_OR_HUB_ID, or leave out cot.prompt=chat."
+        )
     config.decode.check("decode")
     if config.decode.ways and METHODS[config.method].answers:
         raise BadInput(
             f"method={config.method} makes a model that writes nothing itself, so there are no samples of it to decode "
             "from; leave out decode=, and name the run as decode.reranker=RUN_DIR with the policy's."
+        )
+    if config.fork is not None and not METHODS[config.method].trains:
+        raise BadInput(
+            f"method={config.method} trains nothing, and fork={config.fork} is to train on; name the run as "
+            "model.path=RUN_DIR to evaluate its policy."
         )
     if not METHODS[config.method].trains:
         _check_given(config)

@@ -31,6 +31,10 @@ def explain(error: BaseException) -> str:
             return where + _explain_option(cause, re.sub(r"\[\d+\]", "", cause.full_key))  # entries of lists
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     # YAML spreads a sentence over several lines; Hydra's first line is the sentence, search paths and links follow.
+    launcher = re.search(r"hydra/launcher/((submitit|joblib)\w*)", text)
+    if isinstance(error, MissingConfigException) and launcher:
+        name, extra = launcher.groups()
+        return f"hydra/launcher={name} needs a package that is not installed: pip install 'reft_lab[{extra}]'."
     if isinstance(error, MissingConfigException) and error.options:
         return f"{lines[0]}; there is {', '.join(error.options)}."
     return " ".join(lines) if type(error).__module__.startswith("yaml") else lines[0]

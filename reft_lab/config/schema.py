@@ -56,6 +56,13 @@ class Config:
             "unfinished run of the same experiment"
         ),
     ] = None
+    fork: Annotated[
+        Optional[str],
+        doc(
+            "RUN_DIR or RUN_DIR@STEP: begin where that run stood, with its options but for those given "
+            "(docs/forks.md). STEP: last, best, warmup, or the step of a full state that it keeps"
+        ),
+    ] = None
     model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)
     data: Annotated[DataConfig, doc("the questions")] = field(default_factory=DataConfig)
     cot: Annotated[CotConfig, doc("how reasoning is written")] = field(default_factory=CotConfig)

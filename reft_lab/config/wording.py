@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from reft_lab.config.options import Option, every_option, options, sections, study_options, study_sections
-from reft_lab.text import did_you_mean, did_you_mean_option
+from reft_lab.methods import RECORDS
+from reft_lab.metrics import recorded
+from reft_lab.text import did_you_mean, did_you_mean_option, nearest
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"\s*({NUMBER})\s*(?:\.\.\.?|:|-|to|–)\s*({NUMBER})\s*")
@@ -29,7 +31,8 @@ def wrong_value(key: str, value: Any) -> str:
     known = every_option()
     if key in known:
         option = known[key]
-        hint = did_you_mean(str(value), option.choices) or _about_null(option, value) or _about_range(option, value)
+        hint = did_you_mean(str(value), option.choices) or _about_null(option, value)
+        hint = hint or _about_range(option, value) or _about_list(option, value)
         return f"{key}={shown(value)} is not possible: it must be {option.allowed}{hint or '.'}"
     if key in sections() or key in study_sections():
         example = next(name for name in known if name.startswith(f"{key}."))
@@ -85,6 +88,19 @@ def _about_range(option: Option, value: object) -> str:
         return ""
     interval = f"{option.key}=interval({found[1]}, {found[2]})"
     return f"; to search between two values, write '{interval}' with -m sweeps=optuna."
+
+
+def _about_list(option: Option, value: object) -> str:
+    """A hint where one value stands for a list; empty otherwise."""
+    if not option.kind.startswith("a list of") or not isinstance(value, str | int):
+        return ""
+    meant = [part.strip() for part in str(value).split(",")]
+    if "numbers" in option.kind and not all(part.lstrip("-").isdecimal() for part in meant):
+        return ""
+    if option.key == "sweeps.objective":
+        metrics = ["accuracy", *recorded(RECORDS, switches=None)]
+        meant = [nearest(name, metrics) or name for name in meant]
+    return f"; did you mean '{option.key}=[{','.join(meant)}]'?"
 
 
 def _about_null(option: Option, value: object) -> str:

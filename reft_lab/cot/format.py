@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from reft_lab.answers.outcome import Outcome
@@ -16,6 +17,29 @@ _REASONING = "\nAnswer reasoning:\n"
 _NEXT_QUESTION = re.compile(r"(?<=\S)\s*\n[ \t#*]*Question(?:[ \t]*\d+)?[ \t]*:")
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What stands around a question in a prompt.
+
+    Attributes:
+        before: up to the question.
+        after: from its end to where the answer begins.
+        lead: blanks that a chat template puts before an answer; they are the answer's, not the prompt's.
+    """
+
+    before: str
+    after: str
+    lead: str = ""
+
+    def prompt(self, question: str, opening: str = "") -> str:
+        """A question in its frame, and how the answer begins."""
+        return f"{self.before}{question}{self.after}{self.lead if opening else ''}{opening}"
+
+
+PLAIN = Frame("Question:\n", _REASONING)
+"""The frame of the paper's released scripts."""
+
+
 class CotFormat(Protocol):
     """How a problem is put to the policy, and how the response is read."""
 
@@ -23,7 +47,7 @@ class CotFormat(Protocol):
         """What the policy is given."""
 
     def completion(self, problem: Problem, stage: Prompts) -> str:
-        """The gold reasoning that follows `prompt`; together they are the whole example, except for the eos token.
+        """The gold reasoning that follows `prompt`; together they are the whole example, except for the end token.
 
         Raises:
             BadInput: the problem has no gold reasoning, or one that cannot be written in this format.
@@ -34,11 +58,6 @@ class CotFormat(Protocol):
 
     def normal_form(self, problem: Problem, response: str) -> str:
         """What two responses to a problem have in common where they differ only in how the same is written."""
-
-
-def question_prompt(question: str) -> str:
-    """The prompt of the paper's released scripts, up to the reasoning."""
-    return f"Question:\n{question}{_REASONING}"
 
 
 def own_part(response: str) -> str:

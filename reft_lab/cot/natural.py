@@ -12,8 +12,11 @@ from reft_lab.answers.numbers import read_number
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.answers.typography import last_box
-from reft_lab.cot.format import Prompts, gold_reasoning, last_part, own_part, question_prompt
+from reft_lab.cot.format import PLAIN, Frame, Prompts, gold_reasoning, last_part, own_part
 from reft_lab.data.problem import Problem
+
+TASK = 'Reason step by step, and end with a line of the form "Therefore, the answer is: ANSWER".'
+"""What the user of a chat asks for below the question."""
 
 _ANSWER_LINE = re.compile(r"therefore,? the (?:(?:final|correct) )?answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
 _FINAL_ANSWER = re.compile(r"\bthe final answer is:?[ \t]*([^\n]*)", re.IGNORECASE)
@@ -21,15 +24,16 @@ _FINAL_ANSWER = re.compile(r"\bthe final answer is:?[ \t]*([^\n]*)", re.IGNORECA
 
 @dataclass(frozen=True)
 class NaturalFormat:
-    """Prompt `Question:...Answer reasoning:`, completion the prose, in both stages; see `CotFormat`."""
+    """Prompt the question in its frame, completion the prose, in both stages; see `CotFormat`."""
 
     answers: AnswersConfig
+    frame: Frame = PLAIN
 
     def prompt(self, problem: Problem, stage: Prompts) -> str:
-        return question_prompt(problem.question)
+        return self.frame.prompt(problem.question)
 
     def completion(self, problem: Problem, stage: Prompts) -> str:
-        return gold_reasoning(problem)
+        return self.frame.lead + gold_reasoning(problem)
 
     def judge(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Outcome]:
         return [self._judge(problem, response) for problem, response in zip(problems, responses, strict=True)]

@@ -13,7 +13,7 @@ from reft_lab.answers.compare import judge_letter, judge_number, judge_number_by
 from reft_lab.answers.letters import option_letters
 from reft_lab.answers.outcome import Outcome
 from reft_lab.answers.settings import AnswersConfig
-from reft_lab.cot.format import Prompts, gold_reasoning, last_part, own_part, question_prompt
+from reft_lab.cot.format import PLAIN, Frame, Prompts, gold_reasoning, last_part, own_part
 from reft_lab.cot.settings import CotConfig
 from reft_lab.cot.slots import signature, slot_program, slot_question
 from reft_lab.data.problem import Problem
@@ -23,6 +23,9 @@ from reft_lab.programs import ProgramResult, extract
 
 if TYPE_CHECKING:
     from reft_lab.programs import ProgramRunner
+
+TASK = "Answer with a Python function solution() that computes and returns the answer."
+"""What the user of a chat asks for below the question."""
 
 HEADER = "def solution():"
 INDENT = "    "
@@ -93,23 +96,25 @@ class ProgramFormat:
         cot: which stages have a trigger, whether numbers become slots, and where programs are cut.
         answers: when an answer counts as right.
         runner: runs the programs.
+        frame: what stands around the question.
     """
 
     cot: CotConfig
     answers: AnswersConfig
     runner: ProgramRunner
+    frame: Frame = PLAIN
 
     def prompt(self, problem: Problem, stage: Prompts) -> str:
         if self.cot.number_slots:
             slotted = slot_question(problem.question)
-            return question_prompt(slotted.text) + signature(slotted.numbers) + "\n"
+            return self.frame.prompt(slotted.text, signature(slotted.numbers) + "\n")
         trigger = with_docstring(HEADER, problem.question) if self._has_trigger(stage) else ""
-        return question_prompt(problem.question) + trigger
+        return self.frame.prompt(problem.question, trigger)
 
     def completion(self, problem: Problem, stage: Prompts) -> str:
         program = gold_reasoning(problem)
         if not self._has_trigger(stage):
-            return program
+            return self.frame.lead + program
         try:
             return body(
                 slot_program(program, slot_question(problem.question).numbers) if self.cot.number_slots else program
@@ -146,8 +151,10 @@ class ProgramFormat:
         """
         if self.answers.statement == "last" and (last := last_part(response)) != response:
             return extract(last, self.cot.cut_at_blank_line)
-        if _holds_whole_program(own_part(response)):
-            return extract(response, self.cot.cut_at_blank_line)
+        # A chat template may put a blank before an answer, as Llama 2's does.
+        whole = response.removeprefix(" ") if self.cot.prompt == "chat" else response
+        if _holds_whole_program(own_part(whole)):
+            return extract(whole, self.cot.cut_at_blank_line)
         header = signature(slot_question(problem.question).numbers) if self.cot.number_slots else HEADER
         return extract(f"{header}\n{response}", self.cot.cut_at_blank_line)
 

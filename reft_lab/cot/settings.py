@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Optional
 
 from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
@@ -17,6 +17,17 @@ class CotConfig:
     name: Annotated[str, doc("natural language (N-CoT) or a Python program (P-CoT)"), OneOf("natural", "program")] = (
         "program"
     )
+    prompt: Annotated[
+        str,
+        doc(
+            "how a question is put: plain, as in the paper's scripts, or chat, in the tokenizer's own chat template, "
+            "whose end of turn then ends a response (docs/models.md)"
+        ),
+        OneOf("plain", "chat"),
+    ] = "plain"
+    system: Annotated[Optional[str], doc("chat: the system message; null: what the template puts there by itself")] = (
+        None
+    )
     number_slots: Annotated[
         bool,
         doc("programs: write the question's numbers as x0, x1, ... with their values in the program's signature"),
@@ -29,7 +40,11 @@ class CotConfig:
     ] = True
     cut_at_blank_line: Annotated[bool, doc("programs: cut at the first blank line, as the released code does")] = False
     begin_of_sequence: Annotated[
-        bool, doc("prompts begin with the tokenizer's begin-of-sequence token, where it adds one")
+        bool,
+        doc(
+            "prompts begin with the tokenizer's begin-of-sequence token, where it adds one; a chat template keeps its "
+            "own, and none stands twice"
+        ),
     ] = True
     round_trip: Annotated[
         str,
@@ -56,6 +71,8 @@ class CotConfig:
         """
         if self.number_slots and self.name != "program":
             raise BadInput(f"cot.number_slots=true goes with cot=program only, and this is cot={self.name}.")
+        if self.system is not None and self.prompt != "chat":
+            raise BadInput(f"cot.system goes with cot.prompt=chat only, and this is cot.prompt={self.prompt}.")
         if self.round_trip == "blanks" and self.name == "program":
             raise BadInput(
                 "cot.round_trip=blanks goes with cot=natural only, since blanks have a meaning in programs; "

@@ -110,7 +110,7 @@ def _attend(
     if attention_mask is not None and attention_mask.numel() == 1:
         attention_mask = None
     in_fp32 = query.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    attend = _attend_in_fp32 if in_fp32 else _plain_attention
+    attend: Callable[..., tuple[Tensor, Any]] = _attend_in_fp32 if in_fp32 else _plain_attention
     sizes = [len(rows.place) for rows in packed.groups]
     heads = [x.squeeze(0).transpose(0, 1).split(sizes) for x in (query, key, value)]
     parts = []

@@ -32,8 +32,8 @@ def target_logprobs(
 ) -> Tensor:
     """log softmax(transform(hidden weight^T + bias)) at `targets`, in fp32: (M, H), (V, H), (V), (M) -> (M).
 
-    Where they are more than LOGITS, they are computed a second time for the gradient, so that no more than a chunk is
-    held; where they are capped always, since the gradient needs them themselves.
+    Where they are more than LOGITS, the logits are computed a second time for the gradient, so that no more than a
+    chunk is held; where they are capped always, since the gradient needs them themselves.
 
     Args:
         hidden: hidden states; products are computed in their type.

@@ -46,7 +46,9 @@ def load_tokenizer(model: ModelConfig, training_texts: Iterable[str]) -> PreTrai
     return train_tokenizer(training_texts, model.scratch) if model.path is None else _tokenizer(model)
 
 
-def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+def load_model(
+    model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int, end_ids: Iterable[int] = ()
+) -> PreTrainedModel:
     """The base model in fp32, from a folder or the hub (`model.path`), or made from scratch; with the adapter that
     `model.lora` asks for, and with that in the folder of `model.path`, where there is one.
 
@@ -54,6 +56,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
         model: which model.
         tokenizer: its tokenizer.
         seed: seed of the weights of a model made from scratch.
+        end_ids: tokens that end a response; what is saved says so, beside those that the model came with.
 
     Raises:
         BadInput: the model cannot be had, or does not go with the tokenizer.
@@ -72,7 +75,7 @@ def load_model(model: ModelConfig, tokenizer: PreTrainedTokenizerBase, seed: int
     lm.config.eos_token_id = tokenizer.eos_token_id
     if lm.generation_config is not None:
         lm.generation_config.pad_token_id = tokenizer.pad_token_id
-        ends = _ends(tokenizer, lm.generation_config.eos_token_id)
+        ends = tuple(dict.fromkeys([*end_ids, *_ends(tokenizer, lm.generation_config.eos_token_id)]))
         lm.generation_config.eos_token_id = list(ends) if len(ends) > 1 else ends[0]
     check_family(lm)
     if model.gradient_checkpointing:
@@ -90,6 +93,21 @@ def end_ids(model: ModelConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[int
         return (tokenizer.eos_token_id,)
     named = _generation(model) or _pretrained(model, "config").get_text_config()
     return _ends(tokenizer, getattr(named, "eos_token_id", None))
+
+
+def check_ids(model: ModelConfig, ids: Iterable[int]) -> None:
+    """See that the model of `model.path` has an embedding for each of these tokens. No weights are read.
+
+    Raises:
+        BadInput: it has none for some.
+    """
+    rows = getattr(_pretrained(whole_model(model), "config").get_text_config(), "vocab_size", None)
+    unknown = sorted(set(ids) - set(range(rows or 0)))
+    if rows and unknown:
+        raise BadInput(
+            f"the chat template of {model.path} writes tokens that the model has no embedding for ({unknown[0]}, and "
+            f"it has {rows}); use the tokenizer the model came with, or leave out cot.prompt=chat."
+        )
 
 
 def _ends(tokenizer: PreTrainedTokenizerBase, named: int | list[int] | None) -> tuple[int, ...]:

@@ -63,10 +63,11 @@ def facts(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def load_weights(policy: Policy, folder: Path) -> None:
+def load_weights(policy: Policy, folder: Path, *, needs_values: bool = True) -> None:
     """Put the weights of a folder that `save` wrote into `policy`, which has the same shape.
 
-    A policy without a critic leaves the value model in the folder aside.
+    A policy without a critic leaves the value model in the folder aside; one with a critic `needs_values` of the
+    folder, or else keeps its own where there are none.
 
     Raises:
         BadInput: they are not all there, or not all numbers.
@@ -75,7 +76,7 @@ def load_weights(policy: Policy, folder: Path) -> None:
         _load_adapter(policy, folder)
     else:
         _load_model(policy, folder)
-    if policy.value_head is not None:
+    if policy.value_head is not None and (needs_values or (folder / VALUE_FILE).exists()):
         load_values(policy, folder)
 
 

@@ -9,8 +9,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from reft_lab.cot.format import Frame
 from reft_lab.errors import BadInput
 from reft_lab.policy.settings import ModelConfig, ScratchConfig
 
@@ -101,39 +103,55 @@ class Codec:
     A prompt has the same tokens whatever follows it, so training and sampling start from the same state. What follows
     is written and read in its place: many tokenizers mark the space before a word, and add or drop one where a text
     begins, so neither the ids nor the text of a response stand for themselves.
+
+    Attributes:
+        end_ids: the tokens that end a response.
+        eos_id: the first of them, which closes a completion.
+        pad_id: what pads.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, *, begin_of_sequence: bool = True, end_ids: Sequence[int] = ()
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        begin_of_sequence: bool = True,
+        end_ids: Sequence[int] = (),
+        chat: Frame | None = None,
     ):
         """Args:
         tokenizer: has an end-of-sequence and a pad token.
         begin_of_sequence: let prompts begin with that token where the tokenizer adds one.
-        end_ids: the tokens that end a response, the end-of-sequence token first; none: that one alone.
+        end_ids: the tokens that end a response, that first which closes a completion; none: end-of-sequence alone.
+        chat: what a chat template writes around the question of every prompt. There, and nowhere else, the name of a
+            special token is that token.
         """
         self.tokenizer = tokenizer
         self.begin_of_sequence = begin_of_sequence
-        self.eos_id: int = tokenizer.eos_token_id
-        self.end_ids = tuple(end_ids) or (self.eos_id,)
+        self.end_ids = tuple(end_ids) or (int(tokenizer.eos_token_id),)
+        self.eos_id = self.end_ids[0]
         self.pad_id: int = tokenizer.pad_token_id
+        self.chat = chat
 
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of prompts, with the beginning-of-sequence token where the tokenizer adds one, never with an end."""
-        plain = self._encode(texts)
+        plain = self._in_frame(texts)
         if not self.begin_of_sequence or not texts:
             return plain
+        if self.chat is not None:  # most templates begin with that token themselves
+            begin = self._begin
+            return [row if row[: len(begin)] == begin else begin + row for row in plain]
         encoded = self._encode(texts, add_special_tokens=True)
         return [_without_end(whole, bare) for whole, bare in zip(encoded, plain, strict=True)]
 
     def completions(self, prompts: Sequence[str], texts: Sequence[str]) -> list[list[int]]:
-        """Ids of completions, each as it is written after its prompt and closed by the end-of-sequence token.
+        """Ids of completions, each as it is written after its prompt and closed by the end token.
 
         Args:
             prompts: the text before each completion.
             texts: the completions.
         """
-        before = self._encode(prompts)
-        whole = self._encode([prompt + text for prompt, text in zip(prompts, texts, strict=True)])
+        before = self._in_frame(prompts)
+        whole = self._in_frame([prompt + text for prompt, text in zip(prompts, texts, strict=True)])
         ids: list[list[int] | None] = [
             row[len(prompt) :] if row[: len(prompt)] == prompt else None
             for prompt, row in zip(before, whole, strict=True)
@@ -170,15 +188,60 @@ class Codec:
             ends.append(max(ends[-1], _agreement(text, whole)))
         return [whole[start:end] for start, end in itertools.pairwise(ends)]
 
-    def _encode(self, texts: Sequence[str], add_special_tokens: bool = False) -> list[list[int]]:
+    def _encode(
+        self, texts: Sequence[str], *, add_special_tokens: bool = False, names_are_text: bool = True
+    ) -> list[list[int]]:
         """Ids of texts, where the name of a special token, such as </s>, is text like any other: data that hold it
         would otherwise end sequences, or lose it."""
         if not texts:
             return []
         ids: list[list[int]] = self.tokenizer(
-            list(texts), add_special_tokens=add_special_tokens, split_special_tokens=True
+            list(texts), add_special_tokens=add_special_tokens, split_special_tokens=names_are_text
         )["input_ids"]
         return ids
+
+    def _in_frame(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of prompts, or of prompts with what follows them; in a chat, as transformers has them."""
+        if self.chat is None:
+            return self._encode(texts)
+        rows = self._encode(texts, names_are_text=False)
+        for row, text in zip(rows, texts, strict=True):
+            if names := self._names_in_data(text, self.chat):
+                row[:] = self._piece_by_piece(text, names)
+        return rows
+
+    def _names_in_data(self, text: str, chat: Frame) -> list[tuple[int, int]]:
+        """Where the names of special tokens stand in a text outside of what its chat template wrote."""
+        start = len(chat.before) if text.startswith(chat.before) else 0
+        end = text.find(chat.after, start)
+        rest = len(text) if end < 0 else end + len(chat.after)
+        spans = [*self._names.finditer(text, start, end if end >= 0 else rest), *self._names.finditer(text, rest)]
+        return [span.span() for span in spans]
+
+    def _piece_by_piece(self, text: str, names: Sequence[tuple[int, int]]) -> list[int]:
+        """Ids of a text in which these names of special tokens are text, and all others are not."""
+        cuts = [0, *itertools.chain.from_iterable(names), len(text)]
+        ids: list[int] = []
+        for number, (start, end) in enumerate(itertools.pairwise(cuts)):
+            if start == end:
+                continue
+            # Within a text: many tokenizers put a blank before the first word of one.
+            (head,), seam = self._encode(SEAMS[:1]), SEAMS[0] if start else ""
+            (row,) = self._encode([seam + text[start:end]], names_are_text=number % 2 == 1)
+            ids += row[len(head) :] if seam and row[: len(head)] == head else row
+        return ids
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        """The names of special tokens, of two that begin alike the longer one first."""
+        names = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        return re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) or "(?!)")
+
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer puts before a text."""
+        (whole,), (bare,) = self._encode(["a"], add_special_tokens=True), self._encode(["a"])
+        return _without_end(whole, bare)[: -len(bare)]
 
     def _decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         if not rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from reft_lab.analysis.problems import Answered, answered
 from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
 from reft_lab.config.wording import shown
 from reft_lab.methods.base import Cost
-from reft_lab.numbers import duration, interval, interval_in_points, p_value, per_cent, points, short
+from reft_lab.numbers import duration, four, interval, interval_in_points, p_value, per_cent, points, short
 from reft_lab.report.facts import default_options
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Group:
     @property
     def label(self) -> str:
         """Its values in words, short enough for a legend."""
-        text = ", ".join(f"{option}={value}" for option, value in self.values.items()) or "all runs"
+        text = ", ".join(f"{option}={_four(value)}" for option, value in self.values.items()) or "all runs"
         return text if len(text) <= WORDS else f"{self.number}: {text[: WORDS - 5]}…"
 
     @property
@@ -74,6 +75,14 @@ class Group:
         """How it did on test; `right` reads the answers of a run, by its id."""
         accuracy = self.by_seed(TEST)
         return Results(accuracy, {seed: [right(str(run["run"])) for run in self.runs_of(seed)] for seed in accuracy})
+
+
+def _four(value: str) -> str:
+    """A number with four digits; anything else as it is."""
+    try:
+        return four(float(value)) if re.search(r"[.e]", value) else value
+    except ValueError:
+        return value
 
 
 def groups_of(table: DataFrame) -> list[Group]:

@@ -31,10 +31,13 @@ class Option:
     default: str | None
 
 
-def facts(run: Found) -> list[tuple[str, str]]:
-    """What one wants to know of a run first, as (name, value)."""
+def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What one wants to know of a run first, as (name, value); its `passport` says where it forks from."""
     row = row_of(run)
     found = [(key, row[key]) for key in ("method", "model", "data", "cot", "reward", "seed", "study", "trial")]
+    if isinstance(fork := passport.get("fork"), Mapping):
+        found.append(("fork of", f"{fork.get('run')} at {fork.get('moment')} (step {fork.get('step')})"))
+        found.append(("changed there", _text(fork.get("changed") or {})))
     if run.started is not None:
         found.append(("started", f"{run.started:%Y-%m-%d %H:%M} UTC"))
     if not math.isnan(row["seconds"]):

@@ -34,6 +34,7 @@ def run_report(directory: Path) -> Path:
     run, *others = runs.found
     curves = curves_of(run.history())
     baseline = curves_of(others[0].history()) if others else None
+    passport = read_object(directory / PASSPORT) or {}
     view = token_view(run.samples(), warmup_steps=(curves.first("rollout/reward") or 1) - 1)
     rows = result_rows(run, curves)
     sections = chart_sections(run, curves, baseline)
@@ -49,7 +50,7 @@ def run_report(directory: Path) -> Path:
         run=run,
         method=method.label,
         measure=method.measure,
-        facts=facts(run),
+        facts=facts(run, passport),
         rows=rows,
         overview=overview,
         changes=changes(run, others[0] if others else None),
@@ -65,5 +66,5 @@ def run_report(directory: Path) -> Path:
         thinned=max(curves.every, baseline.every if baseline else 1),
         view=view,
         config=config_sections(run),
-        passport=passport_groups(read_object(directory / PASSPORT) or {}),
+        passport=passport_groups(passport),
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
-import sys
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from reft_lab.errors import BadInput, RunFailed
 from reft_lab.run_dir import disk
+from reft_lab.run_dir.passport import command_line
 
 
 class Log:
@@ -35,7 +34,7 @@ class Log:
 
     def begin(self) -> None:
         """The entry with which a session begins: its command, process and machine."""
-        self.add(f"{shlex.join([sys.executable, *sys.argv])}  (process {os.getpid()} on {platform.node()})")
+        self.add(f"{command_line()}  (process {os.getpid()} on {platform.node()})")
 
     def add_error(self, error: BaseException) -> None:
         """Why the run ends here: the sentence of an error that is explained with the traceback of its cause, if it has

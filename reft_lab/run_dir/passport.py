@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ def passport(seed: int, device: str, precision: str, data_hash: str, tokenizer_h
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     return {
         "started": _now(),
-        "command": [sys.executable, *sys.argv],
+        "command": command_line(),
         "folder": str(Path.cwd()),
         "git": _git(),
         "seed": seed,
@@ -68,13 +69,30 @@ def resumption(passport: Mapping[str, Any], step: int, changed: Mapping[str, str
     before = passport.get("versions", {})
     return {
         "time": _now(),
-        "command": [sys.executable, *sys.argv],
+        "command": command_line(),
         "git": _git(),
         "host": platform.node(),
         "step": step,
         "versions": {name: found for name, found in _versions().items() if before.get(name) != found},
         "changed": dict(changed),
     }
+
+
+def apart(passport: Mapping[str, Any]) -> list[str]:
+    """What is not as it was when a passport was written, as `torch: 2.9.0 -> 2.10.0`: code, packages, processor."""
+    git, now = passport.get("git") or {}, _git() or {}
+    pairs = [("commit", git.get("commit"), now.get("commit"))]
+    pairs += [("hash of uncommitted changes", git.get("diff_hash"), now.get("diff_hash"))]
+    versions, found = passport.get("versions", {}), _versions()
+    pairs += [(name, versions.get(name), found.get(name)) for name in {**versions, **found}]
+    hardware = {"system": platform.platform(), "processor": _processor()}
+    pairs += [(name, passport.get("hardware", {}).get(name), value) for name, value in hardware.items()]
+    return [f"{name}: {before or 'none'} -> {after or 'none'}" for name, before, after in pairs if before != after]
+
+
+def command_line() -> str:
+    """The command line of this process, quoted so that it can be pasted into a shell."""
+    return shlex.join([sys.executable, *sys.argv])
 
 
 def hash_text(text: str) -> str:

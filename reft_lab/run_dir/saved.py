@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput
+from reft_lab.errors import BadInput, Missing
 from reft_lab.run_dir.changes import PATHS
 from reft_lab.run_dir.files import BASELINE, CHECKPOINTS, CONFIG, HYDRA, PASSPORT, RESULT
 from reft_lab.run_dir.reading import is_finished, read_object, read_yaml
@@ -50,13 +50,13 @@ class SavedRun:
             return {}
 
 
-def read(directory: Path) -> SavedRun:
-    """The run in `directory`.
+def read(directory: Path, word: str = "resume") -> SavedRun:
+    """The run in `directory`, which `word` names on the command line.
 
     Raises:
         BadInput: there is none, or its config cannot be read.
     """
-    _check_place(directory)
+    _check_place(directory, word)
     try:
         experiment = OmegaConf.merge(OmegaConf.structured(Config), read_yaml(directory / CONFIG))
     except OSError as error:
@@ -65,7 +65,7 @@ def read(directory: Path) -> SavedRun:
         why = explain(error).rstrip(".")
         raise BadInput(
             f"{directory / CONFIG} is damaged or of another version ({why}), so the run cannot go on; put it right, or "
-            "leave out resume= to start a new run."
+            f"leave out {word}= to start a new run."
         ) from error
     assert isinstance(experiment, DictConfig)
     fix_paths(experiment, started_from(directory) or Path.cwd())
@@ -89,24 +89,24 @@ def fix_paths(experiment: DictConfig, folder: Path) -> None:
             OmegaConf.update(experiment, key, str((folder / text).absolute()))
 
 
-def _check_place(directory: Path) -> None:
+def _check_place(directory: Path, word: str) -> None:
     """A run directory is there, and not merely something near one."""
     if not directory.exists():
-        raise BadInput(f"resume={directory} does not exist (seen from {Path.cwd()}).")
+        raise Missing(f"{word}={directory} does not exist (seen from {Path.cwd()})", "name the directory of a run.")
     home = next(filter(_is_run, directory.absolute().parents), None)
-    if directory.name == BASELINE and home is not None:
+    if directory.name == BASELINE and home is not None and word == "resume":
         raise BadInput(f"{directory} is the SFT baseline of a run and goes on with it: resume={home}.")
     if _is_run(directory):
         return
     if home is not None:
-        raise BadInput(f"{directory} is part of a run directory; name the whole: resume={home}.")
+        raise BadInput(f"{directory} is part of a run directory; name the whole: {word}={home}.")
     files = [*directory.glob(f"*/{CONFIG}"), *directory.glob(f"*/*/{CONFIG}")]
     newest_first = sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
     newest = next((file.parent for file in newest_first if _is_run(file.parent)), None)
     if newest is not None:
-        raise BadInput(f"{directory} holds run directories and is none; name one of them, such as resume={newest}.")
+        raise BadInput(f"{directory} holds run directories and is none; name one of them, such as {word}={newest}.")
     if (directory / HYDRA).is_dir():
-        raise BadInput(f"the run in {directory} was stopped before it began; start it again without resume=.")
+        raise BadInput(f"the run in {directory} was stopped before it began; start it again without {word}=.")
     raise BadInput(f"{directory} is not a run directory.")
 
 

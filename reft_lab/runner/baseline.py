@@ -43,6 +43,7 @@ class Baseline:
             method=config.baseline,
             label=None,
             baseline=None,
+            fork=None,
             decode=DecodeConfig(),
             tracker=replace(config.tracker, wandb="disabled", report=False),
             study=StudyConfig(),

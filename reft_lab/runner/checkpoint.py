@@ -1,7 +1,8 @@
 """The checkpoints of a run: full states to go on from, and policies to use.
 
 A full state is one sealed folder that needs nothing but `warmup/` beside it. All randomness is keyed by the counters in
-it, so there is none to save.
+it, so there is none to save. A run that forks from a policy begins with a state that has no tensors: its weights are
+those of the best policy in it, and its optimiser is new.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from reft_lab.methods import METHODS
 from reft_lab.methods.base import Stage
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
+from reft_lab.run_dir.files import BEST, LAST, MERGED, STATE, STATE_TENSORS, STEP, WARMUP
 from reft_lab.sealed import damage, link, recover, sealed
 
-LAST, BEST, WARMUP, MERGED = "last", "best", "warmup", "merged"
-TENSORS, FACTS = "state.safetensors", "state.json"
 AFTER_WARMUP = {stage.name for method in METHODS.values() for stage in method.stages[1:]}
 
 
@@ -53,12 +53,12 @@ class Checkpoints:
         tensors |= {f"adamw.{name}": tensor for name, tensor in stage.optimizer.tensors().items()}
         last = self.folder / LAST
         with sealed(last) as part:
-            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / TENSORS)
-            (part / FACTS).write_text(json.dumps({"counters": stage.counters()} | facts) + "\n")
+            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / STATE_TENSORS)
+            (part / STATE).write_text(json.dumps({"counters": stage.counters()} | facts) + "\n")
             if self.best.exists():
                 link(self.best, part / BEST)
             if last.exists() and (step := self.facts(last).get("tracker_step")) != facts["tracker_step"]:
-                older = self.folder / f"step-{step}"
+                older = self.folder / f"{STEP}{step}"
                 shutil.rmtree(older, ignore_errors=True)
                 last.rename(older)
         for old in self._states()[self.keep :]:
@@ -81,25 +81,23 @@ class Checkpoints:
 
     def load(self, folder: Path, stage: Stage) -> None:
         """Put the state in `folder` into a stage made from the same config."""
-        from safetensors.torch import load_file
-
-        tensors = load_file(folder / TENSORS)
-        _put(tensors, stage.policy)
-        stage.optimizer.restore(_part(tensors, "adamw."))
-        stage.restore(self.facts(folder)["counters"])
+        stage.optimizer.restore(_part(_put(folder, stage.policy), "adamw."))
+        counters = self.facts(folder)["counters"]
+        if counters is None:  # of a policy after the stage, which is over whatever its length is now
+            stage.step = stage.total_steps
+        else:
+            stage.restore(counters)
 
     @staticmethod
     def load_policy(folder: Path, policy: Policy) -> None:
         """Put the weights of the state in `folder`, value model included, into a policy of the same shape."""
-        from safetensors.torch import load_file
-
-        _put(load_file(folder / TENSORS), policy)
+        _put(folder, policy)
 
     @staticmethod
     def facts(folder: Path) -> dict[str, Any]:
         """The facts that `save` wrote with a state; nothing where they cannot be read."""
         try:
-            facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
+            facts: dict[str, Any] = json.loads((folder / STATE).read_text())
         except (OSError, ValueError):
             return {}
         return facts
@@ -135,10 +133,10 @@ class Checkpoints:
         """Folders of full states, the newest first."""
 
         def steps(folder: Path) -> int:
-            number = folder.name.removeprefix("step-")
+            number = folder.name.removeprefix(STEP)
             return int(number) if number.isdecimal() else -1
 
-        older = sorted((path for path in self.folder.glob("step-*") if steps(path) >= 0), key=steps, reverse=True)
+        older = sorted((path for path in self.folder.glob(f"{STEP}*") if steps(path) >= 0), key=steps, reverse=True)
         last = self.folder / LAST
         return [last, *older] if last.exists() else older
 
@@ -153,10 +151,17 @@ def _weights(stage: Stage) -> dict[str, Tensor]:
     }
 
 
-def _put(tensors: dict[str, Tensor], policy: Policy) -> None:
-    policy.load_state_dict(
-        _part(tensors, "policy."), strict=False
-    )  # tied weights are stored once, frozen ones not at all
+def _put(folder: Path, policy: Policy) -> dict[str, Tensor]:
+    """Put the weights of a state into a policy; returns all tensors of the state."""
+    from safetensors.torch import load_file
+
+    if not (folder / STATE_TENSORS).exists():
+        saving.load_weights(policy, folder / BEST, needs_values=False)
+        return {}
+    tensors = load_file(folder / STATE_TENSORS)
+    # Tied weights are stored once, frozen ones not at all.
+    policy.load_state_dict(_part(tensors, "policy."), strict=False)
+    return tensors
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 
 from reft_lab.analysis.data_audit import DataAudit, Lengths, TooLong, alike, answers_of
 from reft_lab.config.schema import Config
-from reft_lab.cot import make_format
-from reft_lab.data import load
 from reft_lab.methods import method_of
-from reft_lab.policy import loading
-from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.gold import changed_by
-from reft_lab.runner.setup import training_texts
+from reft_lab.runner.setup import reading
 
 
 def audit_data(config: Config) -> DataAudit:
@@ -22,14 +18,8 @@ def audit_data(config: Config) -> DataAudit:
     Raises:
         BadInput: the model's tokenizer or the data cannot be had.
     """
-    loading.check_source(config.model)
     with ProgramRunner(config.programs) as programs:
-        splits = load(config.data, config.cot.name, programs)
-        form = make_format(config.cot, config.answers, programs)
-        codec = Codec(
-            loading.load_tokenizer(config.model, training_texts(splits.train, form)),
-            begin_of_sequence=config.cot.begin_of_sequence,
-        )
+        splits, form, codec = reading(config, programs)
     prompts = [form.prompt(problem, "sft") for problem in splits.train]
     completions = [form.completion(problem, "sft") for problem in splits.train]
     prompt_ids, completion_ids = codec.prompts(prompts), codec.completions(prompts, completions)

@@ -22,6 +22,7 @@ from reft_lab.runner.checkpoint import BEST, LAST, Checkpoints
 from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.final import conclude
+from reft_lab.runner.fork import Fork, tokenizer_in
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
@@ -65,11 +66,14 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
     check_settings(config)
     with ProgramRunner(config.programs) as programs:
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
-        setup = prepare(config, programs)
+        fork = Fork.of(config)
+        setup = prepare(config, programs) if fork is None else prepare(config, programs, fork.threads, fork.tokenizer)
         config = setup.config
         check_space(config, setup.policy, directory)
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
+        if fork is not None:
+            fork.check_inputs(*hashes)
         # Only from here on: packages that are being imported catch what a signal raises, and raise another error.
         with (
             Interruption(display.note) as interruption,
@@ -77,9 +81,11 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
             display.kept_in(run_directory.log),
         ):
             with interruption.unbroken():
-                run_directory.write_passport(passport(config.seed, setup.device, config.trainer.precision, *hashes))
+                known = {} if fork is None else {"fork": fork.lineage()}
+                origin = passport(config.seed, setup.device, config.trainer.precision, *hashes)
+                run_directory.write_passport(origin | known)
                 run_directory.write_config(config)
-                start = _begin(run_directory, config, warmups)
+                start = _begin(run_directory, config, fork or warmups)
             for note in start.notes:
                 display.note(note)
             return _go(setup, programs, run_directory, display, interruption, start, warmups, report)
@@ -112,17 +118,25 @@ def resume(
         ProgramRunner(config.programs) as programs,
     ):
         began = run_directory.passport()
-        setup = prepare(config, programs, threads=began.get("hardware", {}).get("threads"))
+        fork, tokenizer = None, None
+        if config.fork is not None:  # its data need not be those that its tokenizer was made for
+            tokenizer = tokenizer_in(run_directory.checkpoints)
+            if Checkpoints(run_directory.checkpoints, config.checkpoint.keep).find()[0] is None:
+                fork = Fork.of(config)
+                tokenizer = None if fork is None else fork.tokenizer
+        setup = prepare(config, programs, began.get("hardware", {}).get("threads"), tokenizer)
         config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
         warmups = Warmups(setup, hashes)
+        if fork is not None:
+            fork.check_inputs(*hashes)
         with Interruption(display.note) as interruption:
             with interruption.unbroken():
                 start = _find_start(run_directory, config)
                 notes = [*start.notes, *run_directory.rewind(start.step)]
                 if start.state is None:
-                    start = _begin(run_directory, config, warmups)
+                    start = _begin(run_directory, config, fork or warmups)
                     notes += start.notes
                 run_directory.write_config(config)
                 changed = dict(change.split(": ", 1) for change in changes)
@@ -149,9 +163,9 @@ class _Start:
     notes: list[str] = field(default_factory=list)
 
 
-def _begin(run_directory: RunDirectory, config: Config, warmups: Warmups) -> _Start:
-    """Where a run with nothing on disk begins: after its warm-up where that is kept."""
-    if (said := warmups.begin(run_directory)) is None:
+def _begin(run_directory: RunDirectory, config: Config, earlier: Warmups | Fork) -> _Start:
+    """Where a run with nothing on disk begins: after its warm-up where that is kept, or where it forks from another."""
+    if (said := earlier.begin(run_directory)) is None:
         return _Start()
     start = _find_start(run_directory, config)
     start.notes.append(said)
@@ -295,7 +309,8 @@ def _hashes(setup: Setup) -> tuple[str, str]:
     """Of the data and of the tokenizer."""
     splits = setup.splits
     vocabulary = str(sorted(setup.codec.tokenizer.get_vocab().items()))
-    return hash_problems(splits.train, splits.dev, splits.test), hash_text(vocabulary)
+    chat = f"{setup.codec.chat} {setup.codec.eos_id}" if setup.codec.chat is not None else ""
+    return hash_problems(splits.train, splits.dev, splits.test), hash_text(vocabulary + chat)
 
 
 def _check_same_inputs(hashes: dict[str, str] | None, found: tuple[str, str], directory: Path) -> None:

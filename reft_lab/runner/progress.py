@@ -94,6 +94,13 @@ class Progress:
         """As result.json has it."""
         return {**asdict(self.cost), "seconds": self.seconds.get(TRAINING, 0.0)}
 
+    def after_step(self) -> dict[str, Any]:
+        """As JSON, with a pending step counted as recorded; without times and alarms, which go by the clock."""
+        costs = {name: asdict(cost) for name, cost in self.costs.items()}
+        if self.pending is not None:
+            costs[self.stage] = asdict(self.costs.get(self.stage, Cost()) + self.pending.cost)
+        return asdict(self) | {"pending": None, "costs": costs, "seconds": {}, "alarms": {}}
+
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Progress:
         """What `asdict` made of it for a checkpoint; other keys are ignored."""

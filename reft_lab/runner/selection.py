@@ -112,7 +112,7 @@ class Selection:
             self._note_both(evaluation.score, stage.moment)
             if evaluation.score.accuracy > self.progress.best.accuracy:
                 self.progress.best = Best(evaluation.score, stage.moment, stage.kind.prompts)
-                self._export(BEST, self.progress.best)
+                self._export(BEST, self.progress.best, stage)
             metrics["eval/best_accuracy"] = self.progress.best.accuracy
         return metrics
 
@@ -123,7 +123,7 @@ class Selection:
         if self.progress.best.score is None:
             self.progress.best = Best(self.look(stage).score, stage.moment, stage.kind.prompts)
             self._note_both(self.progress.best.score, stage.moment)
-            self._export(BEST, self.progress.best)
+            self._export(BEST, self.progress.best, stage)
 
     def keep_warmup(self, label: str, prompts: Prompts, *, is_candidate: bool) -> None:
         """Let the policy as it is be the one after warm-up, and the best so far if it `is_candidate` for that."""
@@ -172,11 +172,19 @@ class Selection:
         latest = self.progress.latest
         return {} if latest is None else {self.setup.config.selection: latest.accuracy}
 
-    def _export(self, name: str, best: Best) -> None:
-        """Write the policy as it is, which `best` describes, to checkpoints/NAME, as `saving.save` does."""
+    def _export(self, name: str, best: Best, stage: Stage | None = None) -> None:
+        """Write the policy as it is, which `best` describes, to checkpoints/NAME, as `saving.save` does.
+
+        With it goes how far the run is, so that another can set out from there; no `stage`: the warm-up is over.
+        """
         started = time.monotonic()
-        facts: dict[str, Any] = {"stage": self.progress.stage, "when": best.when, "prompts": best.stage}
-        facts |= {"split": self.setup.config.selection, "accuracy": best.accuracy}
+        config, score = self.setup.config, best.score
+        facts: dict[str, Any] = {"name": config.name, "method": config.method, "seed": config.seed}
+        facts |= {"stage": self.progress.stage, "when": best.when, "prompts": best.stage, "split": config.selection}
+        facts |= {"accuracy": best.accuracy} if score is None else score.as_json()
+        step = self.tracker.step + (self.progress.pending is not None)
+        counters = None if stage is None else stage.counters()
+        facts["state"] = {"counters": counters, "tracker_step": step} | self.progress.after_step()
         directory = self.tracker.directory
         with directory.writing(f"checkpoints/{name}"):
             saving.keep_base(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / BASE)

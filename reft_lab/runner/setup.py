@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.config.schema import Config
-from reft_lab.cot import CotFormat, Prompts, make_format
+from reft_lab.cot import CotFormat, Prompts, make_format, task
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
@@ -20,6 +21,7 @@ from reft_lab.methods.stages import eight_bit
 from reft_lab.methods.stages.asking import Asking
 from reft_lab.methods.stages.supervised import Example
 from reft_lab.policy import loading
+from reft_lab.policy.chat import chat_of
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
@@ -46,7 +48,7 @@ class Setup:
         gold: prompt and gold reasoning of each training problem, as ids.
         policy: the policy before any training.
         reward: the terminal reward.
-        notes: sentences for the user on what was left out.
+        notes: sentences for the user on how questions are put and on what was left out.
         given: where the policy comes from, for a method that trains nothing.
         computing: a sentence on how it computes, where that was measured.
     """
@@ -175,10 +177,16 @@ class Setup:
             self.notes.append(sentence)
 
 
-def prepare(config: Config, programs: ProgramRunner, threads: int | None = None) -> Setup:
+def prepare(
+    config: Config, programs: ProgramRunner, threads: int | None = None, tokenizer_of: Path | None = None
+) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
 
-    `threads` are the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+    Args:
+        config: the experiment.
+        programs: runs the programs of gold reasoning.
+        threads: the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
+        tokenizer_of: a folder whose tokenizer a model made from scratch has, rather than one made for these data.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
@@ -189,15 +197,10 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     device = choose_device(config)
     if config.trainer.optimizer == eight_bit.NAME:
         eight_bit.try_on(device)
-    loading.check_source(config.model)
-    splits = load(config.data, config.cot.name, programs)
-    form = make_format(config.cot, config.answers, programs)
-    tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
-    codec = Codec(
-        tokenizer,
-        begin_of_sequence=config.cot.begin_of_sequence,
-        end_ids=loading.end_ids(config.model, tokenizer),
-    )
+    splits, form, codec = reading(config, programs, tokenizer_of)
+    if codec.chat is not None:
+        end = codec.tokenizer.convert_ids_to_tokens(codec.eos_id)
+        given.notes.append(f"questions are put in the model's chat template, where {end} ends a response.")
     check_reranker(config, codec)
     gold = encode_gold(splits.train, form, codec, config.cot)
     if gold.left_out:
@@ -211,7 +214,7 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
 
     try:
         with phase(LOADING):
-            lm = loading.load_model(config.model, tokenizer, config.seed)
+            lm = loading.load_model(config.model, codec.tokenizer, config.seed, codec.end_ids)
             policy = Policy(
                 lm,
                 critic=method_of(vars(config)).has_critic(config),
@@ -235,6 +238,37 @@ def prepare(config: Config, programs: ProgramRunner, threads: int | None = None)
     return Setup(
         config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given, computing=chosen.note
     )
+
+
+def reading(
+    config: Config, programs: ProgramRunner, tokenizer_of: Path | None = None
+) -> tuple[Splits, CotFormat, Codec]:
+    """The problems, how they are put and answered as text, and that text as tokens. No weights are loaded.
+
+    Args:
+        tokenizer_of: a folder with the tokenizer to take where it is to be made on the spot and would be another one.
+
+    Raises:
+        BadInput: the model's tokenizer or the data cannot be had, or the tokenizer has no chat template that fits.
+    """
+    loading.check_source(config.model)
+    if config.cot.prompt == "plain":
+        splits = load(config.data, config.cot.name, programs)
+        form = make_format(config.cot, config.answers, programs)
+        tokenizer = loading.load_tokenizer(config.model, training_texts(splits.train, form))
+        if config.model.path is None and tokenizer_of is not None:
+            kept = loading.load_tokenizer(replace(config.model, path=str(tokenizer_of)), ())
+            tokenizer = tokenizer if tokenizer.get_vocab() == kept.get_vocab() else kept
+        ends, chat = loading.end_ids(config.model, tokenizer), None
+    else:  # whose template says how questions are put
+        tokenizer = loading.load_tokenizer(config.model, ())
+        made = chat_of(tokenizer, str(config.model.path), system=config.cot.system, task=task(config.cot))
+        ends, chat = (made.end_id, *loading.end_ids(config.model, tokenizer)), made.frame
+        loading.check_ids(config.model, [*ends, *Codec(tokenizer, chat=chat).prompts([chat.prompt("")])[0]])
+        splits = load(config.data, config.cot.name, programs)
+        form = make_format(config.cot, config.answers, programs, chat)
+    begin = config.cot.begin_of_sequence
+    return splits, form, Codec(tokenizer, begin_of_sequence=begin, end_ids=tuple(dict.fromkeys(ends)), chat=chat)
 
 
 def choose_device(config: Config) -> str:

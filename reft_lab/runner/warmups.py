@@ -39,6 +39,7 @@ LATER = (
     "label",
     "baseline",
     "resume",
+    "fork",
     "reward",
     "sft",
     "ppo",
@@ -63,7 +64,7 @@ class Warmups:
         """`inputs` are the hashes of data and tokenizer."""
         config = setup.config
         has_warmup = WARMUP in setup.method.stages and config.warmup.epochs
-        home = config.checkpoint.warmups if has_warmup else None
+        home = config.checkpoint.warmups if has_warmup and config.fork is None else None
         self._budget = config.budget
         self._facts = facts(setup, inputs) if home else {}
         self.folder = Path(home).expanduser() / hash_text(json.dumps(self._facts, sort_keys=True)) if home else None

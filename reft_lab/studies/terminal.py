@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from reft_lab.config.wording import shown
+from reft_lab.numbers import four
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.objective import Objective
 from reft_lab.text import counted
@@ -75,7 +76,7 @@ def best_of(finished: Sequence[FrozenTrial], objective: Objective) -> FrozenTria
 
 def setting(trial: FrozenTrial) -> str:
     """The values of a trial for people: `ppo.lam=0.93 reward=exact`."""
-    values = {key: f"{value:.4g}" if isinstance(value, float) else shown(value) for key, value in trial.params.items()}
+    values = {key: four(value) if isinstance(value, float) else shown(value) for key, value in trial.params.items()}
     return " ".join(f"{key}={value}" for key, value in values.items())
 
 

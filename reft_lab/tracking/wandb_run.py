@@ -130,7 +130,7 @@ def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: fl
         name=config.name,
         job_type=config.label or config.method,
         tags=tags(config),
-        config=asdict(config),
+        config=asdict(config) | ({"lineage": fork} if (fork := directory.passport().get("fork")) else {}),
         dir=str(directory.path),
         mode="online" if online else "offline",
         settings=wandb.Settings(

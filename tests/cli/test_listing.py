@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.analysis import load
 from reft_lab.cli.listing import age
 from tests.cli.ended import FAILED, OLD, Ended
 from tests.cli.written import write_run
@@ -102,6 +103,32 @@ def test_where_many_settings_differ_each_run_shows_what_sets_it_apart(
     assert {word.partition("=")[0] for word in settings["outputs/odd"]} == {word.partition("=")[0] for word in many}
 
 
+def test_forks_stand_below_their_run(reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origins = {"a": None, "b": None, "a1": "a@12", "a2": "a@best", "a11": "a1@30", "lost": "gone@9"}
+    for minutes, (name, origin) in enumerate(origins.items(), start=10):
+        config = write_run(tmp_path / "outputs" / name, minutes_ago=minutes) / "config.yaml"
+        if origin is not None:
+            fork = f"fork: {tmp_path}/outputs/{origin}"
+            config.write_text(config.read_text().replace("fork: null", fork))
+    monkeypatch.chdir(tmp_path)
+    head, *lines = reft("runs").out.splitlines()
+    assert head.split()[-3:] == ["fork", "of", "path"]
+    assert [line.partition(" min ")[2].split() for line in lines] == [
+        ["outputs/a"],
+        ["@12", "└─", "outputs/a1"],
+        ["@30", "└─", "outputs/a11"],
+        ["@best", "└─", "outputs/a2"],
+        ["outputs/b"],
+        ["outputs/gone@9", "outputs/lost"],
+    ]
+    places = [line.find("└") for line in lines]
+    assert places[2] == places[1] + 3 == places[3] + 3
+    assert "fork=" not in "".join(lines)
+    flat = reft("runs", "--sort", "-test").out
+    assert "└" not in flat
+    assert "outputs/a1@30" in flat
+
+
 def test_a_limit_says_that_there_are_more(reft: Reft) -> None:
     ended = reft("runs", "--limit", "2")
     assert paths(ended) == STUDY[:2]
@@ -129,6 +156,7 @@ def test_csv_and_json_have_all_columns(reft: Reft) -> None:
         (["--study", "kll"], "--study kll: there is no such study; did you mean kl?"),
         (["--study", "xyzzy"], "--study xyzzy: there is no such study; there is kl."),
         (["--where", "ppo.kl_coff=1"], "no run has an option or column 'ppo.kl_coff'; did you mean ppo.kl_coef?"),
+        (["--sort", "tst"], "no run has an option or column 'tst'; did you mean test?"),
         (["--where", "kl"], "--where kl: write KEY=VALUE, such as ppo.kl_coef=0.05 or model=tiny."),
         (["--where", "model<tiny"], "--where model<tiny: < takes a number."),
         (["--stat", "failed"], "No such option: --stat; did you mean --state?"),
@@ -152,3 +180,14 @@ def test_an_age_is_in_its_largest_unit() -> None:
     ages = [age(now - timedelta(seconds=seconds), now) for seconds in (0, 59, 60, 7199, 86399, 86400, -5)]
     assert ages == ["0 s", "59 s", "1 min", "1 h", "23 h", "1 d", "0 s"]
     assert age(None) == ""
+
+
+def test_loaded_runs_are_printed_as_a_table(made: Path) -> None:
+    head, columns, *lines = str(load(made / "multirun")).splitlines()
+    assert head == "3 runs; .table has all columns"
+    assert columns.split() == [
+        *("run", "state", "name", "method", "seed"),
+        *("final_dev_accuracy", "final_test_accuracy"),
+    ]
+    assert [line.split()[:2] for line in lines] == [["kl/0", "finished"], ["kl/1", "finished"], ["kl/2", "crashed"]]
+    assert lines[1].split()[-1] == "0.600"

@@ -20,6 +20,7 @@ def _schema() -> None:
         # names
         ("ppo.lamda=0.9", "ppo.lamda is not an option; did you mean ppo.lam?"),
         ("lam=0.9", "did you mean ppo.lam?"),
+        ("checkpoint.warmup=x", "did you mean checkpoint.warmups?"),
         ("lr=1", "did you mean warmup.lr, sft.lr, ppo.lr, offline_st.lr, online_st.lr or reranker.lr?"),
         ("modle=tiny", "modle is not an option; did you mean model?"),
         ("ppo.lam.x=1", "ppo.lam is one value, a number from 0 to 1"),

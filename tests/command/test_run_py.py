@@ -1,6 +1,7 @@
 """run.py as a user meets it: a real process, from another folder, with its exit code and what it leaves on disk."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -95,6 +96,15 @@ def test_help(shell: Shell) -> None:
     assert "Dr. GRPO (2503.20783): GRPO without its two biases\n" in ended.stdout
     assert max(map(len, ended.stdout.splitlines())) <= 140
     assert list(shell.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["--help", "--cfg job"])
+def test_a_reader_that_leaves_is_no_error(words: str, repo: Path, shell: Shell) -> None:
+    command = shlex.join([sys.executable, str(repo / "run.py"), *words.split()])
+    line = f"{command} | head -c 1; echo ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", line], cwd=shell.folder, capture_output=True, text=True, timeout=120)
+    assert ended.stderr == ""
+    assert ended.stdout.endswith("0\n")
 
 
 def test_cfg_job_prints_the_experiment(shell: Shell) -> None:

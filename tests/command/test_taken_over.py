@@ -107,3 +107,37 @@ def test_a_run_without_a_policy_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_training_takes_nothing_over(trained: Path) -> None:
     config = check_command(["method=sft", "model.path=run"]).config
     assert (config.model.path, config.data.name) == ("run", "arithmetic")
+
+
+@pytest.fixture
+def forked(trained: Path, tmp_path: Path) -> Path:
+    """The same run with a full state at step 24."""
+    state = tmp_path / "run" / "checkpoints" / "last"
+    state.mkdir()
+    facts = {"tracker_step": 24, "stage": "reft", "counters": {"step": 14}, "pending": None}
+    (state / "state.json").write_text(json.dumps(facts))
+    return tmp_path / "run"
+
+
+def test_a_fork_is_its_run_but_for_what_is_told(forked: Path) -> None:
+    config = check_command(["fork=run", "ppo.kl_coef=0.5", "reward=exact"]).config
+    assert config.fork == f"{forked}@24"
+    assert (config.name, config.baseline) == ("codellama-svamp-program-reft-fork", None)
+    assert (config.model.name, config.data.name, config.data.test_size) == ("codellama", "svamp", 70)
+    assert (config.ppo.kl_coef, config.reward.function) == (0.5, "exact")
+    assert (config.ppo.max_new_tokens, config.answers.statement) == (99, "last")
+    assert check_command(["fork=run@24", "name=mine", "baseline=sft"]).config.baseline == "sft"
+
+
+def test_every_run_of_a_multirun_forks(forked: Path) -> None:
+    jobs: Any = check_command(["-m", "fork=run@24", "ppo.kl_coef=0.1,0.2"])
+    found = [jobs._jobs.load_sweep_config(jobs.composed.node, list(words)) for words in jobs._jobs._known]
+    assert [(job.fork, job.ppo.kl_coef, job.data.name) for job in found] == [
+        *((f"{forked}@24", kl, "svamp") for kl in (0.1, 0.2)),
+    ]
+    assert "keeps nothing called 25; did you mean 24?" in complaint("-m", "fork=run@25", "ppo.kl_coef=0.1,0.2")
+    study: Any = check_command(["-m", "sweeps=optuna", "fork=run@24", "ppo.kl_coef=interval(0.1,0.2)"])
+    assert "fork=run@24" in study.definition.fixed
+    assert "(the weights are those of the run)" in complaint(
+        "-m", "sweeps=optuna", "fork=run", "model=choice(tiny,codellama)"
+    )

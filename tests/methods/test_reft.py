@@ -293,6 +293,13 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weight
     assert torch.equal(before.nan_to_num(), policy.lm.lm_head.weight.nan_to_num())
 
 
+def test_rewards_that_are_too_large_are_blamed_for_the_gradient_they_make():
+    stage = make_stage()
+    stage.asking.reward = lambda questions, responses, outcomes, keys, step: [1e30] * len(responses)
+    with pytest.raises(FloatingPointError, match=r"a reward was 1e\+30: give rewards of the order of 1$"):
+        stage.iterate()
+
+
 @pytest.mark.parametrize("fast_path", [True, False])
 def test_ratios_after_the_update_are_those_of_the_policy_as_it_is_and_change_nothing(fast_path):
     stage, undisturbed = make_stage(fast_path=fast_path), make_stage(fast_path=fast_path)

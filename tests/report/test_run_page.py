@@ -13,7 +13,7 @@ import pytest
 
 from reft_lab.errors import BadInput
 from reft_lab.report import run_report
-from tests.report.written import metrics, sample, write_lines, write_run
+from tests.report.written import PASSPORT, metrics, sample, write_lines, write_run
 
 
 def text_of(page: Path) -> str:
@@ -82,6 +82,15 @@ def test_a_run_that_goes_on_shows_what_there_is(tmp_path):
     assert "ReFT so far (step 14)" in text
     assert "warm-up so far (step 10) 30.0" in text
     assert "There are no sampled responses" in text
+
+
+def test_a_fork_says_where_it_comes_from(tmp_path):
+    run = write_run(tmp_path / "run")
+    fork = {"run": "/runs/first", "step": 24, "moment": "iteration 14 of ReFT", "changed": {"seed": "0 -> 1"}}
+    (run / "passport.json").write_text(json.dumps(PASSPORT | {"fork": fork}))
+    text = text_of(run_report(run))
+    assert "fork of /runs/first at iteration 14 of ReFT (step 24)" in text
+    assert "changed there seed 0 -&gt; 1" in text
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted", "pruned"])

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from reft_lab.compose.conf import compose
 
 HOSTILE = "</script><b>bold</b><img src=x onerror=\"document.title='broken'\">&amp;'\"`{{7*7}}"
-PASSPORT = {"started": "2026-01-02T03:04:05+00:00", "command": ["python", "run.py"], "seed": 0, "git": None}
+PASSPORT = {"started": "2026-01-02T03:04:05+00:00", "command": "python run.py", "seed": 0, "git": None}
 
 
 def write_run(

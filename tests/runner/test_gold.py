@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from reft_lab.answers.settings import AnswersConfig
-from reft_lab.cot import CotFormat, make_format
+from reft_lab.cot import CotFormat, make_format, task
 from reft_lab.cot.settings import CotConfig
 from reft_lab.data import Problem
 from reft_lab.errors import BadInput
@@ -19,12 +19,14 @@ from reft_lab.evaluation.greedy import evaluate
 from reft_lab.methods import STAGES
 from reft_lab.methods.settings import SFTConfig
 from reft_lab.methods.stages.supervised import SupervisedFineTuning
+from reft_lab.policy.chat import Chat, chat_of
 from reft_lab.policy.model import Policy
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.programs.settings import ProgramsConfig
 from reft_lab.runner.gold import encode_gold
 from tests import vocabularies
+from tests.chat_templates import KINDS
 from tests.runner.written_programs import programs
 from tests.vocabularies import LLAMA, MADE
 
@@ -42,9 +44,11 @@ def form(runner: ProgramRunner) -> CotFormat:
     return make_format(CotConfig(), AnswersConfig(), runner)
 
 
-def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> float:
+def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat, chat: Chat | None = None) -> float:
     """Share of 24 problems that a small Llama answers rightly, and ends, once it was trained on their programs."""
     problems, codec = programs(), Codec(tokenizer)
+    if chat is not None:
+        codec = Codec(tokenizer, end_ids=[chat.end_id], chat=chat.frame)
     gold = encode_gold(problems, form, codec, CotConfig())
     torch.manual_seed(0)
     lm = LlamaForCausalLM(
@@ -76,6 +80,14 @@ def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat) -> flo
 @pytest.mark.parametrize("name", MADE)
 def test_programs_are_learned_by_heart(name, form):
     assert learned_by_heart(MADE[name](), form) == 1.0
+
+
+def test_programs_are_learned_by_heart_in_a_chat(runner):
+    tokenizer = KINDS["ChatML"].tokenizer(vocabularies.TEXTS)
+    cot = CotConfig(prompt="chat")
+    chat = chat_of(tokenizer, "MODEL", system="", task=task(cot))
+    assert chat.end_id != tokenizer.eos_token_id
+    assert learned_by_heart(tokenizer, make_format(cot, AnswersConfig(), runner, chat.frame), chat) == 1.0
 
 
 @pytest.mark.parametrize("layout", ["model", "json"])

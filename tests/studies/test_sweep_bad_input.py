@@ -7,8 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from hydra.errors import MissingConfigException
 
+from reft_lab.command.launch import check_command
 from reft_lab.compose.conf import register_schema
+from reft_lab.config.explain import explain
+from reft_lab.errors import BadInput
 from tests.command.said import complaint
 
 SEARCH = "sweeps=reft_search"
@@ -86,6 +90,9 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (["-m", SEARCH, "sweeps.fixed=['sweeps.trials=1']"], "not about an experiment"),
         (["-m", SEARCH, "sweeps.fixed=['nothing']"], "nothing is not OPTION=VALUE"),
         # what counts
+        (["-m", SEARCH, "sweeps.seeds=0,1"], "write it in brackets: 'sweeps.seeds=[0,1]'."),
+        (["-m", SEARCH, "sweeps.seeds=3"], "did you mean 'sweeps.seeds=[3]'?"),
+        (["-m", SEARCH, "sweeps.objective=acuracy"], "did you mean 'sweeps.objective=[accuracy]'?"),
         (["-m", SEARCH, "sweeps.objective=[]"], "sweeps.objective is empty"),
         (["-m", SEARCH, "sweeps.objective=[acuracy]"], "acuracy, which is no metric; did you mean accuracy?"),
         (["-m", SEARCH, "sweeps.objective=[ppo/kl_reff]"], "did you mean ppo/kl_ref?"),
@@ -169,3 +176,18 @@ def test_the_command_ends_with_2(words, tmp_path, repo):
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_gpus_that_are_not_there_are_refused_before_a_folder_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    work = check_command(["-m", SEARCH, "sweeps.gpus=[0,1]"])
+    with pytest.raises(BadInput, match=r"sweeps.gpus=\[0,1\] asks for GPUs, and PyTorch finds none"):
+        work.check_machine()
+    check_command(["-m", SEARCH]).check_machine()
+
+
+def test_a_launcher_that_is_not_installed_says_what_to_install() -> None:
+    missing = MissingConfigException("In 'config': Could not find 'hydra/launcher/submitit_slurm'\n\nAvailable", "x")
+    assert explain(missing) == (
+        "hydra/launcher=submitit_slurm needs a package that is not installed: pip install 'reft_lab[submitit]'."
+    )

@@ -35,6 +35,7 @@ with closing(RunDirectory(path)) as directory:
     (best / "model.safetensors").write_bytes(b"weights" * 100_000)
     (best / "config.json").write_text("{}")
     directory.write_config(config)
+    directory.write_passport({"fork": {"run": "/runs/first", "changed": {"ppo.kl_coef": "0.01 -> 0.07"}}})
     tracker = Tracker(config, directory, Display())
     for step, (accuracy, length) in enumerate(((0.2, 9.0), (0.6, 8.0), (0.4, 7.0)), start=1):
         sample = {"question": f"q{step}", "response": "r", "answer": None, "gold": "4", "outcome": "no_answer"}
@@ -90,6 +91,7 @@ class Recorded:
         check_tags(told["tags"])
         config = {name: entry["value"] for name, entry in json.loads(told["config"]).items()}
         assert (config["ppo"]["kl_coef"], config["study"]["confirms"]) == (0.07, "first")
+        assert config["lineage"] == {"run": "/runs/first", "changed": {"ppo.kl_coef": "0.01 -> 0.07"}}
         assert [row["step"] for row in self.server.history[self.id]] == [1, 2, 3]
         for step, row in enumerate(self.server.history[self.id], start=1):
             rows = json.loads(self.server.files[f"{self.id}/{row['samples']['path']}"])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +38,11 @@ from reft_lab.policy.parked import Parked
 from reft_lab.policy.sampling import Responses
 from reft_lab.policy.scoring import score_all
 from reft_lab.randomness import permutation
+from reft_lab.text import counted
 
 # Log-probabilities kept from sampling stand for the update's own while every ratio pi / pi_old is so close to 1.
 RATIO_TOLERANCE = 1e-4
+LARGE = 1e6  # rewards beyond it, squared by the value loss, are what a gradient overflows by
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ class Reinforcement(Iterations):
         scoring = time.perf_counter()
 
         order = [permutation(len(rollouts), self.seed, "ppo order", self.step, epoch) for epoch in range(config.epochs)]
-        with phase("updating"):
+        with phase("updating"), _large_rewards_are_blamed(rollouts):
             metrics |= update(
                 self.policy,
                 rollouts,
@@ -272,10 +275,23 @@ class Reinforcement(Iterations):
         return (anew, [_says_rescoring(apart)]) if self.rescore else (sampled, [])
 
 
+@contextmanager
+def _large_rewards_are_blamed(rollouts: Rollouts) -> Iterator[None]:
+    """Inside, a gradient that is not finite is put down to rewards beyond LARGE, where there are some."""
+    try:
+        yield
+    except FloatingPointError as error:
+        largest = float(rollouts.scores.abs().max())
+        if largest <= LARGE:
+            raise
+        what = str(error).partition(";")[0]
+        raise FloatingPointError(f"{what}; a reward was {largest:.3g}: give rewards of the order of 1") from error
+
+
 def _says_warmed_up(iterations: int, explained: float) -> str:
     return (
-        f"critic warm-up: after {iterations} iterations the value model explains {explained:.2f} of the variance of "
-        "returns; from now on the policy is trained, too."
+        f"critic warm-up: after {counted(iterations, 'iteration')} the value model explains {explained:.2f} of the "
+        "variance of returns; from now on the policy is trained, too."
     )
 
 
