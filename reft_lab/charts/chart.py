@@ -252,9 +252,9 @@ def tools(axes: Axes, lines: Sequence[Line], *, log: bool) -> dict[str, Any]:
     """What a reader may do with a chart of curves; see Chart."""
     if not axes.course:
         return {}
-    positive = any(value > 0 for line in lines for _, value in line.points)
+    values = [value for line in lines for _, value in line.points]
     seam = axes.stretch[1] if axes.stretch else 0
-    return {"group": axes.names[1], "seam": seam, "log": log and positive and axes.y not in FORMS}
+    return {"group": axes.names[1], "seam": seam, "log": log and min(values) >= 0 < max(values) and axes.y not in FORMS}
 
 
 def summary(title: str, axes: Axes, lines: Sequence[Line]) -> str:

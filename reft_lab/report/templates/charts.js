@@ -9,7 +9,7 @@
   const options = { actions: false, renderer: "svg", defaultStyle: false, ast: true, config: read("look"),
                     formatLocale: read("locale"), tooltip: { disableDefaultStyle: true } };
   const drawn = {};
-  const failed = [];
+  const failed = new Set();
   const zooms = {}; // [from, to] by axis
   const logs = new Set();
   let smoothing = 0;
@@ -73,31 +73,40 @@
       drawn[key]?.finalize();
       drawn[key] = await vegaEmbed(place, spec, options);
       place.style.minHeight = "";
+      failed.delete(key);
     } catch (error) {
-      failed.push(key);
+      failed.add(key);
       place.textContent = "This chart could not be drawn.";
       console.error(key, error);
     }
   };
-  let turn = 0;
+  const waiting = new Set();
+  let working = false;
+  // One after another, those in sight first.
   const redraw = async (keys) => {
-    const mine = ++turn;
+    keys.forEach((key) => waiting.add(key));
+    if (working || !waiting.size) return;
+    working = true;
     const root = document.documentElement;
-    root.dataset.charts = "drawing";
-    const seen = ({ top, bottom }) => bottom > 0 && top < innerHeight;
-    const there = (key) => (seen(byId(key).getBoundingClientRect()) ? 0 : 1);
-    for (const key of [...keys].sort((one, other) => there(one) - there(other))) {
-      if (mine !== turn) return; // something newer is on its way
+    delete root.dataset.charts;
+    while (waiting.size) {
+      const inSight = (key) => {
+        const { top, bottom } = byId(key).getBoundingClientRect();
+        return bottom > 0 && top < innerHeight;
+      };
+      const key = [...waiting].find(inSight) ?? [...waiting][0];
+      waiting.delete(key);
       await draw(key);
     }
-    if (mine === turn) root.dataset.charts = failed.length ? "failed" : "drawn";
+    working = false;
+    root.dataset.charts = failed.size ? "failed" : "drawn";
   };
 
   const all = Object.keys(tools);
   const groups = all.map((key) => tools[key].group);
   // What the bar speaks of: the axis of most charts.
-  const main = groups.toSorted((one, other) =>
-    groups.filter((each) => each === other).length - groups.filter((each) => each === one).length)[0];
+  const size = (group) => groups.filter((each) => each === group).length;
+  const main = [...groups].sort((one, other) => size(other) - size(one))[0];
   const end = Math.max(...all.filter((key) => tools[key].group === main)
     .flatMap((key) => specs[key].data.values.map(({ x }) => x - tools[key].seam)));
   const bar = byId("curve-tools");

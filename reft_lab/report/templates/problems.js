@@ -6,7 +6,7 @@
   if (!content) return;
   const outcomes = JSON.parse(document.getElementById("outcomes").textContent);
   const byId = (id) => document.getElementById(id);
-  const AT_ONCE = 50;
+  const AT_ONCE = 20;
   const ANY = "";
   const labels = byId("problem-list").dataset;
   const problems = content.problems;
