@@ -91,7 +91,8 @@ def end_ids(model: ModelConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[int
     """
     if model.path is None:
         return (tokenizer.eos_token_id,)
-    named = _generation(model) or _pretrained(model, "config").get_text_config()
+    whole = whole_model(model)
+    named = _generation(whole) or _pretrained(whole, "config").get_text_config()
     return _ends(tokenizer, getattr(named, "eos_token_id", None))
 
 
@@ -305,8 +306,6 @@ def _be_quiet() -> None:
 
     from transformers.utils import logging
 
-    of_python.getLogger("bitsandbytes").setLevel(
-        of_python.ERROR
-    )  # peft loads it where it is there; it says what it lacks
+    of_python.getLogger("bitsandbytes").setLevel(of_python.ERROR)  # which peft loads where it is there
     logging.disable_progress_bar()  # a bar for every shard that is read or written would drown the run's own
     logging.set_verbosity_error()

@@ -136,7 +136,7 @@ class Policy(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
-        with self._autocast():
+        with self._autocast(keeps_casts=True):
             return self.logit_transform(cast(Tensor, self.lm.get_output_embeddings()(hidden)).float())
 
     def values(self, hidden: Tensor) -> Tensor:
@@ -219,11 +219,11 @@ class Policy(nn.Module):
         head = cast(nn.Linear, self.lm.get_output_embeddings())
         return head.weight.to(self._dtype), None if head.bias is None else head.bias.to(self._dtype)
 
-    def _autocast(self) -> torch.autocast:
-        # Each weight is used once in a pass, so that to keep what it is rounded to would only take room.
-        return torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
-        )
+    def _autocast(self, *, keeps_casts: bool = False) -> torch.autocast:
+        """Where `keeps_casts`, weights stay cast until the outermost context ends, as for one token after another. A
+        pass over whole sequences uses each weight once, and would only fill memory with them."""
+        is_on = self.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_on, cache_enabled=keeps_casts)
 
     def _response_states(self, trunk: nn.Module, batch: Packed) -> Tensor:
         if self.is_packed:
@@ -235,7 +235,7 @@ class Policy(nn.Module):
 
     def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any) -> Tensor:
         extra = {"position_ids": positions} if self._takes_positions else {}
-        with self._autocast():
+        with self._autocast(keeps_casts=cache is not None):
             output = trunk(
                 input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **extra
             )
