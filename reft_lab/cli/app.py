@@ -147,7 +147,7 @@ def verify_run(
         ),
     ] = None,
 ) -> None:
-    """Run a finished run again, and say whether the same comes of it.
+    """Run a finished run again, and compare the two.
 
     It takes as long as the run did, without its baseline. First it says which commit, versions and hardware are not
     those of its passport. Then it trains with the run's own config, and holds metrics (times apart), predictions and
@@ -176,7 +176,7 @@ def best_run(
         Optional[Path], typer.Option(metavar="FOLDER", help="Copy its checkpoint there, with a card.")
     ] = None,
 ) -> None:
-    """Print the best finished run of a study, and copy its checkpoint.
+    """Print the best run of a study, and copy its policy.
 
     The copy is a model like any other (transformers, or peft where it is an adapter), with README.md beside it: data,
     method, settings, accuracies with n and interval, the licence of the base where it is known, and how to load it.

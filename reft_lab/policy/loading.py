@@ -91,8 +91,8 @@ def end_ids(model: ModelConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[int
     """
     if model.path is None:
         return (tokenizer.eos_token_id,)
-    whole = whole_model(model)
-    named = _generation(whole) or _pretrained(whole, "config").get_text_config()
+    model = whole_model(model)
+    named = _generation(model) or _pretrained(model, "config").get_text_config()
     return _ends(tokenizer, getattr(named, "eos_token_id", None))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -72,6 +73,7 @@ class Policy(nn.Module):
         self.is_adapted = is_adapted(lm)
         self.is_packed = fast_path and pack_attention(lm)
         self.logit_transform = logit_transform(lm)
+        self._keeps_casts = False
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     def separate_values(self) -> None:
@@ -136,7 +138,7 @@ class Policy(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
-        with self._autocast(keeps_casts=True):
+        with self._autocast():
             return self.logit_transform(cast(Tensor, self.lm.get_output_embeddings()(hidden)).float())
 
     def values(self, hidden: Tensor) -> Tensor:
@@ -195,6 +197,17 @@ class Policy(nn.Module):
         copied.is_adapted = False
         return copied
 
+    @contextmanager
+    def keeping_casts(self) -> Iterator[None]:
+        """Inside, weights stay as they are, and each is rounded to bf16 once: for texts that are written token by
+        token, where families other than Llama would spend as long on rounding their weights as on using them."""
+        self._keeps_casts = True
+        try:
+            with torch.autocast(self.device.type, enabled=False):  # what is kept goes when the outermost context ends
+                yield
+        finally:
+            self._keeps_casts = False
+
     def trained_parameters(self) -> list[nn.Parameter]:
         """The weights of the language model that are trained: all of them, or its adapter."""
         return [parameter for parameter in self.lm.parameters() if parameter.requires_grad or not self.is_adapted]
@@ -219,11 +232,10 @@ class Policy(nn.Module):
         head = cast(nn.Linear, self.lm.get_output_embeddings())
         return head.weight.to(self._dtype), None if head.bias is None else head.bias.to(self._dtype)
 
-    def _autocast(self, *, keeps_casts: bool = False) -> torch.autocast:
-        """Where `keeps_casts`, weights stay cast until the outermost context ends, as for one token after another. A
-        pass over whole sequences uses each weight once, and would only fill memory with them."""
-        is_on = self.precision == "bf16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_on, cache_enabled=keeps_casts)
+    def _autocast(self) -> torch.autocast:
+        # In a pass over whole texts each weight is used once: to keep what it is rounded to would only take room.
+        is_bf16 = self.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16, cache_enabled=self._keeps_casts)
 
     def _response_states(self, trunk: nn.Module, batch: Packed) -> Tensor:
         if self.is_packed:
@@ -235,7 +247,7 @@ class Policy(nn.Module):
 
     def _run(self, trunk: nn.Module, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: Any) -> Tensor:
         extra = {"position_ids": positions} if self._takes_positions else {}
-        with self._autocast(keeps_casts=cache is not None):
+        with self._autocast():
             output = trunk(
                 input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=cache is not None, **extra
             )

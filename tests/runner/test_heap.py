@@ -58,7 +58,7 @@ def numbers():
 
 def test_a_large_block_is_fetched_once(numbers):
     pages_left_alone, pages = numbers(FETCHING)
-    assert pages < 20 < 16_000 < pages_left_alone
+    assert pages < 10 < pages_left_alone  # thousands, or as many as there are huge pages
 
 
 @pytest.mark.parametrize("before", ["", "heap.keep_freed_memory()"])

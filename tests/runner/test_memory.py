@@ -69,7 +69,7 @@ def test_a_run_that_needs_too_much_memory(
     again.until(lambda: "going on with" in again.output)
     assert f"after step {REFT}" in again.output
     again.until_at("sampling")
-    limit_memory(again.pid, room + 100)
+    limit_memory(again.pid, room + 300)
     assert again.wait() == 0, again.output
     assert starved.result["status"] == "finished"
 

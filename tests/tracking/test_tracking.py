@@ -108,7 +108,7 @@ def test_data_hash_sees_every_field_and_the_order():
 
 
 def test_passport_is_json_and_names_the_commit():
-    card = passport(seed=3, device="cpu", data_hash="d", tokenizer_hash="t")
+    card = passport(seed=3, device="cpu", precision="fp32", data_hash="d", tokenizer_hash="t")
     assert json.loads(json.dumps(card)) == card
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
     if commit.returncode == 0:

@@ -82,7 +82,9 @@ def sample(
     """
     restriction = Restriction(temperature, top_k, top_p)
     policy.eval()
-    decoder: Decoder = LlamaDecoder(policy) if serves(policy) else GeneralDecoder(policy.merged())
+    is_lean = serves(policy)
+    reader = policy if is_lean else policy.merged()
+    decoder: Decoder = LlamaDecoder(reader) if is_lean else GeneralDecoder(reader)
     ends = (eos_id,) if isinstance(eos_id, int) else tuple(eos_id)
     caps = None if limits is None or min(limits, default=max_new_tokens) == max_new_tokens else torch.tensor(limits)
     has_values = policy.value_head is not None and policy.value_trunk is None  # a second trunk would double the work
@@ -95,7 +97,7 @@ def sample(
 
     keys = [tuple(prompt) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda i: (len(keys[i]), keys[i]))  # equal prompts side by side
-    with _casts_kept(policy):
+    with reader.keeping_casts():
         for start in range(0, len(order), batch_size):
             rows = torch.tensor(order[start : start + batch_size])
             batch_draws = None if draws is None else draws[rows].t().contiguous().to(policy.device)
@@ -120,11 +122,3 @@ def sample(
                 on_progress(start + len(rows))
     decoder.close()
     return transcript.responses()
-
-
-def _casts_kept(policy: Policy) -> torch.autocast:
-    """Inside, autocast casts each weight once: it keeps what it cast until the outermost of its contexts ends.
-
-    With one for each token, other families than Llama would spend as long on casting their weights as on using them.
-    """
-    return torch.autocast(policy.device.type, enabled=False)
