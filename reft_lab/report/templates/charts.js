@@ -107,8 +107,8 @@
   // What the bar speaks of: the axis of most charts.
   const size = (group) => groups.filter((each) => each === group).length;
   const main = [...groups].sort((one, other) => size(other) - size(one))[0];
-  const end = Math.max(...all.filter((key) => tools[key].group === main)
-    .flatMap((key) => specs[key].data.values.map(({ x }) => x - tools[key].seam)));
+  const end = Math.ceil(Math.max(...all.filter((key) => tools[key].group === main)
+    .flatMap((key) => specs[key].data.values.map(({ x }) => x - tools[key].seam))));
   const bar = byId("curve-tools");
 
   const zoomTo = (group, zoom) => {
