@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reft_lab.run_dir.progress import Doing
+
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 CRASHED, DAMAGED = "crashed", "damaged"
 STATUSES = (FINISHED, FAILED, INTERRUPTED, PRUNED)  # what a run says of itself, in result.json and in W&B's summary
@@ -52,6 +54,7 @@ class Found:
         step: the last step it recorded.
         seconds: how long it has been recording.
         directory: the run directory, where there is one.
+        doing: what it does, or did when it was killed, and how far it is; None where it does not say.
         place: where it stands among others.
         history: reads its steps, each with `step` and its metrics.
         samples: reads its sampled responses.
@@ -68,6 +71,7 @@ class Found:
     step: int | None = None
     seconds: float | None = None
     directory: Path | None = None
+    doing: Doing | None = None
     place: Place = field(default_factory=Place)
     history: Callable[[], Iterable[Line]] = tuple
     samples: Callable[[], Iterable[Line]] = tuple
