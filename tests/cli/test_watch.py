@@ -136,6 +136,15 @@ def test_in_a_pipe_it_prints_one_picture(growing: Path) -> None:
     assert ended.stderr == ""
 
 
+def test_the_list_of_runs_says_how_far_they_are(growing: Path) -> None:
+    wait_until_it_runs(growing, "outputs/run")
+    words = [sys.executable, "-m", "reft_lab.cli", "runs"]
+    ended = subprocess.run(words, cwd=growing, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True)
+    head, line = ended.stdout.splitlines()
+    assert "now" in head.split()
+    assert re.search(r"ReFT \d+/40 iterations, \d+ %, .* left, dev 50.0 %", line)
+
+
 def test_a_run_that_was_written_anew_is_shown_anew(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
     following = Following(file)
