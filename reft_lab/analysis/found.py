@@ -93,16 +93,17 @@ def place_of(directory: Path) -> Place:
     directory = directory.absolute()
     above = directory.parent
     if re.fullmatch(r"seed-\d+", directory.name):
-        if above.parent.name == CONFIRM and _is_study(above.parent.parent):
+        if above.parent.name == CONFIRM and is_study(above.parent.parent):
             folder = above.parent.parent
             return Place(folder, folder.name, None, above.name)
         directory, above = above, above.parent
     if not directory.name.isdecimal():
         return Place()
-    if _is_study(above):
+    if is_study(above):
         return Place(above, above.name, int(directory.name))
     return Place(above) if (above / "multirun.yaml").is_file() else Place()
 
 
-def _is_study(folder: Path) -> bool:
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study, whose first run may not have begun yet."""
     return any((folder / name).is_file() for name in OF_A_STUDY)

@@ -116,6 +116,8 @@ class ProgressFile:
     def remove(self) -> None:
         """No process works in the directory any more."""
         with suppress(OSError):
+            for part in self._path.parent.glob(f".{PROGRESS}.*.part"):  # of a note that a signal broke off
+                part.unlink()
             self._path.unlink()
 
 

@@ -177,6 +177,10 @@ def test_a_long_run_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert read == []
 
 
+def test_a_folder_without_runs(reft: Callable[..., Ended], tmp_path: Path) -> None:
+    assert reft("watch", str(tmp_path)).sentence.startswith(f"there are no runs in {tmp_path}; name ")
+
+
 def test_nothing_runs(reft: Callable[..., Ended]) -> None:
     sentence = reft("watch").sentence
     assert sentence.startswith("no run is running in outputs or multirun")

@@ -18,7 +18,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from reft_lab.analysis.found import place_of
+from reft_lab.analysis.found import is_study, place_of
 from reft_lab.analysis.load import run_directories
 from reft_lab.cli.finding import FOLDERS, find_run, folder_called
 from reft_lab.cli.watch.run_picture import RunPicture
@@ -52,6 +52,8 @@ def watch(name: str | None, *, once: bool) -> None:
     """
     folder = _running() if name is None else folder_called(name) or Path(str(find_run(name).directory))
     is_run = looks_like_a_run({entry.name for entry in folder.iterdir()})
+    if not is_run and not is_study(folder) and next(run_directories(folder), None) is None:
+        raise BadInput(f"there are no runs in {folder}; name a run directory, a study, or a folder that holds some.")
     picture: Picture = RunPicture(folder) if is_run else StudyPicture(folder)
     console = Console(highlight=False)
     if isinstance(sys.stdout.encoding, str) and not sys.stdout.encoding.lower().startswith("utf"):
