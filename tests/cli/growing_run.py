@@ -1,7 +1,7 @@
 """A process that records as a run does, a step at a time, with its bar and its samples; it imports no torch.
 
-Arguments: the run directory, the steps there are to be, those to take, the seconds of one. It waits for its end after
-the last that it takes, unless these are all.
+Arguments: the run directory, the steps there are to be, the one after which it waits for a file `go` beside its
+directory, the seconds of a step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reft_lab.tracking.tracker import Tracker
 NASTY = "\x1b[2J\x1b]0;title\x07 Kate\tgave 语言 them  away,\nso total = " + "x" * 300
 
 
-def main(path: Path, total: int, steps: int, pause: float) -> None:
+def main(path: Path, total: int, wait_after: int, pause: float) -> None:
     """Record."""
     config, display = Config(name="growing", seed=7, tracker=TrackerConfig(wandb="disabled")), Silence()
     with closing(RunDirectory(path)) as directory, display.kept_in(directory.log, directory.progress):
@@ -29,7 +29,9 @@ def main(path: Path, total: int, steps: int, pause: float) -> None:
         directory.write_config(config)
         tracker = Tracker(config, directory, display)
         with display.stage("ReFT", total, "iterations") as bar:
-            for step in range(1, steps + 1):
+            for step in range(1, total + 1):
+                while step > wait_after and not (path.parent / "go").exists():
+                    time.sleep(pause)
                 time.sleep(pause)
                 reward = step / total
                 metrics = {"rollout/reward": reward, "rollout/length": 30.5, "ppo/kl_ref": 0.01 * step}
@@ -38,8 +40,6 @@ def main(path: Path, total: int, steps: int, pause: float) -> None:
                 asked = {"id": "p", "question": f"What is {step} + 1?", "response": NASTY, "answer": "2", "gold": "2"}
                 tracker.log(step, metrics, [asked | {"outcome": "correct", "reward": reward}])
                 bar.update(step, reward=reward, dev=0.5)
-        if steps < total:
-            time.sleep(600)
         score = {"accuracy": 0.5, "n": 10, "ci95": [0.2, 0.8]}
         final = {"warmup": None, "final": {"dev": score, "test": score}, "selection": "dev", "seconds": {"total": 3.0}}
         directory.write_result({"status": "finished", "reason": None, "method": "reft", **final})
