@@ -147,10 +147,17 @@ class _Beside(Progress):
 
     def _show(self, doing: Doing) -> None:
         rate = "" if not doing.pace else f"{1 / doing.pace:.3g}/s"
-        told = {"rate": rate, "numbers": _in_words(dict(doing.numbers))}
+        numbers = _in_words(dict(doing.numbers))
         if self._other is None:
-            self._other = self.add_task(doing.title, **told)
-        self.update(self._other, description=doing.title, total=doing.total, completed=doing.done, **told)
+            self._other = self.add_task(doing.title, rate=rate, numbers=numbers)
+        self.update(
+            self._other,
+            description=doing.title,
+            total=doing.total,
+            completed=doing.done,
+            rate=rate,
+            numbers=numbers,
+        )
 
 
 class _RichBar:
