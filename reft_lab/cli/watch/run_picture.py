@@ -101,8 +101,8 @@ class RunPicture:
                 style = colour(stage_colour(kind.name))
         title = Text(f"{before}{'stopped at ' if is_over else ''}{doing.title}", "bold")
         left = "" if is_over else doing.remaining
-        parts = [title, doing.count, doing.per_cent, left, place, then]
-        lines = joined([part for part in parts if part], width)
+        parts = [part for part in (doing.count, doing.per_cent, left, place, then) if part]
+        lines = joined([title, *parts], width)
         lines.append(bar(doing.share, width, style))
         numbers = [f"{name} {plain(value)}" for name, value in doing.numbers.items()]
         lines += joined(numbers, width, indent="") if numbers else []

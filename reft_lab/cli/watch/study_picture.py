@@ -81,15 +81,21 @@ class StudyPicture:
         """A run: one line where there is room, else two or three."""
         found, doing = row.found, row.run.doing
         value = self._value(row)
-        parts = [Text(self._name(row), "bold"), state(found.state), *([value] if value else []), *row.settings]
+        parts: list[Text | str] = [
+            Text(self._name(row), "bold"),
+            state(found.state),
+            *([value] if value else []),
+            *row.settings,
+        ]
         if found.state == RUNNING and doing is not None:
             now = datetime.now(UTC)
             doing = doing.at(now)
-            told = [doing.title, doing.count, doing.per_cent, doing.remaining]
+            parts.append(bar(doing.share, min(MOST_BAR, max(LEAST_BAR, width // 4)), colour("reft")))
+            parts += [part for part in (doing.title, doing.count, doing.per_cent, doing.remaining) if part]
             silent = doing.silence(now)
-            told += [Text(f"no sign of it for {duration(silent)}", colour("bad"))] if silent is not None else []
-            room = min(MOST_BAR, max(LEAST_BAR, width // 4))
-            return joined([*parts, bar(doing.share, room, colour("reft")), *(part for part in told if part)], width)
+            if silent is not None:
+                parts.append(Text(f"no sign of it for {duration(silent)}", colour("bad")))
+            return joined(parts, width)
         if doing is not None:
             parts.append(f"stopped at {doing.title} {doing.count}")
         seconds = row.run.seconds
