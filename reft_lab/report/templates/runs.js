@@ -38,7 +38,7 @@
     body.append(...rows.map((each) => each.row));
     heads.forEach((head, index) => {
       if (index !== column) head.removeAttribute("aria-sort");
-      else head.setAttribute("aria-sort", numeric.has(key) === turned ? "ascending" : "descending");
+      else head.setAttribute("aria-sort", (numeric.has(key) && key !== "age") === turned ? "ascending" : "descending");
     });
     sort.value = [...sort.options].some((option) => option.value === key) ? key : "";
   };
