@@ -165,10 +165,12 @@ class Study(Work):
     def do(self, run: Run) -> None:
         """Run it, or go on with it. Its trials are processes of their own, by Hydra's launcher if one is asked for."""
         from reft_lab.studies.study import run_study
+        from reft_lab.tracking.recorders import check_installed
         from reft_lab.tracking.wandb_settings import check_environment, is_wanted
 
         node, launcher = self.composed.node, None
-        if is_wanted(str(node.tracker.wandb)):  # else each trial would say the same
+        check_installed(node.tracker)  # else each trial would say the same
+        if is_wanted(str(node.tracker.wandb)):
             check_environment()
         context, callbacks, facts = self._prepare(self.composed.conf.loader)
         callbacks.on_multirun_start(**facts)
