@@ -50,7 +50,7 @@ def run_directories(folder: Path) -> Iterator[Path]:
 
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:
     found, files = [], []
-    for path, is_directory in _walk(folder, problems.append):
+    for path, is_directory in walk(folder, problems.append):
         if not is_directory:
             files.append(path)
             continue
@@ -62,7 +62,7 @@ def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found
     return found + read_offline(files, problems.append)
 
 
-def _walk(folder: Path, say: Say) -> Iterator[tuple[Path, bool]]:
+def walk(folder: Path, say: Say) -> Iterator[tuple[Path, bool]]:
     """Run directories, and W&B's files of runs that have none, at any depth: by name, numbers by size.
 
     A run directory is not looked into: its baseline and its files of W&B belong to it. Links are not followed.
@@ -89,7 +89,7 @@ def _walk(folder: Path, say: Say) -> Iterator[tuple[Path, bool]]:
     yield from ((folder / name, False) for name in sorted(inside) if name.endswith(".wandb") and not inside[name])
     for name in sorted((name for name, is_folder in inside.items() if is_folder), key=_naturally):
         if name != SUPERSEDED and not name.startswith("."):
-            yield from _walk(folder / name, say)
+            yield from walk(folder / name, say)
 
 
 def _naturally(name: str) -> tuple[bool, int, str]:

@@ -308,6 +308,32 @@ def write_report(
     report(directory, show=show)
 
 
+@app.command("serve")
+def serve_pages(
+    folders: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="FOLDER",
+            help="Run directories or folders of runs. [default: outputs multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = 7338,  # REFT on the keys of a telephone
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Show runs in the browser, as they are now.
+
+    It begins with a table of all runs; behind each is its report, made anew when its files have changed, and so are the
+    pages of studies. Only this machine can reach it, nothing can be changed by it, and nothing is written. Ctrl-C ends
+    it.
+    """
+    from reft_lab.cli.serve import serve
+
+    serve(folders or [], port, show=show)
+
+
 @app.command("dashboard")
 def make_dashboard(
     project: Annotated[str, typer.Argument(metavar="ENTITY/PROJECT", help="A project of W&B.")],

@@ -59,7 +59,7 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
     if as_tree:
         depths = _tree(list(forks))
         table, forks = table.iloc[list(depths)], [forks[row] for row in depths]
-    settings = _settings(table)
+    settings = settings_of(table)
     columns = [
         Column("state", list(table["state"])),
         *(
@@ -155,7 +155,7 @@ def _branch(depth: int) -> str:
     return "   " * (depth - 1) + "└─ " if depth else ""
 
 
-def _settings(table: DataFrame) -> list[str]:
+def settings_of(table: DataFrame) -> list[str]:
     """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.dashboard.study import varied

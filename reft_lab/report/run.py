@@ -21,8 +21,9 @@ from reft_lab.run_dir.reading import read_object
 from reft_lab.tracking.result_table import both_rules, overlap
 
 
-def run_report(directory: Path) -> Path:
-    """Write report.html of the run in `directory`, whatever state the run is in; it shows what there is.
+def run_report(directory: Path, to: Path | None = None) -> Path:
+    """Write report.html of the run in `directory`, whatever state the run is in; it shows what there is. `to` is
+    a file for it elsewhere.
 
     Returns:
         The page.
@@ -43,7 +44,7 @@ def run_report(directory: Path) -> Path:
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
     method = method_of({**run.result, **run.config})
     return write_page(
-        directory / REPORT,
+        to or directory / REPORT,
         "run.html",
         [vega_script(), read("charts.js"), read("tokens.js")],
         {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},

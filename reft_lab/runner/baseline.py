@@ -49,7 +49,7 @@ class Baseline:
             baseline=None,
             fork=None,
             decode=DecodeConfig(),
-            tracker=replace(config.tracker, wandb="disabled", report=False),
+            tracker=config.tracker.directory_alone(),
             study=StudyConfig(),
         )
         self._work = work

@@ -35,9 +35,9 @@ from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.warmups import Warmups
 from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
+from reft_lab.tracking.recorders import check_recorders
 from reft_lab.tracking.result_table import decoding_table, result_table
 from reft_lab.tracking.tracker import Tracker
-from reft_lab.tracking.wandb_settings import check_settings
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -65,7 +65,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         Interrupted: a signal stopped it.
     """
     display = display or Display()
-    check_settings(config)
+    check_recorders(config)
     estimates = Estimates(config)
     with ProgramRunner(config.programs) as programs, watched_by(estimates.peaks):
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
@@ -114,7 +114,7 @@ def resume(
         RunFailed, Interrupted: as `run`.
     """
     display = display or Display()
-    check_settings(config)
+    check_recorders(config)
     estimates = Estimates(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -14,7 +13,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reft_lab import errors
+from reft_lab import errors, installed
 from reft_lab.errors import RunFailed
 from reft_lab.signals import let_go_of_lost_terminal, stop_signals
 from reft_lab.studies import process
@@ -78,7 +77,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
     finally:
         trials.close()
     if stop.number is not None:
-        say(f"the study is stopped; go on with: {shlex.join(['python', *sys.argv])}")
+        say(f"the study is stopped; go on with: {shlex.join(['python', *installed.typed()])}")
         raise errors.Interrupted(stop.number)
     if problem is not None:
         raise RunFailed(problem)

@@ -12,9 +12,8 @@ import secrets
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.run_dir.files import WANDB
 from reft_lab.signals import children_are_spared
 from reft_lab.text import from_here, one_line
-from reft_lab.tracking.wandb_artifacts import SAMPLES, log_checkpoint, table
+from reft_lab.tracking.recorder import SAMPLES, Start, recorded
+from reft_lab.tracking.wandb_artifacts import log_checkpoint, table
 from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags
 from reft_lab.tracking.wandb_settings import choose_mode
 
@@ -72,13 +72,14 @@ class WandbRun:
         Lines are dated as if the run, whose stopwatch shows `seconds` now, had never stopped.
         """
         began = time.time() - seconds
-        for step, line, samples in _by_step(directory.metrics(), directory.samples()):
+        for step, line, samples in recorded(directory):
             self.log(step, line | {"_timestamp": began + line["seconds"]}, samples)
 
-    def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
+    def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> str | None:
         """Close the run; a second run of the same process would otherwise join it.
 
-        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded.
+        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded. Returns
+        how to upload the run, where that is left to the user.
         """
         self._run.summary.update(dict(summary))
         self._run.tags = (*self._tags, PRUNED) if summary.get("status") == PRUNED else self._tags
@@ -87,9 +88,10 @@ class WandbRun:
                 log_checkpoint(self._run, checkpoint, summary)
         finally:
             self._run.finish(exit_code=exit_code)
+        return None if self.upload is None else f"W&B: offline; to upload it: {self.upload}"
 
 
-def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
+def start(config: Config, directory: RunDirectory, seconds: float) -> Start:
     """Begin a W&B run as config.tracker asks, or go on with the one of an earlier session.
 
     The metrics.jsonl of the directory holds what W&B should know already, dated by `seconds`, the run's stopwatch.
@@ -158,18 +160,6 @@ def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: fl
         path.unlink(missing_ok=True)
     _supersede(folder, Path(run.dir).parent.name)
     return begun
-
-
-def _by_step(
-    metrics: Iterator[dict[str, Any]], samples: Iterator[dict[str, Any]]
-) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
-    """Each step, its line of metrics.jsonl and its records of samples.jsonl; both files are in order of steps."""
-    groups = groupby(samples, key=lambda record: record["step"])
-    step, group = next(groups, (None, iter(())))
-    for line in metrics:
-        while step is not None and step < line["step"]:
-            step, group = next(groups, (None, iter(())))
-        yield line["step"], line, list(group) if step == line["step"] else []
 
 
 def _supersede(folder: Path, current: str) -> None:
