@@ -27,8 +27,9 @@ FILES = (
 )
 
 
-def study_report(folder: Path) -> Path:
+def study_report(folder: Path, to: Path | None = None) -> Path:
     """Write report.html for the runs in `folder`: a study, or any folder that holds runs, whatever state they are in.
+    `to` is a file for it elsewhere.
 
     Returns:
         The page.
@@ -48,7 +49,7 @@ def study_report(folder: Path) -> Path:
     results = [chart for chart in result_charts(listed, colours) if chart]
     curves = [chart for chart in curve_charts(runs, table, drawn, colours) if chart]
     return write_page(
-        folder / REPORT,
+        to or folder / REPORT,
         "study.html",
         [vega_script(), read("charts.js")],
         chart_data([*results, *curves]),
