@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +30,13 @@ def list_runs(
     study: str | None,
     sort: str,
     limit: int | None,
-    form: str,
-) -> None:
-    """Print the chosen runs in a `form` (table, csv or json); `reft runs --help` explains which and in which order.
+    *,
+    as_csv: bool,
+) -> Any:
+    """Print the chosen runs; `reft runs --help` explains which and in which order.
+
+    Returns:
+        A record of all columns for each.
 
     Raises:
         BadInput: there is no such folder, state, study, option or column.
@@ -41,16 +46,15 @@ def list_runs(
         print(f"note: {problem}", file=sys.stderr)
     chosen = ordered(narrowed(runs.table, states, study, where), sort)
     listed = chosen if limit is None else chosen.head(limit)
-    if form == "csv":
+    if as_csv:
         sys.stdout.write(listed.to_csv(index=False))
-    elif form == "json":
-        print(listed.to_json(orient="records", date_format="iso", indent=2))
     elif listed.empty:
         print(f"none of the {len(runs)} runs matches")
     else:
         _print(listed, as_tree=sort.removeprefix("-") == "age")
     if len(listed) < len(chosen):
         print(f"the first {len(listed)} of {len(chosen)} runs; --all lists all", file=sys.stderr)
+    return json.loads(listed.to_json(orient="records", date_format="iso"))
 
 
 def _print(table: DataFrame, *, as_tree: bool) -> None:

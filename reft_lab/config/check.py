@@ -131,7 +131,9 @@ def _check_overfit(config: Config) -> None:
     method = METHODS[config.method]
     if not method.trains or method.answers:
         why = "makes a model that writes nothing itself" if method.trains else "trains nothing"
-        raise BadInput(f"overfit={config.overfit} is to teach a policy, and method={config.method} {why}; leave it out.")
+        raise BadInput(
+            f"overfit={config.overfit} is to teach a policy, and method={config.method} {why}; leave it out."
+        )
     if config.baseline is not None:
         raise BadInput(
             f"overfit={config.overfit} goes without a baseline, which would learn the same problems; leave out "

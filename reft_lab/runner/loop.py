@@ -81,9 +81,7 @@ class Loop:
                 self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar,
             ):
                 took = 0.0
-                while progress.pending is not None or not (
-                    stage.done or self.budget.reached or self._is_enough
-                ):
+                while progress.pending is not None or not (stage.done or self.budget.reached or self._is_enough):
                     began = time.monotonic()
                     record = self._step(stage, took, is_last=is_last)
                     took = time.monotonic() - began
