@@ -69,13 +69,11 @@ def card(run: Found, policy: Path, choice: str) -> str:
 
 
 def earned(policy: Path) -> str | None:
-    """What a checkpoint says of itself: when it was, and the accuracy that it was kept for; None where it says nothing."""
+    """What a checkpoint says of itself: when it was, how accurate, and what it was kept for; None: nothing."""
     facts = read_object(policy / FACTS) or {}
     try:
         low, high = facts["ci95"]
-        score = (
-            f"{facts['split']} {per_cent(facts['accuracy'])} % (95 % interval {interval(low, high)}, n {facts['n']})"
-        )
+        score = f"{facts['split']} {per_cent(facts['accuracy'])} %, 95 % interval {interval(low, high)}, n {facts['n']}"
         return f"{facts['when']}, step {facts['step']}: {score}; kept for {facts['chosen_for']}"
     except (KeyError, TypeError, ValueError):
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput, Interrupted, Pruned
+from reft_lab.errors import BadInput, Interrupted, Pruned, RunFailed
 from reft_lab.phases import watched_by
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory

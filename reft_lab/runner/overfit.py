@@ -73,8 +73,8 @@ class Overfit:
         gold = sum(scores) / len(scores)
         if gold <= 0:
             raise RunFailed(
-                f"overfit: gold reasoning, which is right, earns {plain(gold)} under reward={setup.config.reward.function}; "
-                "no policy can be taught that way, so see to the reward first."
+                f"overfit: gold reasoning, which is right, earns {plain(gold)} under "
+                f"reward={setup.config.reward.function}; no policy can be taught that way, so see to the reward first."
             )
         return cls(len(problems), gold, sum(map(len, ids)) / len(ids))
 
@@ -164,7 +164,8 @@ def why_not(config: Config, overfit: Overfit, records: Sequence[Metrics]) -> str
                 )
             return (
                 f"the loss on gold reasoning went from {plain(first)} to {plain(loss)} only, in "
-                f"{counted(len(supervised), 'step')}; raise {section}.lr={stage.lr:g} or {section}.epochs={stage.epochs}"
+                f"{counted(len(supervised), 'step')}; raise {section}.lr={stage.lr:g} or "
+                f"{section}.epochs={stage.epochs}"
             )
     if not rollouts:
         return "what was learned does not suffice; give it more epochs, or a larger learning rate"
@@ -212,9 +213,8 @@ def examples(predictions: Sequence[Mapping[str, Any]]) -> list[str]:
         short = text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]}..."
         body = "\n".join(f"  | {line}" for line in short.splitlines() or [""])
         read = "none" if each["answer"] is None else each["answer"]
-        told.append(
-            f"{each['id']}: {each['question']}\n{body}\n  {_words(str(each['outcome']))}: answer {read}, gold {each['gold']}"
-        )
+        judged = f"  {_words(str(each['outcome']))}: answer {read}, gold {each['gold']}"
+        told.append(f"{each['id']}: {each['question']}\n{body}\n{judged}")
     return told
 
 

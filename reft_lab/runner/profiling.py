@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.methods.base import Stage
@@ -63,8 +62,8 @@ class Operation:
 class Profiling:
     """Profiles the second step of each stage and those after it, until `tracker.profile` are done.
 
-    A stage that ends before gets a trace of what there was. Without that option nothing is watched, and torch's profiler
-    is not even imported.
+    A stage that ends before gets a trace of what there was. Without that option nothing is watched, and torch's
+    profiler is not even imported.
     """
 
     def __init__(self, steps: int, tracker: Tracker):
@@ -209,16 +208,23 @@ def _innermost(spans: list[Event]) -> list[tuple[float, str]]:
 
 def dearest(title: str, phases: list[str], operations: list[Operation]) -> Table:
     """The table of the operations that took longest."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     whole = sum(each.total for each in operations)
-    table = Table(title=title, title_justify="left")
-    table.add_column("operation", overflow="fold")
-    for name in ("calls", "in all", "share %", *phases):
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("operation", no_wrap=True, overflow="ellipsis", min_width=12)
+    for name in ("calls", "seconds", "%", *phases):
         table.add_column(name, justify="right", no_wrap=True)
     for each in operations[:DEAREST]:
         parts = (f"{each.seconds[name]:.3f}" if each.seconds.get(name) else "" for name in phases)
-        table.add_row(each.name, f"{each.calls:,}", f"{each.total:.3f}", per_cent(each.total / whole), *parts)
+        table.add_row(
+            each.name.removeprefix("aten::"),
+            f"{each.calls:,}",
+            f"{each.total:.3f}",
+            per_cent(each.total / whole),
+            *parts,
+        )
     rest = {name: sum(each.seconds.get(name, 0.0) for each in operations) for name in phases}
     table.add_section()
     calls = sum(each.calls for each in operations)
