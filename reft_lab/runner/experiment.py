@@ -24,6 +24,7 @@ from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.estimates import Estimates
 from reft_lab.runner.final import conclude
+from reft_lab.runner.fits import check_fits
 from reft_lab.runner.fork import Fork, tokenizer_in
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
@@ -74,6 +75,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         setup = prepare(config, programs) if fork is None else prepare(config, programs, fork.threads, fork.tokenizer)
         config = setup.config
         check_space(config, setup.policy, directory)
+        said = _check_memory(estimates, setup)
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
         if fork is not None:
@@ -90,7 +92,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
                 run_directory.write_passport(origin | known)
                 run_directory.write_config(config)
                 start = _begin(run_directory, config, fork or warmups)
-            for note in start.notes:
+            for note in [*said, *start.notes]:
                 display.note(note)
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
 
@@ -134,6 +136,7 @@ def resume(
         config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
+        said = _check_memory(estimates, setup)
         warmups = Warmups(setup, hashes)
         if fork is not None:
             fork.check_inputs(*hashes)
@@ -147,10 +150,23 @@ def resume(
                 run_directory.write_config(config)
                 changed = dict(change.split(": ", 1) for change in changes)
                 run_directory.add_resumption(resumption(began, start.step, changed))
-            for note in notes:
+            for note in [*said, *notes]:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
+
+
+def _check_memory(estimates: Estimates, setup: Setup) -> list[str]:
+    """Sentences on what the run takes.
+
+    Raises:
+        BadInput: it is beyond this machine's memory.
+    """
+    said = estimates.expect(setup)
+    if estimates.memory is None:
+        return said
+    tests = len(setup.splits.test[: setup.config.eval.test_limit])
+    return [*said, *check_fits(estimates.memory, setup.config, setup.device, tests)]
 
 
 def _beside(config: Config, directory: Path) -> float:
@@ -206,7 +222,7 @@ def _go(
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
     began = time.monotonic()
-    estimates.begin(setup, start.progress, display.note)
+    estimates.begin(setup, start.progress)
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself

@@ -1,8 +1,8 @@
 """Learning a few problems by heart: whether this model, on these data, with this reward, can learn anything at all.
 
-The same problems are train, dev and test. The warm-up ends where sampled responses begin to be right, so that
-reinforcement has something to do, and the last stage where greedy answers are all right and sampled ones earn next to
-what gold reasoning earns.
+The same problems are train, dev and test. The warm-up ends where most sampled responses are right, and not all, so
+that reinforcement has something to do, and the last stage where greedy answers are all right and sampled ones earn next
+to what gold reasoning earns.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reft_lab.config.schema import Config
 
 HALF = 0.5  # of the problems right after warm-up, greedily
-NATS = 1.0  # of a whole gold response after warm-up: it comes once in e samples
+NATS = 0.25  # of a whole gold response after warm-up: it comes in three of four samples
 NEARLY = 0.95  # of the reward of gold reasoning; what is sampled is never quite sure
 FEW = 0.05  # as little as this is none
 SHOWN = 3  # problems that were not learned
