@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MANY = 5  # settings that every run shows; of more than these, a run shows those that are unusual
 IN_COLUMNS = ("model.name", "data.name", "method", "fork")  # options that have columns of their own
+DEBUG = "debug"  # names a file of conf/debug/, which stands for all options that it sets
 
 
 def list_runs(
@@ -147,13 +148,41 @@ def _settings(table: DataFrame) -> list[str]:
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.dashboard.study import varied
 
-    options = [option for option in varied(table) if option not in IN_COLUMNS]
+    debug = table[CONFIG + DEBUG] if CONFIG + DEBUG in table.columns else None
+    if debug is not None:
+        table = _without_those_of_debug(table)
+    options = [option for option in varied(table) if option not in (*IN_COLUMNS, DEBUG)]
     usual: dict[str, Any] = {}
     if len(options) > MANY:
         usual = {option: cell(table[CONFIG + option].mode(dropna=False)[0]) or "null" for option in options}
     if table["seed"].nunique(dropna=False) > 1:
         options.append("seed")
-    return [_described(row, options, usual) for _, row in table.iterrows()]
+    told = [_described(row, options, usual) for _, row in table.iterrows()]
+    if debug is None:
+        return told
+    return [
+        f"{DEBUG}={name} {each}".strip() if isinstance(name, str) else each
+        for name, each in zip(debug, told, strict=True)
+    ]
+
+
+def _without_those_of_debug(table: DataFrame) -> DataFrame:
+    """The table with what a file of conf/debug/ has set in its runs as most other runs have it."""
+    from reft_lab.analysis.schema import CONFIG
+    from reft_lab.compose.conf import Conf
+
+    conf, table = Conf(), table.copy()
+    names = table[CONFIG + DEBUG]
+    for name in names.dropna().unique():
+        for option, value in conf.values_set_by(DEBUG, str(name)).items():
+            column = CONFIG + option
+            if column not in table.columns or option == DEBUG:
+                continue
+            same = (names == name) & table[column].map(lambda cell_, own=value: cell(cell_) == cell(own))
+            others = table.loc[names.isna(), column]
+            usual = others.mode(dropna=False)[0] if len(others) else value
+            table[column] = [usual if is_same else old for is_same, old in zip(same, table[column], strict=True)]
+    return table
 
 
 def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> str:

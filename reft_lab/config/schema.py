@@ -70,6 +70,10 @@ class Config:
             "(docs/forks.md). STEP: last, best, warmup, or the step of a full state that it keeps"
         ),
     ] = None
+    debug: Annotated[
+        Optional[str],
+        doc("the file of conf/debug/ that made a trial of the run, whose accuracies mean nothing; null: none did"),
+    ] = None
     overfit: Annotated[
         Optional[int],
         doc(

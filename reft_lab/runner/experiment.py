@@ -44,6 +44,8 @@ from reft_lab.tracking.wandb_settings import check_settings
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
 
+MEANS_NOTHING = "debug={debug} is for trying things out; its accuracies mean nothing."
+
 Report = Callable[[int, dict[str, float]], bool]
 
 
@@ -258,6 +260,8 @@ def _go(
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
+        if config.debug is not None:
+            result["notes"].append(MEANS_NOTHING.format(debug=config.debug))
         if overfit.problems:
             result["overfit"] = _judge(overfit, setup, run_directory, display)
         status, reason = "finished", None
@@ -293,6 +297,8 @@ def _go(
                     display.show(result_table(result))
                     if (decoded := decoding_table(result)) is not None:
                         display.show(decoded)
+                    if config.debug is not None:
+                        display.note(MEANS_NOTHING.format(debug=config.debug))
                 elif sentence:
                     display.note(sentence)
             ending.write_audit(directory, programs, display.note, is_finished=status == "finished")
