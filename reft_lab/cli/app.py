@@ -11,7 +11,6 @@ import typer
 from reft_lab.cli.as_json import answer
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

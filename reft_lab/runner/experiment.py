@@ -29,7 +29,7 @@ from reft_lab.runner.fork import Fork, tokenizer_in
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
-from reft_lab.runner.overfit import Overfit, examples, judge, outcomes_of
+from reft_lab.runner.overfit import Overfit, judge_run
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
@@ -263,7 +263,10 @@ def _go(
         if config.debug is not None:
             result["notes"].append(MEANS_NOTHING.format(debug=config.debug))
         if overfit.problems:
-            result["overfit"] = _judge(overfit, setup, run_directory, display)
+            verdict = judge_run(overfit, setup, run_directory, display.note)
+            result["overfit"] = verdict.numbers
+            if not verdict.is_reached:
+                raise RunFailed(verdict.sentence)
         status, reason = "finished", None
     except KeyboardInterrupt as error:
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
@@ -309,30 +312,6 @@ def _go(
     if status == "pruned":
         return start.progress.best.accuracy
     return float(result["final"][config.selection]["accuracy"])
-
-
-def _judge(overfit: Overfit, setup: Setup, run_directory: RunDirectory, display: Display) -> dict[str, Any]:
-    """What came of learning by heart, for the result.
-
-    Raises:
-        RunFailed: not all was learned; problems that were not are shown before.
-    """
-    predictions = list(run_directory.predictions())
-    outcomes = outcomes_of(predictions)
-    verdict = judge(
-        overfit,
-        setup.config,
-        setup.method.last.name,
-        outcomes["correct"],
-        outcomes,
-        list(run_directory.metrics()),
-    )
-    if not verdict.is_reached:
-        for example in examples(predictions):
-            display.note(f"not learned: {example}")
-        raise RunFailed(verdict.sentence)
-    display.note(verdict.sentence)
-    return verdict.numbers
 
 
 def _spent(progress: Progress) -> dict[str, Any]:

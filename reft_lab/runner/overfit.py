@@ -8,13 +8,14 @@ to what gold reasoning earns.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.numbers import plain
+from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.runner.setup import Setup
 from reft_lab.text import counted
 
@@ -106,6 +107,17 @@ class Verdict:
     is_reached: bool
     sentence: str
     numbers: dict[str, Any]
+
+
+def judge_run(overfit: Overfit, setup: Setup, directory: RunDirectory, say: Callable[[str], None]) -> Verdict:
+    """What came of it in the run in `directory`, which has been evaluated; says so, or shows what was not learned."""
+    predictions = list(directory.predictions())
+    outcomes = Counter(str(each["outcome"]) for each in predictions)
+    last, records = setup.method.last.name, list(directory.metrics())
+    verdict = judge(overfit, setup.config, last, outcomes["correct"], outcomes, records)
+    for told in [verdict.sentence] if verdict.is_reached else examples(predictions):
+        say(told)
+    return verdict
 
 
 def judge(
@@ -214,13 +226,8 @@ def examples(predictions: Sequence[Mapping[str, Any]]) -> list[str]:
         body = "\n".join(f"  | {line}" for line in short.splitlines() or [""])
         read = "none" if each["answer"] is None else each["answer"]
         judged = f"  {_words(str(each['outcome']))}: answer {read}, gold {each['gold']}"
-        told.append(f"{each['id']}: {each['question']}\n{body}\n{judged}")
+        told.append(f"not learned: {each['id']}: {each['question']}\n{body}\n{judged}")
     return told
-
-
-def outcomes_of(predictions: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """How often each outcome is."""
-    return Counter(str(each["outcome"]) for each in predictions)
 
 
 def _words(kind: str) -> str:

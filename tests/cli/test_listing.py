@@ -141,8 +141,8 @@ def test_nothing_found_is_said(reft: Reft) -> None:
 
 
 def test_csv_and_json_have_all_columns(reft: Reft) -> None:
-    rows = list(csv.DictReader(io.StringIO(reft("runs", "--format", "csv").out)))
-    records = json.loads(reft("runs", "--format", "json").out)
+    rows = list(csv.DictReader(io.StringIO(reft("runs", "--csv").out)))
+    records = json.loads(reft("runs", "--json").out)
     assert [row["run"] for row in rows] == [record["run"] for record in records] == [*STUDY, FAILED, OLD]
     assert float(rows[1]["final_test_accuracy"]) == records[1]["final_test_accuracy"] == 0.6
     assert float(rows[1]["config.ppo.kl_coef"]) == records[1]["config.ppo.kl_coef"] == 0.05

@@ -76,10 +76,14 @@ def test_a_preview_goes_to_the_terminal_or_to_a_file(reft: Reft, tmp_path: Path)
     file = tmp_path / "spec.json"
     ended = reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl")
     assert reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl", "--output", str(file)).out == f"{file}\n"
-    shown = json.loads(ended.out)
+    head, *lines = ended.out.splitlines()
+    assert head == "workspace ReFT of someone/reft_lab:"
+    assert "  Curves: " in ended.out.partition("report Study kl")[2]
+    assert all(line.startswith("  ") for line in lines[: lines.index("")])
+    shown = json.loads(reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl", "--json").out)
     assert shown == json.loads(file.read_text())
     assert shown.keys() == {"workspace", "report"}
-    assert reft("dashboard", "someone/reft_lab", "--preview").out.count('"report"') == 0
+    assert "report" not in reft("dashboard", "someone/reft_lab", "--preview").out
 
 
 def test_a_report_is_written_and_opened(
@@ -98,7 +102,7 @@ def test_a_report_is_written_and_opened(
 
 
 def test_a_reader_that_has_enough_hears_nothing(made: Path, environment: dict[str, str]) -> None:
-    command = f"{sys.executable} -m reft_lab.cli runs --format json | head -n 1"
+    command = f"{sys.executable} -m reft_lab.cli runs --json | head -n 1"
     done = subprocess.run(command, shell=True, cwd=made, env=environment, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[\n", "")
 
