@@ -191,3 +191,24 @@ def test_loaded_runs_are_printed_as_a_table(made: Path) -> None:
     ]
     assert [line.split()[:2] for line in lines] == [["kl/0", "finished"], ["kl/1", "finished"], ["kl/2", "crashed"]]
     assert lines[1].split()[-1] == "0.600"
+
+
+def test_a_debug_run_shows_its_file_and_what_differs_from_it(
+    reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "outputs" / "plain", minutes_ago=30)
+    write_run(tmp_path / "outputs" / "other", "ppo.kl_coef=0.2", minutes_ago=25)
+    write_run(tmp_path / "outputs" / "quick", "debug=quick", minutes_ago=20)
+    write_run(tmp_path / "outputs" / "longer", "debug=quick", "ppo.iterations=7", minutes_ago=10)
+    monkeypatch.chdir(tmp_path)
+    ended = reft("runs")
+    settings = {line.split()[-1]: [word for word in line.split() if "=" in word] for line in ended.out.splitlines()[1:]}
+    assert settings == {
+        "outputs/longer": ["debug=quick", "ppo.iterations=7", "ppo.kl_coef=0.01"],
+        "outputs/quick": ["debug=quick", "ppo.iterations=60", "ppo.kl_coef=0.01"],
+        "outputs/other": ["ppo.iterations=60", "ppo.kl_coef=0.2"],
+        "outputs/plain": ["ppo.iterations=60", "ppo.kl_coef=0.01"],
+    }
+    alone = reft("runs", "--where", "debug=quick").out.splitlines()[1:]
+    assert [line.split()[-1] for line in alone] == ["outputs/longer", "outputs/quick"]
+    assert [word for word in alone[1].split() if "=" in word] == ["debug=quick", "ppo.iterations=2"]
