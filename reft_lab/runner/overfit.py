@@ -1,8 +1,9 @@
 """Learning a few problems by heart: whether this model, on these data, with this reward, can learn anything at all.
 
 The same problems are train, dev and test. The warm-up ends where most sampled responses are right, and not all, so
-that reinforcement has something to do, and the last stage where greedy answers are all right and sampled ones earn next
-to what gold reasoning earns.
+that reinforcement has something to do, and the last stage where an evaluation finds all greedy answers right and
+sampled ones earn at least half of what gold reasoning earns: what is sampled of a policy that has just learned by heart
+is often off by a token, and reinforcement makes it surer slowly.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 HALF = 0.5  # of the problems right after warm-up, greedily
 NATS = 0.25  # of a whole gold response after warm-up: it comes in three of four samples
-NEARLY = 0.95  # of the reward of gold reasoning; what is sampled is never quite sure
+HELD = 0.5  # of the reward of gold reasoning, by what is sampled
 FEW = 0.05  # as little as this is none
 SHOWN = 3  # problems that were not learned
 CHARACTERS = 600  # of a response
@@ -85,7 +86,7 @@ class Overfit:
             return False
         if is_last:
             reward = record.get("rollout/reward", self.gold)
-            found = record["eval/accuracy"] == 1 and reward >= NEARLY * self.gold
+            found = record["eval/accuracy"] == 1 and reward >= HELD * self.gold
         else:
             nats = self.tokens * record[f"{stage.kind.name}/loss"]
             found = record["eval/accuracy"] >= HALF and nats <= NATS
