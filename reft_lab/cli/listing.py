@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
-from reft_lab.cli.where import narrowed, ordered
+from reft_lab.cli.where import narrowed, ordered, same
+from reft_lab.config.wording import shown
 from reft_lab.numbers import per_cent
 from reft_lab.text import from_here
 
@@ -178,10 +179,11 @@ def _without_those_of_debug(table: DataFrame) -> DataFrame:
             column = CONFIG + option
             if column not in table.columns or option == DEBUG:
                 continue
-            same = (names == name) & table[column].map(lambda cell_, own=value: cell(cell_) == cell(own))
+            typed = shown(value)
+            is_its = (names == name) & table[column].map(lambda cell, typed=typed: same(cell, typed))
             others = table.loc[names.isna(), column]
             usual = others.mode(dropna=False)[0] if len(others) else value
-            table[column] = [usual if is_same else old for is_same, old in zip(same, table[column], strict=True)]
+            table[column] = [usual if its else old for its, old in zip(is_its, table[column], strict=True)]
     return table
 
 

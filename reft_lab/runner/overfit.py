@@ -138,9 +138,10 @@ def judge(
     reward = rollouts[-1]["rollout/reward"] if rollouts else None
     is_reached = last in overfit.reached
     numbers = {"problems": overfit.problems, "right": right, "gold_reward": overfit.gold, "reward": reward}
-    earns = (
-        "" if reward is None else f", and sampled ones earn {reward:.2f} where gold reasoning earns {overfit.gold:.2f}"
-    )
+    earns = ""
+    if reward is not None:
+        earns = f", and sampled ones earn {reward:.2f} ({rollouts[0]['rollout/reward']:.2f} at first)"
+        earns += f" where gold reasoning earns {overfit.gold:.2f}"
     kinds = ", ".join(f"{count} {_words(kind)}" for kind, count in outcomes.items() if kind != "correct")
     told = f"overfit: greedy answers are right for {right} of {overfit.problems} problems"
     told += f"{f' ({kinds})' if kinds else ''}{earns}"

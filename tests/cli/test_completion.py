@@ -36,11 +36,10 @@ def path_with_reft(tmp_path: Path, repo: Path) -> str:
 def test_bash_completes_commands_and_options(tmp_path: Path, path_with_reft: str) -> None:
     shown = in_bash("reft --show-completion bash", tmp_path, PATH=path_with_reft, **UNKNOWN_SHELL)
     assert (shown.code, shown.err) == (0, "")
-    typed = '{shown}\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\n_reft_completion\necho "${{COMPREPLY[@]}}"'
+    typed = '{shown}\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\n_reft_completion reft\necho "${{COMPREPLY[@]}}"'
     for words, expected in (
         ("reft au", ["audit", "audit-critic"]),
         ("reft best --j", ["--json"]),
-        ("reft audit-critic --split ''", ["dev", "train"]),
     ):
         script = typed.format(shown=shown.out, words=words, at=len(words.split()) - 1)
         ended = in_bash(script, tmp_path, PATH=path_with_reft)

@@ -53,7 +53,7 @@ def test_the_best_run_and_its_checkpoint(reft: Reft) -> None:
 def test_tables_have_numbers(reft: Reft) -> None:
     (table,) = document(reft("table", "kl", "--table", "settings", "--json"))
     assert table["name"] == "settings"
-    assert [row["values"] for row in table["rows"]] == [{"ppo.kl_coef": value} for value in ("0.0", "0.05", "0.2")]
+    assert [row["values"] for row in table["rows"]] == [{"ppo.kl_coef": value} for value in ("0", "0.05", "0.2")]
     assert [row["seeds"] for row in table["rows"]] == [[0.4], [0.6], []]
 
 
@@ -62,8 +62,6 @@ def test_what_is_written_is_named(made: Path, reft: Reft, tmp_path: Path, monkey
     assert reft("--help").code == 0
     monkeypatch.chdir(copy)
     assert document(reft("report", "10-00-00", "--json")) == {"report": f"{OLD}/report.html"}
-    audit = document(reft("audit", "10-00-00", "--json"))
-    assert audit == json.loads((copy / OLD / "audit.json").read_text())
 
 
 def test_errors_stay_one_sentence(reft: Reft) -> None:

@@ -77,7 +77,7 @@ def test_a_preview_goes_to_the_terminal_or_to_a_file(reft: Reft, tmp_path: Path)
     ended = reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl")
     assert reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl", "--output", str(file)).out == f"{file}\n"
     head, *lines = ended.out.splitlines()
-    assert head == "workspace ReFT of someone/reft_lab:"
+    assert head == "workspace reft_lab of someone/reft_lab:"
     assert "  Curves: " in ended.out.partition("report Study kl")[2]
     assert all(line.startswith("  ") for line in lines[: lines.index("")])
     shown = json.loads(reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl", "--json").out)

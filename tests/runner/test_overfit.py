@@ -32,7 +32,7 @@ def rollouts(*rewards: float, **others: float) -> list[dict[str, float]]:
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 3.0, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
-            "went from 4 to 3 only, in 2 steps; raise warmup.lr=0.0015 or warmup.epochs=300",
+            "went from 4 to 3 only, in 2 steps; raise warmup.lr=0.0015 or warmup.epochs=400",
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 0.01, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
@@ -56,7 +56,7 @@ def test_the_verdict_counts_what_is_wrong() -> None:
     assert not found.is_reached
     assert found.sentence.startswith(
         "overfit: greedy answers are right for 5 of 8 problems (2 wrong, 1 no answer), and sampled ones earn 0.90 "
-        "where gold reasoning earns 1.00: the mean reward rose"
+        "(0.50 at first) where gold reasoning earns 1.00: the mean reward rose"
     )
     overfit.reached = ("warmup", "reft")
     found = judge(overfit, CONFIG, "reft", 8, {"correct": 8}, records)
@@ -83,7 +83,7 @@ def test_a_stage_ends_where_all_is_learned(learned: Path) -> None:
     assert (result["status"], result["final"]["test"]["accuracy"], result["final"]["test"]["n"]) == ("finished", 1.0, 2)
     assert result["overfit"] == {"problems": 2, "right": 2, "gold_reward": 1.0, "reward": None, "why": None}
     assert result["data"]["counts"] == {"train": 2, "dev": 2, "test": 2}
-    assert len(records) < 300
+    assert len(records) < 400
     assert [record["eval/accuracy"] for record in records if "eval/accuracy" in record][-1] == 1.0
     assert all(record["eval/accuracy"] < 1 for record in records[:-1] if "eval/accuracy" in record)
 
