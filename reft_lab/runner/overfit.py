@@ -27,6 +27,7 @@ HALF = 0.5  # of the problems right after warm-up, greedily
 NATS = 0.25  # of a whole gold response after warm-up: it comes in three of four samples
 HELD = 0.5  # of the reward of gold reasoning, by what is sampled
 FEW = 0.05  # as little as this is none
+MANY = 0.25  # of the responses
 SHOWN = 3  # problems that were not learned
 CHARACTERS = 600  # of a response
 
@@ -158,29 +159,31 @@ def why_not(config: Config, overfit: Overfit, records: Sequence[Metrics]) -> str
     supervised = [record for record in records if "warmup/loss" in record or "sft/loss" in record]
     if not evaluated:
         return "it was over before anything was evaluated; give it more steps"
-    cut = evaluated[-1]["eval/truncated_share"]
-    if cut >= 0.25:
-        return (
-            f"{cut:.0%} of the responses are cut at ppo.max_new_tokens={config.ppo.max_new_tokens} or "
-            "ppo.total_tokens; raise it, or look below for responses that do not end"
-        )
+    is_known = False  # by heart, and yet not written
     if supervised:
         section = "warmup" if "warmup/loss" in supervised[-1] else "sft"
-        stage = getattr(config, section)
         first, loss = supervised[0][f"{section}/loss"], supervised[-1][f"{section}/loss"]
-        known = [record["eval/accuracy"] for record in supervised if "eval/accuracy" in record]
-        if (not known or max(known) == 0) or not rollouts:
-            if loss < FEW:
-                return (
-                    f"the loss on gold reasoning is down to {plain(loss)}, so it is known by heart, and yet it is not "
-                    "what the policy writes when it is asked: see in the samples how its prompts and its end differ "
-                    "from those it was trained on"
-                )
+        is_unlearned = not rollouts or all(record.get("eval/accuracy", 0.0) == 0 for record in supervised)
+        is_known = is_unlearned and loss < FEW
+        if is_unlearned and not is_known:
+            stage = getattr(config, section)
             return (
                 f"the loss on gold reasoning went from {plain(first)} to {plain(loss)} only, in "
                 f"{counted(len(supervised), 'step')}; raise {section}.lr={stage.lr:g} or "
                 f"{section}.epochs={stage.epochs}"
             )
+    cut = evaluated[-1]["eval/truncated_share"]
+    if cut >= MANY:
+        return (
+            f"{cut:.0%} of the responses are cut at ppo.max_new_tokens={config.ppo.max_new_tokens} or "
+            "ppo.total_tokens; raise it, or look above for responses that do not end"
+        )
+    if is_known:
+        return (
+            f"the loss on gold reasoning is down to {plain(loss)}, so it is known by heart, and yet it is not what the "
+            "policy writes when it is asked: see in the samples how its prompts and its end differ from those it was "
+            "trained on"
+        )
     if not rollouts:
         return "what was learned does not suffice; give it more epochs, or a larger learning rate"
     return _why_not_reinforced(config, overfit, rollouts)

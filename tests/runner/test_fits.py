@@ -32,13 +32,18 @@ def with_rollouts(setup: Setup, rollouts: int) -> Setup:
 
 def test_absurd_sizes_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     sentence = (
-        r"ppo.rollouts=1000000000000 is more than this machine can hold: the responses of one iteration, .* tokens if "
+        r"ppo.rollouts=1000000000002 is more than this machine can hold: the responses of one iteration, .* tokens if "
         r"they are as long as gold ones, take .* GiB of RAM, of which this (machine|container) has .*, and .* even at "
         r"100,000 tokens a second; lower ppo.rollouts, to much less than [\d,]+\.$"
     )
     with pytest.raises(BadInput, match=sentence):
-        finish(tmp_path / "run", *SMALL, "ppo.rollouts=1e12")
+        finish(tmp_path / "run", *SMALL, "ppo.rollouts=1000000000002")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_whole_number_is_written_as_one() -> None:
+    with pytest.raises(BadInput, match=r"ppo\.rollouts=.* whole number at least 1; did you mean 100000000\?$"):
+        check(compose("ppo.rollouts=1e8"))
 
 
 def test_only_what_is_twice_beyond_is_refused(setup: Setup) -> None:
@@ -73,7 +78,7 @@ def test_decoding_counts_and_names_its_option(setup: Setup) -> None:
 def test_a_model_that_is_too_large_is_told_what_would_help(setup: Setup) -> None:
     small = expected(setup)
     shape = small.setting.shape
-    weights = int(0.9 * whole("cpu").size / 4)  # which fit, and nothing else with them
+    weights = int(0.45 * whole("cpu").size / 4)  # which fit, and not what trains them
     large = replace(shape, weights=weights, trunk=weights, matrices=weights)
     found = Expected.of(replace(small.setting, shape=Shape(**vars(large))), small.works)
     with pytest.raises(BadInput, match=r"^this run does not fit: .* takes about .*; .*lora=r16"):
