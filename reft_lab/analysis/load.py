@@ -13,7 +13,7 @@ from reft_lab.analysis.online import PREFIX, read_online
 from reft_lab.analysis.runs import Runs
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.files import looks_like_a_run
-from reft_lab.run_dir.reading import Say
+from reft_lab.run_dir.reading import Say, ignore
 from reft_lab.tracking.wandb_run import SUPERSEDED
 
 
@@ -41,6 +41,11 @@ def load(source: str | Path, *, baselines: bool = False) -> Runs:
     if not found:
         raise BadInput(f"there are no runs in {source}; name a run directory or a folder that holds some.")
     return Runs(found, problems)
+
+
+def run_directories(folder: Path) -> Iterator[Path]:
+    """The run directories in a folder, at any depth, by name; what cannot be read is passed over."""
+    return (path for path, is_directory in _walk(folder, ignore) if is_directory)
 
 
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:

@@ -88,6 +88,30 @@ def list_runs(
     )
 
 
+@app.command("watch")
+def watch_run(
+    name: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="A run directory, or the beginning of its name; or a study, or any folder of runs. "
+            "[default: what began last of what is running in outputs or multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print it as it is now; also what a pipe gets.")] = False,
+) -> None:
+    """Watch a run or a study while it goes.
+
+    Of a run: stage and step, how much is done and how long the rest takes at this pace, curves, outcomes, alarms and
+    the last samples. Of a study: its runs, those under way first, with the value so far. It reads what is in the
+    folder and disturbs nothing. It ends with the run, or with q.
+    """
+    from reft_lab.cli.watch.watching import watch
+
+    watch(name, once=once)
+
+
 @app.command("compare")
 def compare_runs(
     first: Annotated[

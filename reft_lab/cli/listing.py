@@ -14,7 +14,7 @@ from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.cli.where import narrowed, ordered, same
 from reft_lab.config.wording import shown
-from reft_lab.numbers import per_cent
+from reft_lab.numbers import duration, per_cent
 from reft_lab.text import from_here
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
             for name in ("model", "data", "method")
         ),
         Column("settings", settings, folds=True),
+        Column("now", [_now(row) for _, row in table.iterrows()], folds=True),
         *(
             Column(f"{split} %", [per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
             for split in ("dev", "test")
@@ -84,6 +85,22 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
         ),
     ]
     print_table([column for column in columns if any(column.cells)])
+
+
+def _now(row: Series) -> str:
+    """What a run that goes on does and how far it is; where a run stopped that nothing else tells of."""
+    import pandas
+
+    from reft_lab.analysis.found import RUNNING
+
+    if pandas.isna(row["doing"]):
+        return ""
+    parts = [str(row["doing"]), f"{per_cent(row['share'], 0)} %"]
+    if row["state"] == RUNNING and not pandas.isna(row["left"]):
+        parts.append(f"{duration(round(row['left']))} left")
+    if not pandas.isna(row["accuracy_so_far"]):
+        parts.append(f"{row['selection']} {per_cent(row['accuracy_so_far'])} %")
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.estimates import estimates_of
-from reft_lab.report.facts import config_sections, facts, passport_groups
+from reft_lab.report.facts import config_sections, facts, passport_groups, standing
 from reft_lab.report.page import chart_data, read, vega_script, write_page
 from reft_lab.report.results import alarms_of, changes, result_rows, score_chart
 from reft_lab.report.run_charts import chart_sections
@@ -60,6 +60,7 @@ def run_report(directory: Path) -> Path:
         decoded=points_of(run.result),
         ways=WAYS,
         alarms=alarms_of(run.history()),
+        standing=standing(run),
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,
         sections=sections,

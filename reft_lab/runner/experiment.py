@@ -18,7 +18,7 @@ from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
-from reft_lab.runner.baseline import Baseline
+from reft_lab.runner.baseline import Baseline, follow
 from reft_lab.runner.checkpoint import BEST, LAST, Checkpoints
 from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
@@ -86,7 +86,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         with (
             Interruption(display.note) as interruption,
             closing(RunDirectory(directory)) as run_directory,
-            display.kept_in(run_directory.log),
+            display.kept_in(run_directory.log, run_directory.progress),
         ):
             with interruption.unbroken():
                 known = {} if fork is None else {"fork": fork.lineage()}
@@ -123,7 +123,7 @@ def resume(
     estimates = Estimates(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
-        display.kept_in(run_directory.log),
+        display.kept_in(run_directory.log, run_directory.progress),
         ProgramRunner(config.programs) as programs,
         watched_by(estimates.peaks),
     ):
@@ -242,6 +242,7 @@ def _go(
         if config.baseline:
             baseline = Baseline(config, directory, _beside)
             baseline.start()
+            display.beside = baseline.doing
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
@@ -288,6 +289,7 @@ def _go(
             result["seconds"]["total"] = start.elapsed + time.monotonic() - began
             result = {"status": status, "reason": reason} | result
             try:
+                display.beside = None
                 if baseline is not None:
                     baseline.stop()
                 if tracker is not None:
@@ -333,6 +335,8 @@ def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Pol
 
 def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:
     before = time.monotonic()
+    display.beside = None
+    follow(baseline, display)
     other = baseline.wait()
     progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
     if other["status"] != "finished":

@@ -76,9 +76,10 @@ class Loop:
         self._settle(stage)
         self._is_saved = self._is_enough = False
         try:
+            display, spent = self.tracker.display, self.budget.spent
             with (
                 self._profiling.stage(stage),
-                self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar,
+                display.stage(label, stage.total_steps, kind.unit, done=stage.step, spent=spent) as bar,
             ):
                 took = 0.0
                 while progress.pending is not None or not (stage.done or self.budget.reached or self._is_enough):

@@ -65,7 +65,10 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
     try:
         lines.begin(trials.all())
         with _stopped_by_signals(stop, jobs=launcher is not None), _storage_errors_explained(definition):
-            _work(trials, lines, stop, workers)
+            with trials.alone():
+                write_table(trials.all(), definition)  # those who watch learn how many there are to be
+            with lines.showing():
+                _work(trials, lines, stop, workers)
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
@@ -112,6 +115,7 @@ def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequen
                 done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
+                lines.look()
         except BaseException:
             stop.ask(stop.number or signal.SIGTERM)
             raise
@@ -132,6 +136,7 @@ def _work_on_trials(
         try:
             work_on(trial, trials, execute)
         except GivenBack:
+            lines.put_back(trial.number)
             continue
         with trials.alone():
             write_table(trials.all(), trials.definition)

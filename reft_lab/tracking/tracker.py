@@ -66,6 +66,8 @@ class Tracker:
         with self._wandb_may_fail():
             if self._wandb is not None:
                 self._wandb.finish(summary, exit_code, checkpoint)
+                if command := self._wandb.upload:
+                    self.display.note(f"W&B: offline; to upload it: {command}")
         self._wandb = None
 
     @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from reft_lab.errors import RunFailed
 from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.run_dir.files import WANDB
 from reft_lab.signals import children_are_spared
-from reft_lab.text import one_line
+from reft_lab.text import from_here, one_line
 from reft_lab.tracking.wandb_artifacts import SAMPLES, log_checkpoint, table
 from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags
 from reft_lab.tracking.wandb_settings import choose_mode
@@ -33,11 +34,16 @@ SUPERSEDED = "superseded"  # folder of sessions that a newer one replaces
 
 
 class WandbRun:
-    """A W&B run under way."""
+    """A W&B run under way.
 
-    def __init__(self, run: Any, tags: Sequence[str] = ()):
+    Attributes:
+        url: its page; None offline.
+    """
+
+    def __init__(self, run: Any, tags: Sequence[str] = (), *, online: bool = False):
         """`tags` are those that the run has unless it is pruned."""
         self._run = run
+        self.url: str | None = run.url if online else None
         self._tags = tuple(tags)
         self._first = int(run.starting_step)  # the first one that W&B does not have yet
 
@@ -45,6 +51,11 @@ class WandbRun:
     def entity(self) -> str | None:
         """The user or team that the run belongs to; None where only the server would know."""
         return self._run.entity or None
+
+    @property
+    def upload(self) -> str | None:
+        """The command that uploads it, for the folder that this one came from; None online."""
+        return None if self.url else shlex.join(["wandb", "sync", str(from_here(Path(self._run.dir).parents[1]))])
 
     def log(self, step: int, record: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] = ()) -> None:
         """Record numbers under their names at `step`, with a table of samples, unless W&B has that step already."""
@@ -106,7 +117,7 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
             with children_are_spared():  # W&B's service is to see the end of the run
                 begun = _begin(config, directory, identity["id"], seconds, online=online)
             directory.write_passport(passport | {"wandb": identity | {"entity": begun.entity}})
-            return begun, note
+            return begun, note or (f"W&B: {begun.url}" if online else None)
         except RunFailed:
             raise
         except Exception as error:  # no trouble with W&B may end a run
@@ -141,7 +152,7 @@ def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: fl
         ),
     )
     define_metrics(run)
-    begun = WandbRun(run, tags(config))
+    begun = WandbRun(run, tags(config), online=online)
     begun.catch_up(directory, seconds)
     for path in staged:
         path.unlink(missing_ok=True)
