@@ -40,6 +40,7 @@ One command is one experiment: warm a model up on worked examples, reinforce it 
 Start here
   python run.py                                             tiny model, arithmetic problems: minutes on a CPU
   python run.py debug=quick                                 the whole path in seconds
+  python run.py debug=overfit                               can it learn a few problems by heart?
   python run.py model=codellama data=svamp                  another model, another data set
   python run.py data=gsm8k data.path=DIR_OR_FILE            data from disk instead of the hub
   python run.py experiment=paper/gsm8k_program_codellama    a setting as published

@@ -105,12 +105,16 @@ class Conf:
 
     def options_set_by(self, group: str, choice: str) -> set[str]:
         """Dotted names of the options that the file of a choice sets."""
+        return set(self.values_set_by(group, choice))
+
+    def values_set_by(self, group: str, choice: str) -> dict[str, Any]:
+        """The options that the file of a choice sets, by dotted names, with their values."""
         found = self._file(group, choice)
         if found is None or not isinstance(found.config, DictConfig):
-            return set()
+            return {}
         package = self.package(group, choice)
         content: Any = OmegaConf.to_container(found.config)
-        return {name for name, _ in leaves(content, "" if package == "_global_" else f"{package}.")}
+        return dict(leaves(content, "" if package == "_global_" else f"{package}."))
 
     def package(self, group: str, choice: str) -> str:
         """Where the content of the file of a choice goes: `ppo`, or `_global_`."""

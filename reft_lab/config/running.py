@@ -84,6 +84,15 @@ class TrackerConfig:
     samples: Annotated[int, doc("sampled responses written to samples.jsonl per evaluation", ge=0)] = 8
     artifact: Annotated[bool, doc("upload checkpoints/best of a finished run to W&B")] = False
     report: Annotated[bool, doc("write report.html at the end")] = True
+    profile: Annotated[
+        int,
+        doc(
+            "steps of each stage, after its first, that torch's profiler records into the folder profile/; 0: none "
+            "(debug=profile)",
+            unit="steps",
+            ge=0,
+        ),
+    ] = 0
 
     def directory_alone(self) -> TrackerConfig:
         """The same, with nothing recorded besides the run directory, and no page."""

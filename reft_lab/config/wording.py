@@ -34,7 +34,7 @@ def wrong_value(key: str, value: Any) -> str:
     if key in known:
         option = known[key]
         hint = did_you_mean(str(value), option.choices) or _about_null(option, value)
-        hint = hint or _about_range(option, value) or _about_list(option, value)
+        hint = hint or _about_range(option, value) or _about_list(option, value) or _about_whole(option, value)
         return f"{key}={shown(value)} is not possible: it must be {option.allowed}{hint or '.'}"
     if key in sections() or key in study_sections():
         example = next(name for name in known if name.startswith(f"{key}."))
@@ -105,6 +105,12 @@ def _about_list(option: Option, value: object) -> str:
         metrics = ["accuracy", *recorded(RECORDS, switches=None)]
         meant = [nearest(name, metrics) or name for name in meant]
     return f"; did you mean '{option.key}=[{','.join(meant)}]'?"
+
+
+def _about_whole(option: Option, value: object) -> str:
+    """A hint where a whole number is written as another one is, as `1e3`; empty otherwise."""
+    is_meant = option.kind == "a whole number" and isinstance(value, float) and value.is_integer()
+    return f"; did you mean {value:.0f}?" if is_meant else ""
 
 
 def _about_null(option: Option, value: object) -> str:

@@ -115,6 +115,10 @@ class RunDirectory:
         """The lines of samples.jsonl so far."""
         return read_lines(self._samples.path)
 
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """The lines of predictions.jsonl; none before the end."""
+        return read_lines(self.path / PREDICTIONS)
+
     def sync(self) -> None:
         """Have all lines on the disk itself; before a checkpoint that counts on them."""
         for file in (self._metrics, self._samples):

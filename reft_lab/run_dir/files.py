@@ -13,6 +13,7 @@ LOG = "log.txt"
 CHECKPOINTS = "checkpoints"
 BASELINE = "baseline_sft"  # the folder of the SFT baseline, and its key in result.json
 WANDB, TENSORBOARD = "wandb", "tensorboard"
+PROFILE, OPERATIONS = "profile", "operations.txt"  # the folder of traces, and the table in it
 HYDRA = ".hydra"
 # In CHECKPOINTS: full states (LAST, and STEP with the number of its step) and policies, and the files of a full state.
 LAST, STEP, BEST, WARMUP, MERGED = "last", "step-", "best", "warmup", "merged"

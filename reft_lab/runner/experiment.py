@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput, Interrupted, Pruned
+from reft_lab.errors import BadInput, Interrupted, Pruned, RunFailed
 from reft_lab.phases import watched_by
 from reft_lab.programs import ProgramRunner
 from reft_lab.run_dir.directory import RunDirectory
@@ -24,10 +24,12 @@ from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.estimates import Estimates
 from reft_lab.runner.final import conclude
+from reft_lab.runner.fits import check_fits
 from reft_lab.runner.fork import Fork, tokenizer_in
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.overfit import Overfit, judge_run
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
@@ -41,6 +43,8 @@ from reft_lab.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
+
+MEANS_NOTHING = "debug={debug} is for trying things out; its accuracies mean nothing."
 
 Report = Callable[[int, dict[str, float]], bool]
 
@@ -73,6 +77,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         setup = prepare(config, programs) if fork is None else prepare(config, programs, fork.threads, fork.tokenizer)
         config = setup.config
         check_space(config, setup.policy, directory)
+        said = _check_memory(estimates, setup)
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
         if fork is not None:
@@ -89,7 +94,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
                 run_directory.write_passport(origin | known)
                 run_directory.write_config(config)
                 start = _begin(run_directory, config, fork or warmups)
-            for note in start.notes:
+            for note in [*said, *start.notes]:
                 display.note(note)
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
 
@@ -133,6 +138,7 @@ def resume(
         config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
+        said = _check_memory(estimates, setup)
         warmups = Warmups(setup, hashes)
         if fork is not None:
             fork.check_inputs(*hashes)
@@ -146,10 +152,23 @@ def resume(
                 run_directory.write_config(config)
                 changed = dict(change.split(": ", 1) for change in changes)
                 run_directory.add_resumption(resumption(began, start.step, changed))
-            for note in notes:
+            for note in [*said, *notes]:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
+
+
+def _check_memory(estimates: Estimates, setup: Setup) -> list[str]:
+    """Sentences on what the run takes.
+
+    Raises:
+        BadInput: it is beyond this machine's memory.
+    """
+    said = estimates.expect(setup)
+    if estimates.memory is None:
+        return said
+    tests = len(setup.splits.test[: setup.config.eval.test_limit])
+    return [*said, *check_fits(estimates.memory, setup.config, setup.device, tests)]
 
 
 def _beside(config: Config, directory: Path) -> float:
@@ -205,7 +224,7 @@ def _go(
     """From `start` to the result; however it ends, result.json says how."""
     config, directory = setup.config, run_directory.path
     began = time.monotonic()
-    estimates.begin(setup, start.progress, display.note)
+    estimates.begin(setup, start.progress)
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
@@ -227,7 +246,8 @@ def _go(
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
-        loop = Loop(selection, checkpoints, interruption, programs, report)
+        overfit = Overfit.of(setup)
+        loop = Loop(selection, checkpoints, interruption, programs, report, overfit)
         pools = Pools(setup, start.progress, display, interruption, directory)
         warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, warmups, start.state))
         for note in setup.notes:
@@ -241,6 +261,13 @@ def _go(
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
+        if config.debug is not None:
+            result["notes"].append(MEANS_NOTHING.format(debug=config.debug))
+        if overfit.problems:
+            verdict = judge_run(overfit, setup, run_directory, display.note)
+            result["overfit"] = verdict.numbers
+            if not verdict.is_reached:
+                raise RunFailed(verdict.sentence)
         status, reason = "finished", None
     except KeyboardInterrupt as error:
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
@@ -275,6 +302,8 @@ def _go(
                     display.show(result_table(result))
                     if (decoded := decoding_table(result)) is not None:
                         display.show(decoded)
+                    if config.debug is not None:
+                        display.note(MEANS_NOTHING.format(debug=config.debug))
                 elif sentence:
                     display.note(sentence)
             ending.write_audit(directory, programs, display.note, is_finished=status == "finished")

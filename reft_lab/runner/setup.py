@@ -206,6 +206,10 @@ def prepare(
     if gold.left_out:
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
 
+    examples = gold.examples
+    if config.overfit is not None:
+        splits, examples = splits.by_heart(config.overfit), examples[: config.overfit]
+
     import scipy.stats  # noqa: F401  # intervals take it later; a run that has run short of memory could not load it
     import torch
 
@@ -236,7 +240,7 @@ def prepare(
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
     return Setup(
-        config, device, splits, form, codec, gold.examples, policy, reward, given.notes, given, computing=chosen.note
+        config, device, splits, form, codec, examples, policy, reward, given.notes, given, computing=chosen.note
     )
 
 
