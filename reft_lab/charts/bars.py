@@ -55,7 +55,7 @@ def bar_chart(
     most = max(value for _, value, _ in bars) or 1
     labels = [label for label, *_ in bars]
     base = alt.Chart().encode(
-        y=_labels(labels), x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, 1.15 * most]))
+        y=row_labels(labels), x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, 1.15 * most]))
     )
     marks = base.mark_bar(height={"band": 0.62}, aria=False).encode(color=alt.Color("colour:N", scale=None))
     words = base.mark_text(align="left", dx=5, color=variable("ink"), aria=False).encode(text="text:N")
@@ -90,7 +90,7 @@ def stacked_bar_chart(
     bars = alt.Chart().mark_bar(height={"band": 0.7}, aria=False)
     bars = bars.encode(
         alt.X("value:Q", title=None, stack="zero", axis=axis, scale=whole),
-        _labels([label for label, _ in rows]),
+        row_labels([label for label, _ in rows]),
         alt.Color("name:N", **coloured([parts[index] for index in used])),
         alt.Order("part:O"),
         tooltip=tips,
@@ -129,7 +129,7 @@ def interval_chart(
         | ({} if math.isnan(row.other) else {"other": row.other})
         for row in rows
     ]
-    base = alt.Chart().encode(y=_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
+    base = alt.Chart().encode(y=row_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
     scale = alt.Scale(zero=False, padding=12)
     span = alt.X("low:Q", title=axis_title, axis=number_axis(unit, tickCount=5, grid=True), scale=scale)
     titles = {"value": "value", "low": "from", "high": "to"}
@@ -199,7 +199,8 @@ def heat_map(title: str, cells: Sequence[tuple[str, str, float, str]], names: tu
     return Chart(title, title, "", [], spec)
 
 
-def _labels(labels: Sequence[str]) -> Any:
+def row_labels(labels: Sequence[str]) -> Any:
+    """The vertical position, with words to the left of each row."""
     import altair as alt
 
     axis = alt.Axis(domain=False, ticks=False, grid=False, labelLimit=LABEL, minExtent=0)

@@ -141,7 +141,7 @@ def _branch(depth: int) -> str:
 def _settings(table: DataFrame) -> list[str]:
     """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
-    from reft_lab.dashboard.study import varied
+    from reft_lab.analysis.settings import varied
 
     options = [option for option in varied(table) if option not in IN_COLUMNS]
     usual: dict[str, Any] = {}
