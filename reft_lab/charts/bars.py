@@ -59,7 +59,7 @@ def bar_chart(
     )
     marks = base.mark_bar(height={"band": 0.62}, aria=False).encode(color=alt.Color("colour:N", scale=None))
     words = base.mark_text(align="left", dx=5, color=variable("ink"), aria=False).encode(text="text:N")
-    told = "; ".join(f"{label}: {value:.4g}" for label, value, _ in bars)
+    told = "; ".join(f"{label}: {plain(value)}" for label, value, _ in bars)
     spec = layered([marks, words], rows, ROW * len(bars))
     return Chart(key, title, about, [], spec, rows=True, summary=f"{title} ({unit}). {told}.")
 

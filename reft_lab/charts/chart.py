@@ -13,7 +13,7 @@ from typing import Any
 from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.palette import variable
 from reft_lab.metrics import SHARE
-from reft_lab.numbers import per_cent, points
+from reft_lab.numbers import per_cent, plain, points
 
 OUTCOMES = {kind: kind.replace("_", " ") for kind in KINDS}
 POINTS = "points"  # the unit of differences of shares
@@ -181,7 +181,7 @@ def tooltip(field_name: str, title: str, unit: str) -> Any:
 
 def written(value: float, unit: str) -> str:
     """A number with its unit where that is short, for a summary."""
-    return {SHARE: f"{per_cent(value)} %", POINTS: f"{points(value)} points"}.get(unit, f"{value:.3g}")
+    return {SHARE: f"{per_cent(value)} %", POINTS: f"{points(value)} points"}.get(unit, plain(value))
 
 
 def seam(axes: Axes) -> list[Any]:
@@ -214,7 +214,7 @@ def summary(title: str, axes: Axes, lines: Sequence[Line]) -> str:
     def course(curve: Curve) -> str:
         (first, start), (last, end) = curve[0], curve[-1]
         if len(curve) == 1:
-            return f"{written(start, axes.y)} at {axes.x} {first:g}"
-        return f"from {written(start, axes.y)} at {axes.x} {first:g} to {written(end, axes.y)} at {last:g}"
+            return f"{written(start, axes.y)} at {axes.x} {plain(first)}"
+        return f"from {written(start, axes.y)} at {axes.x} {plain(first)} to {written(end, axes.y)} at {plain(last)}"
 
     return f"{title}. " + "; ".join(f"{line.label}: {course(line.points)}" for line in lines) + "."

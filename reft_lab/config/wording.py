@@ -9,6 +9,7 @@ from typing import Any
 from reft_lab.config.options import Option, every_option, options, sections, study_options, study_sections
 from reft_lab.methods import RECORDS
 from reft_lab.metrics import recorded
+from reft_lab.numbers import exact
 from reft_lab.text import did_you_mean, did_you_mean_option, nearest
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -67,9 +68,11 @@ def wrong_folder_name(key: str, value: str) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """A value as one types it in YAML: null, true, 0.95, words, [a, b], {a: 1}."""
+    """A value as one types it in YAML: null, true, 0.95, 1e-5, words, [a, b], {a: 1}."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return exact(value)
     if isinstance(value, list):
         return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, dict):

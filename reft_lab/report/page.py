@@ -14,12 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from reft_lab import numbers
 from reft_lab.charts.chart import Chart
 from reft_lab.charts.palette import LOOK_ON_A_PAGE, css
+from reft_lab.numbers import LOCALE, four, interval, interval_in_points, p_value, per_cent, plain, points, with_error
 from reft_lab.run_dir import disk
 
 FOLDER = Path(__file__).parent / "templates"
+# Filters of the templates.
+WRITTEN = (per_cent, points, interval, interval_in_points, with_error, p_value, plain, four)
 VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 
 
@@ -49,7 +51,7 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for write in (numbers.per_cent, numbers.points, numbers.interval, numbers.interval_in_points, numbers.p_value):
+    for write in WRITTEN:
         environment.filters[write.__name__] = write
     # No script may end its own element early.
     sources = [source.replace("</script", "<\\/script").replace("<!--", "<\\!--") for source in scripts]
@@ -71,7 +73,7 @@ def read(name: str) -> str:
 
 def chart_data(charts: Iterable[Chart]) -> dict[str, Any]:
     """What charts.js reads."""
-    return {"look": LOOK_ON_A_PAGE, "specs": {chart.key: chart.spec for chart in charts}}
+    return {"look": LOOK_ON_A_PAGE, "locale": LOCALE, "specs": {chart.key: chart.spec for chart in charts}}
 
 
 def as_json(content: Any) -> str:

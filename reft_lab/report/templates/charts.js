@@ -3,7 +3,8 @@
 (() => {
   const specs = JSON.parse(document.getElementById("specs").textContent);
   const config = JSON.parse(document.getElementById("look").textContent);
-  const options = { actions: false, renderer: "svg", defaultStyle: false, ast: true, config,
+  const formatLocale = JSON.parse(document.getElementById("locale").textContent);
+  const options = { actions: false, renderer: "svg", defaultStyle: false, ast: true, config, formatLocale,
                     tooltip: { disableDefaultStyle: true } };
   const failed = [];
   const drawn = Object.entries(specs).map(([key, spec]) =>
