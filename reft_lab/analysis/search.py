@@ -12,6 +12,7 @@ from reft_lab.run_dir.reading import read_object
 
 FILE = "study.json"
 GRID = "grid"
+TOGETHER = " & "  # between the options of a dimension that are walked together, and between their values
 MAXIMIZE = "maximize"
 ENOUGH = 5  # finished trials that say something about what matters
 
@@ -21,7 +22,7 @@ class Dimension:
     """One option of the space, or several that are walked together.
 
     Attributes:
-        key: its name.
+        key: its name; those of options that are walked together, with TOGETHER between them.
         low, high: the ends of a range, included; None for listed values.
         log: whether it is searched in the logarithm.
         whole: whether its values are whole numbers.

@@ -131,15 +131,14 @@ def interval_chart(
     ]
     base = alt.Chart().encode(y=row_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
     scale = alt.Scale(zero=False, padding=12)
-    span = alt.X("low:Q", title=axis_title, axis=number_axis(unit, tickCount=5, grid=True), scale=scale)
+    place = {"title": axis_title, "axis": number_axis(unit, grid=True), "scale": scale}
     titles = {"value": "value", "low": "from", "high": "to"}
     tips = [alt.Tooltip("label:N", title="what"), *(tooltip(name, title, unit) for name, title in titles.items())]
-    layers: list[Any] = [
-        base.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=3, opacity=0.5, aria=False)
-        .encode(span, alt.X2("high")),
-        base.mark_point(filled=True, size=70, opacity=1, aria=False).encode(alt.X("value:Q"), tooltip=tips),
-    ]
+    dots = base.mark_point(filled=True, size=70, opacity=1, aria=False).encode(alt.X("value:Q", **place), tooltip=tips)
+    layers: list[Any] = [dots]
+    if any("low" in row for row in values):
+        rules = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=3, opacity=0.5, aria=False)
+        layers.insert(0, rules.encode(alt.X("low:Q", **place), alt.X2("high")))
     if unit == POINTS:
         layers.insert(0, alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(**MUTED).encode(x="zero:Q"))
     if any(row.each for row in rows):

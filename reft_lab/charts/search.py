@@ -15,7 +15,8 @@ BEST = "set-2"
 PLAIN = "set-1"
 AXIS_ROW = 58  # height of an axis of parallel coordinates, in CSS pixels
 SLICE = 150  # height of a slice
-SMALL = "datum.value < 0.001 ? format(datum.value, '~e') : format(datum.value, '~g')"  # 1e-4, 0.01, 20
+# Settings are written as one types them: 1e-4, 0.01, 20.
+TYPED = "replace(format(datum.value, datum.value && abs(datum.value) < 0.001 ? '~e' : '~g'), '\u2212', '-')"
 FEW_TICKS = {"expr": "max(2, floor(width / 80))"}
 
 
@@ -110,7 +111,8 @@ def slice_chart(
         x = alt.X("at:N", title=None, sort=order, axis=axis, scale=alt.Scale(padding=0.5))
     else:
         scale = alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, nice=False, padding=8)
-        x = alt.X("at:Q", title=None, scale=scale, axis=alt.Axis(labelExpr=SMALL, tickCount=FEW_TICKS))
+        ticks = {"values": _log_ticks([float(dot.at) for dot in dots])} if log else {"tickCount": FEW_TICKS}
+        x = alt.X("at:Q", title=None, scale=scale, axis=alt.Axis(labelExpr=TYPED, **ticks))
     y = alt.Y("value:Q", title=name, axis=number_axis(unit), scale=alt.Scale(zero=False))
     points = _points(unit).encode(x, y)
     best = max(dots, key=lambda dot: dot.is_best)
@@ -207,6 +209,17 @@ def _row(dot: Dot, colour: str | None = None) -> dict[str, Any]:
     size = 95 if dot.is_best else 42
     row = {"trial": dot.trial, "value": dot.value, "at": dot.at}
     return row | {"colour": shade, "size": size, "words": dot.words}
+
+
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """Powers of ten between the values; 1, 2 and 5 of each where those are few."""
+    low, high = min(values), max(values)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    tens = [float(f"1e{power}") for power in powers]
+    inside = [ten for ten in tens if low <= ten <= high]
+    if len(inside) > 2:
+        return inside
+    return [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
 
 
 def _shade(strength: float) -> str:

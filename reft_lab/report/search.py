@@ -21,7 +21,7 @@ from reft_lab.charts.search import (
 )
 from reft_lab.config.wording import shown
 from reft_lab.metrics import SHARE, find
-from reft_lab.numbers import four, per_cent
+from reft_lab.numbers import four, per_cent, plain
 from reft_lab.text import counted
 
 ACCURACY = "accuracy"
@@ -54,7 +54,7 @@ def findings(search: Search) -> Findings:
     if len(search.objectives) > 1:
         charts.append(_pareto(search))
     for number, (metric, direction) in enumerate(search.objectives):
-        unit, after = unit_of(metric), f" of {metric}" if len(search.objectives) > 1 else ""
+        unit, after = unit_of(metric), f" for {metric}" if len(search.objectives) > 1 else ""
         dots = [_dot(search, trial, number, trial.number) for trial in search.finished]
         key, up = f"search-history-{number}", direction == MAXIMIZE
         charts.append(history_chart(key, f"Trials{after}", dots, name=metric, unit=unit, maximize=up))
@@ -71,8 +71,8 @@ def unit_of(metric: str) -> str:
 
 
 def written_value(metric: str, value: float) -> str:
-    """The value of an objective: a share in per cent, other numbers with four digits."""
-    return f"{per_cent(value)} %" if unit_of(metric) == SHARE else four(value)
+    """The value of an objective, a share in per cent."""
+    return f"{per_cent(value)} %" if unit_of(metric) == SHARE else plain(value)
 
 
 def _notes(search: Search) -> Iterator[str]:

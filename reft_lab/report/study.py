@@ -12,7 +12,7 @@ from urllib.parse import quote
 from reft_lab.analysis import load
 from reft_lab.analysis.changes import TWO_SEEDS
 from reft_lab.analysis.paper_tables import in_words, of_the_paper
-from reft_lab.analysis.search import Search, read_search
+from reft_lab.analysis.search import TOGETHER, Search, read_search
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
 from reft_lab.report.comparison import Compared, Group, comparison_of
@@ -139,7 +139,7 @@ def _rows(listed: Sequence[Compared], compared: Sequence[Compared], search: Sear
 
 def _options(group: Group, study: Search | None) -> list[str]:
     """The options in which settings differ, in the order of the study."""
-    order = [each.key for each in study.space] if study else []
+    order = [key for each in study.space for key in each.key.split(TOGETHER)] if study else []
     return sorted(group.values, key=lambda key: order.index(key) if key in order else len(order))
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.search import FILE, Dimension, Search, Trial
@@ -45,14 +46,14 @@ def leave_behind(
     say(f"all trials: {from_here(definition.folder / TABLE)}")
 
 
-def write_report(definition: Definition, say: Callable[[str], None]) -> None:
-    """Write report.html of the study and say where it is; an error in it never fails the study."""
+def write_report(folder: Path, say: Callable[[str], None]) -> None:
+    """Write report.html for the runs in a folder and say where it is; an error in it never fails what is done."""
     from reft_lab.report import study_report
 
     try:
-        say(f"report: {from_here(study_report(definition.folder))}")
+        say(f"report: {from_here(study_report(folder))}")
     except Exception as error:  # a report must never fail a study that is done
-        say(f"no report was written ({one_line(error)}); try `reft report {from_here(definition.folder)}`.")
+        say(f"no report was written ({one_line(error)}); try `reft report {from_here(folder)}`.")
 
 
 def write_table(trials: Sequence[FrozenTrial], definition: Definition) -> None:

@@ -70,7 +70,7 @@ def _one(
     trial: optuna.Trial, definition: Definition, accuracy: Accuracy, seeds: Sequence[int], trouble: bool
 ) -> list[float]:
     values = {parameter.key: parameter.suggest(trial) for parameter in definition.space}
-    words = [parameter.override(values[parameter.key]) for parameter in definition.space]
+    words = [word for parameter in definition.space for word in parameter.overrides(values[parameter.key])]
     folder = definition.folder / str(trial.number)
     status = {3: "failed", 5: "pruned"}.get(trial.number) if trouble else None
     score = round(200 * accuracy(values)) / 200
