@@ -91,4 +91,4 @@ def _predictions(file: Path, say: Say) -> Iterator[Line]:
     for line in read_lines(file, say):
         before = line.pop("warmup", None)
         before = before if isinstance(before, dict) else {}
-        yield line | {f"warmup_{key}": before.get(key) for key in ("answer", "outcome")}
+        yield line | {f"warmup_{key}": before.get(key) for key in ("response", "answer", "outcome", "detail")}

@@ -111,11 +111,7 @@ def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = Fal
     aliases = {"reward": "reward.function", "model": "model.name", "data": "data.name", "cot": "cot.name"}
     skipped = {name.removeprefix(CONFIG) for name in named} | {aliases[name] for name in named if name in aliases}
     options = [name.removeprefix(CONFIG) for name in table.columns if name.startswith(CONFIG)]
-    wanted = [
-        key
-        for key in options
-        if key not in skipped and not any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
-    ]
+    wanted = [key for key in options if key not in skipped and not is_bookkeeping(key)]
     table = table.fillna(_unknown_then(wanted))
     groups = table.groupby(list(named), dropna=False) if within and named else table.groupby(lambda _: 0)
     most = groups[[CONFIG + key for key in wanted]].nunique(dropna=False).max()
@@ -137,6 +133,11 @@ def varied(table: DataFrame) -> list[str]:
         groups = table.groupby([CONFIG + choice for choice in choices], dropna=False)
         options = [option for option in options if groups[CONFIG + option].nunique(dropna=False).max() > 1]
     return [*choices, *options]
+
+
+def is_bookkeeping(key: str) -> bool:
+    """Whether an option is no setting of the experiment: where it is kept and seen, on what it runs, its seed."""
+    return any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
 
 
 def _unknown_then(keys: Sequence[str]) -> dict[str, Any]:

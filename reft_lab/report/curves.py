@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reft_lab.charts.chart import Curve
@@ -22,12 +22,14 @@ class Curves:
         last_step: the last step that was recorded; 0 where none was.
         seconds: seconds since the run began, by step.
         every: the most steps that one point is the mean of; 1 where nothing was thinned.
+        newest: the last (step, value) of each metric, not thinned.
     """
 
     points: Mapping[str, Curve]
     last_step: int
     seconds: Mapping[float, float]
     every: int
+    newest: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> Curve:
         """The curve of a metric, empty where it was not recorded."""
@@ -65,7 +67,8 @@ def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
                 pairs.setdefault(metric, []).append((step, value))
     seconds = dict(pairs.pop("seconds", []))
     every = max((-(-len(each) // POINTS) for each in pairs.values()), default=1)
-    return Curves({metric: _thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every)
+    newest = {metric: max(each) for metric, each in pairs.items()}
+    return Curves({metric: _thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every, newest)
 
 
 def _thinned(pairs: Curve) -> Curve:

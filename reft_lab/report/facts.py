@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.analysis.found import Found
 from reft_lab.analysis.schema import row_of
+from reft_lab.analysis.settings import is_bookkeeping
 from reft_lab.config.wording import shown
 from reft_lab.numbers import duration
 from reft_lab.text import flatten
 
+EXPERIMENT = "experiment"  # the section of options that have none
+IN_A_TAB = 4  # options that the title of a page has room for
 NAMES = {"diff_hash": "hash of uncommitted changes", "gpus": "GPUs"}
 
 
@@ -21,7 +24,7 @@ class Option:
     """One option of the config.
 
     Attributes:
-        key: its name within its section.
+        key: its name, within its section or whole.
         value: its value, as one writes it on the command line.
         default: its value in `python run.py`, where that is another one; else None.
     """
@@ -51,13 +54,46 @@ def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
     if not run.config:
         return []
     usual = default_options()
-    sections: dict[str, list[Option]] = {"experiment": []}
+    sections: dict[str, list[Option]] = {EXPERIMENT: []}
     for name, value in run.config.items():
         section, _, key = name.rpartition(".")
         same = name not in usual or usual[name] == value or name == "name"
         option = Option(key, shown(value), None if same else shown(usual[name]))
-        sections.setdefault(section or "experiment", []).append(option)
+        sections.setdefault(section or EXPERIMENT, []).append(option)
     return list(sections.items())
+
+
+def changed_options(sections: Iterable[tuple[str, list[Option]]]) -> list[Option]:
+    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed is among
+    them, and what only says where a run is kept and seen is not."""
+    named = (
+        (option.key if section == EXPERIMENT else f"{section}.{option.key}", option)
+        for section, options in sections
+        for option in options
+    )
+    return [
+        Option(name, option.value, option.default)
+        for name, option in named
+        if option.default is not None and (name == "seed" or not is_bookkeeping(name))
+    ]
+
+
+def tab_title(run: Found, name: str, changed: Sequence[Option]) -> str:
+    """The title of a run's page: what tells it apart comes first, since a tab shows little."""
+    options = [f"{option.key.rpartition('.')[2]}={option.value}" for option in changed]
+    more = len(options) - IN_A_TAB
+    told = " ".join(options[:IN_A_TAB]) + (f" and {more} more" if more > 0 else "")
+    return " · ".join(filter(None, (told, name, _whereabouts(run))))
+
+
+def _whereabouts(run: Found) -> str:
+    """The end of a run's path: within its study, or the folder it was run in."""
+    if run.directory is None:
+        return ""
+    directory, folder = run.directory.absolute(), run.place.folder
+    if folder is not None and directory.is_relative_to(folder.absolute().parent):
+        return directory.relative_to(folder.absolute().parent).as_posix()
+    return "/".join(directory.parts[-2:])
 
 
 def default_options() -> dict[str, Any]:

@@ -26,7 +26,14 @@ VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 
 
 def write_page(
-    file: Path, template: str, scripts: Sequence[str], data: Mapping[str, Any], *, allowed: str = "", **shown: Any
+    file: Path,
+    template: str,
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    *,
+    tab: str = "",
+    allowed: str = "",
+    **shown: Any,
 ) -> Path:
     """Fill `template` and write it; returns `file`.
 
@@ -35,6 +42,7 @@ def write_page(
         template: a file of `templates/`.
         scripts: JavaScript, in the order in which it runs.
         data: what the scripts read, by the id of the JSON element that holds it.
+        tab: title of the tab, where it is not that of the page.
         allowed: what else scripts may do, in the words of a Content-Security-Policy.
         shown: what the template shows; everything in it is escaped.
 
@@ -58,6 +66,7 @@ def write_page(
     text = environment.get_template(template).render(
         style=Markup(css() + read("style.css")),
         policy=_policy(sources, allowed),
+        tab=tab,
         scripts=[Markup(source) for source in sources],
         data={name: Markup(as_json(content)) for name, content in data.items()},
         **shown,
@@ -73,7 +82,10 @@ def read(name: str) -> str:
 
 def chart_data(charts: Iterable[Chart]) -> dict[str, Any]:
     """What charts.js reads."""
-    return {"look": LOOK_ON_A_PAGE, "locale": LOCALE, "specs": {chart.key: chart.spec for chart in charts}}
+    charts = list(charts)
+    tools = {chart.key: chart.tools for chart in charts if chart.tools}
+    specs = {chart.key: chart.spec for chart in charts}
+    return {"look": LOOK_ON_A_PAGE, "locale": LOCALE, "specs": specs, "tools": tools}
 
 
 def as_json(content: Any) -> str:

@@ -127,12 +127,15 @@ def _predictions(
             "response": final.responses[i],
             "answer": outcome.answer,
             "gold": problem.answer,
+            "reasoning": problem.cot or problem.solution,
             "outcome": outcome.kind,
             "detail": outcome.detail,
         }
         record |= {f"{likeness}_in_train": held[i] for likeness, held in in_train.items()}
         if warmup is not None:
-            record["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+            before = warmup.outcomes[i]
+            told = {"response": warmup.responses[i], "answer": before.answer, "outcome": before.kind}
+            record["warmup"] = told | {"detail": before.detail}
         if decoded is not None:
             record["samples"] = decoded.predictions[i]
         records.append(record)
