@@ -108,7 +108,7 @@ def stacked_bar_chart(
 def interval_chart(
     key: str, title: str, rows: Sequence[Interval], *, unit: str = SHARE, axis_title: str | None = None, about: str = ""
 ) -> Chart | None:
-    """Dots with intervals, from the top down; of shares, intervals are cut at what is possible.
+    """Dots with intervals, from the top down; of shares and their differences, they are cut at what is possible.
 
     Args:
         key, title, about: as in a Chart.
@@ -120,7 +120,8 @@ def interval_chart(
 
     if not rows:
         return None
-    least, most, size = (0.0, 1.0, 1) if unit == SHARE else (-math.inf, math.inf, 100 if unit == POINTS else 1)
+    least, most = {SHARE: (0.0, 1.0), POINTS: (-1.0, 1.0)}.get(unit, (-math.inf, math.inf))
+    size = 100 if unit == POINTS else 1
     values = [
         {"label": row.label, "colour": variable(row.colour)}
         | ({} if math.isnan(row.value) else {"value": size * row.value})

@@ -71,9 +71,7 @@ class Track:
     words: str
 
 
-def history_chart(
-    key: str, title: str, dots: Sequence[Dot], *, name: str, unit: str, maximize: bool
-) -> Chart | None:
+def history_chart(key: str, title: str, dots: Sequence[Dot], *, name: str, unit: str, maximize: bool) -> Chart | None:
     """The value of each trial in the order of their numbers, and the best so far."""
     import altair as alt
 
@@ -95,9 +93,7 @@ def history_chart(
     return Chart(key, title, "", legend, layered(layers, rows), summary=told)
 
 
-def slice_chart(
-    key: str, option: str, dots: Sequence[Dot], *, name: str, unit: str, log: bool = False
-) -> Chart | None:
+def slice_chart(key: str, option: str, dots: Sequence[Dot], *, name: str, unit: str, log: bool = False) -> Chart | None:
     """What trials with each value of an option came to; those that are best stand out, later ones are stronger."""
     import altair as alt
 
@@ -141,9 +137,7 @@ def parallel_chart(key: str, title: str, scales: Sequence[Scale], tracks: Sequen
         for order, track in enumerate(sorted(tracks, key=lambda each: (each.is_best, each.strength)))
         for number, (label, place) in enumerate(zip(labels, track.places, strict=True))
     ]
-    ticks = [
-        {"label": scale.label, "place": place, "text": text} for scale in scales for place, text in scale.ticks
-    ]
+    ticks = [{"label": scale.label, "place": place, "text": text} for scale in scales for place, text in scale.ticks]
     y = row_labels(labels)
     x = alt.X("place:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1], nice=False))
     # A line of its own colour for each trial: by `layer`, in whose order they lie on each other.

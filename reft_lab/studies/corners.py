@@ -41,7 +41,9 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
             if "${seed}" not in OmegaConf.to_yaml(experiment_of(node)):
                 break
 
-    if not any(key in conf.groups for parameter in definition.space for key in parameter.keys):  # else it takes a file of the space
+    if not any(
+        key in conf.groups for parameter in definition.space for key in parameter.keys
+    ):  # else it takes a file of the space
         check_run(*definition.fixed)
     corners = [
         tuple(word for parameter in definition.space for word in parameter.overrides(setting[parameter.key]))

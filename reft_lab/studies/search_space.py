@@ -119,8 +119,8 @@ def zipped(space: Mapping[str, Parameter], groups: Sequence[Any]) -> tuple[Param
         groups: sweeps.zip.
 
     Raises:
-        BadInput: a group is no list of options, names fewer than two options, one that is not searched or one that another group has, or its
-            options have not as many values each.
+        BadInput: a group is no list of two options or more, names one that is not searched or that another group has,
+            or its options have not as many values each.
     """
     found = {key: (parameter,) for key, parameter in space.items()}
     seen: set[str] = set()

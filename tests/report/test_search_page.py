@@ -97,7 +97,6 @@ def test_several_objectives_have_a_pareto_set(tmp_path):
 
 def test_a_damaged_study_file_is_no_obstacle(search_page, tmp_path):
 
-
     folder = shutil.copytree(search_page.parent, tmp_path / "search")
     (folder / "study.json").write_text('{"name": 1}')
     assert "What was searched" not in text_of(study_report(folder))
