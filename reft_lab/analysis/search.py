@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,12 @@ class Search:
         """Whether it takes every point once, rather than search."""
         return self.sampler == GRID
 
-    @property
+    @cached_property
     def finished(self) -> list[Trial]:
         """Its finished trials, by number."""
         return [trial for trial in self.trials if len(trial.values) == len(self.objectives)]
 
-    @property
+    @cached_property
     def best(self) -> list[Trial]:
         """The finished trials than which none is better: those with the best value, or the Pareto set."""
         scores = [(trial, self._score(trial)) for trial in self.finished]

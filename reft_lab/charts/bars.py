@@ -13,7 +13,7 @@ from reft_lab.metrics import SHARE
 from reft_lab.numbers import plain
 
 ROW = 26  # height of a line, in CSS pixels
-LABEL = 190  # width of the words beside it, at most
+LABEL = 210  # width of the words beside it, at most
 RAMP = [variable("seq-1"), variable("seq-6")]  # of a number; what is drawn with it must be painted
 
 

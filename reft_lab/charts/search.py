@@ -107,7 +107,7 @@ def slice_chart(key: str, option: str, dots: Sequence[Dot], *, name: str, unit: 
         x = alt.X("at:N", title=None, sort=order, axis=axis, scale=alt.Scale(padding=0.5))
     else:
         scale = alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, nice=False, padding=8)
-        ticks = {"values": _log_ticks([float(dot.at) for dot in dots])} if log else {"tickCount": FEW_TICKS}
+        ticks = _log_ticks([float(dot.at) for dot in dots]) if log else {"tickCount": FEW_TICKS}
         x = alt.X("at:Q", title=None, scale=scale, axis=alt.Axis(labelExpr=TYPED, **ticks))
     y = alt.Y("value:Q", title=name, axis=number_axis(unit), scale=alt.Scale(zero=False))
     points = _points(unit).encode(x, y)
@@ -205,15 +205,16 @@ def _row(dot: Dot, colour: str | None = None) -> dict[str, Any]:
     return row | {"colour": shade, "size": size, "words": dot.words}
 
 
-def _log_ticks(values: Sequence[float]) -> list[float]:
-    """Powers of ten between the values; 1, 2 and 5 of each where those are few."""
+def _log_ticks(values: Sequence[float]) -> dict[str, Any]:
+    """Powers of ten between the values; 1, 2 and 5 of each where those are few. Vega would leave some out by itself."""
     low, high = min(values), max(values)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     tens = [float(f"1e{power}") for power in powers]
     inside = [ten for ten in tens if low <= ten <= high]
-    if len(inside) > 2:
-        return inside
-    return [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
+    if len(inside) < 3:
+        each = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+        inside = [value for value in each if low <= value <= high]
+    return {"values": inside, "tickCount": len(inside)}
 
 
 def _shade(strength: float) -> str:

@@ -104,8 +104,7 @@ def _differ(search: Search, objective: int) -> bool:
 
 
 def _dot(search: Search, trial: Trial, objective: int, at: float | str) -> Dot:
-    is_best = trial.number in {each.number for each in search.best}
-    return Dot(trial.number, trial.values[objective], at, is_best, words_of(trial.params))
+    return Dot(trial.number, trial.values[objective], at, trial in search.best, words_of(trial.params))
 
 
 def words_of(params: Mapping[str, Any]) -> str:
@@ -158,13 +157,12 @@ def _across(search: Search, objective: int, after: str) -> Chart | None:
     ends = Dimension(metric, min(values), max(values))
     # By rank: one trial that diverged would make all others look alike.
     ranks = sorted(set(values), reverse=direction != MAXIMIZE)
-    best = {trial.number for trial in search.best}
     tracks = [
         Track(
             trial.number,
             [*(_place(each, trial.params[each.key]) for each in search.space), _place(ends, value)],
             ranks.index(value) / max(1, len(ranks) - 1),
-            trial.number in best,
+            trial in search.best,
             f"{words_of(trial.params)}: {written_value(metric, value)}",
         )
         for trial, value in zip(done, values, strict=True)

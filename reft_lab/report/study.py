@@ -73,6 +73,7 @@ def study_report(folder: Path) -> Path:
     across = findings(study) if study and (search or len(study.space) > 1) and study.finished else None
     by_test = all(row["selection"] == "test" for group in groups for row in group.rows)
     rows = _rows(listed, compared, search, "test" if by_test else "dev")
+    settings = {row["run"]: group for group in groups for row in group.rows}
     drawings = [*across.charts, *across.slices, *across.across] if across else []
     return write_page(
         folder / REPORT,
@@ -101,7 +102,7 @@ def study_report(folder: Path) -> Path:
         curve_limit=SETTINGS if len(groups) > SETTINGS else 0,
         confirmed=_confirmed(folder),
         paper=[(table, in_words(table)) for table in of_the_paper(runs)],
-        runs=[_run(folder, row, groups) for row in runs.table.head(RUNS).to_dict("records")],
+        runs=[_run(folder, row, settings.get(row["run"])) for row in runs.table.head(RUNS).to_dict("records")],
         runs_left_out=max(0, len(runs.table) - RUNS),
         problems=runs.problems,
     )
@@ -148,11 +149,10 @@ def _beside_accuracy(search: Search | None) -> list[str]:
     return [metric for metric, _ in search.objectives if metric != ACCURACY] if search else []
 
 
-def _run(folder: Path, row: Mapping[str, Any], groups: Sequence[Group]) -> dict[str, Any]:
+def _run(folder: Path, row: Mapping[str, Any], group: Group | None) -> dict[str, Any]:
     """A run in the list of runs: its name, where its page is (or its folder where it has none), and how it stands."""
     directory = Path(row["directory"]) if isinstance(row["directory"], str) else folder
     inside = directory.absolute().relative_to(folder.absolute()).as_posix()
-    group = next((group for group in groups if any(each["run"] == row["run"] for each in group.rows)), None)
     return {
         "name": str(row["run"]),
         "link": quote(f"{inside}/{REPORT}" if (directory / REPORT).is_file() else f"{inside}/"),

@@ -43,6 +43,9 @@ def leave_behind(
         disk.replace(definition.folder / file, _experiment(trial, definition))
         say(f"best: {setting(trial)}  {told(trial, definition.objectives)}  (trial {trial.number})")
         say(f"      python run.py experiment={from_here(definition.folder / file)}")
+    found = _search(trials, definition)
+    if len(found.objectives) == 1 and len(found.best) > 1:
+        say(f"{len(found.best)} of {len(finished)} trials are equally good; the first of them is called best.")
     say(f"all trials: {from_here(definition.folder / TABLE)}")
 
 

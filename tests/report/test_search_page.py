@@ -125,6 +125,21 @@ def test_all_options_fit_a_wide_window(browser, search_page):
     assert browser.execute_script(last) <= WIDE
 
 
+def test_heads_stand_above_their_columns(browser, search_page):
+    open_page(browser, search_page, width=WIDE)
+    apart = browser.execute_script(
+        """
+        const places = row => [...row.cells].map(cell => cell.getBoundingClientRect().right);
+        return [...document.querySelectorAll('table')].flatMap(table => {
+            const heads = places(table.tHead.rows[0]);
+            return places(table.tBodies[0].rows[0]).map((right, column) => Math.abs(right - heads[column]));
+        });
+        """
+    )
+    assert len(apart) > 20
+    assert max(apart) < 1
+
+
 def test_a_trial_tells_its_setting_near_the_pointer(browser, search_page):
     open_page(browser, search_page, width=WIDE)
     dot = browser.find_element(By.CSS_SELECTOR, "#search-history-0 .mark-symbol path:last-child")
