@@ -7,7 +7,6 @@ Its colours are variables of the palette.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -231,12 +230,12 @@ def pointer(axes: Axes, lines: Sequence[Line], x: Any) -> Any:
     """A line under the pointer, with the values of those lines that have a point there."""
     import altair as alt
 
-    seam = axes.stretch[1] if axes.stretch else math.inf
+    seam = axes.stretch[1] if axes.stretch else 0
     before, after = (
         f"{{{json.dumps(name)}: format(datum.x - {start}, ',d')}}"
-        for name, start in zip(axes.names, (0, seam if axes.stretch else 0), strict=True)
+        for name, start in zip(axes.names, (0, seam), strict=True)
     )
-    parts = [f"datum.x > {seam} ? {after} : {before}" if axes.stretch else before]
+    parts = [f"datum.x > {seam} ? {after} : {before}"]
     for index, line in enumerate(lines):
         if line.points:
             told = f"{{{json.dumps(line.label)}: format(datum.s{index}, '{FORMS.get(axes.y, FORM)}')}}"

@@ -71,7 +71,7 @@ def when_nothing_was_better(run: Found, curves: Curves) -> Last | None:
     """The last evaluation of a run whose chosen checkpoint is its warm-up, so that its result tells of the warm-up
     twice; None for any other run."""
     method = method_of({**run.result, **run.config})
-    reached = curves.newest.get("eval/accuracy")
+    reached = curves.last("eval/accuracy")
     seam = (curves.first("rollout/reward") or math.inf) - 1
     if run.result.get("chosen") != WARMUP.label or len(method.stages) < 2 or reached is None or reached[0] <= seam:
         return None

@@ -64,18 +64,19 @@ def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
 
 
 def changed_options(sections: Iterable[tuple[str, list[Option]]]) -> list[Option]:
-    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed is among
-    them, and what only says where a run is kept and seen is not."""
+    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed comes last,
+    and what only says where a run is kept and seen is left out."""
     named = (
         (option.key if section == EXPERIMENT else f"{section}.{option.key}", option)
         for section, options in sections
         for option in options
     )
-    return [
+    changed = [
         Option(name, option.value, option.default)
         for name, option in named
         if option.default is not None and (name == "seed" or not is_bookkeeping(name))
     ]
+    return sorted(changed, key=lambda option: option.key == "seed")
 
 
 def tab_title(run: Found, name: str, changed: Sequence[Option]) -> str:

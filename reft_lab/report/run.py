@@ -38,7 +38,8 @@ def run_report(directory: Path) -> Path:
     curves = curves_of(run.history())
     baseline = curves_of(others[0].history()) if others else None
     passport = read_object(directory / PASSPORT) or {}
-    view = token_view(run.samples(), warmup_steps=(curves.first("rollout/reward") or 1) - 1)
+    seam = int(curves.first("rollout/reward") or 1) - 1
+    view = token_view(run.samples(), warmup_steps=seam)
     rows, last = result_rows(run, curves), when_nothing_was_better(run, curves)
     problems = problem_view(run)
     config = config_sections(run)
@@ -68,6 +69,7 @@ def run_report(directory: Path) -> Path:
         both_rules=both_rules(run.result),
         decoded=points_of(run.result),
         ways=WAYS,
+        seam=seam,
         alarms=alarms_of(run.history()),
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,

@@ -52,7 +52,7 @@ def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
 
 
 def test_alarms_stand_with_their_steps(page):
-    assert "alarm/kl in steps 12 to 13: the policy is far from the reference." in text_of(page)
+    assert "alarm/kl in iterations 2 to 3: the policy is far from the reference." in text_of(page)
 
 
 def test_options_that_differ_from_the_default_are_marked(page):
@@ -74,7 +74,7 @@ def test_runs_of_a_study_have_titles_that_tell_them_apart(study_page):
         re.search("<title>(.*?)</title>", run_report(study_page.parent / trial / "seed-1").read_text())[1]
         for trial in ("0", "1")
     ]
-    assert titles[0].startswith("seed=1 kl_coef=0 · ")
+    assert titles[0].startswith("kl_coef=0.0 seed=1 · ")
     assert titles[1].startswith("seed=1 · ")
     assert [title.rpartition(" · ")[2] for title in titles] == ["kl/0/seed-1", "kl/1/seed-1"]
 

@@ -59,16 +59,21 @@
     `ratio ${number(response.ratio[index], 4)}`;
 
   const tip = byId("token-tip");
+  let place = () => {};
   // Near the token, and near the pointer where a token is broken over two lines.
   const point = (token, response, index, pointed) => {
     tip.replaceChildren(make("code", { textContent: response.text[index] ? JSON.stringify(response.text[index]) : "no text" }), " " + describe(response, index));
     tip.hidden = false;
-    const lines = [...token.getClientRects()];
-    const place = lines.find(({ top, bottom }) => pointed >= top && pointed <= bottom) || lines[0] || token.getBoundingClientRect();
-    const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
-    const above = place.top - tip.offsetHeight - 6;
-    tip.style.left = `${Math.max(8, left)}px`;
-    tip.style.top = `${above > 0 ? above : place.bottom + 6}px`;
+    const line = Math.max(0, [...token.getClientRects()].findIndex(({ top, bottom }) => pointed >= top && pointed <= bottom));
+    place = () => {
+      const at = token.getClientRects()[line];
+      if (!at) return leave();
+      const left = Math.min(at.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
+      const above = at.top - tip.offsetHeight - 6;
+      tip.style.left = `${Math.max(8, left)}px`;
+      tip.style.top = `${above > 0 ? above : at.bottom + 6}px`;
+    };
+    place();
   };
   const leave = () => { tip.hidden = true; };
 
@@ -124,7 +129,8 @@
     shade();
   };
 
-  addEventListener("scroll", leave, { passive: true }); // the tip stands in the window, not on the page
+  // The tip stands in the window, and its token on the page.
+  addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true });
 
   byId("token-step").max = content.steps.length - 1;
   byId("token-step").addEventListener("input", (event) => { shown = Number(event.target.value); show(); });
