@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = (
-    {"errors", "phases", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields"},
+    {"errors", "phases", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields", "installed"},
     {"equations"},
     {"answers", "programs", "data", "metrics"},
     {"cot"},
@@ -30,6 +30,7 @@ FLOORS = (
     {"cli"},
     {"preflight"},
     {"command"},
+    {"__main__"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

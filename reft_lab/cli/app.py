@@ -85,6 +85,30 @@ def list_runs(
     list_runs(folders or [], state or [], where or [], study, sort, None if everything else limit, form.value)
 
 
+@app.command("watch")
+def watch_run(
+    name: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="A run directory, or the beginning of its name; or a study, or any folder of runs. "
+            "[default: what began last of what is running in outputs or multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print it as it is now; also what a pipe gets.")] = False,
+) -> None:
+    """Watch a run or a study while it goes.
+
+    Of a run: stage and step, how much is done and how long the rest takes at this pace, curves, outcomes, alarms and
+    the last samples. Of a study: its runs, those under way first, with the value so far. It reads what is in the
+    folder and disturbs nothing. It ends with the run, or with q.
+    """
+    from reft_lab.cli.watch.watching import watch
+
+    watch(name, once=once)
+
+
 @app.command("compare")
 def compare_runs(
     first: Annotated[
@@ -282,6 +306,32 @@ def write_report(
     from reft_lab.cli.pages import report
 
     report(directory, show=show)
+
+
+@app.command("serve")
+def serve_pages(
+    folders: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="FOLDER",
+            help="Run directories or folders of runs. [default: outputs multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = 7338,  # REFT on the keys of a telephone
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Show runs in the browser, as they are now.
+
+    It begins with a table of all runs; behind each is its report, made anew when its files have changed, and so are the
+    pages of studies. Only this machine can reach it, nothing can be changed by it, and nothing is written. Ctrl-C ends
+    it.
+    """
+    from reft_lab.cli.serve import serve
+
+    serve(folders or [], port, show=show)
 
 
 @app.command("dashboard")

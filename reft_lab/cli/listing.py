@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.cli.where import narrowed, ordered
-from reft_lab.numbers import per_cent
+from reft_lab.numbers import duration, per_cent
 from reft_lab.text import from_here
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
     if as_tree:
         depths = _tree(list(forks))
         table, forks = table.iloc[list(depths)], [forks[row] for row in depths]
-    settings = _settings(table)
+    settings = settings_of(table)
     columns = [
         Column("state", list(table["state"])),
         *(
@@ -67,6 +67,7 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
             for name in ("model", "data", "method")
         ),
         Column("settings", settings, folds=True),
+        Column("now", [_now(row) for _, row in table.iterrows()], folds=True),
         *(
             Column(f"{split} %", [per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
             for split in ("dev", "test")
@@ -78,6 +79,22 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
         ),
     ]
     print_table([column for column in columns if any(column.cells)])
+
+
+def _now(row: Series) -> str:
+    """What a run that goes on does and how far it is; where a run stopped that nothing else tells of."""
+    import pandas
+
+    from reft_lab.analysis.found import RUNNING
+
+    if pandas.isna(row["doing"]):
+        return ""
+    parts = [str(row["doing"]), f"{per_cent(row['share'], 0)} %"]
+    if row["state"] == RUNNING and not pandas.isna(row["left"]):
+        parts.append(f"{duration(round(row['left']))} left")
+    if not pandas.isna(row["accuracy_so_far"]):
+        parts.append(f"{row['selection']} {per_cent(row['accuracy_so_far'])} %")
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -138,7 +155,7 @@ def _branch(depth: int) -> str:
     return "   " * (depth - 1) + "└─ " if depth else ""
 
 
-def _settings(table: DataFrame) -> list[str]:
+def settings_of(table: DataFrame) -> list[str]:
     """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.analysis.settings import varied

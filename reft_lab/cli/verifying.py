@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reft_lab.cli.finding import find_run
 from reft_lab.errors import BadInput
+from reft_lab.installed import command
 
 
 def verify(name: str, to: Path | None) -> bool:
@@ -34,7 +35,7 @@ def verify(name: str, to: Path | None) -> bool:
     if not saved.finished:
         raise BadInput(
             f"the run in {directory} has not finished, so there is no end to verify; go on with it first: "
-            f"python run.py resume={directory}"
+            f"{command()} resume={directory}"
         )
     if to is not None and to.exists():
         raise BadInput(f"--to {to} exists already; name a new folder.")

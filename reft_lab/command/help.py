@@ -1,4 +1,4 @@
-"""What `python run.py --help` prints."""
+"""What --help prints."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from omegaconf import OmegaConf
 
 from reft_lab.compose.conf import Conf
-from reft_lab.compose.search_path import FOLDER, GROUP, PARTS, REPO
+from reft_lab.compose.search_path import FOLDER, GROUP, PARTS
 from reft_lab.config.options import sections
+from reft_lab.installed import HOME, SCRIPT, command
 
 WIDTH = 118
 # Groups in the order a newcomer meets them; others follow. `recipe` is taken by itself, so it is not offered.
@@ -76,7 +77,8 @@ def help_text(conf: Conf) -> str:
     lines = [line for group in groups for line in _describe(group, taken.get(group), conf)]
     names = ", ".join(name for name in sections() if "." not in name and name != "study")  # a sweep sets that one
     studies = [line for group in STUDIES for line in _describe(group, None, conf)]
-    return TEXT.format(choices="\n".join(lines), studies="\n".join(studies), sections=_wrapped(f"Sections: {names}."))
+    text = TEXT.replace(f"python {SCRIPT}", command())
+    return text.format(choices="\n".join(lines), studies="\n".join(studies), sections=_wrapped(f"Sections: {names}."))
 
 
 def _wrapped(text: str) -> str:
@@ -97,7 +99,7 @@ def _describe(group: str, taken: str | None, conf: Conf) -> Iterator[str]:
 
 def summary(group: str, name: str) -> str:
     """The first clause of the comment on top of a choice's file; empty where there is none."""
-    file = (REPO if group in STUDIES else FOLDER) / group / f"{name}.yaml"
+    file = (HOME if group in STUDIES else FOLDER) / group / f"{name}.yaml"
     if not file.is_file():
         return ""
     comment = []

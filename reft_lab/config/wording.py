@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from reft_lab.config.options import Option, every_option, options, sections, study_options, study_sections
+from reft_lab.installed import command
 from reft_lab.methods import RECORDS
 from reft_lab.metrics import recorded
 from reft_lab.numbers import exact
@@ -46,7 +47,7 @@ def wrong_value(key: str, value: Any) -> str:
 def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
     """The sentence on a choice that its group does not have."""
     names = sorted(choices)
-    has = f"there is {', '.join(names)}" if len(names) <= 12 else "`python run.py --help` lists what there is"
+    has = f"there is {', '.join(names)}" if len(names) <= 12 else f"`{command()} --help` lists what there is"
     return f"{group}={shown(value)} is not a choice: {has}{did_you_mean(str(value), names) or '.'}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from reft_lab.analysis.found import Found
 from reft_lab.cot import Prompts
+from reft_lab.installed import command
 from reft_lab.methods import method_of, result_labels
 from reft_lab.numbers import interval, per_cent
 from reft_lab.policy import adapter_files
@@ -150,7 +151,7 @@ def _loading(run: Found, policy: Path, prompts: Prompts) -> list[str]:
         lines.append(f"The weights are an adapter; the model beneath it is `{named}`.\n")
     asked = (f"{key}={config[f'{key}.name']}" for key in ("cot", "data") if f"{key}.name" in config)
     lines.append(
-        f"Or in reft_lab: `python run.py method=evaluate model.path=FOLDER {' '.join(asked)}`, with the options\n"
+        f"Or in reft_lab: `{command()} method=evaluate model.path=FOLDER {' '.join(asked)}`, with the options\n"
         "of `cot`, `answers` and lengths below.\n"
     )
     return lines

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from reft_lab.analysis.found import Found
+from reft_lab.analysis.found import RUNNING, Found
 from reft_lab.analysis.schema import row_of
 from reft_lab.analysis.settings import is_bookkeeping
 from reft_lab.config.wording import shown
@@ -47,6 +48,16 @@ def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("took" if run.state == "finished" else "ran for", duration(row["seconds"])))
     found += [("chosen checkpoint", row["chosen"]), ("last step", None if run.step is None else f"{run.step:,}")]
     return [(name, str(value)) for name, value in found if value is not None]
+
+
+def standing(run: Found) -> str:
+    """How far a run without a result was when this page was written; empty for all others."""
+    if run.result:
+        return ""
+    now = datetime.now(UTC)
+    where = "" if run.doing is None else f": {run.doing.at(now) if run.state == RUNNING else run.doing}"
+    said = "It was running" if run.state == RUNNING else "It had stopped"
+    return f"{said} when this page was written, {now:%Y-%m-%d %H:%M:%S} UTC{where}."
 
 
 def config_sections(run: Found) -> list[tuple[str, list[Option]]]:

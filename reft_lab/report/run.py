@@ -12,7 +12,7 @@ from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.estimates import estimates_of
 from reft_lab.report.explained import when_nothing_was_better
-from reft_lab.report.facts import changed_options, config_sections, facts, passport_groups, tab_title
+from reft_lab.report.facts import changed_options, config_sections, facts, passport_groups, standing, tab_title
 from reft_lab.report.page import chart_data, read, vega_script, write_page
 from reft_lab.report.problems import problem_view
 from reft_lab.report.results import alarms_of, changes, result_rows, score_chart
@@ -23,8 +23,9 @@ from reft_lab.run_dir.reading import read_object
 from reft_lab.tracking.result_table import both_rules, overlap
 
 
-def run_report(directory: Path) -> Path:
-    """Write report.html of the run in `directory`, whatever state the run is in; it shows what there is.
+def run_report(directory: Path, to: Path | None = None) -> Path:
+    """Write report.html of the run in `directory`, whatever state the run is in; it shows what there is. `to` is
+    a file for it elsewhere.
 
     Returns:
         The page.
@@ -49,7 +50,7 @@ def run_report(directory: Path) -> Path:
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
     method = method_of({**run.result, **run.config})
     return write_page(
-        directory / REPORT,
+        to or directory / REPORT,
         "run.html",
         [vega_script(), read("charts.js"), read("problems.js"), read("tokens.js")],
         {**chart_data(charts), "problems": problems.content, "tokens": view.content, "outcomes": OUTCOMES},
@@ -71,6 +72,7 @@ def run_report(directory: Path) -> Path:
         ways=WAYS,
         seam=seam,
         alarms=alarms_of(run.history()),
+        standing=standing(run),
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,
         sections=sections,

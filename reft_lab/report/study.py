@@ -44,8 +44,9 @@ class Row:
     values: Sequence[str]
 
 
-def study_report(folder: Path) -> Path:
+def study_report(folder: Path, to: Path | None = None) -> Path:
     """Write report.html for the runs in `folder`: a study, or any folder that holds runs, whatever state they are in.
+    `to` is a file for it elsewhere.
 
     Returns:
         The page.
@@ -76,7 +77,7 @@ def study_report(folder: Path) -> Path:
     settings = {row["run"]: group for group in groups for row in group.rows}
     drawings = [*across.charts, *across.slices, *across.across] if across else []
     return write_page(
-        folder / REPORT,
+        to or folder / REPORT,
         "study.html",
         [vega_script(), read("charts.js")],
         chart_data([*results, *drawings, *curves]),

@@ -18,7 +18,7 @@ from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
-from reft_lab.runner.baseline import Baseline
+from reft_lab.runner.baseline import Baseline, follow
 from reft_lab.runner.checkpoint import BEST, LAST, Checkpoints
 from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
@@ -35,9 +35,9 @@ from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.warmups import Warmups
 from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
+from reft_lab.tracking.recorders import check_recorders
 from reft_lab.tracking.result_table import decoding_table, result_table
 from reft_lab.tracking.tracker import Tracker
-from reft_lab.tracking.wandb_settings import check_settings
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -65,7 +65,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         Interrupted: a signal stopped it.
     """
     display = display or Display()
-    check_settings(config)
+    check_recorders(config)
     estimates = Estimates(config)
     with ProgramRunner(config.programs) as programs, watched_by(estimates.peaks):
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
@@ -81,7 +81,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         with (
             Interruption(display.note) as interruption,
             closing(RunDirectory(directory)) as run_directory,
-            display.kept_in(run_directory.log),
+            display.kept_in(run_directory.log, run_directory.progress),
         ):
             with interruption.unbroken():
                 known = {} if fork is None else {"fork": fork.lineage()}
@@ -114,11 +114,11 @@ def resume(
         RunFailed, Interrupted: as `run`.
     """
     display = display or Display()
-    check_settings(config)
+    check_recorders(config)
     estimates = Estimates(config)
     with (
         closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
-        display.kept_in(run_directory.log),
+        display.kept_in(run_directory.log, run_directory.progress),
         ProgramRunner(config.programs) as programs,
         watched_by(estimates.peaks),
     ):
@@ -223,6 +223,7 @@ def _go(
         if config.baseline:
             baseline = Baseline(config, directory, _beside)
             baseline.start()
+            display.beside = baseline.doing
         if start.state is not None:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
@@ -261,6 +262,7 @@ def _go(
             result["seconds"]["total"] = start.elapsed + time.monotonic() - began
             result = {"status": status, "reason": reason} | result
             try:
+                display.beside = None
                 if baseline is not None:
                     baseline.stop()
                 if tracker is not None:
@@ -304,6 +306,8 @@ def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Pol
 
 def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:
     before = time.monotonic()
+    display.beside = None
+    follow(baseline, display)
     other = baseline.wait()
     progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
     if other["status"] != "finished":

@@ -67,7 +67,8 @@ class Loop:
         self._settle(stage)
         self._is_saved = False
         try:
-            with self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar:
+            display, spent = self.tracker.display, self.budget.spent
+            with display.stage(label, stage.total_steps, kind.unit, done=stage.step, spent=spent) as bar:
                 took = 0.0
                 while progress.pending is not None or not (stage.done or self.budget.reached):
                     began = time.monotonic()

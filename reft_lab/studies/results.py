@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.search import FILE, Dimension, Search, Trial
 from reft_lab.analysis.statistics import ENOUGH
 from reft_lab.compose.experiment_file import as_file
+from reft_lab.installed import command
 from reft_lab.run_dir import disk
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.parameter import Parameter
@@ -42,7 +43,7 @@ def leave_behind(
     for trial, file in _best(study, finished, definition):
         disk.replace(definition.folder / file, _experiment(trial, definition))
         say(f"best: {setting(trial)}  {told(trial, definition.objectives)}  (trial {trial.number})")
-        say(f"      python run.py experiment={from_here(definition.folder / file)}")
+        say(f"      {command()} experiment={from_here(definition.folder / file)}")
     found = _search(trials, definition)
     if len(found.objectives) == 1 and len(found.best) > 1:
         say(f"{len(found.best)} of {len(finished)} trials are equally good; the first of them is called best.")
@@ -125,7 +126,7 @@ def _best(study: Study, finished: Sequence[FrozenTrial], definition: Definition)
 def _experiment(trial: FrozenTrial, definition: Definition) -> str:
     about = [
         f"Trial {trial.number} of the study {definition.name}: {told(trial, definition.objectives)}.",
-        f"  python run.py experiment={from_here(definition.folder / BEST)}",
+        f"  {command()} experiment={from_here(definition.folder / BEST)}",
     ]
     return as_file([*definition.fixed, *trial.user_attrs["overrides"]], about)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reft_lab.cli import main
-from reft_lab.compose.search_path import REPO
+from tests.real_run import REPO
 
 SMALL = (
     *("debug=quick", "tracker=none", "data.train_size=24", "data.dev_size=8", "data.test_size=12"),
