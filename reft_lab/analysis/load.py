@@ -45,7 +45,7 @@ def load(source: str | Path, *, baselines: bool = False) -> Runs:
 
 def run_directories(folder: Path) -> Iterator[Path]:
     """The run directories in a folder, at any depth, by name; what cannot be read is passed over."""
-    return (path for path, is_directory in _walk(folder, ignore) if is_directory)
+    return (path for path, is_directory in walk(folder, ignore) if is_directory)
 
 
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:
