@@ -102,7 +102,6 @@ def test_heavy_packages_are_not_loaded_on_the_way_in(repo):
         "scipy",
         "statsmodels",
         "pydantic_monty",
-        "plotly",
         "sklearn",
         "altair",
         "vl_convert",

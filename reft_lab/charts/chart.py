@@ -197,7 +197,7 @@ def number_axis(unit: str, **options: Any) -> Any:
     """An axis of numbers of a unit."""
     import altair as alt
 
-    form: dict[str, Any] = {"format": {SHARE: "%", POINTS: "+~g"}[unit]} if unit in (SHARE, POINTS) else {}
+    form: dict[str, Any] = {"format": {SHARE: "%", POINTS: "+~f"}[unit]} if unit in (SHARE, POINTS) else {}
     return alt.Axis(**form, **options)
 
 

@@ -164,7 +164,7 @@ def _branch(depth: int) -> str:
 def settings_of(table: DataFrame) -> list[str]:
     """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
-    from reft_lab.dashboard.study import varied
+    from reft_lab.analysis.settings import varied
 
     debug = table[CONFIG + DEBUG] if CONFIG + DEBUG in table.columns else None
     if debug is not None:

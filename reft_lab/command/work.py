@@ -133,8 +133,18 @@ class Multirun(Work):
         sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=context, task_function=partial(job, run), config=node
         )
-        sweeper.sweep(list(node.hydra.overrides.task))
+        try:
+            sweeper.sweep(list(node.hydra.overrides.task))
+        except Exception:  # a run that failed, after which Hydra did the others
+            self._summarise()
+            raise
+        self._summarise()
         callbacks.on_multirun_end(**facts)
+
+    def _summarise(self) -> None:
+        from reft_lab.command.summary import summarise
+
+        summarise(Path(str(self.composed.node.hydra.sweep.dir)), partial(print, flush=True))
 
 
 class Study(Work):

@@ -96,6 +96,10 @@ def _about_range(option: Option, value: object) -> str:
 
 def _about_list(option: Option, value: object) -> str:
     """A hint where one value stands for a list; empty otherwise."""
+    if option.kind.startswith("a list of lists"):
+        inside = value if isinstance(value, list) else [value]
+        is_flat = all(isinstance(each, str) for each in inside)
+        return f"; did you mean '{option.key}=[[{','.join(map(str, inside))}]]'?" if is_flat else ""
     if not option.kind.startswith("a list of") or not isinstance(value, str | int):
         return ""
     meant = [part.strip() for part in str(value).split(",")]

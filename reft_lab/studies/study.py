@@ -73,7 +73,7 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
                 confirm(trials.all(), definition, workers, say)
             if stop.number is None:
-                write_report(definition, say)
+                write_report(definition.folder, say)
     finally:
         trials.close()
     if stop.number is not None:

@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.report.written import HOSTILE
 
-PAGES = ("page", "real_page", "study_page")
+PAGES = ("page", "real_page", "study_page", "search_page")
 PHONE, DESKTOP = 390, 1280
 
 
@@ -191,5 +191,5 @@ def test_links_of_a_study_lead_to_its_runs(study_page):
     inside = [link for link in links if not link.startswith("data:")]
     assert "0/seed-0/report.html" in inside
     assert "1/seed-0/" in inside  # it has no page of its own
-    assert "study.html" in inside
+    assert "study.csv" in inside
     assert all((study_page.parent / link).exists() for link in inside)
