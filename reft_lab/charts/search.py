@@ -83,7 +83,7 @@ def history_chart(key: str, title: str, dots: Sequence[Dot], *, name: str, unit:
         best = dot.value if math.isnan(best) else better(best, dot.value)
         rows.append(_row(dot) | {"best": best})
     last = max(dot.trial for dot in dots)
-    ticks = {"values": list(range(last + 1))} if last <= 6 else {}
+    ticks: Any = {"values": list(range(last + 1))} if last <= 6 else {}
     x = alt.X("trial:Q", title="trial", scale=alt.Scale(nice=False, padding=8), axis=alt.Axis(format=",d", **ticks))
     y = {"title": name, "axis": number_axis(unit), "scale": alt.Scale(zero=False)}
     line = alt.Chart().mark_line(interpolate="step-after", strokeWidth=2, aria=False, color=variable(BEST))
@@ -102,7 +102,7 @@ def slice_chart(key: str, option: str, dots: Sequence[Dot], *, name: str, unit: 
     last = max(1, *(dot.trial for dot in dots))
     rows = [_row(dot, variable(_shade(dot.trial / last))) for dot in dots]
     if isinstance(dots[0].at, str):
-        order = list(dict.fromkeys(dot.at for dot in dots))
+        order = list(dict.fromkeys(str(dot.at) for dot in dots))
         axis = alt.Axis(labelAngle=0, labelLimit=90, ticks=False)
         x = alt.X("at:N", title=None, sort=order, axis=axis, scale=alt.Scale(padding=0.5))
     else:
@@ -156,7 +156,8 @@ def parallel_chart(key: str, title: str, scales: Sequence[Scale], tracks: Sequen
     axis = alt.Chart(alt.InlineData(values=ticks)).encode(y=y)
     rules = axis.mark_rule(**MUTED, opacity=0.5).encode(x=alt.value(0), x2=alt.value("width"))
     words = []
-    for align, test in (("left", "== 0"), ("right", "== 1"), ("center", "> 0 && datum.place < 1")):
+    places: Any = (("left", "== 0"), ("right", "== 1"), ("center", "> 0 && datum.place < 1"))
+    for align, test in places:
         text = axis.transform_filter(f"datum.place {test}").mark_text(align=align, dy=13, **MUTED)
         words.append(text.encode(x=x, text="text:N"))
     told = f"{title}. {len(tracks)} trials across {', '.join(labels)}."

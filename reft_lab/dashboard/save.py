@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_lab.analysis import Runs, load
+from reft_lab.analysis.settings import varied
 from reft_lab.dashboard.panels import NAME, Panel, workspace
 from reft_lab.dashboard.report import CURVES, study_panels, study_report
 from reft_lab.dashboard.sections import SECTIONS, sections_of
@@ -22,7 +23,6 @@ from reft_lab.dashboard.server import (
     replaces,
     specification,
 )
-from reft_lab.dashboard.study import varied
 from reft_lab.errors import BadInput
 
 STUDIES = Path("multirun")  # where studies are, below the folder one works in

@@ -37,7 +37,8 @@ def problem_view(run: Found) -> ProblemView:
     """The table of what predictions.jsonl holds; lines without question and outcome are left out."""
     is_program = run.config.get("cot.name") != "natural"
     has_slots = is_program and bool(run.config.get("cot.number_slots"))
-    problems, left_out, both = [], 0, False
+    problems: list[dict[str, Any]] = []
+    left_out, both = 0, False
     for line in run.predictions():
         question, outcome = line.get("question"), line.get("outcome")
         if not isinstance(question, str) or not isinstance(outcome, str):

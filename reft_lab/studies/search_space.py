@@ -122,7 +122,7 @@ def zipped(space: Mapping[str, Parameter], groups: Sequence[Any]) -> tuple[Param
         BadInput: a group is no list of two options or more, names one that is not searched or that another group has,
             or its options have not as many values each.
     """
-    found = {key: (parameter,) for key, parameter in space.items()}
+    found: dict[str, tuple[Parameter, ...]] = {key: (parameter,) for key, parameter in space.items()}
     seen: set[str] = set()
     if not all(isinstance(group, list) and all(isinstance(key, str) for key in group) for group in groups):
         raise BadInput(wrong_value("sweeps.zip", groups))
