@@ -131,7 +131,7 @@ def interval_chart(
         for row in rows
     ]
     base = alt.Chart().encode(y=row_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
-    scale = alt.Scale(zero=False, padding=12)
+    scale = alt.Scale(zero=False, nice=False, padding=12)
     place = {"title": axis_title, "axis": number_axis(unit, grid=True), "scale": scale}
     titles = {"value": "value", "low": "from", "high": "to"}
     tips = [alt.Tooltip("label:N", title="what"), *(tooltip(name, title, unit) for name, title in titles.items())]

@@ -76,8 +76,8 @@ def fulfilled(table: DataFrame, key: str, sign: str, typed: str) -> Series:
         compare = ORDERS[sign]
         numbers = values.map(_number)
         return numbers.map(lambda value: value is not None and value == value and compare(value, limit)).astype(bool)
-    same = values.map(lambda value: same(value, typed)).astype(bool)
-    return same if sign == "=" else ~same
+    equal = values.map(lambda value: same(value, typed)).astype(bool)
+    return equal if sign == "=" else ~equal
 
 
 def column(table: DataFrame, key: str) -> str:

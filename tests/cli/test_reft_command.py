@@ -17,7 +17,10 @@ import pytest
 from tests.cli.ended import OLD, Ended
 
 Reft = Callable[..., Ended]
-COMMANDS = ("runs", "compare", "table", "verify", "best", "audit-critic", "audit", "data", "report", "dashboard")
+COMMANDS = (
+    *("runs", "watch", "compare", "table", "verify", "best"),
+    *("audit-critic", "audit", "data", "report", "serve", "dashboard"),
+)
 AS_A_MODULE = [sys.executable, "-m", "reft_lab.cli"]
 
 

@@ -198,11 +198,11 @@ def test_a_preview_of_a_study_that_is_not_here_says_what_to_do(study: str) -> No
 
 
 ALONE = """
-import socket
+import json, socket
 def refuse(*_): raise AssertionError("the network was used")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from reft_lab.dashboard import preview
-print(preview("someone/reft_lab", "kl"))
+print(json.dumps(preview("someone/reft_lab", "kl").content))
 """
 
 
