@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-
 MEASURED = ("seconds", "memory", "speed")  # parts of result.json
 
 
