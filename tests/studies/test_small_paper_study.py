@@ -18,6 +18,7 @@ SMALL = (
 )
 
 
+@pytest.mark.long
 def test_a_study_says_how_many_runs_it_is_and_ends_in_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
