@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from reft_lab.analysis import load
 from reft_lab.charts.palette import LOOK, painted
-from reft_lab.run_dir.files import METRICS
+from reft_lab.run_dir.files import METRICS, RESULT
 from reft_lab.run_dir.reading import read_lines
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "real.svg"
@@ -40,13 +41,21 @@ def measured(study: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _spent(directory: Path) -> Iterator[tuple[float, dict[str, Any]]]:
-    """The lines of metrics.jsonl, each with the tokens up to it."""
+    """The lines of metrics.jsonl, each with the tokens up to it, which come to what result.json says in the end."""
+    lines = list(read_lines(directory / METRICS))
+    warmup = sum(map(_tokens, (line for line in lines if "rollout/accuracy" not in line)))
+    rest = sum(map(_tokens, lines)) - warmup
+    cost = json.loads((directory / RESULT).read_text())["cost"]
+    scale = (cost["sampled_tokens"] + cost["trained_tokens"] - warmup) / rest if rest else 1.0
     tokens = 0.0
-    for line in read_lines(directory / METRICS):
-        tokens += sum(
-            line.get(f"time/{part}_seconds", 0) * line.get(f"time/{part}_tokens_per_second", 0) for part in TIMED
-        )
+    for line in lines:
+        tokens += _tokens(line) * (scale if "rollout/accuracy" in line else 1)
         yield tokens, line
+
+
+def _tokens(line: dict[str, Any]) -> float:
+    """By time and pace."""
+    return sum(line.get(f"time/{part}_seconds", 0) * line.get(f"time/{part}_tokens_per_second", 0) for part in TIMED)
 
 
 def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
