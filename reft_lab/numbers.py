@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # The same for numbers that a browser writes: the locale of d3, which charts take.
@@ -119,3 +120,14 @@ def _exponent(number: str) -> str:
 
 def _minus(number: str) -> str:
     return f"−{number[1:]}" if number.startswith("-") else number
+
+
+def finite(content: Any) -> Any:
+    """The same content with null for numbers that JSON does not have; tuples become lists, keys text."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [finite(value) for value in content]
+    return content

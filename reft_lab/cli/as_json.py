@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any
+
+from reft_lab.numbers import finite
 
 
 def answer(command: Callable[[], Any], *, as_json: bool, takes_long: bool = False) -> Any:
@@ -23,16 +24,5 @@ def answer(command: Callable[[], Any], *, as_json: bool, takes_long: bool = Fals
         return command()
     with redirect_stdout(sys.stderr if takes_long else io.StringIO()):
         found = command()
-    print(json.dumps(plain(found), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    print(json.dumps(finite(found), indent=2, ensure_ascii=False, allow_nan=False, default=str))
     return found
-
-
-def plain(value: Any) -> Any:
-    """The same with null for numbers that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +15,18 @@ from typing import Any
 
 from reft_lab.charts.chart import Chart
 from reft_lab.charts.palette import LOOK_ON_A_PAGE, css
-from reft_lab.numbers import LOCALE, four, interval, interval_in_points, p_value, per_cent, plain, points, with_error
+from reft_lab.numbers import (
+    LOCALE,
+    finite,
+    four,
+    interval,
+    interval_in_points,
+    p_value,
+    per_cent,
+    plain,
+    points,
+    with_error,
+)
 from reft_lab.run_dir import disk
 
 FOLDER = Path(__file__).parent / "templates"
@@ -90,7 +100,7 @@ def chart_data(charts: Iterable[Chart]) -> dict[str, Any]:
 
 def as_json(content: Any) -> str:
     """`content` as JSON that can stand inside a script element; numbers that are not finite become null."""
-    text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
@@ -128,13 +138,3 @@ def _policy(sources: Sequence[str], allowed: str) -> str:
     hashes = (base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources)
     scripts = " ".join([f"'sha256-{each}'" for each in hashes] + allowed.split())
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {scripts}"
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, Mapping):
-        return {str(key): _finite(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_finite(value) for value in content]
-    return content

@@ -38,13 +38,14 @@ Start = tuple[Recorder | None, str | None]
 
 
 def recorded(directory: RunDirectory) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
-    """Each step of a run, its line of metrics.jsonl and its records of samples.jsonl; both are in order of steps."""
+    """Each step of a run, its numbers in metrics.jsonl and its records of samples.jsonl; both are in order of steps."""
     groups = groupby(directory.samples(), key=lambda record: record["step"])
     step, group = next(groups, (None, iter(())))
     for line in directory.metrics():
         while step is not None and step < line["step"]:
             step, group = next(groups, (None, iter(())))
-        yield line["step"], line, list(group) if step == line["step"] else []
+        numbers = {name: value for name, value in line.items() if name != "step"}
+        yield line["step"], numbers, list(group) if step == line["step"] else []
 
 
 def rows(samples: Sequence[Mapping[str, Any]]) -> list[list[Any]]:

@@ -77,8 +77,8 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> Start:
         known = options(config, directory)
         writer.add_text("config", _table(("option", "value"), list(known.items())), 0, walltime=began)
         begun = TensorBoardRun(writer, known, began)
-        for step, line, samples in recorded(directory):
-            begun.log(step, {name: value for name, value in line.items() if name != "step"}, samples)
+        for step, record, samples in recorded(directory):
+            begun.log(step, record, samples)
     except RunFailed:
         raise
     except Exception as error:  # no trouble with it may end a run

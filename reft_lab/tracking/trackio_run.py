@@ -90,8 +90,8 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> Start:
                 embed=False,
             )
         begun = TrackioRun(run)
-        for step, line, samples in recorded(directory):
-            begun.log(step, {key: value for key, value in line.items() if key != "step"}, samples)
+        for step, record, samples in recorded(directory):
+            begun.log(step, record, samples)
     except RunFailed:
         raise
     except Exception as error:  # no trouble with it may end a run

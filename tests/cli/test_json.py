@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from reft_lab.cli.app import app
-from reft_lab.cli.as_json import plain
+from reft_lab.numbers import finite
 from tests.cli.ended import OLD, Ended
 
 Reft = Callable[..., Ended]
@@ -70,4 +70,4 @@ def test_errors_stay_one_sentence(reft: Reft) -> None:
 
 
 def test_what_json_has_not_becomes_null() -> None:
-    assert plain({"a": (float("nan"), 1.5), 3: [float("-inf")]}) == {"a": [None, 1.5], "3": [None]}
+    assert finite({"a": (float("nan"), 1.5), 3: [float("-inf")]}) == {"a": [None, 1.5], "3": [None]}
