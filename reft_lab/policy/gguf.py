@@ -102,9 +102,7 @@ def gguf_tokenizer(file: Path, **options: Any) -> PreTrainedTokenizerBase:
 def _tokenizer(file: Path, size: int, time: int, **options: Any) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        str(file.parent), gguf_file=file.name, **options
-    )
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name, **options)
     return tokenizer
 
 

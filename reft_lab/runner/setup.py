@@ -34,6 +34,7 @@ from reft_lab.runner.heap import keep_freed_memory
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
 
+SMALL = 5_000_000  # weights; the settings of model=tiny are for fewer
 CHANGED = "whose reasoning the tokenizer does not give back as it was written"
 
 
@@ -239,9 +240,22 @@ def prepare(
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    return Setup(
-        config, device, splits, form, codec, examples, policy, reward, given.notes, given, computing=chosen.note
-    )
+    notes = [*given.notes, *_of_another_size(config, policy)]
+    return Setup(config, device, splits, form, codec, examples, policy, reward, notes, given, computing=chosen.note)
+
+
+def _of_another_size(config: Config, policy: Policy) -> list[str]:
+    """A sentence where a model that was trained before gets what is made for a tiny one with random weights."""
+    weights = sum(parameter.numel() for parameter in policy.lm.parameters())
+    if config.model.path is None or config.model.name != "tiny" or not method_of(vars(config)).trains:
+        return []
+    if weights < SMALL:
+        return []
+    return [
+        f"{config.model.path} has {weights / 1e6:,.0f} million weights and is trained with the settings of model=tiny, "
+        f"which are for random ones (warmup.lr={config.warmup.lr:g}); model=NAME with a model near it in size has "
+        "others (docs/models.md)."
+    ]
 
 
 def reading(
