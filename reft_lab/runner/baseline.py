@@ -44,6 +44,7 @@ class Baseline:
             label=None,
             baseline=None,
             fork=None,
+            trainer=replace(config.trainer, devices=1),
             decode=DecodeConfig(),
             tracker=replace(config.tracker, wandb="disabled", report=False),
             study=StudyConfig(),

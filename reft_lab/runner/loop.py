@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from reft_lab.config.running import parse_every
-from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RewardFailed, RunFailed
+from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RankLost, RewardFailed, RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
 from reft_lab.programs import ProgramRunner
@@ -34,6 +34,7 @@ class Loop:
         """`report` is told of the evaluations of the stage that makes the final policy, and says whether to stop."""
         self.selection = selection
         self.progress, self.tracker = selection.progress, selection.tracker
+        self.ranks = selection.setup.ranks
         self.checkpoints = checkpoints
         self.interruption = interruption
         self.programs = programs
@@ -77,10 +78,11 @@ class Loop:
                     bar.update(stage.step, **watched(record), **self.selection.shown())
                     self._heap.tidy()
                     self.interruption.check()
-        except (Interrupted, OutOfMemory, RewardFailed):
+        except (Interrupted, OutOfMemory, RewardFailed, RankLost):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)
             raise
+        self.ranks.wait()  # what was written is there for all
         if said := self.budget.end(stage, label):
             self.selection.setup.notes.append(said)
 
@@ -94,7 +96,8 @@ class Loop:
                 self._is_saved = False
                 began = time.monotonic()
                 progress.pending = stage.advance()
-                progress.add_seconds(TRAINING, time.monotonic() - began - progress.pending.aside)
+                took = time.monotonic() - began - progress.pending.aside
+                progress.add_seconds(TRAINING, self.ranks.agreed(lambda: took))  # a budget goes by it
                 for note in progress.pending.notes:
                     self.tracker.display.note(note)
                 self._settle(stage)
@@ -111,18 +114,22 @@ class Loop:
             if stage.kind.has_alarms:
                 why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
+            record |= self._waiting(stage)
             self.tracker.log(step, record, progress.pending.samples)
             progress.add_times(stage.kind.name, record)
             progress.add_cost(stage.kind.name, progress.pending.cost)
             progress.pending = None
             self._settle(stage)
             due = self._is_due(stage, evaluated=evaluation is not None)
-            if not is_cut and (why_stop or self.interruption.asked or due):
+            is_due, asked = self.ranks.agreed(lambda: (due, self.interruption.asked))
+            if not self.ranks.leads:
+                self.interruption.asked = asked
+            if not is_cut and (why_stop or asked or is_due):
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
-        if evaluation is not None and is_last and self.report is not None:
-            is_pruned = self.report(stage.step, record)
+        if evaluation is not None and is_last:
+            is_pruned = self.ranks.agreed(lambda: self.report is not None and self.report(stage.step, record))
             if is_pruned and not stage.done:
                 if not self._is_saved:
                     self._save(stage)
@@ -155,7 +162,26 @@ class Loop:
             return time.monotonic() - self._saved_at >= self._every.seconds
         return evaluated
 
+    def _waiting(self, stage: Stage) -> dict[str, float]:
+        """How long ranks have waited for each other since the last step; a look at whether they still agree.
+
+        Raises:
+            RunFailed: they do not.
+        """
+        if self.ranks.size == 1:
+            return {}
+        found = self.ranks.gather((self.ranks.take_waited(), stage.policy.fingerprint()))
+        if len({fingerprint for _, fingerprint in found}) > 1:
+            raise RunFailed(
+                f"the processes of the run have other weights than each other after {stage.moment}; that is a fault of "
+                "the machine or of this program: go on from the last state with resume=, and report it if it returns."
+            )
+        return {"time/waiting_seconds": sum(waited for waited, _ in found) / len(found)}
+
     def _save(self, stage: Stage) -> None:
+        if not self.ranks.leads:
+            self._is_saved = True
+            return
         started = time.monotonic()
         with self.interruption.unbroken():
             self.progress.alarms = self.alarms.state()
