@@ -1,7 +1,7 @@
 """A run whose processes somebody else has started: torchrun, or Slurm's srun.
 
-All of them were given one command line. The one that leads composes it and tells the others, which never run Hydra, what
-to do; each run of a multirun is told in turn.
+All of them were given one command line. The one that leads composes it and tells the others, which never run Hydra,
+what to do; each run of a multirun is told in turn.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Orders:
         if devices != size:
             there = "1 process" if size == 1 else f"{size} processes"
             raise BadInput(
-                f"{by} has started {there}, and trainer.devices={devices} asks for {devices}; give trainer.devices={size} "
-                f"to use {'it' if size == 1 else 'them'}, or leave {by} out: python run.py trainer.devices={devices} "
-                "starts its processes itself."
+                f"{by} has started {there}, and trainer.devices={devices} asks for {devices}; give "
+                f"trainer.devices={size} to use {'it' if size == 1 else 'them'}, or leave {by} out: python run.py "
+                f"trainer.devices={devices} starts its processes itself."
             )
         order = Order(config, directory, changes)
         self._is_at_work = True

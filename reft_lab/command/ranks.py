@@ -1,7 +1,7 @@
 """A run of several processes on this machine: starts them, hands them signals, and says what became of the run.
 
-Where one of them is lost, the others cannot go on: they are ended within seconds, and the run goes on from its last state
-when it is resumed, with as many processes as are asked for then.
+Where one of them is lost, the others cannot go on: they are ended within seconds, and the run goes on from its last
+state when it is resumed, with as many processes as are asked for then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from reft_lab.command.rank import BAD_INPUT, FAILED, FINISHED, INTERRUPTED, LOST
 from reft_lab.compose.search_path import REPO
 from reft_lab.errors import BadInput, Interrupted, RunFailed
 from reft_lab.run_dir import disk
-from reft_lab.run_dir.files import CONFIG, RESULT
+from reft_lab.run_dir.files import CONFIG, LOG, RESULT
+from reft_lab.run_dir.log import Log
 from reft_lab.run_dir.reading import read_object
 from reft_lab.signals import PARENT, let_go_of_lost_terminal, stop_signals
 
@@ -187,6 +188,8 @@ class Processes:
 
     def _tell(self, rank: int) -> str:
         """The sentence on the rank that was lost first; result.json gets it, too."""
+        from reft_lab.methods import method_of
+        from reft_lab.runner.ending import nothing_yet
         from reft_lab.runner.failure import resume_command
 
         outcome, code = Outcome.read(self.folder, rank), self._codes.get(rank)
@@ -196,26 +199,28 @@ class Processes:
             name = signal.Signals(-code).name
             why = f"killed by {name}" + (", as by a system short of memory" if name == "SIGKILL" else "")
         else:
-            why = f"ended with code {code}{self._last_words(rank)}"
+            words = self._words(rank).splitlines()
+            why = f"ended with code {code}" + (f" ({words[-1]})" if words else "")
         directory = self.order.directory
         reason = f"rank {rank} of {self._size} is lost: {why}"
         if (directory / CONFIG).is_file():
-            result = read_object(directory / RESULT) or {"name": self.order.config.name, "seconds": {}}
+            if words := self._words(rank):
+                Log(directory / LOG).add(f"rank {rank} said:\n{words}")
+            label = method_of(vars(self.order.config)).label
+            known = (read_object(directory / RESULT) if self._has_result else None) or {}
+            known = nothing_yet(self.order.config, label) | known | {"status": "failed", "reason": reason}
             with disk.explained(directory / RESULT, directory):
-                disk.replace(
-                    directory / RESULT, json.dumps(result | {"status": "failed", "reason": reason}, indent=2) + "\n"
-                )
+                disk.replace(directory / RESULT, json.dumps(known, indent=2) + "\n")
             reason += f"; the others have been ended; go on from the last state with: {resume_command(directory)}"
         return reason
 
-    def _last_words(self, rank: int) -> str:
-        """What it said last, of what ranks that do not lead are not heard to say."""
+    def _words(self, rank: int) -> str:
+        """What a rank that does not lead has written to its standard error, which nobody sees."""
         assert self._context is not None
         try:
-            lines = Path(self._context.stderrs[rank]).read_text(errors="replace").strip().splitlines()
-        except (OSError, KeyError):
+            return Path(self._context.stderrs[rank]).read_text(errors="replace").strip()
+        except OSError:
             return ""
-        return f" ({lines[-1]})" if lines else ""
 
     def _send(self, number: int) -> None:
         """Hand a signal on to the rank that leads."""

@@ -23,15 +23,17 @@ class TrainerConfig:
     devices: Annotated[
         int,
         doc(
-            "processes that share the work of the run, each with a GPU of its own, or with its share of the CPU's cores "
-            "(docs/scale.md); the experiment is the same for any number",
+            "processes that share the work of the run, each with a GPU of its own or its share of the CPU's cores; the "
+            "experiment is the same for any number (docs/scale.md)",
             ge=1,
         ),
     ] = 1
     strategy: Annotated[
         str,
-        doc("what each of several processes holds; ddp: all weights, gradients and moments (fsdp, a part of them, is to "
-            "come)"),
+        doc(
+            "what each of several processes holds; ddp: all weights, gradients and moments (fsdp, a part of them, is "
+            "not built yet)"
+        ),
         OneOf(*STRATEGIES),
     ] = "ddp"
     precision: Annotated[

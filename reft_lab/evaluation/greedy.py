@@ -56,8 +56,8 @@ def evaluate(
 ) -> Evaluation:
     """Ask the policy every problem, greedily.
 
-    Responses are judged while others are still being written, and the policy's ranks share the problems. A prompt that leaves no room for an answer counts as
-    no_answer.
+    Responses are judged while others are still being written, and the policy's ranks share the problems. A prompt that
+    leaves no room for an answer counts as no_answer.
 
     Args:
         problems: at least one.

@@ -119,9 +119,7 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Gradients to be added up together: those that follow each other, of one type, up to BUCKET numbers."""
     bucket: list[Tensor] = []
     for grad in gradients:
-        if bucket and (
-            grad.dtype != bucket[0].dtype or sum(each.numel() for each in bucket) + grad.numel() > BUCKET
-        ):
+        if bucket and (grad.dtype != bucket[0].dtype or sum(each.numel() for each in bucket) + grad.numel() > BUCKET):
             yield bucket
             bucket = []
         bucket.append(grad)

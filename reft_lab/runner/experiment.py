@@ -229,9 +229,7 @@ def _go(
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
-    result: dict[str, Any] = {"name": config.name, "method": config.method, "label": setup.method.label}
-    result |= {"seed": config.seed, "selection": config.selection}
-    result |= {"warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
+    result = ending.nothing_yet(config, setup.method.label)
     try:
         interruption.check()  # a signal may have come before there was anything to stop
         for line in setup.splits.report.lines():

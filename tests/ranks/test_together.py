@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from reft_lab.evaluation.outcome_model import probabilities
 from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.methods.stages.training import Training
 from reft_lab.methods.stages.update import MiniBatches
 from reft_lab.policy.model import Policy
 from reft_lab.policy.scoring import score_all
-from reft_lab.evaluation.outcome_model import probabilities
 from reft_lab.ranks import ALONE, Ranks
 from tests.methods import test_online, test_reft, test_sft
 from tests.ranks.together import together
