@@ -38,7 +38,7 @@ class Orders:
             raise BadInput(
                 f"{by} has started {there}, and trainer.devices={devices} asks for {devices}; give "
                 f"trainer.devices={size} to use {'it' if size == 1 else 'them'}, or leave {by} out: python run.py "
-                f"trainer.devices={devices} starts its processes itself."
+                f"trainer.devices={devices} starts as many itself."
             )
         order = Order(config, directory, changes)
         self._is_at_work = True

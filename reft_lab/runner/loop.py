@@ -67,6 +67,7 @@ class Loop:
         progress.stage = kind.name
         self._settle(stage)
         self._is_saved = False
+        self.ranks.take_waited()  # until all were here
         try:
             with self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar:
                 took = 0.0

@@ -38,7 +38,7 @@ def test_another_number_than_was_started_is_refused(size: int, devices: int) -> 
     with pytest.raises(BadInput) as told:
         orders.give(check(compose(f"trainer.devices={devices}")), Path("nowhere"))
     assert f"give trainer.devices={size} " in str(told.value)
-    assert f"python run.py trainer.devices={devices} starts" in str(told.value)
+    assert f"python run.py trainer.devices={devices} starts as many" in str(told.value)
 
 
 def test_fsdp_is_refused_until_it_is_there() -> None:
