@@ -25,6 +25,7 @@ from reft_lab.command.order import Order
 from reft_lab.command.rank import BAD_INPUT, FAILED, FINISHED, INTERRUPTED, LOST, ORDER, Outcome
 from reft_lab.compose.search_path import REPO
 from reft_lab.errors import BadInput, Interrupted, RunFailed
+from reft_lab.ranks.start import cores
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.files import CONFIG, LOG, RESULT
 from reft_lab.run_dir.log import Log
@@ -123,7 +124,7 @@ class Processes:
         if sys.platform == "linux":
             own["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", "lo")
         if "OMP_NUM_THREADS" not in os.environ:
-            own["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // self._size))
+            own["OMP_NUM_THREADS"] = str(max(1, cores() // self._size))
         others = {rank: Std.ALL for rank in several if rank}  # that of the rank that leads is our own
         logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)  # it tells of each that it ends
         # torch would turn signals into errors in this process; this one of them stops nothing of ours.

@@ -219,7 +219,7 @@ class Policy(nn.Module):
 
     def fingerprint(self) -> float:
         """A number that differs, as good as surely, from that of a policy whose training took another way."""
-        return float(min(self.trained_parameters(), key=lambda p: p.numel()).detach().double().sum())
+        return float(min(self.trained_parameters(), key=lambda p: p.numel()).detach().cpu().double().sum())
 
     def own_state(self) -> dict[str, Tensor]:
         """`state_dict`, less the frozen weights beside an adapter, which whoever loads the state has already."""

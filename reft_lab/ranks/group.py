@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn
 from reft_lab.errors import RankLost, is_memory
 from reft_lab.ranks.dealing import deal
 from reft_lab.ranks.ranks import Ranks
-from reft_lab.ranks.start import Start, name_meeting_place
+from reft_lab.ranks.start import Start, cores, name_meeting_place
 from reft_lab.text import one_line
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Group(Ranks):
 
     def __init__(self, start: Start):
         """`start` is this process, which is connected with the others."""
-        self.rank, self.size, self.on_this_machine = start.rank, start.size, start.local_size
+        self.rank, self.size = start.rank, start.size
         self._waited = 0.0
 
     def share(self, costs: Sequence[float]) -> list[int]:
@@ -54,7 +54,7 @@ class Group(Ranks):
                 distributed.all_reduce(tensor)
 
     def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: list[Tensor | None]) -> list[Tensor | None]:
-        if torch.cuda.is_available():
+        if parameters[0].is_cuda:
             torch.cuda.synchronize()  # so that what follows is waiting for others, not for this one
         present = torch.tensor([grad is not None for grad in gradient], dtype=torch.uint8)
         with self._exchange():
@@ -98,8 +98,8 @@ class Group(Ranks):
 def connect(start: Start) -> Group:
     """Meet the other ranks; each gets the GPU of its number, and its share of the cores where none was given."""
     if "OMP_NUM_THREADS" not in os.environ:
-        ours, all_of_them = len(os.sched_getaffinity(0)), os.cpu_count() or 1
-        torch.set_num_threads(ours if ours < all_of_them else max(1, ours // start.local_size))
+        # Where some of the cores are all that this process may use, as under srun, they are its share already.
+        torch.set_num_threads(cores() if cores() < (os.cpu_count() or 1) else max(1, cores() // start.local_size))
     has_gpu = torch.cuda.is_available()
     if has_gpu and start.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(start.local_rank)

@@ -22,12 +22,10 @@ class Ranks:
     Attributes:
         rank: the number of this one.
         size: how many there are.
-        on_this_machine: how many of them are here.
     """
 
     rank = 0
     size = 1
-    on_this_machine = 1
 
     @property
     def leads(self) -> bool:

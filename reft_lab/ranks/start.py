@@ -49,6 +49,11 @@ class Start:
         return cls(int(environment["SLURM_PROCID"]), size, int(environment["SLURM_LOCALID"]), local_size, "srun")
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def name_meeting_place(start: Start) -> None:
     """Let torch's env:// find where the ranks meet: torchrun says so itself, for Slurm it is the first node of the step
     and a port that follows from the job's number."""

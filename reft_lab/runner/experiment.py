@@ -241,7 +241,7 @@ def _go(
         if config.baseline and ranks.leads:
             baseline = Baseline(config, directory, _beside)
             baseline.start()
-        if start.state is not None:
+        if start.state is not None and ranks.leads:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
         loop = Loop(selection, checkpoints, interruption, programs, report)
@@ -252,6 +252,9 @@ def _go(
         if config.audit.critic and setup.policy.value_head is not None:
             result["critic"] = _audit_critic(selection, checkpoints, warmed_up)
         result |= conclude(selection, checkpoints, pools, warmed_up) | {"budget": loop.budget.ended}
+        programs.go_on_from(
+            programs.refused_with(each for refused in ranks.gather(programs.refused)[1:] for each in refused)
+        )
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result |= _spent(start.progress) | estimates.as_json(start.progress)

@@ -50,6 +50,7 @@ class Loop:
         # Optimiser steps at which weights, progress and records last belonged together; None while they are written.
         self._settled: int | None = None
         self._is_saved = False
+        self._refused_elsewhere: list[tuple[str, str, int]] = []  # programs, by the other ranks
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
         """Take a stage to its end, from its beginning or from somewhere within; `label` is what the run calls it.
@@ -141,7 +142,7 @@ class Loop:
     def _settle(self, stage: Stage) -> None:
         """Weights, progress and records belong together now."""
         self._settled = stage.optimizer.steps
-        self.progress.refused = self.programs.refused
+        self.progress.refused = self.programs.refused_with(self._refused_elsewhere)
 
     def _check_alarms(self, stage: Stage, record: dict[str, float]) -> str | None:
         """Report alarms and do what they ask for; returns why the run must stop, if it must."""
@@ -171,13 +172,14 @@ class Loop:
         """
         if self.ranks.size == 1:
             return {}
-        found = self.ranks.gather((self.ranks.take_waited(), stage.policy.fingerprint()))
-        if len({fingerprint for _, fingerprint in found}) > 1:
+        found = self.ranks.gather((self.ranks.take_waited(), stage.policy.fingerprint(), self.programs.refused))
+        self._refused_elsewhere = [each for _, _, refused in found[1:] for each in refused]
+        if len({fingerprint for _, fingerprint, _ in found}) > 1:
             raise RunFailed(
                 f"the processes of the run have other weights than each other after {stage.moment}; that is a fault of "
                 "the machine or of this program: go on from the last state with resume=, and report it if it returns."
             )
-        return {"time/waiting_seconds": sum(waited for waited, _ in found) / len(found)}
+        return {"time/waiting_seconds": sum(waited for waited, _, _ in found) / len(found)}
 
     def _save(self, stage: Stage) -> None:
         if not self.ranks.leads:

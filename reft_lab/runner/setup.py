@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.heap import keep_freed_memory
+from reft_lab.text import counted
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -306,12 +308,11 @@ def choose_device(config: Config, ranks: Ranks = ALONE) -> str:
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
     if ranks.size > 1 and asked != "cpu":
-        gpus = torch.cuda.device_count() if asked == "cuda" else 1
-        if ranks.on_this_machine > gpus:
+        gpu = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid) if asked == "cuda" else asked
+        if (gpus := len(set(ranks.gather((platform.node(), gpu))))) < ranks.size:
             raise BadInput(
-                f"{ranks.on_this_machine} processes (trainer.devices={config.trainer.devices}) need a GPU each, and "
-                f"there {'is 1' if gpus == 1 else f'are {gpus}'}; ask for as many, or share the CPU's cores with "
-                "trainer.device=cpu."
+                f"each of trainer.devices={ranks.size} processes needs a GPU of its own, and they see "
+                f"{counted(gpus, 'GPU')}; ask for as many, or share the CPU's cores with trainer.device=cpu."
             )
     if asked == "cpu":
         keep_freed_memory()
