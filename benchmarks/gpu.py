@@ -67,7 +67,7 @@ SHAPES = {
     "30M": Shape(1),
     "135M": Shape(3, goal=3.0),
     "1.1B": Shape(22, goal=2.0),
-    "6.7B": Shape(126, goal=1.5, checkpointing=True),
+    "6.7B": Shape(114, goal=1.5, checkpointing=True),
 }
 
 

@@ -5,19 +5,52 @@ from __future__ import annotations
 import math
 
 import pytest
+import vl_convert
 
-from reft_lab.numbers import duration, four, interval, interval_in_points, p_value, per_cent, plain, points, short
+from reft_lab.numbers import (
+    LOCALE,
+    change,
+    duration,
+    exact,
+    four,
+    interval,
+    interval_in_points,
+    p_value,
+    per_cent,
+    plain,
+    points,
+    short,
+    with_error,
+)
 
 
 def test_shares_and_their_differences():
     assert (per_cent(0.5234), per_cent(0.75283, 2), per_cent(math.nan)) == ("52.3", "75.28", "")
     assert (points(0.123), points(-0.021), points(math.nan)) == ("+12.3", "−2.1", "")
+    assert (per_cent(-0.021), per_cent(-0.0001), points(-0.0001)) == ("−2.1", "0.0", "+0.0")  # never −0.0
 
 
 def test_intervals_end_where_shares_do():
     assert interval(-0.1, 0.5) == "0.0 to 50.0"
     assert interval(math.nan, math.nan) == ""
-    assert interval_in_points(-0.4, 1.2) == "−40.0 to +120.0"
+    assert interval_in_points(-0.4, 1.2) == "−40.0 to +100.0"
+    assert interval_in_points(-1.7, -0.2) == "−100.0 to −20.0"
+
+
+def test_one_standard_error_stands_behind_a_mean():
+    assert (with_error(0.461, 0.0123), with_error(0.461, math.nan)) == ("46.1 ± 1.2", "46.1")
+
+
+def test_changes_by_a_ratio_have_a_sign():
+    assert (change(1.123), change(0.5), change(0.9999), change(math.nan)) == ("+12 %", "−50 %", "+0 %", "")
+
+
+def test_a_browser_writes_numbers_alike():
+    drawn = vl_convert.vegalite_to_svg(
+        {"data": {"values": [{"a": -0.3}]}, "mark": "text", "encoding": {"text": {"field": "a", "format": ".1%"}}},
+        format_locale=LOCALE,
+    )
+    assert f"{points(-0.3)}\u00a0%" in drawn
 
 
 def test_p_is_never_0():
@@ -25,7 +58,11 @@ def test_p_is_never_0():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1234.0, "1,234"), (1234.5, "1,234"), (8.925, "8.93"), (0.0002219, "0.000222")]
+    ("value", "text"),
+    [
+        *((1234.0, "1,234"), (1234.5, "1,234"), (8.925, "8.93"), (0.0002219, "0.000222")),
+        *((-3, "−3"), (-1.234e-5, "−1.23e-5"), (math.nan, "")),
+    ],
 )
 def test_plain_numbers(value, text):
     assert plain(value) == text
@@ -53,4 +90,5 @@ def test_durations(seconds, text):
 )
 def test_settings_have_four_digits(value, text):
     assert four(value) == text
+    assert float(exact(value)) == value
     assert float(text) == pytest.approx(value, rel=1e-3)

@@ -12,6 +12,7 @@ from typing import Any
 from reft_lab.analysis.found import CRASHED, DAMAGED, RUNNING, STATUSES, Found, Line, place_of
 from reft_lab.run_dir.files import BASELINE, CONFIG, METRICS, PASSPORT, PREDICTIONS, RESULT, SAMPLES, looks_like_a_run
 from reft_lab.run_dir.lock import is_held
+from reft_lab.run_dir.progress import read_doing
 from reft_lab.run_dir.reading import Say, last_line, read_config, read_lines, read_object
 
 
@@ -46,6 +47,7 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
         step=step if type(step) is int else None,
         seconds=(last or {}).get("seconds"),
         directory=directory,
+        doing=None if result is not None else read_doing(directory),
         place=place_of(directory),
         history=partial(read_lines, directory / METRICS, say),
         samples=partial(read_lines, directory / SAMPLES, say),
@@ -91,4 +93,4 @@ def _predictions(file: Path, say: Say) -> Iterator[Line]:
     for line in read_lines(file, say):
         before = line.pop("warmup", None)
         before = before if isinstance(before, dict) else {}
-        yield line | {f"warmup_{key}": before.get(key) for key in ("answer", "outcome")}
+        yield line | {f"warmup_{key}": before.get(key) for key in ("response", "answer", "outcome", "detail")}

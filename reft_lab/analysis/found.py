@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reft_lab.run_dir.progress import Doing
+
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 CRASHED, DAMAGED = "crashed", "damaged"
 STATUSES = (FINISHED, FAILED, INTERRUPTED, PRUNED)  # what a run says of itself, in result.json and in W&B's summary
@@ -52,6 +54,7 @@ class Found:
         step: the last step it recorded.
         seconds: how long it has been recording.
         directory: the run directory, where there is one.
+        doing: what it does, or did when it was killed, and how far it is; None where it does not say.
         place: where it stands among others.
         history: reads its steps, each with `step` and its metrics.
         samples: reads its sampled responses.
@@ -68,6 +71,7 @@ class Found:
     step: int | None = None
     seconds: float | None = None
     directory: Path | None = None
+    doing: Doing | None = None
     place: Place = field(default_factory=Place)
     history: Callable[[], Iterable[Line]] = tuple
     samples: Callable[[], Iterable[Line]] = tuple
@@ -89,16 +93,17 @@ def place_of(directory: Path) -> Place:
     directory = directory.absolute()
     above = directory.parent
     if re.fullmatch(r"seed-\d+", directory.name):
-        if above.parent.name == CONFIRM and _is_study(above.parent.parent):
+        if above.parent.name == CONFIRM and is_study(above.parent.parent):
             folder = above.parent.parent
             return Place(folder, folder.name, None, above.name)
         directory, above = above, above.parent
     if not directory.name.isdecimal():
         return Place()
-    if _is_study(above):
+    if is_study(above):
         return Place(above, above.name, int(directory.name))
     return Place(above) if (above / "multirun.yaml").is_file() else Place()
 
 
-def _is_study(folder: Path) -> bool:
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study, whose first run may not have begun yet."""
     return any((folder / name).is_file() for name in OF_A_STUDY)

@@ -13,7 +13,7 @@ from reft_lab.analysis.online import PREFIX, read_online
 from reft_lab.analysis.runs import Runs
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.files import looks_like_a_run
-from reft_lab.run_dir.reading import Say
+from reft_lab.run_dir.reading import Say, ignore
 from reft_lab.tracking.wandb_run import SUPERSEDED
 
 
@@ -43,9 +43,14 @@ def load(source: str | Path, *, baselines: bool = False) -> Runs:
     return Runs(found, problems)
 
 
+def run_directories(folder: Path) -> Iterator[Path]:
+    """The run directories in a folder, at any depth, by name; what cannot be read is passed over."""
+    return (path for path, is_directory in walk(folder, ignore) if is_directory)
+
+
 def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found]:
     found, files = [], []
-    for path, is_directory in _walk(folder, problems.append):
+    for path, is_directory in walk(folder, problems.append):
         if not is_directory:
             files.append(path)
             continue
@@ -57,7 +62,7 @@ def _in_folder(folder: Path, problems: list[str], baselines: bool) -> list[Found
     return found + read_offline(files, problems.append)
 
 
-def _walk(folder: Path, say: Say) -> Iterator[tuple[Path, bool]]:
+def walk(folder: Path, say: Say) -> Iterator[tuple[Path, bool]]:
     """Run directories, and W&B's files of runs that have none, at any depth: by name, numbers by size.
 
     A run directory is not looked into: its baseline and its files of W&B belong to it. Links are not followed.
@@ -84,7 +89,7 @@ def _walk(folder: Path, say: Say) -> Iterator[tuple[Path, bool]]:
     yield from ((folder / name, False) for name in sorted(inside) if name.endswith(".wandb") and not inside[name])
     for name in sorted((name for name, is_folder in inside.items() if is_folder), key=_naturally):
         if name != SUPERSEDED and not name.startswith("."):
-            yield from _walk(folder / name, say)
+            yield from walk(folder / name, say)
 
 
 def _naturally(name: str) -> tuple[bool, int, str]:

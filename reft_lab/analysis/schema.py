@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from reft_lab.config.options import options
 from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods.base import Cost
 from reft_lab.run_dir.files import BASELINE
+from reft_lab.run_dir.progress import Doing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,8 +27,10 @@ STAGES, SPLITS = ("warmup", "final", BASELINE), ("dev", "test")
 SCORES = tuple(f"{stage}_{split}" for stage in STAGES for split in SPLITS)
 RULES = ("picked_on_dev", "picked_on_test", "inflation")
 COSTS = (*(each.name for each in fields(Cost)), "seconds")
+PROGRESS = ("share", "left", "accuracy_so_far")  # of a run that has no result yet
 NUMBERS = (
     "seconds",
+    *PROGRESS,
     *(f"{score}_{part}" for score in SCORES for part in ("accuracy", "n", "low", "high")),
     *RULES,
     *(f"outcome_{kind}" for kind in KINDS),
@@ -37,7 +41,7 @@ CONFIG = "config."
 LARGEST = 2**63 - 1  # of the numbers that a column can hold
 ORDER = (
     *("run", "directory", "folder", "source", "state", "reason", "name", "study", "trial", "confirm"),
-    *("method", "model", "data", "cot", "reward", "seed", "started", "seconds", "step", "selection", "chosen"),
+    *("method", "model", "data", "cot", "reward", "seed", "started", "seconds", "step", "selection", "chosen", "doing"),
     *NUMBERS[1:],
 )
 
@@ -79,6 +83,7 @@ def row_of(found: Found) -> dict[str, Any]:
         "seconds": _number(_dig(result, "seconds", "total"), found.seconds),
         "step": _count(found.step),
         "chosen": as_text(result.get("chosen")),
+        **_progress(found.doing, str(config.get("selection"))),
     }
     row |= {key: as_text(config.get(key) or result.get(key)) for key in ("name", "method", "selection")}
     row["method"] = as_text(config.get("label")) or row["method"]
@@ -113,6 +118,16 @@ def as_float(value: Any) -> float | None:
 def _floats() -> frozenset[str]:
     """Options that are real numbers; W&B gives back 1.0 as 1."""
     return frozenset(key for key, option in options().items() if option.kind == OPTION_KINDS[float])
+
+
+def _progress(doing: Doing | None, selection: str) -> dict[str, Any]:
+    """How far a run is; `selection` is the split whose accuracy is watched."""
+    if doing is None:
+        return {"doing": None} | dict.fromkeys(PROGRESS, math.nan)
+    left = doing.at(datetime.now(UTC)).left
+    so_far = doing.numbers.get(selection, math.nan)
+    told = f"{doing.title} {doing.count}"
+    return {"doing": as_text(told), "share": doing.share, "left": _number(left), "accuracy_so_far": so_far}
 
 
 def _score(name: str, score: Any) -> dict[str, float]:

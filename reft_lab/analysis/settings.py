@@ -31,6 +31,8 @@ BOOKKEEPING = (
     "baseline",
     "pool.folder",
 )
+# What a choice of a config group goes by; the rest of what it sets is the same wherever the choice is.
+CHOICES = ("model.name", "data.name", "cot.name", "reward.function")
 
 
 def finished(table: DataFrame) -> DataFrame:
@@ -109,15 +111,33 @@ def differing(table: DataFrame, known: Sequence[str] = (), *, within: bool = Fal
     aliases = {"reward": "reward.function", "model": "model.name", "data": "data.name", "cot": "cot.name"}
     skipped = {name.removeprefix(CONFIG) for name in named} | {aliases[name] for name in named if name in aliases}
     options = [name.removeprefix(CONFIG) for name in table.columns if name.startswith(CONFIG)]
-    wanted = [
-        key
-        for key in options
-        if key not in skipped and not any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
-    ]
+    wanted = [key for key in options if key not in skipped and not is_bookkeeping(key)]
     table = table.fillna(_unknown_then(wanted))
     groups = table.groupby(list(named), dropna=False) if within and named else table.groupby(lambda _: 0)
     most = groups[[CONFIG + key for key in wanted]].nunique(dropna=False).max()
     return [key for key in wanted if most[CONFIG + key] > 1]
+
+
+def varied(table: DataFrame) -> list[str]:
+    """The options that a study (its `Runs.table`) varies, by dotted names, choices first.
+
+    Those that only follow from a choice are not among them.
+    """
+    configs = table[[name for name in table.columns if name.startswith(CONFIG)]]
+    table = table[configs.notna().any(axis="columns")]  # a damaged run without a config differs in everything
+    if table.empty:
+        return []
+    options = differing(table)
+    choices = [option for option in CHOICES if option in options]
+    if choices:
+        groups = table.groupby([CONFIG + choice for choice in choices], dropna=False)
+        options = [option for option in options if groups[CONFIG + option].nunique(dropna=False).max() > 1]
+    return [*choices, *options]
+
+
+def is_bookkeeping(key: str) -> bool:
+    """Whether an option is no setting of the experiment: where it is kept and seen, on what it runs, its seed."""
+    return any(key == each or key.startswith(f"{each}.") for each in BOOKKEEPING)
 
 
 def _unknown_then(keys: Sequence[str]) -> dict[str, Any]:

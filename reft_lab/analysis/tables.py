@@ -9,13 +9,20 @@ from reft_lab.analysis.published import MAIN, NAMES, published
 from reft_lab.analysis.seeds import summarise
 from reft_lab.analysis.settings import finished
 from reft_lab.methods.sft import SFT, WARMUP
-from reft_lab.numbers import interval, p_value, per_cent, points
+from reft_lab.numbers import four, interval, p_value, per_cent, points
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from pandas.io.formats.style import Styler
 
 WHAT = ["data", "cot", "model", "method"]  # what one accuracy is of
+# What columns of frames are called on the pages of studies.
+HEADS = {"n": "seeds", "standard_error": "s.e.", "low": "95 % from", "high": "to", "questions": "problems"} | {
+    "difference": "change, points",
+    "p_holm": "p (Holm)",
+    "seeds_needed": "seeds needed",
+    "questions_needed": "problems needed",
+}
 FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share")
 # Where the accuracies of a run stand, and the method of each; the final one is of the run's own.
 _PLACES = {"warmup_test_accuracy": WARMUP.name, "baseline_sft_test_accuracy": SFT.name, "final_test_accuracy": None}
@@ -114,7 +121,8 @@ def latex_text(text: str) -> str:
 
 
 def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: str = "") -> Styler:
-    """A frame as a notebook shows it: fractions in per cent, differences of them in points, p with three digits.
+    """A frame as a notebook shows it, in the words of the pages: fractions in per cent, differences of them in points,
+    p with three digits, settings and other numbers with four.
 
     Args:
         frame: any frame.
@@ -124,12 +132,18 @@ def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: st
     cell = points if "difference" in frame.columns else _per_cent_cell
     style: dict[str, Any] = {name: cell for name in fractions if name in frame.columns}
     style |= {name: _p_cell for name in ("p", "p_holm") if name in frame.columns}
-    styled = frame.style.format(style, precision=3, na_rep="").hide(axis="index")
+    style |= {name: _number_cell for name in frame.columns if name not in style}
+    styled = frame.style.format(style, na_rep="").hide(axis="index")
+    styled = styled.relabel_index([HEADS.get(name, name) for name in frame.columns], axis="columns")
     return styled.set_caption(missing) if frame.empty and missing else styled
 
 
 def _per_cent_cell(value: float) -> str:
     return per_cent(value) and f"{per_cent(value)} %"
+
+
+def _number_cell(value: Any) -> str:
+    return four(value) if isinstance(value, float) else str(value)
 
 
 def _p_cell(value: float) -> str:

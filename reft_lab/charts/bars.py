@@ -13,7 +13,7 @@ from reft_lab.metrics import SHARE
 from reft_lab.numbers import plain
 
 ROW = 26  # height of a line, in CSS pixels
-LABEL = 190  # width of the words beside it, at most
+LABEL = 210  # width of the words beside it, at most
 RAMP = [variable("seq-1"), variable("seq-6")]  # of a number; what is drawn with it must be painted
 
 
@@ -55,11 +55,11 @@ def bar_chart(
     most = max(value for _, value, _ in bars) or 1
     labels = [label for label, *_ in bars]
     base = alt.Chart().encode(
-        y=_labels(labels), x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, 1.15 * most]))
+        y=row_labels(labels), x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, 1.15 * most]))
     )
     marks = base.mark_bar(height={"band": 0.62}, aria=False).encode(color=alt.Color("colour:N", scale=None))
     words = base.mark_text(align="left", dx=5, color=variable("ink"), aria=False).encode(text="text:N")
-    told = "; ".join(f"{label}: {value:.4g}" for label, value, _ in bars)
+    told = "; ".join(f"{label}: {plain(value)}" for label, value, _ in bars)
     spec = layered([marks, words], rows, ROW * len(bars))
     return Chart(key, title, about, [], spec, rows=True, summary=f"{title} ({unit}). {told}.")
 
@@ -90,7 +90,7 @@ def stacked_bar_chart(
     bars = alt.Chart().mark_bar(height={"band": 0.7}, aria=False)
     bars = bars.encode(
         alt.X("value:Q", title=None, stack="zero", axis=axis, scale=whole),
-        _labels([label for label, _ in rows]),
+        row_labels([label for label, _ in rows]),
         alt.Color("name:N", **coloured([parts[index] for index in used])),
         alt.Order("part:O"),
         tooltip=tips,
@@ -108,7 +108,7 @@ def stacked_bar_chart(
 def interval_chart(
     key: str, title: str, rows: Sequence[Interval], *, unit: str = SHARE, axis_title: str | None = None, about: str = ""
 ) -> Chart | None:
-    """Dots with intervals, from the top down; of shares, intervals are cut at what is possible.
+    """Dots with intervals, from the top down; of shares and their differences, they are cut at what is possible.
 
     Args:
         key, title, about: as in a Chart.
@@ -120,7 +120,8 @@ def interval_chart(
 
     if not rows:
         return None
-    least, most, size = (0.0, 1.0, 1) if unit == SHARE else (-math.inf, math.inf, 100 if unit == POINTS else 1)
+    least, most = {SHARE: (0.0, 1.0), POINTS: (-1.0, 1.0)}.get(unit, (-math.inf, math.inf))
+    size = 100 if unit == POINTS else 1
     values = [
         {"label": row.label, "colour": variable(row.colour)}
         | ({} if math.isnan(row.value) else {"value": size * row.value})
@@ -129,17 +130,16 @@ def interval_chart(
         | ({} if math.isnan(row.other) else {"other": row.other})
         for row in rows
     ]
-    base = alt.Chart().encode(y=_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
-    scale = alt.Scale(zero=False, padding=12)
-    span = alt.X("low:Q", title=axis_title, axis=number_axis(unit, tickCount=5, grid=True), scale=scale)
+    base = alt.Chart().encode(y=row_labels([row.label for row in rows]), color=alt.Color("colour:N", scale=None))
+    scale = alt.Scale(zero=False, nice=False, padding=12)
+    place = {"title": axis_title, "axis": number_axis(unit, grid=True), "scale": scale}
     titles = {"value": "value", "low": "from", "high": "to"}
     tips = [alt.Tooltip("label:N", title="what"), *(tooltip(name, title, unit) for name, title in titles.items())]
-    layers: list[Any] = [
-        base.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=3, opacity=0.5, aria=False)
-        .encode(span, alt.X2("high")),
-        base.mark_point(filled=True, size=70, opacity=1, aria=False).encode(alt.X("value:Q"), tooltip=tips),
-    ]
+    dots = base.mark_point(filled=True, size=70, opacity=1, aria=False).encode(alt.X("value:Q", **place), tooltip=tips)
+    layers: list[Any] = [dots]
+    if any("low" in row for row in values):
+        rules = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=3, opacity=0.5, aria=False)
+        layers.insert(0, rules.encode(alt.X("low:Q", **place), alt.X2("high")))
     if unit == POINTS:
         layers.insert(0, alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(**MUTED).encode(x="zero:Q"))
     if any(row.each for row in rows):
@@ -199,7 +199,8 @@ def heat_map(title: str, cells: Sequence[tuple[str, str, float, str]], names: tu
     return Chart(title, title, "", [], spec)
 
 
-def _labels(labels: Sequence[str]) -> Any:
+def row_labels(labels: Sequence[str]) -> Any:
+    """The vertical position, with words to the left of each row."""
     import altair as alt
 
     axis = alt.Axis(domain=False, ticks=False, grid=False, labelLimit=LABEL, minExtent=0)

@@ -6,19 +6,21 @@ Its colours are variables of the palette.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.palette import variable
 from reft_lab.metrics import SHARE
-from reft_lab.numbers import per_cent, points
+from reft_lab.numbers import per_cent, plain, points
 
 OUTCOMES = {kind: kind.replace("_", " ") for kind in KINDS}
 POINTS = "points"  # the unit of differences of shares
 HEIGHT = 210  # of the plot, in CSS pixels
 FEW = 6  # an axis as short as this has a tick at each whole number; Vega would put some between and round them
+FORMS, FORM = {SHARE: ".1%", POINTS: "+.1f"}, ".4~g"  # numbers of a unit under the pointer, as d3 has them
 MUTED: dict[str, Any] = {"color": variable("muted"), "aria": False}
 
 Curve = list[tuple[float, float]]
@@ -50,23 +52,46 @@ class Axes:
     Attributes:
         y: unit of the y axis; a SHARE is written in per cent.
         x: title of the x axis.
-        stretch: (start, seam, end) of an x axis whose part before the seam takes a third of the width; None: a plain
-            one.
-        parts: what stands to the left and to the right of the seam.
+        stretch: (start, seam, end) of an x axis whose part before the seam takes a third of the width, and whose part
+            behind it is counted from the seam; None: a plain one.
+        parts: what stands to the left and to the right of the seam, in two words each: what is counted, and of what.
         span: (first, last) of a plain x axis; None: where the data is.
         limits: (value, label) of horizontal lines.
         zero: whether y begins at 0.
         log: whether x grows by factors; it has a tick at each of its values, so there should be few.
+        course: whether x is the course of training, so that a page lets its reader zoom and smooth.
     """
 
     y: str
     x: str = "step"
     stretch: tuple[float, float, float] | None = None
-    parts: tuple[str, str] = ("", "")
+    parts: tuple[tuple[str, str], tuple[str, str]] = (("", ""), ("", ""))
     span: tuple[float, float] | None = None
     limits: Sequence[tuple[float, str]] = ()
     zero: bool = True
     log: bool = False
+    course: bool = False
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What x counts before and behind the seam: `step of warm-up`, `iteration of ReFT`."""
+        if not self.stretch:
+            return self.x, self.x
+        (one, first), (other, second) = self.parts
+        return f"{one} of {first}", f"{other} of {second}"
+
+    @property
+    def title(self) -> str:
+        """What stands below the axis."""
+        if not self.stretch:
+            return self.x
+        (one, first), (other, second) = self.parts
+        return f"{one}s of {first}, then {other}s of {second}"
+
+    def place(self, x: float) -> str:
+        """An x in words: `iteration of ReFT 4`."""
+        start = self.stretch[1] if self.stretch and x > self.stretch[1] else 0
+        return f"{self.names[start > 0]} {plain(x - start)}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,8 @@ class Chart:
         wide: whether it takes the whole width of a desktop page.
         rows: whether it has a line of text for each thing shown, so that its height is its own.
         summary: what a screen reader says of it.
+        tools: what a reader may do with its curves: `group` names their axis, on which charts are zoomed together,
+            `seam` is where that begins, and `log` whether values may be shown by factors. Empty: nothing.
     """
 
     key: str
@@ -91,6 +118,7 @@ class Chart:
     wide: bool = False
     rows: bool = False
     summary: str = ""
+    tools: Mapping[str, Any] = field(default_factory=dict)
 
 
 def layered(layers: Sequence[Any], rows: Sequence[Any], height: int = HEIGHT) -> dict[str, Any]:
@@ -152,6 +180,7 @@ def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:
         scale = alt.Scale(domain=list(axes.stretch), range=places, nice=False, zero=False)
         after = (round(seam + (end - seam) * part / 4) for part in range(5))
         ticks["values"] = sorted({start, round((start + seam) / 2), *after})
+        ticks["labelExpr"] = f"format(datum.value - (datum.value > {seam} ? {seam} : 0), ',d')"
     elif axes.log:
         scale = alt.Scale(type="log", nice=False)
         ticks["values"] = sorted({x for line in lines for x, _ in line.points})
@@ -161,14 +190,14 @@ def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:
         low, high = axes.span or (low, high)
         if high - low <= FEW:
             ticks["values"] = list(range(round(low), round(high) + 1))
-    return alt.X("x:Q", title=axes.x, scale=scale, axis=alt.Axis(format=",d", **ticks))
+    return alt.X("x:Q", title=axes.title, scale=scale, axis=alt.Axis(format=",d", **ticks))
 
 
 def number_axis(unit: str, **options: Any) -> Any:
     """An axis of numbers of a unit."""
     import altair as alt
 
-    form: dict[str, Any] = {"format": {SHARE: "%", POINTS: "+~g"}[unit]} if unit in (SHARE, POINTS) else {}
+    form: dict[str, Any] = {"format": {SHARE: "%", POINTS: "+~f"}[unit]} if unit in (SHARE, POINTS) else {}
     return alt.Axis(**form, **options)
 
 
@@ -176,12 +205,12 @@ def tooltip(field_name: str, title: str, unit: str) -> Any:
     """A number of a unit under the pointer."""
     import altair as alt
 
-    return alt.Tooltip(f"{field_name}:Q", title=title, format={SHARE: ".1%", POINTS: "+.1f"}.get(unit, ".4~g"))
+    return alt.Tooltip(f"{field_name}:Q", title=title, format=FORMS.get(unit, FORM))
 
 
 def written(value: float, unit: str) -> str:
     """A number with its unit where that is short, for a summary."""
-    return {SHARE: f"{per_cent(value)} %", POINTS: f"{points(value)} points"}.get(unit, f"{value:.3g}")
+    return {SHARE: f"{per_cent(value)} %", POINTS: f"{points(value)} points"}.get(unit, plain(value))
 
 
 def seam(axes: Axes) -> list[Any]:
@@ -192,20 +221,39 @@ def seam(axes: Axes) -> list[Any]:
         return []
     base = alt.Chart(alt.InlineData(values=[{"x": axes.stretch[1]}])).encode(x="x:Q")
     above = base.encode(y=alt.value(0))
-    left = above.mark_text(text=axes.parts[0], align="right", dx=-6, dy=-8, **MUTED)
-    right = above.mark_text(text=axes.parts[1], align="left", dx=6, dy=-8, **MUTED)
+    left = above.mark_text(text=axes.parts[0][1], align="right", dx=-6, dy=-8, **MUTED)
+    right = above.mark_text(text=axes.parts[1][1], align="left", dx=6, dy=-8, **MUTED)
     return [base.mark_rule(**MUTED), left, right]
 
 
 def pointer(axes: Axes, lines: Sequence[Line], x: Any) -> Any:
-    """A line under the pointer, with the values there."""
+    """A line under the pointer, with the values of those lines that have a point there."""
     import altair as alt
 
-    tips = [alt.Tooltip("x:Q", title=axes.x, format=",d")]
-    tips += [tooltip(f"s{index}", line.label, axes.y) for index, line in enumerate(lines) if line.points]
+    seam = axes.stretch[1] if axes.stretch else 0
+    before, after = (
+        f"{{{json.dumps(name)}: format(datum.x - {start}, ',d')}}"
+        for name, start in zip(axes.names, (0, seam), strict=True)
+    )
+    parts = [f"datum.x > {seam} ? {after} : {before}"]
+    for index, line in enumerate(lines):
+        if line.points:
+            told = f"{{{json.dumps(line.label)}: format(datum.s{index}, '{FORMS.get(axes.y, FORM)}')}}"
+            parts.append(f"isValid(datum.s{index}) ? {told} : {{}}")
+    tip = alt.ExprRef(f"merge({', '.join(parts)})")
     near = alt.selection_point(on="pointerover", clear="pointerout", encodings=["x"], empty=False, name="near")
     shown = alt.condition(near, alt.value(0.35), alt.value(0))
-    return alt.Chart().mark_rule(strokeWidth=5, **MUTED).encode(x=x, tooltip=tips, opacity=shown).add_params(near)
+    rule = alt.Chart().mark_rule(strokeWidth=5, tooltip=tip, **MUTED)
+    return rule.encode(x=x, opacity=shown).add_params(near)
+
+
+def tools(axes: Axes, lines: Sequence[Line], *, log: bool) -> dict[str, Any]:
+    """What a reader may do with a chart of curves; see Chart."""
+    if not axes.course:
+        return {}
+    values = [value for line in lines for _, value in line.points]
+    seam = axes.stretch[1] if axes.stretch else 0
+    return {"group": axes.names[1], "seam": seam, "log": log and min(values) >= 0 < max(values) and axes.y not in FORMS}
 
 
 def summary(title: str, axes: Axes, lines: Sequence[Line]) -> str:
@@ -214,7 +262,7 @@ def summary(title: str, axes: Axes, lines: Sequence[Line]) -> str:
     def course(curve: Curve) -> str:
         (first, start), (last, end) = curve[0], curve[-1]
         if len(curve) == 1:
-            return f"{written(start, axes.y)} at {axes.x} {first:g}"
-        return f"from {written(start, axes.y)} at {axes.x} {first:g} to {written(end, axes.y)} at {last:g}"
+            return f"{written(start, axes.y)} at {axes.place(first)}"
+        return f"from {written(start, axes.y)} at {axes.place(first)} to {written(end, axes.y)} at {axes.place(last)}"
 
     return f"{title}. " + "; ".join(f"{line.label}: {course(line.points)}" for line in lines) + "."

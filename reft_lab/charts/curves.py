@@ -20,6 +20,7 @@ from reft_lab.charts.chart import (
     records,
     seam,
     summary,
+    tools,
     x_axis,
 )
 from reft_lab.metrics import SHARE, find
@@ -66,7 +67,8 @@ def line_chart(
     limits = [layer for value, label in axes.limits for layer in _limit(value, label)]
     spec = layered([*bands, *curves, *limits, *seam(axes), pointer(axes, lines, x)], records(lines))
     legend = [(line.label, line.colour, line.style) for line in drawn]
-    return Chart(key, title, about, legend, spec, wide, summary=summary(title, axes, drawn))
+    told = summary(title, axes, drawn)
+    return Chart(key, title, about, legend, spec, wide, summary=told, tools=tools(axes, drawn, log=True))
 
 
 def area_chart(
@@ -102,7 +104,8 @@ def area_chart(
     areas = areas.encode(x, height, colour, alt.Order("part:O"))
     spec = layered([areas, *seam(axes), pointer(axes, parts, x)], records(parts, fill=0))
     legend = [(part.label, part.colour, "area") for part in drawn]
-    return Chart(key, title, about, legend, spec, wide, summary=summary(title, axes, drawn))
+    told = summary(title, axes, drawn)
+    return Chart(key, title, about, legend, spec, wide, summary=told, tools=tools(axes, drawn, log=False))
 
 
 def _limit(value: float, label: str) -> list[Any]:

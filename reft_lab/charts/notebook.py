@@ -15,7 +15,7 @@ from reft_lab.charts.chart import OUTCOMES, POINTS, Axes, Chart, Line
 from reft_lab.charts.curves import area_chart, line_chart, mean_line
 from reft_lab.charts.palette import COLOURS, LOOK, painted, setting_colours, stage_colour
 from reft_lab.metrics import SHARE, find
-from reft_lab.numbers import per_cent
+from reft_lab.numbers import LOCALE, four, per_cent
 
 if TYPE_CHECKING:
     from altair import TopLevelMixin as Picture
@@ -42,7 +42,7 @@ def in_notebook(*, dark: bool = False) -> None:
         return {"config": painted(LOOK, dark)}
 
     alt.theme.enable("reft_lab", dark=dark)
-    alt.renderers.enable("svg")
+    alt.renderers.enable("svg", embed_options={"format_locale": LOCALE})
 
 
 def nothing(sentence: str) -> Picture:
@@ -250,4 +250,4 @@ def _metrics(frame: DataFrame, wanted: Sequence[str] | None) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return NAMES.get(value, f"{value:g}" if isinstance(value, float) else str(value))
+    return NAMES.get(value, four(value) if isinstance(value, float) else str(value))

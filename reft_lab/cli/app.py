@@ -8,20 +8,16 @@ from typing import Annotated, Optional
 
 import typer
 
+from reft_lab.cli.as_json import answer
+
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-class Format(StrEnum):
-    """How the list is printed."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else on stdout.")]
 
 
 class Split(StrEnum):
@@ -71,9 +67,10 @@ def list_runs(
     ] = "age",
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="List the first N.")] = 30,
     everything: Annotated[bool, typer.Option("--all", help="List all of them.")] = False,
-    form: Annotated[
-        Format, typer.Option("--format", help="csv and json have every column, accuracies as fractions.")
-    ] = Format.table,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print every column as CSV. As in --json, accuracies are fractions.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """List runs, newest first.
 
@@ -81,8 +78,38 @@ def list_runs(
     of its chosen checkpoint in %, its age, and its path.
     """
     from reft_lab.cli.listing import list_runs
+    from reft_lab.errors import BadInput
 
-    list_runs(folders or [], state or [], where or [], study, sort, None if everything else limit, form.value)
+    if as_csv and as_json:
+        raise BadInput("--csv and --json exclude each other; take one of them.")
+    most = None if everything else limit
+    answer(
+        lambda: list_runs(folders or [], state or [], where or [], study, sort, most, as_csv=as_csv), as_json=as_json
+    )
+
+
+@app.command("watch")
+def watch_run(
+    name: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="RUN_OR_STUDY",
+            help="A run directory, or the beginning of its name; or a study, or any folder of runs. "
+            "[default: what began last of what is running in outputs or multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print it as it is now; also what a pipe gets.")] = False,
+) -> None:
+    """Watch a run or a study while it goes.
+
+    Of a run: stage and step, how much is done and how long the rest takes at this pace, curves, outcomes, alarms and
+    the last samples. Of a study: its runs, those under way first, with the value so far. It reads what is in the
+    folder and disturbs nothing. It ends with the run, or with q.
+    """
+    from reft_lab.cli.watch.watching import watch
+
+    watch(name, once=once)
 
 
 @app.command("compare")
@@ -95,6 +122,7 @@ def compare_runs(
         ),
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
+    as_json: Json = False,
 ) -> None:
     """Show what differs between two runs or groups of seeds.
 
@@ -103,7 +131,7 @@ def compare_runs(
     """
     from reft_lab.cli.comparing import compare
 
-    compare(first, second)
+    answer(lambda: compare(first, second), as_json=as_json)
 
 
 @app.command("table")
@@ -122,6 +150,7 @@ def print_paper_tables(
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print it as LaTeX, for the package booktabs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Set a study beside the paper, or its settings side by side.
 
@@ -132,7 +161,7 @@ def print_paper_tables(
     """
     from reft_lab.cli.tables import print_tables
 
-    print_tables(study, table, markdown=markdown, latex=latex)
+    answer(lambda: print_tables(study, table, markdown=markdown, latex=latex), as_json=as_json)
 
 
 @app.command("verify")
@@ -146,6 +175,7 @@ def verify_run(
             show_default=False,
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Run a finished run again, and compare the two.
 
@@ -156,7 +186,8 @@ def verify_run(
     """
     from reft_lab.cli.verifying import verify
 
-    if not verify(run, to):
+    found = answer(lambda: verify(run, to), as_json=as_json, takes_long=True)
+    if not found["equal"]:
         raise typer.Exit(1)
 
 
@@ -175,6 +206,7 @@ def best_run(
     to: Annotated[
         Optional[Path], typer.Option(metavar="FOLDER", help="Copy its checkpoint there, with a card.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Print the best run of a study, and copy its policy.
 
@@ -183,7 +215,7 @@ def best_run(
     """
     from reft_lab.cli.best import best
 
-    best(name, by, to)
+    answer(lambda: best(name, by, to), as_json=as_json)
 
 
 @app.command("audit-critic")
@@ -202,6 +234,7 @@ def audit_critic(
         Optional[int], typer.Option(metavar="K", min=2, help="Responses sampled from each state.")
     ] = None,
     split: Annotated[Optional[Split], typer.Option(help="The split of the problems.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Say whether the critic of a run is any good.
 
@@ -218,7 +251,8 @@ def audit_critic(
         "critic_continuations": continuations,
         "critic_split": split and split.value,
     }
-    audit_critic(run, checkpoint or [], {name: value for name, value in given.items() if value is not None})
+    changes = {name: value for name, value in given.items() if value is not None}
+    answer(lambda: audit_critic(run, checkpoint or [], changes), as_json=as_json, takes_long=True)
 
 
 @app.command("audit")
@@ -230,6 +264,7 @@ def audit_run(
     ] = False,
     problems: Annotated[int, typer.Option(metavar="N", min=1, help="With --shuffle: the first N test problems.")] = 200,
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Responses to read of each finding.")] = 2,
+    as_json: Json = False,
 ) -> None:
     """Say what the reward of a run paid for.
 
@@ -240,7 +275,11 @@ def audit_run(
     """
     from reft_lab.cli.run_auditing import audit_run
 
-    audit_run(run, shuffle=shuffle, problems=problems, examples=examples)
+    answer(
+        lambda: audit_run(run, shuffle=shuffle, problems=problems, examples=examples),
+        as_json=as_json,
+        takes_long=shuffle,
+    )
 
 
 @app.command("data", context_settings={"ignore_unknown_options": True})
@@ -255,6 +294,7 @@ def audit_data(
         Optional[Path], typer.Option(metavar="FILE", help="Also write it as a page, with charts, to FILE.")
     ] = None,
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Pairs of near-duplicates to print.")] = 3,
+    as_json: Json = False,
 ) -> None:
     """Say what the data of an experiment looks like.
 
@@ -264,7 +304,7 @@ def audit_data(
     """
     from reft_lab.cli.data_auditing import audit_data
 
-    audit_data(words or [], page, examples)
+    answer(lambda: audit_data(words or [], page, examples), as_json=as_json)
 
 
 @app.command("report")
@@ -274,6 +314,7 @@ def write_report(
         typer.Argument(metavar="DIR", help="A run directory, or the beginning of its name; or a study."),
     ],
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write report.html of a run or study.
 
@@ -281,7 +322,33 @@ def write_report(
     """
     from reft_lab.cli.pages import report
 
-    report(directory, show=show)
+    answer(lambda: report(directory, show=show), as_json=as_json)
+
+
+@app.command("serve")
+def serve_pages(
+    folders: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="FOLDER",
+            help="Run directories or folders of runs. [default: outputs multirun]",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = 7338,  # REFT on the keys of a telephone
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Show runs in the browser, as they are now.
+
+    It begins with a table of all runs; behind each is its report, made anew when its files have changed, and so are the
+    pages of studies. Only this machine can reach it, nothing can be changed by it, and nothing is written. Ctrl-C ends
+    it.
+    """
+    from reft_lab.cli.serve import serve
+
+    serve(folders or [], port, show=show)
 
 
 @app.command("dashboard")
@@ -291,9 +358,16 @@ def make_dashboard(
         Optional[str], typer.Option(metavar="NAME", help="Also make the report of this study (W&B group).")
     ] = None,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Print what would be sent, as JSON, without login or network.")
+        bool,
+        typer.Option(
+            "--preview",
+            help="Print an outline of what would be sent, or all of it with --json, without login or network.",
+        ),
     ] = False,
-    output: Annotated[Optional[Path], typer.Option(metavar="FILE", help="With --preview: write it to FILE.")] = None,
+    output: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="With --preview: write all of it, as JSON, to FILE.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Make or update the dashboard in W&B.
 
@@ -302,4 +376,4 @@ def make_dashboard(
     """
     from reft_lab.cli.pages import dashboard
 
-    dashboard(project, study, preview=preview, output=output)
+    answer(lambda: dashboard(project, study, preview=preview, output=output), as_json=as_json)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reft_lab.config.schema import Config
 
 
-def audit_critic(name: str, checkpoints: Sequence[str], changes: dict[str, Any]) -> None:
+def audit_critic(name: str, checkpoints: Sequence[str], changes: dict[str, Any]) -> dict[str, Any]:
     """Hold the critic of a run against Monte-Carlo values; prints a table for each state, and writes critic_audit.json
     and the report anew.
 
@@ -22,6 +22,9 @@ def audit_critic(name: str, checkpoints: Sequence[str], changes: dict[str, Any])
         name: a run, as `find_run` takes it.
         checkpoints: names of states it kept; none: all of them.
         changes: options of the config's `audit` that are not as the run has them.
+
+    Returns:
+        The audits of these states.
 
     Raises:
         BadInput: there is no such run or state, or the run has no critic.
@@ -38,7 +41,7 @@ def audit_critic(name: str, checkpoints: Sequence[str], changes: dict[str, Any])
         raise BadInput(f"the run in {directory} has no critic ({why}), so there is none to audit.")
     states = _states(directory, checkpoints)
     try:
-        _audit(directory, config, states)
+        return _audit(directory, config, states)
     except OutOfMemory as error:
         raise BadInput(
             f"out of memory while {error.phase}; audit on the machine that trained the run, or one with more memory."
@@ -76,7 +79,7 @@ def _states(directory: Path, wanted: Sequence[str]) -> list[tuple[str, str, Path
     return chosen
 
 
-def _audit(directory: Path, config: Config, states: Sequence[tuple[str, str, Path]]) -> None:
+def _audit(directory: Path, config: Config, states: Sequence[tuple[str, str, Path]]) -> dict[str, Any]:
     from reft_lab.policy import saving
     from reft_lab.programs import ProgramRunner
     from reft_lab.report import run_report
@@ -110,3 +113,4 @@ def _audit(directory: Path, config: Config, states: Sequence[tuple[str, str, Pat
     print(directory / CRITIC_AUDIT)
     if (directory / REPORT).exists():
         print(run_report(directory))
+    return {"run": str(directory), "audits": audits}

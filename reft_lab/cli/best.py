@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import FOLDERS, STUDIES, find_run, folder_called, runs_in
 from reft_lab.errors import BadInput
 from reft_lab.numbers import interval, per_cent
-from reft_lab.text import counted, did_you_mean
+from reft_lab.text import counted, did_you_mean, from_here
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOT_COPIED = ("manifest.json",)  # it seals a folder in which a card is new
 
 
-def best(name: str, by: str | None, to: Path | None) -> None:
+def best(name: str, by: str | None, to: Path | None) -> dict[str, Any]:
     """Print the best finished run in a folder or study, and copy its chosen checkpoint with a card.
 
     Args:
@@ -27,9 +27,17 @@ def best(name: str, by: str | None, to: Path | None) -> None:
         by: a column or option that decides, as `reft runs --sort` takes it; None: accuracy on the selection split.
         to: a new folder for the copy; None: none is made.
 
+    Returns:
+        The run, its accuracies, how it was chosen, and what its checkpoint has earned.
+
     Raises:
         BadInput: there is no such folder, no finished run in it, no such column, or nothing to copy.
     """
+    from reft_lab.report.card import CARD, card, earned
+    from reft_lab.run_dir.files import BEST, CHECKPOINTS
+    from reft_lab.run_dir.forked import FACTS
+    from reft_lab.run_dir.reading import read_object
+
     runs = _runs(name)
     table = runs.table
     finished = table[table["state"] == "finished"]
@@ -38,21 +46,39 @@ def best(name: str, by: str | None, to: Path | None) -> None:
         raise BadInput(f"no run in {name} has finished ({states}), so there is no best one yet.")
     key, chosen = _first(finished, by)
     run = next(run for run in runs.found if run.run == chosen["run"])
-    policy = None if to is None else _policy(Path(str(run.directory)), to)
+    directory = Path(str(run.directory))
+    policy = _policy(directory)
+    if to is not None and policy is None:
+        raise BadInput(f"{directory} has no checkpoint to copy: {directory / CHECKPOINTS / BEST} is not there.")
+    if to is not None and to.exists():
+        raise BadInput(f"--to {to} exists already; name a new folder.")
     print(f"{run.run}: {chosen['name']}")
+    scores: dict[str, Any] = {}
     for split in ("dev", "test"):
         accuracy, n = (chosen[f"final_{split}_{part}"] for part in ("accuracy", "n"))
         low, high = chosen[f"final_{split}_low"], chosen[f"final_{split}_high"]
         print(f"{split:<5} {per_cent(accuracy)} %  95 % interval {interval(low, high)}  n {n:.0f}")
+        scores[split] = {"accuracy": accuracy, "n": n, "ci95": [low, high]}
     choice = _choice(key, len(finished), name)
     print(choice)
+    told = None if policy is None else earned(policy)
+    if policy is not None:
+        print(f"{from_here(policy)}{f': {told}' if told else ''}")
     if to is not None and policy is not None:
-        from reft_lab.report.card import CARD, card
-
         text = card(run, policy, choice)
         shutil.copytree(policy, to, ignore=shutil.ignore_patterns(*NOT_COPIED))
         (to / CARD).write_text(text, encoding="utf-8")
         print(to / CARD)
+    return {
+        "run": run.run,
+        "name": chosen["name"],
+        "by": key,
+        "choice": choice,
+        **scores,
+        "checkpoint": policy,
+        "earned": None if policy is None else read_object(policy / FACTS),
+        "copy": to,
+    }
 
 
 def _runs(name: str) -> Runs:
@@ -96,14 +122,9 @@ def _choice(key: str, count: int, name: str) -> str:
     return f"{said}."
 
 
-def _policy(directory: Path, to: Path) -> Path:
-    """The folder to copy: the merged model where there is one, else the chosen checkpoint."""
+def _policy(directory: Path) -> Path | None:
+    """The folder to copy: the merged model where there is one, else the chosen checkpoint; None where there is none."""
     from reft_lab.run_dir.files import BEST, CHECKPOINTS, MERGED
 
-    if to.exists():
-        raise BadInput(f"--to {to} exists already; name a new folder.")
     folders = (directory / CHECKPOINTS / name for name in (MERGED, BEST))
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is None:
-        raise BadInput(f"{directory} has no checkpoint to copy: {directory / CHECKPOINTS / BEST} is not there.")
-    return found
+    return next((folder for folder in folders if folder.is_dir()), None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import find_runs
 from reft_lab.cli.rows import Column, cell, print_table
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 
     from reft_lab.analysis import Runs
 
+Rows = list[tuple[str, str, str]]  # what is compared, A's, B's
+
 RULES = ("dev", "test")  # splits that a checkpoint may be picked on
 
 
-def compare(first: str, second: str) -> None:
+def compare(first: str, second: str) -> dict[str, Any]:
     """Print how two runs differ, or two folders of runs that differ in the seed alone, named as `find_runs` takes them:
     settings, results, and answers one by one.
+
+    Returns:
+        The same, with the difference of test accuracies as fractions.
 
     Raises:
         BadInput: one of them stands for no run, or for runs of several settings; or they share a run.
@@ -37,15 +43,34 @@ def compare(first: str, second: str) -> None:
         runs = Runs([*ours, *theirs], [])
         a, b = (row for _, row in runs.table.iterrows())
         print(f"A: {a['run']}\nB: {b['run']}\n")
-        _print(_settings(runs), "Settings that differ", "their settings are the same")
-        _print(_results(a, b), "Results, test and dev accuracy in % with 95 % interval", "")
-        print(_problem_by_problem(runs))
-        return
+        settings, results = _settings(runs), _results(a, b)
+        said, found = _problem_by_problem(runs)
+        _print(settings, "Settings that differ", "their settings are the same")
+        _print(results, "Results, test and dev accuracy in % with 95 % interval", "")
+        print(said)
+        return _told(a["run"], b["run"], settings, results, said, found)
     print(f"A: {first} ({_count(sides[0])})\nB: {second} ({_count(sides[1])})\n")
     one_each = Runs([ours[0], theirs[0]], [])
-    _print(_settings(one_each, seed=False), "Settings that differ", "their settings are the same")
-    _print(_means(*sides), "Results, mean test and dev accuracy over seeds in % with 95 % interval", "")
-    print(_seed_by_seed(*sides))
+    settings, results = _settings(one_each, seed=False), _means(*sides)
+    said, found = _seed_by_seed(*sides)
+    _print(settings, "Settings that differ", "their settings are the same")
+    _print(results, "Results, mean test and dev accuracy over seeds in % with 95 % interval", "")
+    print(said)
+    return _told(first, second, settings, results, said, found)
+
+
+def _told(
+    a: str, b: str, settings: Rows, results: Rows, said: str, found: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """A comparison for programs."""
+    parts = {"settings": settings, "results": results}
+    return {
+        "a": a,
+        "b": b,
+        **{part: {key: {"a": ours, "b": theirs} for key, ours, theirs in rows} for part, rows in parts.items()},
+        "difference": found,
+        "sentence": said,
+    }
 
 
 def _one_setting(name: str, runs: Runs) -> Runs:
@@ -68,7 +93,7 @@ def _count(runs: Runs) -> str:
     return f"{len(done)} of {len(runs)} runs finished, {counted(done['seed'].nunique(), 'seed')}"
 
 
-def _means(*sides: Runs) -> list[tuple[str, str, str]]:
+def _means(*sides: Runs) -> Rows:
     from reft_lab.analysis.seeds import by_setting
 
     predictions = [side.predictions() for side in sides]
@@ -94,17 +119,17 @@ def _mean(found: DataFrame) -> str:
     return f"{per_cent(row['mean'])} ({ends + ', ' if ends else ''}{over})"
 
 
-def _seed_by_seed(*sides: Runs) -> str:
-    """A sentence or two that compare the second setting with the first."""
+def _seed_by_seed(*sides: Runs) -> tuple[str, dict[str, float] | None]:
+    """A sentence or two that compare the second setting with the first; and their difference, if it can be told."""
     from reft_lab.analysis.changes import TWO_SEEDS, change_of
     from reft_lab.analysis.seeds import tested
 
     first, second = (tested(side.table, side.predictions()) for side in sides)
     change = change_of(second, first)
     if change is None:
-        return "Not compared: they share no seed, and have not three finished seeds each."
+        return "Not compared: they share no seed, and have not three finished seeds each.", None
     if change.refused:
-        return f"Not compared: {change.refused}"
+        return f"Not compared: {change.refused}", None
     said = f"B - A: {points(change.difference)} points"
     if change.low == change.low:
         ends, p = interval_in_points(change.low, change.high), p_in_words(change.p)
@@ -112,11 +137,13 @@ def _seed_by_seed(*sides: Runs) -> str:
     else:
         said += f" ({change.basis})"
     few = f" {TWO_SEEDS}" if change.seeds == 2 else ""
-    return f"{said}.{few}" + (f"\n{change.needed}" if change.needed else "")
+    found = {"difference": change.difference, "low": change.low, "high": change.high, "p": change.p}
+    return f"{said}.{few}" + (f"\n{change.needed}" if change.needed else ""), found | {"seeds": change.seeds}
 
 
-def _problem_by_problem(runs: Runs) -> str:
-    """A sentence or two that compare the answers of the second run to the test problems with those of the first.
+def _problem_by_problem(runs: Runs) -> tuple[str, dict[str, float] | None]:
+    """A sentence or two that compare the answers of the second run to the test problems with those of the first; and
+    their difference.
 
     Where they cannot be compared, the sentence says why.
     """
@@ -127,17 +154,20 @@ def _problem_by_problem(runs: Runs) -> str:
     try:
         found = compare_runs(runs.predictions(), second, first)
     except BadInput as error:
-        return f"Not compared problem by problem: {error}"
+        return f"Not compared problem by problem: {error}", None
     need = needed_by_problems(found)
-    return (
+    told = {"difference": found.difference, "low": found.low, "high": found.high, "p": found.p, "n": found.n}
+    told |= {"right_in_both": found.both, "only_in_a": found.only_theirs, "only_in_b": found.only_ours}
+    said = (
         f"Problem by problem, B - A: {points(found.difference)} points on {found.n} test problems "
         f"(95 % interval {interval_in_points(found.low, found.high)}, McNemar p {p_in_words(found.p)}).\n"
         f"Right in both {found.both}, only in A {found.only_theirs}, only in B {found.only_ours}, in neither "
         f"{found.neither}." + (f"\n{need}" if need else "")
     )
+    return said, told
 
 
-def _settings(runs: Runs, *, seed: bool = True) -> list[tuple[str, str, str]]:
+def _settings(runs: Runs, *, seed: bool = True) -> Rows:
     from reft_lab.analysis.schema import CONFIG
     from reft_lab.analysis.settings import differing
 
@@ -147,7 +177,7 @@ def _settings(runs: Runs, *, seed: bool = True) -> list[tuple[str, str, str]]:
     return [(key, a, b) for key, a, b in rows if a != b]
 
 
-def _results(a: Series, b: Series) -> list[tuple[str, str, str]]:
+def _results(a: Series, b: Series) -> Rows:
     rows = [("state", _state(a), _state(b))]
     for stage, words in result_labels().items():
         for split in ("test", "dev"):
@@ -177,7 +207,7 @@ def _minutes(seconds: float) -> str:
     return "" if seconds != seconds else f"{seconds / 60:.1f}"
 
 
-def _print(rows: list[tuple[str, str, str]], title: str, none: str) -> None:
+def _print(rows: Rows, title: str, none: str) -> None:
     if rows:
         heads = ("", "A", "B")
         print_table([Column(head, [row[i] for row in rows], folds=i > 0) for i, head in enumerate(heads)], title)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.errors import BadInput
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from reft_lab.analysis.data_audit import DataAudit
 
 
-def audit_data(words: Sequence[str], page: Path | None, examples: int) -> None:
+def audit_data(words: Sequence[str], page: Path | None, examples: int) -> dict[str, Any]:
     """Print what the data of an experiment looks like.
 
     Args:
@@ -22,9 +23,13 @@ def audit_data(words: Sequence[str], page: Path | None, examples: int) -> None:
         page: where a page is written; None: nowhere.
         examples: how many pairs of near-duplicates are printed.
 
+    Returns:
+        All that was found, with the page.
+
     Raises:
         BadInput: the words are no experiment of one run, or its data or tokenizer cannot be had.
     """
+    from reft_lab.analysis.data_audit import QUANTILES
     from reft_lab.compose.composed import compose_command
     from reft_lab.config.check import check
     from reft_lab.runner.data_audit import audit_data
@@ -41,6 +46,8 @@ def audit_data(words: Sequence[str], page: Path | None, examples: int) -> None:
             print(data_page(found, page))
         except OSError as error:
             raise BadInput(f"{page} cannot be written: {error.strerror}.") from error
+    lengths = {each.what: dict(zip(map(str, QUANTILES), each.quantiles, strict=True)) for each in found.lengths}
+    return asdict(found) | {"lengths": lengths, "page": page}
 
 
 def _print(found: DataAudit, examples: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
-from reft_lab.cli.where import narrowed, ordered
-from reft_lab.numbers import per_cent
+from reft_lab.cli.where import narrowed, ordered, same
+from reft_lab.config.wording import shown
+from reft_lab.numbers import duration, per_cent
 from reft_lab.text import from_here
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 MANY = 5  # settings that every run shows; of more than these, a run shows those that are unusual
 IN_COLUMNS = ("model.name", "data.name", "method", "fork")  # options that have columns of their own
+DEBUG = "debug"  # names a file of conf/debug/, which stands for all options that it sets
 
 
 def list_runs(
@@ -29,9 +32,13 @@ def list_runs(
     study: str | None,
     sort: str,
     limit: int | None,
-    form: str,
-) -> None:
-    """Print the chosen runs in a `form` (table, csv or json); `reft runs --help` explains which and in which order.
+    *,
+    as_csv: bool,
+) -> Any:
+    """Print the chosen runs; `reft runs --help` explains which and in which order.
+
+    Returns:
+        A record of all columns for each.
 
     Raises:
         BadInput: there is no such folder, state, study, option or column.
@@ -41,16 +48,15 @@ def list_runs(
         print(f"note: {problem}", file=sys.stderr)
     chosen = ordered(narrowed(runs.table, states, study, where), sort)
     listed = chosen if limit is None else chosen.head(limit)
-    if form == "csv":
+    if as_csv:
         sys.stdout.write(listed.to_csv(index=False))
-    elif form == "json":
-        print(listed.to_json(orient="records", date_format="iso", indent=2))
     elif listed.empty:
         print(f"none of the {len(runs)} runs matches")
     else:
         _print(listed, as_tree=sort.removeprefix("-") == "age")
     if len(listed) < len(chosen):
         print(f"the first {len(listed)} of {len(chosen)} runs; --all lists all", file=sys.stderr)
+    return json.loads(listed.to_json(orient="records", date_format="iso"))
 
 
 def _print(table: DataFrame, *, as_tree: bool) -> None:
@@ -59,7 +65,7 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
     if as_tree:
         depths = _tree(list(forks))
         table, forks = table.iloc[list(depths)], [forks[row] for row in depths]
-    settings = _settings(table)
+    settings = settings_of(table)
     columns = [
         Column("state", list(table["state"])),
         *(
@@ -67,6 +73,7 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
             for name in ("model", "data", "method")
         ),
         Column("settings", settings, folds=True),
+        Column("now", [_now(row) for _, row in table.iterrows()], folds=True),
         *(
             Column(f"{split} %", [per_cent(v) for v in table[f"final_{split}_accuracy"]], right=True)
             for split in ("dev", "test")
@@ -78,6 +85,22 @@ def _print(table: DataFrame, *, as_tree: bool) -> None:
         ),
     ]
     print_table([column for column in columns if any(column.cells)])
+
+
+def _now(row: Series) -> str:
+    """What a run that goes on does and how far it is; where a run stopped that nothing else tells of."""
+    import pandas
+
+    from reft_lab.analysis.found import RUNNING
+
+    if pandas.isna(row["doing"]):
+        return ""
+    parts = [str(row["doing"]), f"{per_cent(row['share'], 0)} %"]
+    if row["state"] == RUNNING and not pandas.isna(row["left"]):
+        parts.append(f"{duration(round(row['left']))} left")
+    if not pandas.isna(row["accuracy_so_far"]):
+        parts.append(f"{row['selection']} {per_cent(row['accuracy_so_far'])} %")
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -138,18 +161,47 @@ def _branch(depth: int) -> str:
     return "   " * (depth - 1) + "└─ " if depth else ""
 
 
-def _settings(table: DataFrame) -> list[str]:
+def settings_of(table: DataFrame) -> list[str]:
     """The settings that distinguish each run from the others listed, as one would type them."""
     from reft_lab.analysis.schema import CONFIG
-    from reft_lab.dashboard.study import varied
+    from reft_lab.analysis.settings import varied
 
-    options = [option for option in varied(table) if option not in IN_COLUMNS]
+    debug = table[CONFIG + DEBUG] if CONFIG + DEBUG in table.columns else None
+    if debug is not None:
+        table = _without_those_of_debug(table)
+    options = [option for option in varied(table) if option not in (*IN_COLUMNS, DEBUG)]
     usual: dict[str, Any] = {}
     if len(options) > MANY:
         usual = {option: cell(table[CONFIG + option].mode(dropna=False)[0]) or "null" for option in options}
     if table["seed"].nunique(dropna=False) > 1:
         options.append("seed")
-    return [_described(row, options, usual) for _, row in table.iterrows()]
+    told = [_described(row, options, usual) for _, row in table.iterrows()]
+    if debug is None:
+        return told
+    return [
+        f"{DEBUG}={name} {each}".strip() if isinstance(name, str) else each
+        for name, each in zip(debug, told, strict=True)
+    ]
+
+
+def _without_those_of_debug(table: DataFrame) -> DataFrame:
+    """The table with what a file of conf/debug/ has set in its runs as most other runs have it."""
+    from reft_lab.analysis.schema import CONFIG
+    from reft_lab.compose.conf import Conf
+
+    conf, table = Conf(), table.copy()
+    names = table[CONFIG + DEBUG]
+    for name in names.dropna().unique():
+        for option, value in conf.values_set_by(DEBUG, str(name)).items():
+            column = CONFIG + option
+            if column not in table.columns or option == DEBUG:
+                continue
+            typed = shown(value)
+            is_its = (names == name) & table[column].map(lambda cell, typed=typed: same(cell, typed))
+            others = table.loc[names.isna(), column]
+            usual = others.mode(dropna=False)[0] if len(others) else value
+            table[column] = [usual if its else old for its, old in zip(is_its, table[column], strict=True)]
+    return table
 
 
 def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> str:

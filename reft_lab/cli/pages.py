@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from reft_lab.cli.finding import find_run, folder_called
 from reft_lab.errors import BadInput
 from reft_lab.run_dir.files import looks_like_a_run
 
 
-def report(name: str, *, show: bool) -> None:
-    """Write the report of a run or of a folder of runs, print its path, and open it if asked.
+def report(name: str, *, show: bool) -> dict[str, str]:
+    """Write the report of a run or of a folder of runs, print and return its path, and open it if asked.
 
     Raises:
         BadInput: there is no such run or folder, the folder holds no run, or the report cannot be written.
@@ -28,10 +30,14 @@ def report(name: str, *, show: bool) -> None:
         import webbrowser
 
         webbrowser.open(page.absolute().as_uri())
+    return {"report": str(page)}
 
 
-def dashboard(project: str, study: str | None, *, preview: bool, output: Path | None) -> None:
+def dashboard(project: str, study: str | None, *, preview: bool, output: Path | None) -> dict[str, Any]:
     """Save the workspace of a project and the report of a study and print their addresses, or preview both.
+
+    Returns:
+        The addresses, or what would be sent.
 
     Raises:
         BadInput: as `reft_lab.dashboard.save` and `preview`; --output without --preview; FILE cannot be written.
@@ -41,15 +47,18 @@ def dashboard(project: str, study: str | None, *, preview: bool, output: Path | 
     if not preview:
         if output is not None:
             raise BadInput("--output is for --preview; without it the dashboard goes to W&B.")
-        for address in dashboard.save(project, study):
+        addresses = dashboard.save(project, study)
+        for address in addresses:
             print(address)
-        return
-    text = dashboard.preview(project, study)
+        return {"addresses": list(addresses)}
+    found = dashboard.preview(project, study)
     if output is None:
-        print(text)
-        return
+        for line in found.outline:
+            print(line)
+        return found.content
     try:
-        output.write_text(text + "\n", encoding="utf-8")
+        output.write_text(json.dumps(found.content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{output} cannot be written: {error.strerror}.") from error
     print(output)
+    return {"file": str(output)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = 700  # characters of a response on the terminal
 
 
-def audit_run(name: str, *, shuffle: bool, problems: int, examples: int) -> None:
+def audit_run(name: str, *, shuffle: bool, problems: int, examples: int) -> Any:
     """Print the audit of a run; writes audit.json, and the report anew where there is one.
 
     Args:
@@ -24,6 +25,9 @@ def audit_run(name: str, *, shuffle: bool, problems: int, examples: int) -> None
         shuffle: also ask the policy with the options in another order.
         problems: test problems that it is asked so.
         examples: how many of each finding are printed.
+
+    Returns:
+        What is in audit.json.
 
     Raises:
         BadInput: there is no such run, it left no responses, or its policy cannot be asked so.
@@ -55,6 +59,7 @@ def audit_run(name: str, *, shuffle: bool, problems: int, examples: int) -> None
     print(f"\n{directory / AUDIT}")
     if (directory / REPORT).exists():
         print(run_report(directory))
+    return json.loads(found.as_text())
 
 
 def _shuffled(directory: Path, problems: int) -> Finding:

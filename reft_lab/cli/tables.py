@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import folder_called, runs_in
 from reft_lab.cli.rows import Column, print_table
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from reft_lab.analysis.runs import Runs
+    from reft_lab.report.comparison import Compared
 
 LEFT = ("Data", "Reasoning", "Model", "Method", "Decoding", "Variant", "Setting")  # columns of words
 SETTINGS = "settings"  # the study's own settings, whatever the paper has
@@ -31,16 +32,21 @@ class Printed:
         title: what stands above it.
         text: every cell is text.
         notes: sentences below it.
+        rows: the same for programs, accuracies as fractions.
     """
 
     name: str
     title: str
     text: DataFrame
     notes: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
 
 
-def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -> None:
+def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -> list[dict[str, Any]]:
     """Print the tables that a study makes, or one by its name; `reft table --help` explains them.
+
+    Returns:
+        Name, title, rows and notes of each.
 
     Raises:
         BadInput: there is no such study or table, no run in it is finished, or both forms were asked for.
@@ -61,21 +67,22 @@ def print_tables(study: str, name: str | None, *, markdown: bool, latex: bool) -
         raise BadInput(f"no run in {folder} is finished, so there is nothing to set beside the paper yet.")
     own = {SETTINGS: _of_settings, SAMPLES: _by_samples}
     form = _as_markdown if markdown else _as_latex if latex else None
-    for number, each in enumerate(names):
+    tables = [own[each](runs, folder) if each in own else _of_the_paper(runs, each) for each in names]
+    for number, table in enumerate(tables):
         if number:
             print()
-        table = own[each](runs, folder) if each in own else _of_the_paper(runs, each)
         if form is None:
             _print(table)
         else:
             print(form(table))
+    return [{key: getattr(table, key) for key in ("name", "title", "rows", "notes")} for table in tables]
 
 
 def _of_the_paper(runs: Runs, name: str) -> Printed:
     from reft_lab.analysis.paper_tables import beside, in_words
 
     table = beside(runs, name)
-    return Printed(table.name, table.title, in_words(table), table.notes)
+    return Printed(table.name, table.title, in_words(table), table.notes, table.frame.to_dict("records"))
 
 
 def _of_settings(runs: Runs, folder: Path) -> Printed:
@@ -90,7 +97,19 @@ def _of_settings(runs: Runs, folder: Path) -> Printed:
         )
     if any(row.cost for row in found.rows):
         notes.append("What training took is the mean of a run: the warm-up is part of it, evaluation is not.")
-    return Printed(SETTINGS, folder.absolute().name, in_words(found), notes)
+    return Printed(SETTINGS, folder.absolute().name, in_words(found), notes, [_setting(row) for row in found.rows])
+
+
+def _setting(row: Compared) -> dict[str, Any]:
+    """A setting for programs."""
+    parts = {"dev": row.dev, "test": row.test, "change": row.change}
+    return {
+        "setting": row.group.label,
+        "values": dict(row.group.values),
+        "states": dict(row.states),
+        "seeds": list(row.each),
+        **{name: None if found is None else asdict(found) for name, found in parts.items()},
+    }
 
 
 def _by_samples(runs: Runs, folder: Path) -> Printed:
@@ -102,7 +121,7 @@ def _by_samples(runs: Runs, folder: Path) -> Printed:
     notes = [
         "In brackets the 95 % interval over seeds. Greedy decoding takes no sample; its accuracy stands under k = 1."
     ]
-    return Printed(SAMPLES, folder.absolute().name, in_words(found), notes)
+    return Printed(SAMPLES, folder.absolute().name, in_words(found), notes, found.to_dict("records"))
 
 
 def _as_markdown(table: Printed) -> str:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from reft_lab.cli.finding import find_run
 from reft_lab.errors import BadInput
+from reft_lab.installed import command
 
 
-def verify(name: str, to: Path | None) -> bool:
-    """Run a finished run again, print what is equal, and say whether all is.
+def verify(name: str, to: Path | None) -> dict[str, Any]:
+    """Run a finished run again, and print what is equal.
 
     Args:
         name: a run, as `find_run` takes it.
         to: where the new run goes and stays; None: a temporary folder, which stays where something differs.
+
+    Returns:
+        `equal`, whether all is, and the same for each part; `again`, where the new run is, unless it is gone.
 
     Raises:
         BadInput: there is no such run, it is not finished, or `to` is there already.
@@ -34,13 +39,14 @@ def verify(name: str, to: Path | None) -> bool:
     if not saved.finished:
         raise BadInput(
             f"the run in {directory} has not finished, so there is no end to verify; go on with it first: "
-            f"python run.py resume={directory}"
+            f"{command()} resume={directory}"
         )
     if to is not None and to.exists():
         raise BadInput(f"--to {to} exists already; name a new folder.")
     passport = read_object(directory / PASSPORT)
     config = check(saved.experiment)
-    for sentence in _warnings(config.budget.seconds, None if passport is None else apart(passport)):
+    warnings = _warnings(config.budget.seconds, None if passport is None else apart(passport))
+    for sentence in warnings:
         print(f"note: {sentence}", flush=True)
     home = None if to is not None else Path(tempfile.mkdtemp(prefix="reft-verify-"))
     folder = to or Path(str(home)) / "run"
@@ -53,9 +59,12 @@ def verify(name: str, to: Path | None) -> bool:
             shutil.rmtree(home, ignore_errors=True)
     for verdict in verdicts:
         print(f"{'equal' if verdict.is_equal else 'DIFFERENT':<10} {verdict.part}: {verdict.sentence}")
-    if kept or to is not None:
+    stays = kept or to is not None
+    if stays:
         print(f"the new run is in {folder}")
-    return not kept
+    parts = {each.part: {"equal": each.is_equal, "sentence": each.sentence} for each in verdicts}
+    again = str(folder) if stays else None
+    return {"run": str(directory), "equal": not kept, "parts": parts, "notes": warnings, "again": again}
 
 
 def _warnings(seconds: float | None, differences: list[str] | None) -> list[str]:

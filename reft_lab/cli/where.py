@@ -76,8 +76,8 @@ def fulfilled(table: DataFrame, key: str, sign: str, typed: str) -> Series:
         compare = ORDERS[sign]
         numbers = values.map(_number)
         return numbers.map(lambda value: value is not None and value == value and compare(value, limit)).astype(bool)
-    same = values.map(lambda value: _same(value, typed)).astype(bool)
-    return same if sign == "=" else ~same
+    equal = values.map(lambda value: same(value, typed)).astype(bool)
+    return equal if sign == "=" else ~equal
 
 
 def column(table: DataFrame, key: str) -> str:
@@ -116,7 +116,8 @@ def ordered(table: DataFrame, key: str) -> DataFrame:
     return table.sort_values(name, ascending=ascending, kind="stable", na_position="last")
 
 
-def _same(value: Any, typed: str) -> bool:
+def same(value: Any, typed: str) -> bool:
+    """Whether a cell has the value that was typed; numbers in any form."""
     import pandas
 
     if pandas.isna(value):

@@ -1,4 +1,4 @@
-"""What `python run.py --help` prints."""
+"""What --help prints."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from omegaconf import OmegaConf
 
 from reft_lab.compose.conf import Conf
-from reft_lab.compose.search_path import FOLDER, GROUP, PARTS, REPO
+from reft_lab.compose.search_path import FOLDER, GROUP, PARTS
 from reft_lab.config.options import sections
+from reft_lab.installed import HOME, SCRIPT, command
 
 WIDTH = 118
 # Groups in the order a newcomer meets them; others follow. `recipe` is taken by itself, so it is not offered.
@@ -39,6 +40,7 @@ One command is one experiment: warm a model up on worked examples, reinforce it 
 Start here
   python run.py                                             tiny model, arithmetic problems: minutes on a CPU
   python run.py debug=quick                                 the whole path in seconds
+  python run.py debug=overfit                               can it learn a few problems by heart?
   python run.py model=codellama data=svamp                  another model, another data set
   python run.py data=gsm8k data.path=DIR_OR_FILE            data from disk instead of the hub
   python run.py experiment=paper/gsm8k_program_codellama    a setting as published
@@ -76,7 +78,8 @@ def help_text(conf: Conf) -> str:
     lines = [line for group in groups for line in _describe(group, taken.get(group), conf)]
     names = ", ".join(name for name in sections() if "." not in name and name != "study")  # a sweep sets that one
     studies = [line for group in STUDIES for line in _describe(group, None, conf)]
-    return TEXT.format(choices="\n".join(lines), studies="\n".join(studies), sections=_wrapped(f"Sections: {names}."))
+    text = TEXT.replace(f"python {SCRIPT}", command())
+    return text.format(choices="\n".join(lines), studies="\n".join(studies), sections=_wrapped(f"Sections: {names}."))
 
 
 def _wrapped(text: str) -> str:
@@ -97,7 +100,7 @@ def _describe(group: str, taken: str | None, conf: Conf) -> Iterator[str]:
 
 def summary(group: str, name: str) -> str:
     """The first clause of the comment on top of a choice's file; empty where there is none."""
-    file = (REPO if group in STUDIES else FOLDER) / group / f"{name}.yaml"
+    file = (HOME if group in STUDIES else FOLDER) / group / f"{name}.yaml"
     if not file.is_file():
         return ""
     comment = []

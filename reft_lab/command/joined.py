@@ -48,7 +48,7 @@ class Orders:
 
     def follow(self) -> None:
         """Do what the one that leads says, until it says that there is no more."""
-        while (order := self._ranks.agreed(lambda: None)) is not None:  # type: ignore[func-returns-value]
+        while (order := self._ranks.agreed(lambda: None)) is not None:
             try:
                 order.carry_out(self._ranks)
             except Interrupted:  # which the one that leads tells of

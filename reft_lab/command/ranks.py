@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.command.order import Order
 from reft_lab.command.rank import BAD_INPUT, FAILED, FINISHED, INTERRUPTED, LOST, ORDER, Outcome
-from reft_lab.compose.search_path import REPO
 from reft_lab.errors import BadInput, Interrupted, RunFailed
+from reft_lab.installed import PACKAGE
 from reft_lab.ranks.start import cores
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.files import CONFIG, LOG, RESULT
@@ -119,7 +119,7 @@ class Processes:
             "MASTER_PORT": str(port),
             "TORCHELASTIC_USE_AGENT_STORE": "True",
             PARENT: str(os.getpid()),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(REPO), os.environ.get("PYTHONPATH")])),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")])),
         }
         if sys.platform == "linux":
             own["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", "lo")
@@ -200,8 +200,8 @@ class Processes:
             name = signal.Signals(-code).name
             why = f"killed by {name}" + (", as by a system short of memory" if name == "SIGKILL" else "")
         else:
-            words = self._words(rank).splitlines()
-            why = f"ended with code {code}" + (f" ({words[-1]})" if words else "")
+            lines = self._words(rank).splitlines()
+            why = f"ended with code {code}" + (f" ({lines[-1]})" if lines else "")
         directory = self.order.directory
         reason = f"rank {rank} of {self._size} is lost: {why}"
         if (directory / CONFIG).is_file():

@@ -23,6 +23,7 @@ from reft_lab.config.check import check
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import which_study
 from reft_lab.errors import BadInput
+from reft_lab.installed import command
 
 # Runs a new experiment in a directory; what it returns is what a search maximises.
 Run = Callable[[Config, Path], float]
@@ -79,7 +80,7 @@ class SingleRun(Work):
         super().__init__(composed)
         if composed.has_study and not composed.flags.cfg:
             name = composed.choice("sweeps")
-            raise BadInput(f"sweeps={name} is a study of many runs; add -m, as in python run.py -m sweeps={name}.")
+            raise BadInput(f"sweeps={name} is a study of many runs; add -m, as in {command()} -m sweeps={name}.")
         self.config = check_experiment(composed.node)
 
     def do(self, run: Run) -> None:
@@ -132,8 +133,18 @@ class Multirun(Work):
         sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=context, task_function=partial(job, run), config=node
         )
-        sweeper.sweep(list(node.hydra.overrides.task))
+        try:
+            sweeper.sweep(list(node.hydra.overrides.task))
+        except Exception:  # a run that failed, after which Hydra did the others
+            self._summarise()
+            raise
+        self._summarise()
         callbacks.on_multirun_end(**facts)
+
+    def _summarise(self) -> None:
+        from reft_lab.command.summary import summarise
+
+        summarise(Path(str(self.composed.node.hydra.sweep.dir)), partial(print, flush=True))
 
 
 class Study(Work):
@@ -164,10 +175,12 @@ class Study(Work):
     def do(self, run: Run) -> None:
         """Run it, or go on with it. Its trials are processes of their own, by Hydra's launcher if one is asked for."""
         from reft_lab.studies.study import run_study
+        from reft_lab.tracking.recorders import check_installed
         from reft_lab.tracking.wandb_settings import check_environment, is_wanted
 
         node, launcher = self.composed.node, None
-        if is_wanted(str(node.tracker.wandb)):  # else each trial would say the same
+        check_installed(node.tracker)  # else each trial would say the same
+        if is_wanted(str(node.tracker.wandb)):
             check_environment()
         context, callbacks, facts = self._prepare(self.composed.conf.loader)
         callbacks.on_multirun_start(**facts)

@@ -25,6 +25,7 @@ from reft_lab.config.explain import explain
 from reft_lab.config.schema import BaseConfig
 from reft_lab.config.sweeps import StudySweeperConfig
 from reft_lab.errors import BadInput
+from reft_lab.installed import HOME, IS_WHEEL
 from reft_lab.text import leaves
 
 
@@ -73,11 +74,12 @@ class Conf:
         """Args:
         config_dir: a folder with more choices.
         config_name: the file to begin with; None: config.yaml.
-        config_path: a folder in place of conf/, as seen from run.py.
+        config_path: a folder in place of conf/, as seen from run.py, or where there is none from here.
         """
         register_schema()
         self.config_name = config_name or "config"
-        main = FOLDER if config_path is None else _folder("--config-path", config_path, FOLDER.parent)
+        seen_from = Path.cwd() if IS_WHEEL else HOME
+        main = FOLDER if config_path is None else _folder("--config-path", config_path, seen_from)
         more = None if config_dir is None else _folder("--config-dir", config_dir, Path.cwd())
         self.loader = config_loader(main, more)
 
@@ -103,12 +105,16 @@ class Conf:
 
     def options_set_by(self, group: str, choice: str) -> set[str]:
         """Dotted names of the options that the file of a choice sets."""
+        return set(self.values_set_by(group, choice))
+
+    def values_set_by(self, group: str, choice: str) -> dict[str, Any]:
+        """The options that the file of a choice sets, by dotted names, with their values."""
         found = self._file(group, choice)
         if found is None or not isinstance(found.config, DictConfig):
-            return set()
+            return {}
         package = self.package(group, choice)
         content: Any = OmegaConf.to_container(found.config)
-        return {name for name, _ in leaves(content, "" if package == "_global_" else f"{package}.")}
+        return dict(leaves(content, "" if package == "_global_" else f"{package}."))
 
     def package(self, group: str, choice: str) -> str:
         """Where the content of the file of a choice goes: `ppo`, or `_global_`."""

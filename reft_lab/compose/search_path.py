@@ -14,8 +14,9 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-REPO = Path(__file__).resolve().parents[2]
-FOLDER = REPO / "conf"
+from reft_lab.installed import HOME
+
+FOLDER = HOME / "conf"
 GROUP = "sweeps"
 # Groups within it; a sub-folder of another group holds more choices of that group.
 PARTS = (f"{GROUP}/sampler", f"{GROUP}/pruner")
@@ -47,13 +48,13 @@ class SearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Put sweeps/ behind conf/, and the folder of --config-dir behind everything, as Hydra does."""
-        search_path.append("reft_lab", f"{SweepsSource.scheme()}://{REPO}", anchor=SearchPathQuery("main"))
+        search_path.append("reft_lab", f"{SweepsSource.scheme()}://{HOME}", anchor=SearchPathQuery("main"))
         if self.config_dir is not None:
             search_path.append("command-line", f"file://{self.config_dir}")
 
 
 class SweepsSource(ConfigSource):
-    """The repository's top folder, of which only sweeps/ is seen: the other folders hold no choices."""
+    """The folder that sweeps/ is in, of which only that is seen: the other folders hold no choices."""
 
     def __init__(self, provider: str, path: str):
         super().__init__(provider, path)

@@ -18,6 +18,7 @@ from reft_lab.compose.sweep_syntax import choice_with_null_as_list, unreadable, 
 from reft_lab.config.options import options, sections, study_options, study_sections
 from reft_lab.config.wording import given_twice, shown, unknown_choice, unknown_option, which_study
 from reft_lab.errors import BadInput
+from reft_lab.installed import command
 
 # What Hydra reads as text without quotes. Words such as null, true and 1e5 are not among it.
 PLAIN_TEXT = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
@@ -49,7 +50,7 @@ class FlagParser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise BadInput where argparse would print its usage."""
         word = next((word for word in self.words if word.startswith("--") and "=" in word), None)
-        hint = f"options are written without dashes, {word.lstrip('-')}" if word else "see `python run.py --help`"
+        hint = f"options are written without dashes, {word.lstrip('-')}" if word else f"see `{command()} --help`"
         raise BadInput(f"{message}; {hint}.")
 
 
@@ -123,7 +124,7 @@ def parse(words: Sequence[str], conf: Conf) -> list[Override]:
 def _parse(word: str, parser: OverridesParser) -> Override:
     key, equals, value = word.partition("=")
     if not key or (not equals and not key.startswith("~")):
-        raise BadInput(f"{word} is not OPTION=VALUE; `python run.py --help` shows how it goes.")
+        raise BadInput(f"{word} is not OPTION=VALUE; `{command()} --help` shows how it goes.")
     if equals and value.strip() in ("", "''", '""'):
         raise BadInput(f"{key}= has no value; write {key}=VALUE, or {key}=null for none.")
     try:

@@ -111,6 +111,8 @@ def _check_together(config: Config) -> None:
         _check_given(config)
     elif config.model.path is None:
         _check_scratch(config)
+    if config.overfit is not None:
+        _check_overfit(config)
     if config.baseline == config.method:
         others = " or ".join(name for name, each in METHODS.items() if name != config.method and each.trains)
         raise BadInput(
@@ -126,6 +128,21 @@ def _check_together(config: Config) -> None:
             getattr(config, stage.section).check(stage.section)
             if stage.prompts == "rl":
                 config.ppo.check("ppo")  # which has the length caps
+
+
+def _check_overfit(config: Config) -> None:
+    """A policy is to write right answers."""
+    method = METHODS[config.method]
+    if not method.trains or method.answers:
+        why = "makes a model that writes nothing itself" if method.trains else "trains nothing"
+        raise BadInput(
+            f"overfit={config.overfit} is to teach a policy, and method={config.method} {why}; leave it out."
+        )
+    if config.baseline is not None:
+        raise BadInput(
+            f"overfit={config.overfit} goes without a baseline, which would learn the same problems; leave out "
+            f"baseline={config.baseline}."
+        )
 
 
 def _check_given(config: Config) -> None:

@@ -21,6 +21,7 @@ KINDS = {
     bool: "true or false",
     list[str]: "a list of texts",
     list[int]: "a list of whole numbers",
+    list[Any]: "a list of lists of texts",
     list[dict[str, Any]]: "a list of mappings",
     dict[str, Any]: "a mapping",
 }

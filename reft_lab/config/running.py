@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Optional
 
 from reft_lab.errors import BadInput
@@ -86,14 +86,34 @@ class TrackerConfig:
         doc("W&B mode; auto: online when logged in, else offline"),
         OneOf("auto", "online", "offline", "disabled"),
     ] = "auto"
-    project: Annotated[str, doc("W&B project", min_length=1)] = "reft_lab"
+    trackio: Annotated[
+        bool, doc("record to Trackio, a database on this machine without an account; it needs the extra trackio")
+    ] = False
+    tensorboard: Annotated[
+        bool,
+        doc("write TensorBoard's event files into tensorboard/ of the run directory; it needs the extra tensorboard"),
+    ] = False
+    project: Annotated[str, doc("project in W&B and Trackio", min_length=1)] = "reft_lab"
     entity: Annotated[Optional[str], doc("W&B user or team; null: the default of the account")] = None
-    group: Annotated[Optional[str], doc("W&B group; null: none")] = None
+    group: Annotated[Optional[str], doc("group in W&B and Trackio; null: none")] = None
     tags: Annotated[list[str], doc("W&B tags beside those of docs/wandb.md")] = field(default_factory=list)
     connect_timeout: Annotated[float, doc("longest wait for the W&B server before going offline", unit="s", gt=0)] = 10
     samples: Annotated[int, doc("sampled responses written to samples.jsonl per evaluation", ge=0)] = 8
     artifact: Annotated[bool, doc("upload checkpoints/best of a finished run to W&B")] = False
     report: Annotated[bool, doc("write report.html at the end")] = True
+    profile: Annotated[
+        int,
+        doc(
+            "steps of each stage, after its first, that torch's profiler records into the folder profile/; 0: none "
+            "(debug=profile)",
+            unit="steps",
+            ge=0,
+        ),
+    ] = 0
+
+    def directory_alone(self) -> TrackerConfig:
+        """The same, with nothing recorded besides the run directory, and no page."""
+        return replace(self, wandb="disabled", trackio=False, tensorboard=False, artifact=False, report=False)
 
 
 @dataclass

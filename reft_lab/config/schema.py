@@ -70,6 +70,19 @@ class Config:
             "(docs/forks.md). STEP: last, best, warmup, or the step of a full state that it keeps"
         ),
     ] = None
+    debug: Annotated[
+        Optional[str],
+        doc("the file of conf/debug/ that made a trial of the run, whose accuracies mean nothing; null: none did"),
+    ] = None
+    overfit: Annotated[
+        Optional[int],
+        doc(
+            "learn the first so many training problems by heart, which are then dev and test, too, and end with exit "
+            "code 1 and the reason where that does not come (debug=overfit); null: train as usual",
+            unit="problems",
+            ge=1,
+        ),
+    ] = None
     model: Annotated[ModelConfig, doc("the base model")] = field(default_factory=ModelConfig)
     data: Annotated[DataConfig, doc("the questions")] = field(default_factory=DataConfig)
     cot: Annotated[CotConfig, doc("how reasoning is written")] = field(default_factory=CotConfig)

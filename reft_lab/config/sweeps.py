@@ -83,6 +83,13 @@ class SweepsConfig:
             "choices; range); the command line takes precedence"
         ),
     ] = field(default_factory=dict)
+    zip: Annotated[
+        list[Any],  # lists of options, which zipped() sees to
+        doc(
+            "options of the space that are walked together, each group as one: the first value of one with the first "
+            "of the others; they list as many values each"
+        ),
+    ] = field(default_factory=list)
     first: Annotated[
         list[dict[str, Any]], doc("settings to begin with, each a mapping of options of the space to values")
     ] = field(default_factory=list)

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from reft_lab.config.options import Option, every_option, options, sections, study_options, study_sections
+from reft_lab.installed import command
 from reft_lab.methods import RECORDS
 from reft_lab.metrics import recorded
+from reft_lab.numbers import exact
 from reft_lab.text import did_you_mean, did_you_mean_option, nearest
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -32,7 +34,7 @@ def wrong_value(key: str, value: Any) -> str:
     if key in known:
         option = known[key]
         hint = did_you_mean(str(value), option.choices) or _about_null(option, value)
-        hint = hint or _about_range(option, value) or _about_list(option, value)
+        hint = hint or _about_range(option, value) or _about_list(option, value) or _about_whole(option, value)
         return f"{key}={shown(value)} is not possible: it must be {option.allowed}{hint or '.'}"
     if key in sections() or key in study_sections():
         example = next(name for name in known if name.startswith(f"{key}."))
@@ -45,7 +47,7 @@ def wrong_value(key: str, value: Any) -> str:
 def unknown_choice(group: str, value: Any, choices: Iterable[str]) -> str:
     """The sentence on a choice that its group does not have."""
     names = sorted(choices)
-    has = f"there is {', '.join(names)}" if len(names) <= 12 else "`python run.py --help` lists what there is"
+    has = f"there is {', '.join(names)}" if len(names) <= 12 else f"`{command()} --help` lists what there is"
     return f"{group}={shown(value)} is not a choice: {has}{did_you_mean(str(value), names) or '.'}"
 
 
@@ -67,9 +69,11 @@ def wrong_folder_name(key: str, value: str) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """A value as one types it in YAML: null, true, 0.95, words, [a, b], {a: 1}."""
+    """A value as one types it in YAML: null, true, 0.95, 1e-5, words, [a, b], {a: 1}."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return exact(value)
     if isinstance(value, list):
         return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, dict):
@@ -92,6 +96,10 @@ def _about_range(option: Option, value: object) -> str:
 
 def _about_list(option: Option, value: object) -> str:
     """A hint where one value stands for a list; empty otherwise."""
+    if option.kind.startswith("a list of lists"):
+        inside = value if isinstance(value, list) else [value]
+        is_flat = all(isinstance(each, str) for each in inside)
+        return f"; did you mean '{option.key}=[[{','.join(map(str, inside))}]]'?" if is_flat else ""
     if not option.kind.startswith("a list of") or not isinstance(value, str | int):
         return ""
     meant = [part.strip() for part in str(value).split(",")]
@@ -101,6 +109,12 @@ def _about_list(option: Option, value: object) -> str:
         metrics = ["accuracy", *recorded(RECORDS, switches=None)]
         meant = [nearest(name, metrics) or name for name in meant]
     return f"; did you mean '{option.key}=[{','.join(meant)}]'?"
+
+
+def _about_whole(option: Option, value: object) -> str:
+    """A hint where a whole number is written as another one is, as `1e3`; empty otherwise."""
+    is_meant = option.kind == "a whole number" and isinstance(value, float) and value.is_integer()
+    return f"; did you mean {value:.0f}?" if is_meant else ""
 
 
 def _about_null(option: Option, value: object) -> str:

@@ -35,6 +35,10 @@ SPREAD = {"groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
 class Panel(Protocol):
     """One panel."""
 
+    @property
+    def title(self) -> str:
+        """What people read above it, or what it is."""
+
     def made(self, wr: Any) -> Any:
         """W&B's object for it; `wr` is wandb_workspaces.reports.v2."""
 
@@ -131,6 +135,10 @@ class Importance:
 
     metric: str
 
+    @property
+    def title(self) -> str:
+        return f"Importance of options for {self.metric}"
+
     def made(self, wr: Any) -> Any:
         return wr.ParameterImportancePlot(with_respect_to=self.metric)
 
@@ -138,6 +146,8 @@ class Importance:
 @dataclass(frozen=True)
 class Differences:
     """W&B's run comparer: where the configs and summaries of runs differ."""
+
+    title = "Where runs differ"
 
     def made(self, wr: Any) -> Any:
         return wr.RunComparer(diff_only="split")
@@ -149,6 +159,10 @@ class Table:
 
     key: str
 
+    @property
+    def title(self) -> str:
+        return f"Table {self.key}"
+
     def made(self, wr: Any) -> Any:
         return wr.WeavePanelSummaryTable(table_name=self.key)
 
@@ -158,6 +172,7 @@ class Text:
     """Markdown."""
 
     markdown: str
+    title = "Text"
 
     def made(self, wr: Any) -> Any:
         return wr.MarkdownPanel(markdown=self.markdown)

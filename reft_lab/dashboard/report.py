@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reft_lab.analysis.settings import varied
 from reft_lab.dashboard.panels import Differences, Importance, Lines, Panel, Parallel, grid, runs_of_study
 from reft_lab.dashboard.sections import BEST_ACCURACY, TEST_ACCURACY, curve
-from reft_lab.dashboard.study import ablation_table, varied
+from reft_lab.dashboard.study import ablation_table
 from reft_lab.metrics import TENTHS, find, headlines, members
 
 if TYPE_CHECKING:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reft_lab.analysis import Runs, load
-from reft_lab.dashboard.panels import NAME, workspace
-from reft_lab.dashboard.report import study_report
+from reft_lab.analysis.settings import varied
+from reft_lab.dashboard.panels import NAME, Panel, workspace
+from reft_lab.dashboard.report import CURVES, study_panels, study_report
 from reft_lab.dashboard.sections import SECTIONS, sections_of
 from reft_lab.dashboard.server import (
     REPORTS,
@@ -54,17 +56,40 @@ def save(project: str, study: str | None = None) -> list[str]:
     return addresses
 
 
-def preview(project: str, study: str | None = None) -> str:
-    """What `save` would send, as JSON, to a project without runs; no login and no network are needed.
+@dataclass(frozen=True)
+class Preview:
+    """What would be sent to a project without runs.
+
+    Attributes:
+        content: `workspace`, and with a study `report`, as JSON.
+        outline: what stands where, for people, line by line.
+    """
+
+    content: dict[str, Any]
+    outline: list[str]
+
+
+def preview(project: str, study: str | None = None) -> Preview:
+    """What `save` would send to a project without runs; no login and no network are needed.
 
     Raises:
         BadInput: `project` is not `ENTITY/PROJECT`, or there is no such study in multirun/.
     """
     entity, name = parse_project(project)
     content: dict[str, Any] = {"workspace": specification(workspace(entity, name, SECTIONS))}
+    lines = [f"workspace {NAME} of {project}:", *(_line(each.name, each.panels) for each in SECTIONS)]
     if study is not None:
-        content["report"] = specification(study_report(entity, name, study, _runs(study, None), ask_server=False))
-    return json.dumps(content, indent=2, ensure_ascii=False)
+        runs = _runs(study, None)
+        report = study_report(entity, name, study, runs, ask_server=False)
+        content["report"] = specification(report)
+        lines += ["", f"report {report.title} of {project}. {report.description}"]
+        lines += ["  Result: a table of settings", _line("Curves", CURVES)]
+        lines += [_line("What mattered", study_panels(varied(runs.table)))]
+    return Preview(content, lines)
+
+
+def _line(name: str, panels: Sequence[Panel]) -> str:
+    return f"  {name}: {', '.join(panel.title for panel in panels)}"
 
 
 def _runs(study: str, project: str | None) -> Runs:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from reft_lab.analysis.schema import CONFIG
 from reft_lab.analysis.seeds import against, by_setting
-from reft_lab.analysis.settings import as_typed, describe, differing, finished
+from reft_lab.analysis.settings import as_typed, describe, finished
 from reft_lab.analysis.tables import as_markdown
 from reft_lab.numbers import interval, interval_in_points, p_value, per_cent, points
 
@@ -16,26 +15,7 @@ if TYPE_CHECKING:
 
     from reft_lab.analysis import Runs
 
-# What a choice of a config group goes by; the rest of what it sets is the same wherever the choice is.
-CHOICES = ("model.name", "data.name", "cot.name", "reward.function")
 FEW = {1: "one seed", 2: "two seeds give none"}
-
-
-def varied(table: DataFrame) -> list[str]:
-    """The options that a study (its `Runs.table`) varies, by dotted names, choices first.
-
-    Those that only follow from a choice are not among them.
-    """
-    configs = table[[name for name in table.columns if name.startswith(CONFIG)]]
-    table = table[configs.notna().any(axis="columns")]  # a damaged run without a config differs in everything
-    if table.empty:
-        return []
-    options = differing(table)
-    choices = [option for option in CHOICES if option in options]
-    if choices:
-        groups = table.groupby([CONFIG + choice for choice in choices], dropna=False)
-        options = [option for option in options if groups[CONFIG + option].nunique(dropna=False).max() > 1]
-    return [*choices, *options]
 
 
 def ablation_table(runs: Runs, options: list[str]) -> str:

@@ -171,7 +171,8 @@ def _with_reasoning(records: Sequence[Record], cot: str, runner: ProgramRunner, 
 
 
 def _problem(record: Record, cot: str | None = None) -> Problem:
-    return Problem(record.id, record.question, record.answer, cot, record.source, record.options)
+    solution = None if cot else record.reasoning or record.program or record.formula
+    return Problem(record.id, record.question, record.answer, cot, record.source, record.options, solution)
 
 
 def _with_unique_ids(*splits: list[Problem]) -> tuple[list[Problem], ...]:

@@ -19,6 +19,8 @@ class Problem:
             body with literal numbers. None where there is none (test problems).
         source: where it came from, `FILE:LINE_OR_RECORD_NUMBER`, the hub id, or the generator.
         options: texts of the options, first to last, for multiple choice; empty for a numeric answer.
+        solution: how the source works it out, in its own form (words, a program, a formula), for people to read; None
+            where the source does not say, or `cot` is that.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Problem:
     cot: str | None
     source: str
     options: tuple[str, ...] = ()
+    solution: str | None = None
 
     @property
     def is_choice(self) -> bool:

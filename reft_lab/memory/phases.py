@@ -16,11 +16,11 @@ from reft_lab.policy.head import chunk_rows
 FP32 = 4
 # Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
-# What the C library of a CPU holds on to (measured with glibc). Activations are many blocks of middle size: when they
-# are freed they stay in its heap, with holes between what is kept; a share of them, by precision. Keys and values are
-# large blocks, which lie elsewhere and go back; of what decoding has left stay at most so many bytes.
-HOLES = {"fp32": 0.15, "bf16": 0.3}
-LEFT = 64 * 2**20
+# What the C library of a CPU holds on to (measured with glibc, whose heap keeps what is freed: runner/heap.py). Blocks
+# of a micro-batch leave holes that those of the next, which has another size, do not fit in. Of what a step takes and
+# frees such a share is lost before it is tidied up: by precision where a step has several micro-batches, else ALONE.
+HOLES = {"fp32": 0.45, "bf16": 0.85}
+ALONE = 0.2
 LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
 BLOCKS = {"cpu": 32, "cuda": 128}  # columns by which the decoders' caches grow
 
@@ -81,11 +81,13 @@ class Phase:
         name: as errors.phase calls it: training, sampling, scoring, updating, evaluating.
         stage: label of the stage that it is part of.
         parts: bytes by what they are for, the large ones of this phase.
+        holes: share of what is freed after a step that is lost between blocks on a CPU.
     """
 
     name: str
     stage: str
     parts: dict[str, int]
+    holes: float = 0.0
 
     @property
     def size(self) -> int:
@@ -93,9 +95,14 @@ class Phase:
         return sum(self.parts.values())
 
     @property
-    def activations(self) -> int:
-        """Of a pass."""
-        return self.parts.get("activations", 0)
+    def is_pass(self) -> bool:
+        """Whether it puts tokens through the model at once, rather than one after the other."""
+        return "activations" in self.parts
+
+    @property
+    def passing(self) -> int:
+        """Bytes that a pass takes and frees again."""
+        return sum(self.parts.get(name, 0) for name in ("activations", "logits", "gradients"))
 
 
 def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) -> list[Phase]:
@@ -111,8 +118,8 @@ def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) ->
     for number, work in enumerate(works):
         stage = _of_stage(setting, work, number > 0, at_most)
         if setting.device != "cuda":
-            heap = max(heap, *(round((1 + HOLES[setting.precision]) * each.activations) for each in stage))
-            stage = [_with_heap(setting, each, stage[-1], heap) for each in stage]
+            heap = max(heap, *(round((1 + each.holes) * each.passing) for each in stage if each.is_pass), 0)
+            stage = [_with_heap(each, heap, _growing(setting)) for each in stage]
         found += stage
     if not at_most:
         return found
@@ -162,19 +169,17 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
         if setting.device == "cuda" and not batch.several:  # gradients come as activations go
             kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
         parts = {"gradients": gradients, "activations": kept, "logits": logits}
-        found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts))
+        holes = HOLES[setting.precision] if batch.several else ALONE
+        found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts, holes))
     found.append(Phase("evaluating", work.stage, held | _decoding(setting, work, setting.evaluated, at_most)))
     return found
 
 
-def _with_heap(setting: Setting, phase: Phase, evaluating: Phase, heap: int) -> Phase:
-    """A phase with what the C library holds on to beside it: what training has left there, `heap` at most, and some of
-    what an evaluation has."""
-    if "gradients" in phase.parts:
-        left = round(HOLES[setting.precision] * phase.activations)
-        left += min(LEFT, sum(evaluating.parts[name] for name in ("keys and values", "logits")))
-    else:
-        left = max(0, heap - phase.activations)
+def _with_heap(phase: Phase, heap: int, grows: int) -> Phase:
+    """A phase with what lies in the C library's heap beside it, of which passes have made `heap` bytes so far. Keys and
+    values are a few blocks so large that of all `grows` copies the last does not fit in between."""
+    reused = phase.passing if phase.is_pass else (grows - 1) * phase.parts["keys and values"] // grows
+    left = max(round(phase.holes * phase.passing), heap - reused)
     return replace(phase, parts=phase.parts | {"left in the heap": left})
 
 
@@ -243,10 +248,14 @@ def _decoding(setting: Setting, work: Work, responses: int, at_most: bool) -> di
     found = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
     if setting.is_lean:
         copied = size * shape.matrices + _half(setting) * shape.head
-        growing = 2  # all layers grow at once, from one tensor to another
     else:
         copied = size * shape.matrices if shape.rank else _half(setting) * shape.matrices
-        growing = 1
-    cache = growing * found.places * shape.layers * 2 * shape.keys * size
+    cache = _growing(setting) * found.places * shape.layers * 2 * shape.keys * size
     logits = LOGITS * FP32 * rows * shape.vocabulary
     return {"copy for sampling": copied, "keys and values": cache, "logits": logits}
+
+
+def _growing(setting: Setting) -> int:
+    """Copies of keys and values there are while they grow: in the lean decoder all layers do so at once, from one
+    tensor to another."""
+    return 2 if setting.is_lean else 1

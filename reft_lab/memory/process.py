@@ -40,6 +40,18 @@ def room(device: str) -> Room:
     return min(rooms, key=lambda each: each.size)
 
 
+def whole(device: str) -> Room:
+    """All that a process could ever hold, with nothing else at work: the memory of a GPU, or RAM or the limit on it."""
+    if device == "cuda":
+        import torch
+
+        return Room("the GPU", torch.cuda.get_device_properties(0).total_memory)
+    ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    rooms = [Room("this machine", ram)]
+    rooms += [Room("this container", size) for size in _limits(left=False)]
+    return min(rooms, key=lambda each: each.size)
+
+
 def held() -> int:
     """Bytes of RAM that this process holds."""
     with suppress(OSError):
@@ -78,8 +90,9 @@ def _available() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _limits() -> list[int]:
-    """What this process may hold within each control group with a limit that it is in (cgroups, both versions)."""
+def _limits(*, left: bool = True) -> list[int]:
+    """What this process may hold within each control group with a limit that it is in (cgroups, both versions): what is
+    `left` of the limit, or all of it."""
     found = []
     with suppress(OSError):
         for entry in Path("/proc/self/cgroup").read_text().splitlines():
@@ -92,9 +105,20 @@ def _limits() -> list[int]:
                 continue
             own = top / path.strip("/")
             for folder in (own, *own.parents):
-                if folder.is_relative_to(top) and (size := _left(folder, *names)) is not None:
+                if not folder.is_relative_to(top):
+                    continue
+                size = _left(folder, *names) if left else _limit(folder, names[0])
+                if size is not None:
                     found.append(size)
     return found
+
+
+def _limit(folder: Path, name: str) -> int | None:
+    """The limit of a control group; None where there is none."""
+    try:
+        return int((folder / name).read_text())
+    except (OSError, ValueError):  # `max`
+        return None
 
 
 def _left(folder: Path, limit: str, usage: str) -> int | None:

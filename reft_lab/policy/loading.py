@@ -324,8 +324,6 @@ def _be_quiet() -> None:
 
     from transformers.utils import logging
 
-    of_python.getLogger("bitsandbytes").setLevel(
-        of_python.ERROR
-    )  # peft loads it where it is there; it says what it lacks
+    of_python.getLogger("bitsandbytes").setLevel(of_python.ERROR)  # which peft loads where it is there
     logging.disable_progress_bar()  # a bar for every shard that is read or written would drown the run's own
     logging.set_verbosity_error()

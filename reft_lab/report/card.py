@@ -9,11 +9,13 @@ from typing import Any
 
 from reft_lab.analysis.found import Found
 from reft_lab.cot import Prompts
+from reft_lab.installed import command
 from reft_lab.methods import method_of, result_labels
 from reft_lab.numbers import interval, per_cent
 from reft_lab.policy import adapter_files
 from reft_lab.report.facts import config_sections
 from reft_lab.run_dir.files import PASSPORT
+from reft_lab.run_dir.forked import FACTS
 from reft_lab.run_dir.reading import read_object
 
 CARD = "README.md"
@@ -37,7 +39,7 @@ def card(run: Found, policy: Path, choice: str) -> str:
         choice: how the run was chosen, a sentence.
     """
     method = method_of(run.config)
-    facts = read_object(policy / "evaluation.json") or {}
+    facts = read_object(policy / FACTS) or {}
     passport = read_object(Path(str(run.directory)) / PASSPORT) or {}
     base = run.config.get("model.path")
     licence = licence_of(None if base is None else str(base), run.config.get("model.revision"))
@@ -50,6 +52,7 @@ def card(run: Found, policy: Path, choice: str) -> str:
         "## Accuracy\n",
         *_scores(run),
         f"\nThe checkpoint was picked within its run by {run.config.get('selection')}. {choice}\n",
+        *([f"It says of itself: {told}.\n"] if (told := earned(policy)) else []),
         "## How to load it\n",
         *_loading(run, policy, "sft" if facts.get("prompts") == "sft" else "rl"),
         "## Settings\n",
@@ -64,6 +67,17 @@ def card(run: Found, policy: Path, choice: str) -> str:
         _on_licence(base, licence),
     ]
     return "\n".join(lines) + "\n"
+
+
+def earned(policy: Path) -> str | None:
+    """What a checkpoint says of itself: when it was, how accurate, and what it was kept for; None: nothing."""
+    facts = read_object(policy / FACTS) or {}
+    try:
+        low, high = facts["ci95"]
+        score = f"{facts['split']} {per_cent(facts['accuracy'])} %, 95 % interval {interval(low, high)}, n {facts['n']}"
+        return f"{facts['when']}, step {facts['step']}: {score}; kept for {facts['chosen_for']}"
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def licence_of(base: str | None, revision: Any = None) -> str | None:
@@ -150,7 +164,7 @@ def _loading(run: Found, policy: Path, prompts: Prompts) -> list[str]:
         lines.append(f"The weights are an adapter; the model beneath it is `{named}`.\n")
     asked = (f"{key}={config[f'{key}.name']}" for key in ("cot", "data") if f"{key}.name" in config)
     lines.append(
-        f"Or in reft_lab: `python run.py method=evaluate model.path=FOLDER {' '.join(asked)}`, with the options\n"
+        f"Or in reft_lab: `{command()} method=evaluate model.path=FOLDER {' '.join(asked)}`, with the options\n"
         "of `cot`, `answers` and lengths below.\n"
     )
     return lines

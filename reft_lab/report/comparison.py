@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEV, TEST = "final_dev_accuracy", "final_test_accuracy"
 Right = Callable[[str], Answered]
 WORDS = 60  # characters of a label
+FEW = 2  # options whose values name a setting; more stand in columns of their own
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,39 @@ class Group:
         number: its place, from 0; in the order of the runs.
         values: what is particular to it, as one writes it, by option; empty where nothing differs.
         rows: rows of `Runs.table`, in its order.
+        numbered: whether it goes by the number of its trial, for its values are many or arbitrary.
     """
 
     number: int
     values: Mapping[str, str]
     rows: tuple[Mapping[str, Any], ...]
+    numbered: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it goes by on a page: `trial 7`, or its values where they say it best."""
+        if not self.numbered:
+            return self.label
+        trials = self.trials
+        if not trials:
+            return f"setting {self.number}"
+        return f"trial{'s' if len(trials) > 1 else ''} {', '.join(map(str, trials))}"
+
+    @property
+    def trials(self) -> list[int]:
+        """The trials of a study that it was; empty where it was none."""
+        found = [row["trial"] for row in self.rows]
+        return sorted(set(found)) if all(isinstance(each, int) for each in found) else []
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Its values by option, numbers with four digits."""
+        return {option: _four(value) for option, value in self.values.items()}
 
     @property
     def label(self) -> str:
-        """Its values in words, short enough for a legend."""
-        text = ", ".join(f"{option}={_four(value)}" for option, value in self.values.items()) or "all runs"
+        """Its values in words, short enough for a line."""
+        text = ", ".join(f"{option}={value}" for option, value in self.shown.items()) or "all runs"
         return text if len(text) <= WORDS else f"{self.number}: {text[: WORDS - 5]}…"
 
     @property
@@ -85,7 +109,7 @@ def _four(value: str) -> str:
         return value
 
 
-def groups_of(table: DataFrame) -> list[Group]:
+def groups_of(table: DataFrame, *, searched: bool = False) -> list[Group]:
     """The settings of the runs in a table, in the order of their first runs.
 
     A run whose config cannot be read is of no setting, unless none can be read. Settings that are a method each are
@@ -93,9 +117,10 @@ def groups_of(table: DataFrame) -> list[Group]:
 
     Args:
         table: `Runs.table`, without the runs that confirm a search.
+        searched: whether their values were drawn, so that they go by their trials.
     """
     from reft_lab.analysis.schema import CONFIG
-    from reft_lab.analysis.settings import as_typed, differing
+    from reft_lab.analysis.settings import as_typed, differing, varied
 
     readable = table[table["config.seed"].notna()] if "config.seed" in table.columns else table
     table = table if readable.empty else readable
@@ -103,13 +128,14 @@ def groups_of(table: DataFrame) -> list[Group]:
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in table.to_dict("records"):
         found.setdefault(tuple(as_typed(row[CONFIG + option]) for option in options), []).append(row)
-    values = [dict(zip(options, each, strict=True)) for each in found]
+    told = set(varied(table))  # all others follow from these
+    values = [{key: value for key, value in zip(options, each, strict=True) if key in told} for each in found]
     methods = [{str(row["method"]) for row in rows} for rows in found.values()]
     if len(found) > 1 and len(set().union(*methods)) == len(found) == sum(map(len, methods)):
         values = [{"method": name} for (name,) in methods]  # says it all, where each has switches of its own
-    return [
-        Group(number, own, tuple(rows)) for number, (own, rows) in enumerate(zip(values, found.values(), strict=True))
-    ]
+    numbered = bool(values[0]) and (searched or len(values[0]) > FEW)
+    pairs = enumerate(zip(values, found.values(), strict=True))
+    return [Group(number, own, tuple(rows), numbered) for number, (own, rows) in pairs]
 
 
 def base_of(groups: list[Group], default: Mapping[str, Any]) -> tuple[Group, str]:
@@ -168,12 +194,12 @@ class Comparison:
     rows: list[Compared]
 
 
-def comparison_of(runs: Runs) -> Comparison:
-    """Compare the settings of some runs, at least one."""
+def comparison_of(runs: Runs, *, searched: bool = False) -> Comparison:
+    """Compare the settings of some runs, at least one; `searched` as for `groups_of`."""
     table = runs.table[runs.table["confirm"].isna()]
     if table.empty:
         table = runs.table
-    groups = groups_of(table)
+    groups = groups_of(table, searched=searched)
     base, why = base_of(groups, default_options())
     found = {run.run: run for run in runs.found}
     return Comparison(table, groups, base, why, compare(groups, base, lambda run: answered(found[run].predictions())))

@@ -17,15 +17,15 @@ PERFECT = "a perfect critic"
 
 
 def critic_charts(
-    directory: Path | None, recorded: tuple[Curve, Curve], *, colour: str, span: tuple[float, float] | None
+    directory: Path | None, recorded: tuple[Curve, Curve], *, colour: str, axis: Mapping[str, Any]
 ) -> Iterator[Chart | None]:
     """Charts of critic_audit.json in a run directory, and of what was recorded while training.
 
     Args:
         directory: of the run; None where it has none.
-        recorded: critic/explained_variance and critic/attainable by step.
+        recorded: critic/explained_variance and critic/attainable by iteration.
         colour: of the critic.
-        span: first and last step of the stage that trains it.
+        axis: of iterations, as fields of Axes.
     """
     stored = read_object(directory / CRITIC_AUDIT) if directory else None
     audits = [audit for audit in (stored or {}).get("audits") or [] if _is_whole(audit)]
@@ -52,15 +52,15 @@ def critic_charts(
             _places("explained variance"),
             about=f"Of Monte-Carlo values at {last['when']}. 0 is no better than a constant.",
         )
-    x, (explained, attainable) = "step", recorded
+    explained, attainable = recorded
     if not explained and len(audits) > 1:
         explained, attainable = _over_time(audits, "explained_variance"), _over_time(audits, "attainable")
-        x, span = "iteration", None
+        axis = {"x": "iteration"}
     yield line_chart(
         "critic-time",
         "When the critic becomes good",
         [Line("critic", explained, colour, "dots"), Line(PERFECT, attainable, "muted", "dashed")],
-        Axes("explained variance", x, span=span),
+        Axes("explained variance", **axis),
         about="Of Monte-Carlo values. 0 is no better than a constant.",
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from reft_lab.charts.chart import Curve
 from reft_lab.charts.curves import short
 
+Point = tuple[float, float]
 POINTS = 240  # a curve has no more than these: a chart is at most about 1,100 pixels wide
 
 
@@ -22,12 +23,14 @@ class Curves:
         last_step: the last step that was recorded; 0 where none was.
         seconds: seconds since the run began, by step.
         every: the most steps that one point is the mean of; 1 where nothing was thinned.
+        ends: the first and the last (step, value) of each metric, which thinning moves.
     """
 
     points: Mapping[str, Curve]
     last_step: int
     seconds: Mapping[float, float]
     every: int
+    ends: Mapping[str, tuple[Point, Point]]
 
     def __getitem__(self, metric: str) -> Curve:
         """The curve of a metric, empty where it was not recorded."""
@@ -43,8 +46,11 @@ class Curves:
 
     def first(self, metric: str) -> float | None:
         """The first step that has the metric."""
-        points = self[metric]
-        return points[0][0] if points else None
+        return self.ends[metric][0][0] if metric in self.ends else None
+
+    def last(self, metric: str) -> Point | None:
+        """The last step that has the metric, and its value."""
+        return self.ends[metric][1] if metric in self.ends else None
 
 
 def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
@@ -65,7 +71,8 @@ def curves_of(history: Iterable[Mapping[str, Any]]) -> Curves:
                 pairs.setdefault(metric, []).append((step, value))
     seconds = dict(pairs.pop("seconds", []))
     every = max((-(-len(each) // POINTS) for each in pairs.values()), default=1)
-    return Curves({metric: _thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every)
+    ends = {metric: (min(each), max(each)) for metric, each in pairs.items()}
+    return Curves({metric: _thinned(sorted(each)) for metric, each in pairs.items()}, last, seconds, every, ends)
 
 
 def _thinned(pairs: Curve) -> Curve:

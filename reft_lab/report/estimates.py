@@ -8,7 +8,7 @@ from typing import Any
 
 from reft_lab.methods import STAGES
 from reft_lab.metrics import part
-from reft_lab.numbers import duration, memory
+from reft_lab.numbers import change, duration, memory
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,4 @@ def _seconds(seconds: float) -> str:
 
 
 def _compared(name: str, expected: float, taken: float, words: Any) -> Compared:
-    apart = f"{100 * (taken / expected - 1):+.0f} %".replace("-", "−") if expected else ""
-    return Compared(name, words(expected), words(taken), apart)
+    return Compared(name, words(expected), words(taken), change(taken / expected) if expected else "")

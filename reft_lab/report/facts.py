@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from reft_lab.analysis.found import Found
+from reft_lab.analysis.found import RUNNING, Found
 from reft_lab.analysis.schema import row_of
+from reft_lab.analysis.settings import is_bookkeeping
 from reft_lab.config.wording import shown
 from reft_lab.numbers import duration
 from reft_lab.text import flatten
 
+EXPERIMENT = "experiment"  # the section of options that have none
+IN_A_TAB = 4  # options that the title of a page has room for
 NAMES = {"diff_hash": "hash of uncommitted changes", "gpus": "GPUs"}
 
 
@@ -21,7 +25,7 @@ class Option:
     """One option of the config.
 
     Attributes:
-        key: its name within its section.
+        key: its name, within its section or whole.
         value: its value, as one writes it on the command line.
         default: its value in `python run.py`, where that is another one; else None.
     """
@@ -46,18 +50,62 @@ def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in found if value is not None]
 
 
+def standing(run: Found) -> str:
+    """How far a run without a result was when this page was written; empty for all others."""
+    if run.result:
+        return ""
+    now = datetime.now(UTC)
+    where = "" if run.doing is None else f": {run.doing.at(now) if run.state == RUNNING else run.doing}"
+    said = "It was running" if run.state == RUNNING else "It had stopped"
+    return f"{said} when this page was written, {now:%Y-%m-%d %H:%M:%S} UTC{where}."
+
+
 def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
     """Options by section, in the order of the config; empty where the config cannot be read."""
     if not run.config:
         return []
     usual = default_options()
-    sections: dict[str, list[Option]] = {"experiment": []}
+    sections: dict[str, list[Option]] = {EXPERIMENT: []}
     for name, value in run.config.items():
         section, _, key = name.rpartition(".")
         same = name not in usual or usual[name] == value or name == "name"
         option = Option(key, shown(value), None if same else shown(usual[name]))
-        sections.setdefault(section or "experiment", []).append(option)
+        sections.setdefault(section or EXPERIMENT, []).append(option)
     return list(sections.items())
+
+
+def changed_options(sections: Iterable[tuple[str, list[Option]]]) -> list[Option]:
+    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed comes last,
+    and what only says where a run is kept and seen is left out."""
+    named = (
+        (option.key if section == EXPERIMENT else f"{section}.{option.key}", option)
+        for section, options in sections
+        for option in options
+    )
+    changed = [
+        Option(name, option.value, option.default)
+        for name, option in named
+        if option.default is not None and (name == "seed" or not is_bookkeeping(name))
+    ]
+    return sorted(changed, key=lambda option: option.key == "seed")
+
+
+def tab_title(run: Found, name: str, changed: Sequence[Option]) -> str:
+    """The title of a run's page: what tells it apart comes first, since a tab shows little."""
+    options = [f"{option.key.rpartition('.')[2]}={option.value}" for option in changed]
+    more = len(options) - IN_A_TAB
+    told = " ".join(options[:IN_A_TAB]) + (f" and {more} more" if more > 0 else "")
+    return " · ".join(filter(None, (told, name, _whereabouts(run))))
+
+
+def _whereabouts(run: Found) -> str:
+    """The end of a run's path: within its study, or the folder it was run in."""
+    if run.directory is None:
+        return ""
+    directory, folder = run.directory.absolute(), run.place.folder
+    if folder is not None and directory.is_relative_to(folder.absolute().parent):
+        return directory.relative_to(folder.absolute().parent).as_posix()
+    return "/".join(directory.parts[-2:])
 
 
 def default_options() -> dict[str, Any]:

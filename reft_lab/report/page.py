@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,17 +13,37 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from reft_lab import numbers
 from reft_lab.charts.chart import Chart
 from reft_lab.charts.palette import LOOK_ON_A_PAGE, css
+from reft_lab.numbers import (
+    LOCALE,
+    finite,
+    four,
+    interval,
+    interval_in_points,
+    p_value,
+    per_cent,
+    plain,
+    points,
+    with_error,
+)
 from reft_lab.run_dir import disk
 
 FOLDER = Path(__file__).parent / "templates"
+# Filters of the templates.
+WRITTEN = (per_cent, points, interval, interval_in_points, with_error, p_value, plain, four)
 VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 
 
 def write_page(
-    file: Path, template: str, scripts: Sequence[str], data: Mapping[str, Any], *, allowed: str = "", **shown: Any
+    file: Path,
+    template: str,
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    *,
+    tab: str = "",
+    allowed: str = "",
+    **shown: Any,
 ) -> Path:
     """Fill `template` and write it; returns `file`.
 
@@ -33,6 +52,7 @@ def write_page(
         template: a file of `templates/`.
         scripts: JavaScript, in the order in which it runs.
         data: what the scripts read, by the id of the JSON element that holds it.
+        tab: title of the tab, where it is not that of the page.
         allowed: what else scripts may do, in the words of a Content-Security-Policy.
         shown: what the template shows; everything in it is escaped.
 
@@ -49,13 +69,14 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for write in (numbers.per_cent, numbers.points, numbers.interval, numbers.interval_in_points, numbers.p_value):
+    for write in WRITTEN:
         environment.filters[write.__name__] = write
     # No script may end its own element early.
     sources = [source.replace("</script", "<\\/script").replace("<!--", "<\\!--") for source in scripts]
     text = environment.get_template(template).render(
         style=Markup(css() + read("style.css")),
         policy=_policy(sources, allowed),
+        tab=tab,
         scripts=[Markup(source) for source in sources],
         data={name: Markup(as_json(content)) for name, content in data.items()},
         **shown,
@@ -71,12 +92,15 @@ def read(name: str) -> str:
 
 def chart_data(charts: Iterable[Chart]) -> dict[str, Any]:
     """What charts.js reads."""
-    return {"look": LOOK_ON_A_PAGE, "specs": {chart.key: chart.spec for chart in charts}}
+    charts = list(charts)
+    tools = {chart.key: chart.tools for chart in charts if chart.tools}
+    specs = {chart.key: chart.spec for chart in charts}
+    return {"look": LOOK_ON_A_PAGE, "locale": LOCALE, "specs": specs, "tools": tools}
 
 
 def as_json(content: Any) -> str:
     """`content` as JSON that can stand inside a script element; numbers that are not finite become null."""
-    text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
@@ -114,13 +138,3 @@ def _policy(sources: Sequence[str], allowed: str) -> str:
     hashes = (base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources)
     scripts = " ".join([f"'sha256-{each}'" for each in hashes] + allowed.split())
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {scripts}"
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, Mapping):
-        return {str(key): _finite(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_finite(value) for value in content]
-    return content

@@ -16,11 +16,13 @@ from reft_lab.charts.bars import Interval, interval_chart
 from reft_lab.charts.chart import Chart
 from reft_lab.charts.palette import stage_colour
 from reft_lab.errors import BadInput
+from reft_lab.evaluation.score import score
 from reft_lab.methods import method_of, result_labels
 from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import find
 from reft_lab.numbers import interval_in_points, p_in_words, points
 from reft_lab.report.curves import Curves
+from reft_lab.report.explained import Last, when_nothing_was_better
 from reft_lab.run_dir.files import BASELINE
 
 SPLITS = ("dev", "test")
@@ -81,7 +83,18 @@ def result_rows(run: Found, curves: Curves) -> list[Row]:
         scores = {split: _score(row, f"{part}_{split}") for split in SPLITS}
         if any(scores.values()):
             rows.append(Row(label, stage_colour(stages[part]), scores))
+    if rows and (last := when_nothing_was_better(run, curves)):
+        rows.append(_last(last, rows[-1]))
     return rows or _so_far(run, curves)
+
+
+def _last(last: Last, chosen: Row) -> Row:
+    """The row of an evaluation in training, on as many problems as that of the chosen checkpoint."""
+    beside = chosen.scores[last.split]
+    n = beside.n if beside else 0
+    found = score(round(last.accuracy * n), n) if n else None
+    entry = Score(last.accuracy, *found.ci95, n) if found else Score(last.accuracy)
+    return Row(last.label, "other", dict.fromkeys(SPLITS) | {last.split: entry})
 
 
 def score_chart(rows: Sequence[Row]) -> Chart | None:

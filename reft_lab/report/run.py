@@ -11,8 +11,10 @@ from reft_lab.evaluation.decoded import WAYS, points_of
 from reft_lab.methods import method_of
 from reft_lab.report.curves import curves_of
 from reft_lab.report.estimates import estimates_of
-from reft_lab.report.facts import config_sections, facts, passport_groups
+from reft_lab.report.explained import when_nothing_was_better
+from reft_lab.report.facts import changed_options, config_sections, facts, passport_groups, standing, tab_title
 from reft_lab.report.page import chart_data, read, vega_script, write_page
+from reft_lab.report.problems import problem_view
 from reft_lab.report.results import alarms_of, changes, result_rows, score_chart
 from reft_lab.report.run_charts import chart_sections
 from reft_lab.report.tokens import token_view
@@ -21,8 +23,9 @@ from reft_lab.run_dir.reading import read_object
 from reft_lab.tracking.result_table import both_rules, overlap
 
 
-def run_report(directory: Path) -> Path:
-    """Write report.html of the run in `directory`, whatever state the run is in; it shows what there is.
+def run_report(directory: Path, to: Path | None = None) -> Path:
+    """Write report.html of the run in `directory`, whatever state the run is in; it shows what there is. `to` is
+    a file for it elsewhere.
 
     Returns:
         The page.
@@ -36,18 +39,26 @@ def run_report(directory: Path) -> Path:
     curves = curves_of(run.history())
     baseline = curves_of(others[0].history()) if others else None
     passport = read_object(directory / PASSPORT) or {}
-    view = token_view(run.samples(), warmup_steps=(curves.first("rollout/reward") or 1) - 1)
-    rows = result_rows(run, curves)
+    seam = int(curves.first("rollout/reward") or 1) - 1
+    view = token_view(run.samples(), warmup_steps=seam)
+    rows, last = result_rows(run, curves), when_nothing_was_better(run, curves)
+    problems = problem_view(run)
+    config = config_sections(run)
+    changed, name = changed_options(config), str(run.config.get("name") or run.run)
     sections = chart_sections(run, curves, baseline)
     overview = score_chart(rows)
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]
     method = method_of({**run.result, **run.config})
     return write_page(
-        directory / REPORT,
+        to or directory / REPORT,
         "run.html",
-        [vega_script(), read("charts.js"), read("tokens.js")],
-        {**chart_data(charts), "tokens": view.content, "outcomes": OUTCOMES},
-        title=str(run.config.get("name") or run.run),
+        [vega_script(), read("charts.js"), read("problems.js"), read("tokens.js")],
+        {**chart_data(charts), "problems": problems.content, "tokens": view.content, "outcomes": OUTCOMES},
+        tab=tab_title(run, name, changed),
+        title=name,
+        changed=changed,
+        problems_read=problems,
+        not_better=last.sentence if last else None,
         run=run,
         method=method.label,
         measure=method.measure,
@@ -59,7 +70,9 @@ def run_report(directory: Path) -> Path:
         both_rules=both_rules(run.result),
         decoded=points_of(run.result),
         ways=WAYS,
+        seam=seam,
         alarms=alarms_of(run.history()),
+        standing=standing(run),
         notes=[str(note) for note in run.result.get("notes") or []],
         problems=runs.problems,
         sections=sections,
@@ -67,6 +80,6 @@ def run_report(directory: Path) -> Path:
         estimates=estimates_of(run.result),
         thinned=max(curves.every, baseline.every if baseline else 1),
         view=view,
-        config=config_sections(run),
+        config=config,
         passport=passport_groups(passport),
     )

@@ -20,6 +20,7 @@ from reft_lab.metrics import SHARE, TENTH, find
 from reft_lab.report.critic_charts import critic_charts
 from reft_lab.report.curves import Curves
 from reft_lab.report.decoding_chart import decoding_chart
+from reft_lab.report.explained import why_sft_is_above
 
 Item = TypeVar("Item")
 WITHIN = {
@@ -69,8 +70,8 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     """
     ours = _Course(run, curves)
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
-    audited = ours.after("critic/explained_variance"), ours.after("critic/attainable")
-    critic = critic_charts(run.directory, audited, colour=ours.colours[1], span=ours.span)
+    audited = ours.by_iteration("critic/explained_variance"), ours.by_iteration("critic/attainable")
+    critic = critic_charts(run.directory, audited, colour=ours.colours[1], axis=ours.one)
     no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
         Section(key, title, found, missing)
@@ -103,24 +104,31 @@ class _Course:
         self.began = next((name for name in BEGINNINGS if curves[name]), BEGINNINGS[0])
         first = curves.first(self.began)
         self.seam = math.inf if first is None else first - 1
-        self.span = None if first is None else (first, max(float(curves.last_step), first + 1))
+        self.span = None if first is None else (1.0, max(float(curves.last_step) - self.seam, 2.0))
         stretch = (0.0, self.seam, float(curves.last_step)) if first is not None and first > 1 else None
-        parts = (self.supervised.label, self.reinforced.label)
+        parts = [(stage.unit.removesuffix("s"), stage.label) for stage in (self.supervised, self.reinforced)]
+        x = " of ".join(parts[first is not None])
         # Both stages on one axis, the supervised one in a third of its width.
-        self.both: dict[str, Any] = {"stretch": stretch, "parts": parts, "span": None}
+        self.both: dict[str, Any] = {"stretch": stretch, "parts": tuple(parts), "x": x, "span": None, "course": True}
+        # The stage that samples alone, counted from its beginning.
+        self.one: dict[str, Any] = {"x": x, "span": self.span, "course": True}
 
     def before(self, name: str) -> Curve:
-        """A metric in the supervised stage."""
+        """A metric in the supervised stage, by step."""
         return [point for point in self.curves[name] if point[0] <= self.seam]
 
     def after(self, name: str) -> Curve:
-        """A metric in the stage that samples."""
+        """A metric in the stage that samples, by step."""
         return [point for point in self.curves[name] if point[0] > self.seam]
 
+    def by_iteration(self, name: str) -> Curve:
+        """A metric in the stage that samples, by what that stage counts."""
+        return [(step - self.seam, value) for step, value in self.after(name)]
+
     def chart(self, name: str, lines: Sequence[Line], *, title: str = "", about: str = "", **more: Any) -> Chart | None:
-        """A chart that is called after a metric, over the steps of the stage that samples."""
+        """A chart that is called after a metric, over the stage that samples."""
         found = find(name)
-        axes = Axes(found.unit, **{"span": self.span} | more)
+        axes = Axes(found.unit, **self.one | more)
         return line_chart(name.replace("/", "-"), title or found.label, lines, axes, about=about)
 
 
@@ -154,7 +162,7 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
             Line(f"{SFT.label} baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
             Line(second, [*before[-1:], *after] if after else [], other, "dots"),
         ],
-        Axes(SHARE, "seconds since the run began"),
+        Axes(SHARE, "seconds since the run began", course=True),
         about="The baseline trains beside the run, in a process of its own." if baseline else "",
     )
     loss = f"{ours.supervised.name}/loss"
@@ -162,20 +170,22 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         Line(first, ours.curves[loss], colour),
         Line(f"{SFT.label} baseline", baseline["sft/loss"] if baseline else [], "sft"),
     ]
-    yield ours.chart(loss, lines, about="Cross-entropy of the gold reasoning.", x="optimiser step", span=None)
+    why = why_sft_is_above(ours.run.config, lines[0].points, lines[1].points) if ours.supervised is WARMUP else ""
+    about = f"Cross-entropy of the gold reasoning. {why}"
+    yield ours.chart(loss, lines, about=about, x="optimiser step", span=None)
     lines = [
-        Line("reward", ours.after("rollout/reward"), other),
-        Line("expected by the value model", ours.after("rollout/value"), "muted", "dashed"),
+        Line("reward", ours.by_iteration("rollout/reward"), other),
+        Line("expected by the value model", ours.by_iteration("rollout/value"), "muted", "dashed"),
     ]
     yield ours.chart("rollout/reward", lines, about="Of the sampled responses, without the KL penalty.")
     yield line_chart(
         "losses",
         f"Losses of {second}",
         [
-            Line("value loss", ours.after("ppo/value_loss"), other),
-            Line("policy loss", ours.after("ppo/policy_loss"), "muted", "dashed"),
+            Line("value loss", ours.by_iteration("ppo/value_loss"), other),
+            Line("policy loss", ours.by_iteration("ppo/policy_loss"), "muted", "dashed"),
         ],
-        Axes("loss", span=ours.span),
+        Axes("loss", **ours.one),
         about="The policy loss says little by itself; a value loss that rises does.",
     )
 
@@ -183,18 +193,15 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
 def _outcome_model(ours: _Course) -> Iterable[Chart | None]:
     """Loss of the training responses, and how well candidates are told apart; for method=reranker."""
     for name, label in (("reranker/loss", "training"), ("reranker/eval_auc", ours.split)):
-        points = ours.curves[name]
-        span = (points[0][0], max(points[-1][0], points[0][0] + 1)) if points else None
-        yield ours.chart(name, [Line(label, points, ours.colours[1])], span=span)
+        yield ours.chart(name, [Line(label, ours.by_iteration(name), ours.colours[1])])
 
 
 def _outcomes(ours: _Course) -> Iterable[Chart | None]:
-    for key, prefix, title, axes in (
-        ("rollout", "rollout/outcome/", f"Sampled responses of {ours.reinforced.label}", Axes(SHARE, span=ours.span)),
-        ("eval", "eval/outcome/", f"Greedy responses on {ours.split}", Axes(SHARE, **ours.both)),
+    for key, title, axes, curve in (
+        ("rollout", f"Sampled responses of {ours.reinforced.label}", Axes(SHARE, **ours.one), ours.by_iteration),
+        ("eval", f"Greedy responses on {ours.split}", Axes(SHARE, **ours.both), ours.curves.__getitem__),
     ):
-        found = ours.curves.matching(prefix)
-        shares = [Line(OUTCOMES[kind], found[kind], kind) for kind in KINDS if kind in found]
+        shares = [Line(OUTCOMES[kind], curve(f"{key}/outcome/{kind}"), kind) for kind in KINDS]
         yield area_chart(f"outcomes-{key}", title, shares, axes, shares=True, wide=key == "rollout")
     outcomes = ours.run.result.get("outcomes")
     if isinstance(outcomes, dict):
@@ -206,7 +213,7 @@ def _policy(ours: _Course) -> Iterable[Chart | None]:
     colour, other = ours.colours
     for name, (about, alarm) in POLICY.items():
         limit = ours.run.config.get(f"alarms.{alarm}")
-        points = ours.after(name)
+        points = ours.by_iteration(name)
         # A limit far away would flatten the curve.
         near = isinstance(limit, (int, float)) and points and limit <= 3 * max(abs(y) for _, y in points)
         limits = [(float(limit), "alarm")] if near and limit is not None else []
@@ -232,11 +239,15 @@ def _positions(ours: _Course) -> Iterable[Chart | None]:
         }
         chosen = spread(sorted({step for points in tenths.values() for step in points}), SHADES)
         lines = [
-            Line(f"step {step:,.0f}", [(float(x), at[step]) for x, at in tenths.items() if step in at], shade)
+            Line(
+                f"iteration {step - ours.seam:,.0f}",
+                [(float(x), at[step]) for x, at in tenths.items() if step in at],
+                shade,
+            )
             for step, shade in zip(chosen, shades(len(chosen)), strict=True)
         ]
         about = f"{about} Means over tenths of all responses."
-        yield ours.chart(name, lines, about=about, x="position in the response, %", span=(0, 100))
+        yield ours.chart(name, lines, about=about, x="position in the response, %", span=(0, 100), course=False)
 
 
 def spread(items: list[Item], most: int) -> list[Item]:
@@ -261,8 +272,8 @@ def _time(ours: _Course) -> Iterable[Chart | None]:
     yield area_chart(
         "iterations",
         f"An iteration of {ours.reinforced.label}",
-        [Line(TIMES[name], ours.after(name), colour) for name, colour in colours.items()],
-        Axes("seconds", span=ours.span),
+        [Line(TIMES[name], ours.by_iteration(name), colour) for name, colour in colours.items()],
+        Axes("seconds", **ours.one),
         shares=False,
         about="Without evaluation and checkpoints.",
     )
@@ -270,8 +281,8 @@ def _time(ours: _Course) -> Iterable[Chart | None]:
         "speed",
         "Speed",
         [
-            Line(TIMES[name], ours.after(name.replace("_seconds", "_tokens_per_second")), colours[name])
+            Line(TIMES[name], ours.by_iteration(name.replace("_seconds", "_tokens_per_second")), colours[name])
             for name in (PHASES[0], PHASES[-1])
         ],
-        Axes("response tokens a second", span=ours.span),
+        Axes("response tokens a second", **ours.one),
     )

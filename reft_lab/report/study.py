@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,24 +12,41 @@ from urllib.parse import quote
 from reft_lab.analysis import load
 from reft_lab.analysis.changes import TWO_SEEDS
 from reft_lab.analysis.paper_tables import in_words, of_the_paper
+from reft_lab.analysis.search import TOGETHER, Search, read_search
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
 from reft_lab.report.comparison import Compared, Group, comparison_of
 from reft_lab.report.page import chart_data, read, vega_script, write_page
+from reft_lab.report.search import ACCURACY, findings, written_value
 from reft_lab.report.study_charts import BARS, curve_charts, result_charts
 from reft_lab.run_dir.files import REPORT
 from reft_lab.run_dir.reading import read_object
 
 ROWS, RUNS = 100, 400  # settings and runs that are listed
 FILES = (
-    ("study.html", "Optuna's pictures"),
     ("study.csv", "all trials"),
     ("best.yaml", "the best setting, as an experiment"),
 )
 
 
-def study_report(folder: Path) -> Path:
+@dataclass(frozen=True)
+class Row:
+    """A setting as the table of the comparison has it.
+
+    Attributes:
+        compared: what is known of it.
+        tag: `best on dev`, `Pareto set` and the like; empty for most.
+        values: of the objectives of a search that are not in the table anyway, in words.
+    """
+
+    compared: Compared
+    tag: str
+    values: Sequence[str]
+
+
+def study_report(folder: Path, to: Path | None = None) -> Path:
     """Write report.html for the runs in `folder`: a study, or any folder that holds runs, whatever state they are in.
+    `to` is a file for it elsewhere.
 
     Returns:
         The page.
@@ -38,46 +56,101 @@ def study_report(folder: Path) -> Path:
         OSError: the page cannot be written.
     """
     runs = load(folder)
-    found = comparison_of(runs)
+    study = read_search(folder)
+    search = study if study and not study.is_grid else None
+    found = comparison_of(runs, searched=search is not None)
     table, groups, base, compared = found.table, found.groups, found.base, found.rows
-    best_first = sorted(compared, key=lambda row: (row.group is not base, -_rank(row)))
-    listed = best_first[:ROWS] if len(compared) > ROWS else compared
+    ranks = _ranks(compared, search)
+    by_rank = sorted(compared, key=lambda row: ranks[row.group.number])
+    best_first = sorted(by_rank, key=lambda row: row.group is not base)
+    listed = compared if search is None and len(compared) <= ROWS else best_first[:ROWS]
+    if search is not None:
+        listed = [row for row in by_rank if row in listed]
     drawn = sorted((row.group for row in best_first[:SETTINGS]), key=lambda group: group.number)
     own = zip(drawn, setting_colours([group.value for group in drawn]), strict=True)
     colours = dict.fromkeys(range(len(groups)), "other") | {group.number: colour for group, colour in own}
     results = [chart for chart in result_charts(listed, colours) if chart]
     curves = [chart for chart in curve_charts(runs, table, drawn, colours) if chart]
+    across = findings(study) if study and (search or len(study.space) > 1) and study.finished else None
+    by_test = all(row["selection"] == "test" for group in groups for row in group.rows)
+    rows = _rows(listed, compared, search, "test" if by_test else "dev")
+    settings = {row["run"]: group for group in groups for row in group.rows}
+    drawings = [*across.charts, *across.slices, *across.across] if across else []
     return write_page(
-        folder / REPORT,
+        to or folder / REPORT,
         "study.html",
         [vega_script(), read("charts.js")],
-        chart_data([*results, *curves]),
+        chart_data([*results, *drawings, *curves]),
         title=folder.absolute().name,
         states={str(state): int(count) for state, count in table["state"].value_counts().items()},
-        facts=_facts(table, groups),
+        facts=_facts(table, groups, study),
         files=[(name, about) for name, about in FILES if (folder / name).is_file()],
-        compared=listed,
+        rows=rows,
+        options=_options(groups[0], study) if groups[0].numbered else [],
+        objectives=_beside_accuracy(search),
         left_out=len(compared) - len(listed),
         colours=colours,
         base=base,
         why=found.why,
         seeds=max((row.test.n for row in compared if row.test), default=0),
         two_seeds=TWO_SEEDS if any(row.test and row.test.n == 2 for row in listed) else None,
-        best=_best(compared),
-        by_test=all(row["selection"] == "test" for group in groups for row in group.rows),
+        chosen=any(row.tag for row in rows),
+        by_test=by_test,
         results=results,
         bars=BARS if len(listed) > BARS else 0,
+        across=across,
         curves=curves,
         curve_limit=SETTINGS if len(groups) > SETTINGS else 0,
         confirmed=_confirmed(folder),
         paper=[(table, in_words(table)) for table in of_the_paper(runs)],
-        runs=[_run(folder, row) for row in runs.table.head(RUNS).to_dict("records")],
+        runs=[_run(folder, row, settings.get(row["run"])) for row in runs.table.head(RUNS).to_dict("records")],
         runs_left_out=max(0, len(runs.table) - RUNS),
         problems=runs.problems,
     )
 
 
-def _run(folder: Path, row: Mapping[str, Any]) -> dict[str, str]:
+def _ranks(compared: Sequence[Compared], search: Search | None) -> dict[int, float]:
+    """The place of each setting by its number, the best first: by the objective of a search, else by dev accuracy."""
+    if search is None:
+        ordered = sorted(compared, key=_rank, reverse=True)
+        return {row.group.number: place for place, row in enumerate(ordered)}
+    places = {trial.number: place for place, trial in enumerate(search.ranked)}
+    last = len(places)
+    return {
+        row.group.number: min((places.get(trial, last) for trial in row.group.trials), default=last) for row in compared
+    }
+
+
+def _rows(listed: Sequence[Compared], compared: Sequence[Compared], search: Search | None, split: str) -> list[Row]:
+    if search is None:
+        best = _best(compared)
+        return [Row(row, f"best on {split}" if row.group is best else "", ()) for row in listed]
+    good = {trial.number for trial in search.best}
+    trials = {trial.number: trial for trial in search.finished}
+    tag = "Pareto set" if len(search.objectives) > 1 else "equally good" if len(good) > 1 else "best"
+    beside = _beside_accuracy(search)
+    rows = []
+    for row in listed:
+        own = next((trials[number] for number in row.group.trials if number in trials), None)
+        named = {metric: number for number, (metric, _) in enumerate(search.objectives)}
+        values = [written_value(metric, own.values[named[metric]]) if own else "" for metric in beside]
+        is_good = len(search.finished) > len(good) and bool(good & set(row.group.trials))
+        rows.append(Row(row, tag if is_good else "", values))
+    return rows
+
+
+def _options(group: Group, study: Search | None) -> list[str]:
+    """The options in which settings differ, in the order of the study."""
+    order = [key for each in study.space for key in each.key.split(TOGETHER)] if study else []
+    return sorted(group.values, key=lambda key: order.index(key) if key in order else len(order))
+
+
+def _beside_accuracy(search: Search | None) -> list[str]:
+    """The objectives of a search that are no column of the table anyway."""
+    return [metric for metric, _ in search.objectives if metric != ACCURACY] if search else []
+
+
+def _run(folder: Path, row: Mapping[str, Any], group: Group | None) -> dict[str, Any]:
     """A run in the list of runs: its name, where its page is (or its folder where it has none), and how it stands."""
     directory = Path(row["directory"]) if isinstance(row["directory"], str) else folder
     inside = directory.absolute().relative_to(folder.absolute()).as_posix()
@@ -90,6 +163,7 @@ def _run(folder: Path, row: Mapping[str, Any]) -> dict[str, str]:
         "dev": per_cent(row["final_dev_accuracy"]),
         "test": per_cent(row["final_test_accuracy"]),
         "took": "" if math.isnan(row["seconds"]) else duration(row["seconds"]),
+        "setting": group.shown if group else {},
     }
 
 
@@ -105,12 +179,16 @@ def _best(compared: Sequence[Compared]) -> Group | None:
     return able[0].group if len(able) > 1 and _rank(able[0]) > _rank(able[1]) else None
 
 
-def _facts(table: Any, groups: Sequence[Group]) -> list[tuple[str, str]]:
+def _facts(table: Any, groups: Sequence[Group], study: Search | None) -> list[tuple[str, str]]:
     def shared(column: str) -> str | None:
         values = [str(value) for value in table[column].dropna().unique()]
         return values[0] if len(values) == 1 else None
 
     found = [(name, shared(name)) for name in ("method", "model", "data", "cot", "reward")]
+    if study:
+        found.append(("objective", ", ".join(f"{metric}, {direction}" for metric, direction in study.objectives)))
+        found.append(("sampler", study.sampler))
+        found.append(("trials", f"{len(study.finished)} finished of {len(study.trials)}"))
     found += [("runs", str(len(table))), ("settings", str(len(groups)))]
     found.append(("seeds", ", ".join(str(seed) for seed in sorted(table["seed"].dropna().unique())[:12])))
     total = float(table["seconds"].sum())

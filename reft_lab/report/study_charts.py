@@ -31,7 +31,7 @@ def result_charts(compared: Sequence[Compared], colours: dict[int, str]) -> Iter
         assert row.test is not None
         ends = (row.test.low, row.test.high) if row.test.known else row.single or (math.nan, math.nan)
         each = row.each if len(row.each) > 1 else ()
-        rows.append(Interval(row.group.label, row.test.mean, *ends, colour=colours[row.group.number], each=each))
+        rows.append(Interval(row.group.name, row.test.mean, *ends, colour=colours[row.group.number], each=each))
     one = any(row.single for row in tested)
     yield interval_chart(
         "study-accuracy",
@@ -41,13 +41,13 @@ def result_charts(compared: Sequence[Compared], colours: dict[int, str]) -> Iter
         + ("; over problems alone where there is one seed." if one else "."),
     )
     changes = [
-        Interval(row.group.label, row.change.difference, row.change.low, row.change.high, colours[row.group.number])
+        Interval(row.group.name, row.change.difference, row.change.low, row.change.high, colours[row.group.number])
         for row in compared[:BARS]
         if row.change and not row.change.refused
     ]
     about = "Of the test accuracy in points, with its 95 % interval."
     yield interval_chart("study-change", "Change against the base", changes, unit=POINTS, about=about)
-    outcomes = [(row.group.label, [_count(row.group, kind) for kind in KINDS]) for row in tested]
+    outcomes = [(row.group.name, [_count(row.group, kind) for kind in KINDS]) for row in tested]
     parts = [(label, kind) for kind, label in OUTCOMES.items()]
     yield stacked_bar_chart("study-outcomes", "Outcomes of the test problems", outcomes, parts)
 
@@ -80,11 +80,11 @@ def curve_charts(
             colour = colours[group.number]
             if any(row["state"] == FINISHED for row in group.rows):
                 rows = bands[(bands["setting"] == group.number) & (bands["metric"] == name)]
-                lines.append(mean_line(rows, axis, group.label, colour))
+                lines.append(mean_line(rows, axis, group.name, colour))
             else:
                 rows = singles[(singles["run"] == group.rows[0]["run"]) & (singles["metric"] == name)]
                 points = sorted(zip(rows[axis].astype(float), rows["value"], strict=True))
-                lines.append(Line(f"{group.label} (not finished)", points, colour, "dashed"))
+                lines.append(Line(f"{group.name} (not finished)", points, colour, "dashed"))
         found, main = find(name), name == METRICS[0]
         about = "Iteration 0 is the end of the warm-up." if axis == "iteration" and main else ""
         key = f"study-{name.replace('/', '-')}"

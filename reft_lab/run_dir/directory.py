@@ -30,6 +30,7 @@ from reft_lab.run_dir.files import (
 from reft_lab.run_dir.json_lines import LineFile, line
 from reft_lab.run_dir.lock import RunLock
 from reft_lab.run_dir.log import Log
+from reft_lab.run_dir.progress import ProgressFile
 from reft_lab.run_dir.reading import read_lines, read_object
 
 OF_THE_END = (RESULT, PREDICTIONS, AUDIT, REPORT)
@@ -39,7 +40,7 @@ class RunDirectory:
     """Writes the files of one run, and keeps other processes out of its directory until `close`.
 
     Lines are on their way to the disk when a method returns, whole files are renamed into place. Where the disk
-    refuses, methods raise RunFailed with one sentence. `log` is for what the run says.
+    refuses, methods raise RunFailed with one sentence. `log` is for what the run says, `progress` for how far it is.
     """
 
     def __init__(self, path: Path, *, resume: bool = False):
@@ -50,13 +51,14 @@ class RunDirectory:
                 holds none.
         """
         self.path = path
-        self.log = Log(path / LOG)
+        self.log, self.progress = Log(path / LOG), ProgressFile(path)
         _check(path, resume)
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path)
             try:
                 _check(path, resume)  # another run may have come and gone since
+                self.progress.remove()  # of a session that was killed
                 self._reserve = disk.Reserve(path)
                 self._metrics = LineFile(path / METRICS)
                 self._samples = LineFile(path / SAMPLES)
@@ -114,6 +116,10 @@ class RunDirectory:
         """The lines of samples.jsonl so far."""
         return read_lines(self._samples.path)
 
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """The lines of predictions.jsonl; none before the end."""
+        return read_lines(self.path / PREDICTIONS)
+
     def sync(self) -> None:
         """Have all lines on the disk itself; before a checkpoint that counts on them."""
         for file in (self._metrics, self._samples):
@@ -156,6 +162,7 @@ class RunDirectory:
         """Let go of the directory. Nothing is written after this."""
         self._metrics.close()
         self._samples.close()
+        self.progress.remove()
         self._reserve.give_up()
         self._lock.release()
 
@@ -169,7 +176,8 @@ class Bystander(RunDirectory):
 
     def __init__(self, path: Path):
         self.path = path
-        self.log = Log(Path(os.devnull))
+        nowhere = Path(os.devnull)
+        self.log, self.progress = Log(nowhere), ProgressFile(nowhere)
 
     def writing(self, name: str) -> AbstractContextManager[None]:
         return nullcontext()

@@ -83,8 +83,8 @@ def write_whole(file: FileIO, data: bytes) -> None:
         raise
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a whole file, so that `path` holds either what it held or all of `text`, also after a power cut.
+def replace(path: Path, text: str, *, lasting: bool = True) -> None:
+    """Write a whole file, so that `path` holds what it held or all of `text`, if `lasting` also after a power cut.
 
     Raises:
         OSError: it cannot be written; nothing is left beside it.
@@ -93,11 +93,13 @@ def replace(path: Path, text: str) -> None:
     try:
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
     except OSError:
         with suppress(OSError):
             part.unlink()
         raise
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)

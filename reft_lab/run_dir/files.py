@@ -12,12 +12,13 @@ REPORT = "report.html"
 LOG = "log.txt"
 CHECKPOINTS = "checkpoints"
 BASELINE = "baseline_sft"  # the folder of the SFT baseline, and its key in result.json
-WANDB = "wandb"
+WANDB, TENSORBOARD = "wandb", "tensorboard"
+PROFILE, OPERATIONS = "profile", "operations.txt"  # the folder of traces, and the table in it
 HYDRA = ".hydra"
 # In CHECKPOINTS: full states (LAST, and STEP with the number of its step) and policies, and the files of a full state.
 LAST, STEP, BEST, WARMUP, MERGED = "last", "step-", "best", "warmup", "merged"
 STATE_TENSORS, STATE = "state.safetensors", "state.json"
-LOCK, RESERVE = ".lock", ".reserve"  # while a process works in the directory
+LOCK, RESERVE, PROGRESS = ".lock", ".reserve", "progress.json"  # while a process works in the directory
 
 
 def looks_like_a_run(names: set[str]) -> bool:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from reft_lab import __version__
+from reft_lab import __version__, installed
 from reft_lab.data.problem import Problem
 
 PACKAGES = (
@@ -92,7 +92,7 @@ def apart(passport: Mapping[str, Any]) -> list[str]:
 
 def command_line() -> str:
     """The command line of this process, quoted so that it can be pasted into a shell."""
-    return shlex.join([sys.executable, *sys.argv])
+    return shlex.join([sys.executable, *installed.typed()])
 
 
 def hash_text(text: str) -> str:
@@ -124,10 +124,12 @@ def _version(package: str) -> str | None:
 
 def _git() -> dict[str, Any] | None:
     """Commit of the code that runs, and a hash of what was changed since; None outside a git checkout."""
-    code = Path(__file__).resolve().parent
+    if installed.IS_WHEEL:  # a repository around it is of something else
+        return None
 
     def ask(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=code, capture_output=True, text=True, check=True, timeout=10).stdout
+        command, code = ["git", *words], installed.HOME
+        return subprocess.run(command, cwd=code, capture_output=True, text=True, check=True, timeout=10).stdout
 
     try:
         diff = ask("diff", "HEAD")

@@ -17,7 +17,7 @@ from reft_lab.run_dir.reading import read_object
 
 FOLDER = Path("outputs/preflight")
 # Options on which no estimate depends.
-WITHOUT = ("name", "label", "seed", "preflight", "resume", "alarms", "tracker", "checkpoint", "study")
+WITHOUT = ("name", "label", "debug", "seed", "preflight", "resume", "alarms", "tracker", "checkpoint", "study")
 
 
 def place(config: Config) -> Path:

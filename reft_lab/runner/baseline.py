@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from multiprocessing.process import BaseProcess
@@ -18,9 +19,12 @@ from reft_lab.config.sweeps import StudyConfig
 from reft_lab.errors import BadInput, Interrupted, RunFailed
 from reft_lab.evaluation.settings import DecodeConfig
 from reft_lab.methods import METHODS
+from reft_lab.numbers import duration
 from reft_lab.run_dir.files import BASELINE, CONFIG, RESULT
+from reft_lab.run_dir.progress import Doing, read_doing
 from reft_lab.run_dir.reading import is_finished, read_object
 from reft_lab.signals import children_are_spared
+from reft_lab.tracking.display import LOOK, Display
 
 Work = Callable[[Config, Path], object]
 
@@ -46,7 +50,7 @@ class Baseline:
             fork=None,
             trainer=replace(config.trainer, devices=1),
             decode=DecodeConfig(),
-            tracker=replace(config.tracker, wandb="disabled", report=False),
+            tracker=config.tracker.directory_alone(),
             study=StudyConfig(),
         )
         self._work = work
@@ -62,6 +66,16 @@ class Baseline:
         )
         with children_are_spared(signal.SIGINT):  # these reach the whole group; the run stops its baseline itself
             self._process.start()
+
+    def doing(self) -> Doing | None:
+        """What it is doing; None where it does not say, as before it begins and once it is done."""
+        return read_doing(self.directory)
+
+    def is_over(self, seconds: float = 0.0) -> bool:
+        """Whether its process has ended, for which this waits so long."""
+        if self._process is not None:
+            self._process.join(seconds)
+        return self._process is None or not self._process.is_alive()
 
     def wait(self) -> dict[str, Any]:
         """Its result.json, once it is done; `status` says whether it went well."""
@@ -86,6 +100,24 @@ class Baseline:
         last, trained, wanted = self.method.last, OmegaConf.load(self.directory / CONFIG), asdict(self.config)
         is_longer = last.is_longer(OmegaConf.select(trained, last.section), wanted[last.section])
         return not is_longer and not BudgetConfig.is_raised(OmegaConf.select(trained, "budget"), wanted["budget"])
+
+
+def follow(baseline: Baseline, display: Display) -> None:
+    """Say that the run waits for its baseline, and show how far that is until its process has ended."""
+    if baseline.is_over():
+        return
+    before, name, doing = time.monotonic(), f"the {baseline.method.label} baseline", baseline.doing()
+    display.note(f"waiting for {name}" + (f": {doing}" if doing else ""))
+    while not baseline.is_over(LOOK):
+        doing = baseline.doing()
+        if doing is None:
+            continue
+        title = doing.title
+        with display.stage(f"waiting: {title}", doing.total, doing.unit, done=doing.done) as bar:
+            while doing is not None and doing.title == title:
+                bar.update(doing.done, **doing.numbers)
+                doing = None if baseline.is_over(LOOK) else baseline.doing()
+    display.note(f"waited {duration(time.monotonic() - before)} for {name}")
 
 
 def _train(work: Work, config: Config, directory: Path) -> None:

@@ -29,6 +29,13 @@ class Budget:
         found = (f"budget.{name}={limit}" for name, limit, taken in limits if limit is not None and taken() >= limit)
         return next(found, None)
 
+    def spent(self) -> float | None:
+        """How much of it is used, from 0 to 1: of the limit that is nearest; None without one."""
+        tokens, seconds = self._config.tokens, self._config.seconds
+        used = [] if tokens is None else [self._progress.cost.tokens / tokens]
+        used += [] if seconds is None else [self._progress.seconds.get(TRAINING, 0.0) / seconds]
+        return min(1.0, max(used)) if used else None
+
     def end(self, stage: Stage, label: str) -> str | None:
         """A sentence where the budget has ended a stage, which the run calls `label`, before its last step."""
         limit = self.reached

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,32 +63,39 @@ class Estimates:
 
     Attributes:
         peaks: watches its memory, while somebody lets it (phases.watched_by).
+        memory: what is expected; None before that is known.
     """
 
     def __init__(self, config: Config):
         """`config` is the experiment as it was asked for, for which a preflight may have been made."""
         self.peaks = Peaks()
         self._preflight = preflights.kept(config)
-        self._memory: Expected | None = None
+        self.memory: Expected | None = None
 
-    def begin(self, setup: Setup, progress: Progress, say: Callable[[str], None]) -> None:
-        """The model is loaded; `progress` knows what an earlier session has seen, and what is seen from now on.
+    def expect(self, setup: Setup) -> list[str]:
+        """The model is loaded; estimates what the run takes.
 
-        What goes wrong with an estimate is told, and ends no run.
+        Returns:
+            A sentence where that goes wrong, which ends no run.
         """
-        progress.preflight = progress.preflight or self._preflight
         try:
-            self._memory = expected(setup)
+            self.memory = expected(setup)
         except Exception as error:  # a pass that no family has failed so far
-            say(f"the memory of this run cannot be estimated ({one_line(error)}).")
+            return [f"the memory of this run cannot be estimated ({one_line(error)})."]
+        return []
+
+    def begin(self, setup: Setup, progress: Progress) -> None:
+        """Training is about to begin; `progress` knows what an earlier session saw, and what is seen from now on."""
+        progress.preflight = progress.preflight or self._preflight
+        if self.memory is None:
             return
-        self.peaks.start(setup.device, self._memory.setting.loaded, progress.peaks)
+        self.peaks.start(setup.device, self.memory.setting.loaded, progress.peaks)
         progress.peaks = self.peaks.found
 
     def as_json(self, progress: Progress) -> dict[str, Any]:
         """What result.json has of it, which docs/run-directory.md describes."""
         return {
-            "memory": None if self._memory is None else _memory(self._memory, self.peaks),
+            "memory": None if self.memory is None else _memory(self.memory, self.peaks),
             "speed": progress.times_as_json(),
             "preflight": progress.preflight,
         }

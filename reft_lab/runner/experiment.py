@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
-from reft_lab.errors import BadInput, Interrupted, Pruned
+from reft_lab.errors import BadInput, Interrupted, Pruned, RunFailed
 from reft_lab.phases import watched_by
 from reft_lab.programs import ProgramRunner
 from reft_lab.ranks import ALONE, Ranks
@@ -19,16 +19,18 @@ from reft_lab.run_dir.directory import Bystander, RunDirectory
 from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
-from reft_lab.runner.baseline import Baseline
+from reft_lab.runner.baseline import Baseline, follow
 from reft_lab.runner.checkpoint import BEST, LAST, Checkpoints
 from reft_lab.runner.critic import audit_critic, merged
 from reft_lab.runner.disk_space import check_space
 from reft_lab.runner.estimates import Estimates
 from reft_lab.runner.final import conclude
+from reft_lab.runner.fits import check_fits
 from reft_lab.runner.fork import Fork, tokenizer_in
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.lab import Lab
 from reft_lab.runner.loop import Loop
+from reft_lab.runner.overfit import Overfit, judge_run
 from reft_lab.runner.pool import Pools
 from reft_lab.runner.progress import Best, Progress
 from reft_lab.runner.selection import Selection
@@ -36,12 +38,14 @@ from reft_lab.runner.setup import Setup, prepare
 from reft_lab.runner.warmups import Warmups
 from reft_lab.tracking.critic_table import critic_table
 from reft_lab.tracking.display import Display, Silence
+from reft_lab.tracking.recorders import check_recorders
 from reft_lab.tracking.result_table import decoding_table, result_table
 from reft_lab.tracking.tracker import Tracker
-from reft_lab.tracking.wandb_settings import check_settings
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
+
+MEANS_NOTHING = "debug={debug} is for trying things out; its accuracies mean nothing."
 
 Report = Callable[[int, dict[str, float]], bool]
 
@@ -73,7 +77,7 @@ def run(
         Interrupted: a signal stopped it.
     """
     config, display = _as_seen_by(ranks, config, display)
-    check_settings(config)
+    check_recorders(config)
     estimates = Estimates(config)
     with ProgramRunner(config.programs) as programs, watched_by(estimates.peaks):
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
@@ -83,6 +87,7 @@ def run(
         config = setup.config
         if ranks.leads:
             check_space(config, setup.policy, directory)
+        said = _check_memory(estimates, setup) if ranks.leads else []
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
         if fork is not None:
@@ -91,7 +96,7 @@ def run(
         with (
             Interruption(display.note, is_deaf=not ranks.leads) as interruption,
             closing(RunDirectory(directory) if ranks.leads else Bystander(directory)) as run_directory,
-            display.kept_in(run_directory.log),
+            display.kept_in(run_directory.log, run_directory.progress),
         ):
             with interruption.unbroken():
                 known = {} if fork is None else {"fork": fork.lineage()}
@@ -99,7 +104,7 @@ def run(
                 run_directory.write_passport(origin | known)
                 run_directory.write_config(config)
                 start = ranks.agreed(lambda: _begin(run_directory, config, fork or warmups))
-            for note in start.notes:
+            for note in [*said, *start.notes]:
                 display.note(note)
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
 
@@ -125,19 +130,19 @@ def resume(
         RunFailed, Interrupted: as `run`.
     """
     config, display = _as_seen_by(ranks, config, display)
-    check_settings(config)
+    check_recorders(config)
     estimates = Estimates(config)
     with (
         # From here on nobody else can touch it.
         closing(RunDirectory(directory, resume=True) if ranks.leads else Bystander(directory)) as run_directory,
-        display.kept_in(run_directory.log),
+        display.kept_in(run_directory.log, run_directory.progress),
         ProgramRunner(config.programs) as programs,
         watched_by(estimates.peaks),
     ):
         began = run_directory.passport()
         fork, tokenizer = None, None
         if config.fork is not None:  # its data need not be those that its tokenizer was made for
-            tokenizer = tokenizer_in(run_directory.checkpoints)
+            tokenizer = ranks.agreed(lambda: tokenizer_in(run_directory.checkpoints))
             checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
             if ranks.agreed(lambda: checkpoints.find()[0] is None):
                 fork = Fork.of(config)
@@ -146,6 +151,7 @@ def resume(
         config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
+        said = _check_memory(estimates, setup) if ranks.leads else []
         warmups = Warmups(setup, hashes)
         if fork is not None:
             fork.check_inputs(*hashes)
@@ -159,17 +165,30 @@ def resume(
                 run_directory.write_config(config)
                 changed = dict(change.split(": ", 1) for change in changes)
                 run_directory.add_resumption(resumption(began, start.step, changed))
-            for note in notes:
+            for note in [*said, *notes]:
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
 
 
 def _as_seen_by(ranks: Ranks, config: Config, display: Display | None) -> tuple[Config, Display]:
-    """The experiment and the display of this rank: one that does not lead shows and tracks nothing."""
+    """The experiment and the display of this rank: one that does not lead shows and records nothing."""
     if ranks.leads:
         return config, display or Display()
-    return replace(config, tracker=replace(config.tracker, wandb="disabled", report=False)), Silence()
+    return replace(config, tracker=replace(config.tracker.directory_alone(), profile=0)), Silence()
+
+
+def _check_memory(estimates: Estimates, setup: Setup) -> list[str]:
+    """Sentences on what the run takes.
+
+    Raises:
+        BadInput: it is beyond this machine's memory.
+    """
+    said = estimates.expect(setup)
+    if estimates.memory is None:
+        return said
+    tests = len(setup.splits.test[: setup.config.eval.test_limit])
+    return [*said, *check_fits(estimates.memory, setup.config, setup.device, tests)]
 
 
 def _beside(config: Config, directory: Path) -> float:
@@ -225,7 +244,7 @@ def _go(
     """From `start` to the result; however it ends, result.json says how."""
     config, directory, ranks = setup.config, run_directory.path, setup.ranks
     began = time.monotonic()
-    estimates.begin(setup, start.progress, display.note)
+    estimates.begin(setup, start.progress)
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
@@ -241,10 +260,12 @@ def _go(
         if config.baseline and ranks.leads:
             baseline = Baseline(config, directory, _beside)
             baseline.start()
+            display.beside = baseline.doing
         if start.state is not None and ranks.leads:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
-        loop = Loop(selection, checkpoints, interruption, programs, report)
+        overfit = Overfit.of(setup)
+        loop = Loop(selection, checkpoints, interruption, programs, report, overfit)
         pools = Pools(setup, start.progress, display, interruption, directory)
         warmed_up = setup.method.train(Lab(setup, setup.method, loop, pools, warmups, start.state))
         for note in setup.notes:
@@ -261,6 +282,13 @@ def _go(
         if refused := programs.what_would_help():
             display.note(refused)
             result["notes"].append(refused)
+        if config.debug is not None:
+            result["notes"].append(MEANS_NOTHING.format(debug=config.debug))
+        if overfit.problems:
+            verdict = judge_run(overfit, setup, run_directory, display.note)
+            result["overfit"] = verdict.numbers
+            if not verdict.is_reached:
+                raise RunFailed(verdict.sentence)
         status, reason = "finished", None
     except KeyboardInterrupt as error:
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
@@ -282,6 +310,7 @@ def _go(
             result["seconds"]["total"] = start.elapsed + time.monotonic() - began
             result = {"status": status, "reason": reason} | result
             try:
+                display.beside = None
                 if baseline is not None:
                     baseline.stop()
                 if tracker is not None:
@@ -294,6 +323,8 @@ def _go(
                     display.show(result_table(result))
                     if (decoded := decoding_table(result)) is not None:
                         display.show(decoded)
+                    if config.debug is not None:
+                        display.note(MEANS_NOTHING.format(debug=config.debug))
                 elif sentence:
                     display.note(sentence)
             if ranks.leads:
@@ -326,6 +357,8 @@ def _audit_critic(selection: Selection, checkpoints: Checkpoints, warmed_up: Pol
 
 def _wait_for(baseline: Baseline, progress: Progress, display: Display) -> dict[str, Any] | None:
     before = time.monotonic()
+    display.beside = None
+    follow(baseline, display)
     other = baseline.wait()
     progress.add_seconds("waiting_for_baseline", time.monotonic() - before)
     if other["status"] != "finished":

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from reft_lab import installed
 from reft_lab.config.schema import Config
 from reft_lab.errors import LOADING, OutOfMemory, RewardFailed, RunFailed, is_memory
 from reft_lab.text import from_here, one_line
@@ -15,8 +16,7 @@ from reft_lab.text import from_here, one_line
 def resume_command(directory: Path, *overrides: str) -> str:
     """The command that goes on with the run in `directory`, for the shell and the folder that this one came from."""
     python = "python" if shutil.which("python") == sys.executable else str(from_here(Path(sys.executable)))
-    script = sys.argv[0] if sys.argv[0].endswith("run.py") else "run.py"
-    return shlex.join([python, script, f"resume={from_here(directory)}", *overrides])
+    return shlex.join([python, *installed.words(), f"resume={from_here(directory)}", *overrides])
 
 
 def explain(error: BaseException, config: Config, directory: Path) -> RunFailed | None:

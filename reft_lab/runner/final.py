@@ -34,11 +34,11 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
             saving.load_weights(setup.policy, checkpoints.best)
         if setup.config.model.lora.merge and setup.policy.is_adapted and setup.ranks.leads:
             _write_merged(setup, tracker, checkpoints)
-    final, final_scores = _read_test(selection, selection.conclude, progress.best.score)
+    final, final_scores = _read_test(selection, selection.conclude, progress.best.score, setup.method.final)
     warmup, warmup_scores = None, None
     if warmed_up is not None:
         greedily = partial(selection.evaluate, warmed_up, prompts=WARMUP.prompts)
-        warmup, warmup_scores = _read_test(selection, greedily, progress.warmup)
+        warmup, warmup_scores = _read_test(selection, greedily, progress.warmup, f"after {WARMUP.label}")
     decoded = decode(selection, pools, setup.policy, final.problems, progress.best.stage)
     in_train = _in_train(final.problems, setup.splits.train)
     tracker.directory.write_predictions(_predictions(final, warmup, decoded, in_train))
@@ -77,17 +77,17 @@ def _in_train(problems: Sequence[Problem], train: Sequence[Problem]) -> dict[str
 
 
 def _read_test(
-    selection: Selection, answers: Callable[..., Evaluation], known: Score | None
+    selection: Selection, answers: Callable[..., Evaluation], known: Score | None, policy: str
 ) -> tuple[Evaluation, dict[str, Any]]:
     """What `answers` gives for the test set, and its scores on dev and test.
 
-    Those on the selection split are `known` already.
+    Those on the selection split are `known` already; `policy` is what people call the one that answers.
     """
     config, splits = selection.setup.config, selection.setup.splits
     dev = known if config.selection == "dev" else None
     if dev is None:
-        dev = answers(splits.dev[: config.eval.dev_limit], title="dev").score
-    test = answers(splits.test[: config.eval.test_limit], title="test")
+        dev = answers(splits.dev[: config.eval.dev_limit], title=f"dev, {policy}").score
+    test = answers(splits.test[: config.eval.test_limit], title=f"test, {policy}")
     return test, {"dev": dev.as_json(), "test": test.score.as_json()}
 
 
@@ -128,12 +128,15 @@ def _predictions(
             "response": final.responses[i],
             "answer": outcome.answer,
             "gold": problem.answer,
+            "reasoning": problem.cot or problem.solution,
             "outcome": outcome.kind,
             "detail": outcome.detail,
         }
         record |= {f"{likeness}_in_train": held[i] for likeness, held in in_train.items()}
         if warmup is not None:
-            record["warmup"] = {"answer": warmup.outcomes[i].answer, "outcome": warmup.outcomes[i].kind}
+            before = warmup.outcomes[i]
+            told = {"response": warmup.responses[i], "answer": before.answer, "outcome": before.kind}
+            record["warmup"] = told | {"detail": before.detail}
         if decoded is not None:
             record["samples"] = decoded.predictions[i]
         records.append(record)

@@ -16,6 +16,8 @@ from reft_lab.runner.budget import Budget
 from reft_lab.runner.checkpoint import Checkpoints
 from reft_lab.runner.heap import Heap
 from reft_lab.runner.interruption import Interruption
+from reft_lab.runner.overfit import Overfit
+from reft_lab.runner.profiling import Profiling
 from reft_lab.runner.progress import TRAINING
 from reft_lab.runner.selection import Selection
 
@@ -30,8 +32,12 @@ class Loop:
         interruption: Interruption,
         programs: ProgramRunner,
         report: Callable[[int, dict[str, float]], bool] | None,
+        overfit: Overfit | None = None,
     ):
-        """`report` is told of the evaluations of the stage that makes the final policy, and says whether to stop."""
+        """`report` is told of the evaluations of the stage that makes the final policy, and says whether to stop.
+
+        `overfit` ends stages where all is learned; None: nothing is to be learned by heart.
+        """
         self.selection = selection
         self.progress, self.tracker = selection.progress, selection.tracker
         self.ranks = selection.setup.ranks
@@ -39,6 +45,7 @@ class Loop:
         self.interruption = interruption
         self.programs = programs
         self.report = report
+        self.overfit = overfit or Overfit()
         config = selection.setup.config
         self.budget = Budget(config.budget, self.progress)
         self.alarms = Alarms(config.alarms)
@@ -47,10 +54,12 @@ class Loop:
         self._every = parse_every(config.checkpoint.every)
         self._saved_at = time.monotonic()
         self._heap = Heap()
+        self._profiling = Profiling(config.tracker.profile, self.tracker)
         # Optimiser steps at which weights, progress and records last belonged together; None while they are written.
         self._settled: int | None = None
         self._is_saved = False
         self._refused_elsewhere: list[tuple[str, str, int]] = []  # programs, by the other ranks
+        self._is_enough = False  # the stage at work has come to what it should
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
         """Take a stage to its end, from its beginning or from somewhere within; `label` is what the run calls it.
@@ -67,12 +76,16 @@ class Loop:
         progress, kind = self.progress, stage.kind
         progress.stage = kind.name
         self._settle(stage)
-        self._is_saved = False
+        self._is_saved = self._is_enough = False
         self.ranks.take_waited()  # until all were here
         try:
-            with self.tracker.display.stage(label, stage.total_steps, kind.unit, done=stage.step) as bar:
+            display, spent = self.tracker.display, self.budget.spent
+            with (
+                self._profiling.stage(stage),
+                display.stage(label, stage.total_steps, kind.unit, done=stage.step, spent=spent) as bar,
+            ):
                 took = 0.0
-                while progress.pending is not None or not (stage.done or self.budget.reached):
+                while progress.pending is not None or not (stage.done or self.budget.reached or self._is_enough):
                     began = time.monotonic()
                     record = self._step(stage, took, is_last=is_last)
                     took = time.monotonic() - began
@@ -97,7 +110,8 @@ class Loop:
             if progress.pending is None:
                 self._is_saved = False
                 began = time.monotonic()
-                progress.pending = stage.advance()
+                with self._profiling.step(stage):
+                    progress.pending = stage.advance()
                 took = time.monotonic() - began - progress.pending.aside
                 progress.add_seconds(TRAINING, self.ranks.agreed(lambda: took))  # a budget goes by it
                 for note in progress.pending.notes:
@@ -122,7 +136,8 @@ class Loop:
             progress.add_cost(stage.kind.name, progress.pending.cost)
             progress.pending = None
             self._settle(stage)
-            due = self._is_due(stage, evaluated=evaluation is not None)
+            self._is_enough = self.overfit.is_reached(stage, record, is_last=is_last)
+            due = self._is_due(stage, evaluated=evaluation is not None) or self._is_enough
             is_due, asked = self.ranks.agreed(lambda: (due, self.interruption.asked))
             if not self.ranks.leads:
                 self.interruption.asked = asked

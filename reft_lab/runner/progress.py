@@ -13,6 +13,7 @@ from reft_lab.methods.base import Cost, Step
 
 EVALUATION = "eval"  # in `Progress.times`: an evaluation, which not every step has
 TRAINING = "training"  # in `Progress.seconds`: steps and what is sampled to train on, without evaluation
+_BY_THE_CLOCK: dict[str, Any] = {"seconds": {}, "alarms": {}, "times": {}, "peaks": {}, "preflight": None}
 
 
 @dataclass
@@ -120,11 +121,11 @@ class Progress:
         return {**asdict(self.cost), "seconds": self.seconds.get(TRAINING, 0.0)}
 
     def after_step(self) -> dict[str, Any]:
-        """As JSON, with a pending step counted as recorded; without times and alarms, which go by the clock."""
+        """As JSON, with a pending step counted as recorded; without what is not the same when a run is repeated."""
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
         if self.pending is not None:
             costs[self.stage] = asdict(self.costs.get(self.stage, Cost()) + self.pending.cost)
-        return asdict(self) | {"pending": None, "costs": costs, "seconds": {}, "alarms": {}}
+        return asdict(self) | {"pending": None, "costs": costs} | _BY_THE_CLOCK
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Progress:

@@ -22,6 +22,12 @@ from reft_lab.runner.setup import Setup
 from reft_lab.tracking.display import Silence
 from reft_lab.tracking.tracker import Tracker
 
+# What the policies in checkpoints/ are there for.
+CHOSEN_FOR = {
+    BEST: "the highest accuracy on {split} so far, the earliest where several have it",
+    WARMUP: "the end of the warm-up, which the last stage sets out from",
+}
+
 
 class Selection:
     """Evaluates the policy of a run, and keeps it where it is the best so far.
@@ -183,6 +189,7 @@ class Selection:
         facts |= {"stage": self.progress.stage, "when": best.when, "prompts": best.stage, "split": config.selection}
         facts |= {"accuracy": best.accuracy} if score is None else score.as_json()
         step = self.tracker.step + (self.progress.pending is not None)
+        facts |= {"step": step, "chosen_for": CHOSEN_FOR[name].format(split=config.selection)}
         counters = None if stage is None else stage.counters()
         facts["state"] = {"counters": counters, "tracker_step": step} | self.progress.after_step()
         directory = self.tracker.directory

@@ -216,6 +216,10 @@ def prepare(
     if gold.left_out:
         splits = replace(splits, train=gold.problems, report=splits.report.leaving_out(gold.left_out, CHANGED))
 
+    examples = gold.examples
+    if config.overfit is not None:
+        splits, examples = splits.by_heart(config.overfit), examples[: config.overfit]
+
     import scipy.stats  # noqa: F401  # intervals take it later; a run that has run short of memory could not load it
     import torch
 
@@ -250,7 +254,7 @@ def prepare(
     )
     notes, note = given.notes, chosen.note
     return Setup(
-        config, device, splits, form, codec, gold.examples, policy, reward, notes, given, computing=note, ranks=ranks
+        config, device, splits, form, codec, examples, policy, reward, notes, given, computing=note, ranks=ranks
     )
 
 

@@ -43,12 +43,11 @@ def again(config: Config, threads: int | None, folder: Path) -> Config:
         threads: the CPU threads that it used; None: not known.
         folder: where the other run goes; its samples are beside it.
     """
-    quiet = replace(config.tracker, wandb="disabled", report=False, artifact=False)
     return replace(
         config,
         baseline=None,
         study=StudyConfig(),
-        tracker=quiet,
+        tracker=config.tracker.directory_alone(),
         trainer=replace(config.trainer, threads=config.trainer.threads or threads),
         checkpoint=replace(config.checkpoint, warmups=None),
         pool=replace(config.pool, folder=str(folder.with_name(f"{folder.name}-pools"))),

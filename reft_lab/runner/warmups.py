@@ -40,6 +40,7 @@ LATER = (
     "baseline",
     "resume",
     "preflight",
+    "debug",
     "fork",
     "reward",
     "sft",

@@ -43,7 +43,8 @@ def confirm(
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = best_of(finished, definition.objectives[0])
     values = definition.first[0] if definition.first else {}  # else: the experiment as it stands
-    first = tuple(each.override(values[each.key]) for each in definition.space if each.key in values)
+    given = [each for each in definition.space if each.key in values]
+    first = tuple(word for each in given for word in each.overrides(values[each.key]))
     if tuple(best.user_attrs["overrides"]) == first:
         say("the best trial is the setting that the search began with; there is nothing to confirm.")
         return

@@ -41,10 +41,12 @@ def check_corners(definition: Definition, conf: Conf, check: Callable[[DictConfi
             if "${seed}" not in OmegaConf.to_yaml(experiment_of(node)):
                 break
 
-    if not any(parameter.key in conf.groups for parameter in definition.space):  # else it takes a file of the space
+    if not any(
+        key in conf.groups for parameter in definition.space for key in parameter.keys
+    ):  # else it takes a file of the space
         check_run(*definition.fixed)
     corners = [
-        tuple(parameter.override(setting[parameter.key]) for parameter in definition.space)
+        tuple(word for parameter in definition.space for word in parameter.overrides(setting[parameter.key]))
         for setting in _settings(definition)
     ]
     for words in dict.fromkeys(corners):

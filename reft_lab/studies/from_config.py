@@ -27,7 +27,7 @@ from reft_lab.studies.definition import Definition
 from reft_lab.studies.objective import objectives
 from reft_lab.studies.parameter import Parameter
 from reft_lab.studies.samplers import check_sampler
-from reft_lab.studies.search_space import check_values, from_entry, from_override
+from reft_lab.studies.search_space import check_values, from_entry, from_override, zipped
 from reft_lab.studies.storage import check_storage
 
 JOURNAL = "journal.log"  # the ending that optuna-dashboard and its like take for a journal
@@ -112,7 +112,7 @@ def _space(sweeps: SweepsConfig, cfg: DictConfig, given: Sequence[Override], con
             "the study has nothing to search; give a range on the command line, such as 'ppo.lam=interval(0.9,1)', or "
             "in sweeps.params."
         )
-    return tuple(space.values())
+    return zipped(space, sweeps.zip)
 
 
 def _overrides_of_the_file(cfg: DictConfig, given: Sequence[Override], conf: Conf) -> list[Override]:
@@ -157,7 +157,7 @@ def _fixed(
     composed: Composed, given: Sequence[Override], from_file: Sequence[Override], space: Sequence[Parameter]
 ) -> tuple[str, ...]:
     """What every run is given: the file's words, then the command line's."""
-    searched = {parameter.key for parameter in space}
+    searched = {key for parameter in space for key in parameter.keys}
     for override in from_file:
         if override.key_or_group in searched:
             raise BadInput(f"{override.key_or_group} is in sweeps.fixed and in the space; take it out of one of them.")
@@ -208,7 +208,7 @@ def _trials(sweeps: SweepsConfig, space: Sequence[Parameter]) -> int:
 
 def _check_together(definition: Definition) -> None:
     """What no option of a study can know alone."""
-    searched = {parameter.key for parameter in definition.space}
+    searched = {key for parameter in definition.space for key in parameter.keys}
     if wrong := wrong_folder_name("sweeps.name", definition.name):
         raise BadInput(wrong)
     for key, values in (("seeds", definition.seeds), ("gpus", definition.gpus or ())):

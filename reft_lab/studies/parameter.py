@@ -1,4 +1,4 @@
-"""One option that a study varies: its values for optuna and for a command line."""
+"""One option that a study varies, or several as one: their values for optuna and for a command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.analysis.search import TOGETHER
 from reft_lab.compose.words import as_text
 
 if TYPE_CHECKING:
@@ -14,16 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One option that a study varies.
+    """One dimension of the space: an option that a study varies, or several that are walked together.
 
     Attributes:
-        key: the option (`ppo.lam`), or a group of choices (`reward`).
+        key: the option (`ppo.lam`), or a group of choices (`reward`); of several, all of them (`ppo.lr & sft.lr`).
         kind: "float", "int" or "choice".
         low: smallest value of a float or int.
         high: largest value of a float or int, included.
         log: whether values are drawn uniformly in the logarithm.
         step: distance of neighbouring values; None: any value (float), 1 (int).
-        choices: the values of a choice as Hydra parsed them: None, bool, int, float, str, list or dict.
+        choices: the values of a choice as Hydra parsed them: None, bool, int, float, str, list or dict; of several
+            options, those of each in words (`0.001 & 0.01`).
+        parts: the options that are walked together, each with as many values; empty for one alone.
     """
 
     key: str
@@ -33,6 +36,12 @@ class Parameter:
     log: bool = False
     step: float | int | None = None
     choices: tuple[Any, ...] = ()
+    parts: tuple[Parameter, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The options that it sets."""
+        return tuple(part.key for part in self.parts) or (self.key,)
 
     def suggest(self, trial: BaseTrial) -> Any:
         """The value that a trial of optuna has for it; choices that are lists or mappings are text (see `stored`)."""
@@ -43,11 +52,14 @@ class Parameter:
             return trial.suggest_int(self.key, int(low), int(high), log=self.log, step=int(self.step or 1))
         return trial.suggest_float(self.key, low, high, log=self.log, step=self.step)
 
-    def override(self, value: Any) -> str:
-        """The override that sets this option to `value`, one of the study's values."""
+    def overrides(self, value: Any) -> tuple[str, ...]:
+        """The overrides that stand for `value`, one of the study's values: one for each option."""
+        if self.parts:
+            place = self.choices.index(value)
+            return tuple(word for part in self.parts for word in part.overrides(part.grid()[place]))
         if self.kind == "choice":
             value = next((choice for choice in self.choices if _same(choice, value)), value)
-        return f"{self.key}={as_text(value)}"
+        return (f"{self.key}={as_text(value)}",)
 
     def grid(self) -> tuple[Any, ...]:
         """All values in order, for a choice, an int, or a float with a step."""
@@ -92,7 +104,9 @@ class Parameter:
         return self.low, self.high
 
     def __str__(self) -> str:
-        """As one types it: `interval(0.9, 1.0)`."""
+        """As one types it: `interval(0.9, 1.0)`; of several options, `together(0.001 & 0.01, 0.002 & 0.02)`."""
+        if self.parts:
+            return f"together({', '.join(self.choices)})"
         if self.kind == "choice":
             return f"choice({', '.join(as_text(choice) for choice in self.choices)})"
         if self.step is not None:
@@ -100,6 +114,13 @@ class Parameter:
             return f"{{{parts}{', log: true' if self.log else ''}}}"
         interval = f"interval({as_text(self.low)}, {as_text(self.high)})"
         return f"tag(log, {interval})" if self.log else interval
+
+
+def together(parts: tuple[Parameter, ...]) -> Parameter:
+    """The dimension of options that are walked together, each of which lists as many values."""
+    rows = zip(*(map(as_text, part.grid()) for part in parts), strict=True)
+    key, choices = TOGETHER.join(part.key for part in parts), tuple(TOGETHER.join(row) for row in rows)
+    return Parameter(key, "choice", choices=choices, parts=parts)
 
 
 def clean(value: float) -> float:

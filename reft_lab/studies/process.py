@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from reft_lab.compose.search_path import REPO
+from reft_lab import installed
 from reft_lab.compose.words import as_text
 from reft_lab.run_dir.files import CONFIG, RESULT
 from reft_lab.run_dir.lock import is_held
@@ -114,12 +114,11 @@ def execute(
 
 
 def _command(directory: Path, words: tuple[str, ...]) -> list[str]:
-    script = Path(sys.argv[0]).absolute()
-    script = script if script.name == "run.py" and script.exists() else REPO / "run.py"
+    start = [sys.executable, *installed.words()]
     if (directory / CONFIG).is_file():
         kept = [word for word in words if word.startswith(MAY_CHANGE)]
-        return [sys.executable, str(script), f"resume={as_text(str(directory))}", *kept]
-    return [sys.executable, str(script), *words, f"hydra.run.dir={as_text(str(directory))}"]
+        return [*start, f"resume={as_text(str(directory))}", *kept]
+    return [*start, *words, f"hydra.run.dir={as_text(str(directory))}"]
 
 
 def _environment(gpus: Sequence[int], definition: Definition) -> dict[str, str]:

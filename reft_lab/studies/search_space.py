@@ -11,10 +11,10 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from reft_lab.compose.conf import Conf
 from reft_lab.compose.words import parse, plain
 from reft_lab.config.options import options, sections
-from reft_lab.config.wording import shown, unknown_choice, unknown_option
+from reft_lab.config.wording import shown, unknown_choice, unknown_option, wrong_value
 from reft_lab.errors import BadInput
-from reft_lab.studies.parameter import Parameter, clean, stored
-from reft_lab.text import did_you_mean
+from reft_lab.studies.parameter import Parameter, clean, stored, together
+from reft_lab.text import counted, did_you_mean
 
 KINDS = {"a whole number": "int", "a number": "float"}
 FORMS = "interval(0.9, 1), tag(log, interval(1e-4, 1)), range(1, 5), choice(a, b)"
@@ -83,14 +83,70 @@ def check_values(values: Mapping[str, Any], space: Sequence[Parameter], said: st
         BadInput: a value is outside its range, or its option is not searched.
     """
     known = {parameter.key: parameter for parameter in space}
+    names = [key for parameter in space for key in parameter.keys]
+    for key in values:
+        if key not in names:
+            raise BadInput(f"{said} has {key}, which is not in the space{did_you_mean(key, names) or '.'}")
+    values = {**values}
+    for parameter in space:
+        if parameter.parts and (own := {key: values.pop(key) for key in parameter.keys if key in values}):
+            values[parameter.key] = _step_with(parameter, own, said)
     for key, value in values.items():
-        if key not in known:
-            raise BadInput(f"{said} has {key}, which is not in the space{did_you_mean(key, known) or '.'}")
         if not known[key].takes(value):
             raise BadInput(
                 f"{said} has {key}={shown(value)}, which is outside {known[key]}; widen the range or change the value."
             )
     return {key: known[key].value(value) for key, value in values.items()}
+
+
+def _step_with(parameter: Parameter, own: Mapping[str, Any], said: str) -> str:
+    """The value of options that are walked together at which they have these values."""
+    for place, words in enumerate(parameter.choices):
+        if all(part.key in own and part.grid()[place] == own[part.key] for part in parameter.parts):
+            return str(words)
+    values = ", ".join(f"{key}={shown(value)}" for key, value in own.items())
+    raise BadInput(
+        f"{said} has {values}, and {parameter.key} are walked together, through {', '.join(parameter.choices)}; give "
+        "the values of one step to all of them."
+    )
+
+
+def zipped(space: Mapping[str, Parameter], groups: Sequence[Any]) -> tuple[Parameter, ...]:
+    """The dimensions of a space some options of which are walked together.
+
+    Args:
+        space: by option.
+        groups: sweeps.zip.
+
+    Raises:
+        BadInput: a group is no list of two options or more, names one that is not searched or that another group has,
+            or its options have not as many values each.
+    """
+    found: dict[str, tuple[Parameter, ...]] = {key: (parameter,) for key, parameter in space.items()}
+    seen: set[str] = set()
+    if not all(isinstance(group, list) and all(isinstance(key, str) for key in group) for group in groups):
+        raise BadInput(wrong_value("sweeps.zip", groups))
+    for group in groups:
+        for number, key in enumerate(group):
+            if key not in space:
+                raise BadInput(f"sweeps.zip has {key}, which is not in the space{did_you_mean(key, space) or '.'}")
+            if key in seen:
+                raise BadInput(f"sweeps.zip has {key} twice; an option can be walked with one group only.")
+            seen.add(key)
+            if math.isinf(space[key].size):
+                raise BadInput(
+                    f"sweeps.zip has {key}={space[key]}, which has infinitely many values; list some, as in "
+                    f"{key}=choice(a, b)."
+                )
+            if number:
+                del found[key]
+        if len(group) < 2:
+            raise BadInput(f"sweeps.zip has [{', '.join(group)}]; it takes two options or more to walk together.")
+        if len({space[key].size for key in group}) > 1:
+            sizes = ", ".join(f"{key} has {counted(int(space[key].size), 'value')}" for key in group)
+            raise BadInput(f"sweeps.zip walks them together, and {sizes}; list as many values for each.")
+        found[group[0]] = tuple(space[key] for key in group)
+    return tuple(parts[0] if len(parts) == 1 else together(parts) for parts in found.values())
 
 
 def _check_key(key: str, conf: Conf) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -14,7 +13,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reft_lab import errors
+from reft_lab import errors, installed
 from reft_lab.errors import RunFailed
 from reft_lab.signals import let_go_of_lost_terminal, stop_signals
 from reft_lab.studies import process
@@ -65,17 +64,20 @@ def run_study(definition: Definition, say: Callable[[str], None], launcher: Laun
     try:
         lines.begin(trials.all())
         with _stopped_by_signals(stop, jobs=launcher is not None), _storage_errors_explained(definition):
-            _work(trials, lines, stop, workers)
+            with trials.alone():
+                write_table(trials.all(), definition)  # those who watch learn how many there are to be
+            with lines.showing():
+                _work(trials, lines, stop, workers)
             leave_behind(trials.study, trials.all(), definition, say)
             problem = failures(trials)
             if stop.number is None and problem is None and definition.confirm and lines.best is not None:
                 confirm(trials.all(), definition, workers, say)
             if stop.number is None:
-                write_report(definition, say)
+                write_report(definition.folder, say)
     finally:
         trials.close()
     if stop.number is not None:
-        say(f"the study is stopped; go on with: {shlex.join(['python', *sys.argv])}")
+        say(f"the study is stopped; go on with: {shlex.join(['python', *installed.typed()])}")
         raise errors.Interrupted(stop.number)
     if problem is not None:
         raise RunFailed(problem)
@@ -112,6 +114,7 @@ def _work(trials: Trials, lines: TrialLines, stop: process.Stop, workers: Sequen
                 done, pending = wait(pending, timeout=POLL, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
+                lines.look()
         except BaseException:
             stop.ask(stop.number or signal.SIGTERM)
             raise
@@ -132,6 +135,7 @@ def _work_on_trials(
         try:
             work_on(trial, trials, execute)
         except GivenBack:
+            lines.put_back(trial.number)
             continue
         with trials.alone():
             write_table(trials.all(), trials.definition)

@@ -37,7 +37,7 @@ def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
 
     definition = trials.definition
     values = trials.suggest(trial)
-    words = tuple(parameter.override(values[parameter.key]) for parameter in definition.space)
+    words = tuple(word for each in definition.space for word in each.overrides(values[each.key]))
     trials.note(trial, overrides=list(words))
     runs: list[dict[str, Any]] = []
     results: list[tuple[float, ...]] = []
@@ -56,6 +56,7 @@ def work_on(trial: Trial, trials: Trials, execute: Execute) -> None:
             if outcome.status in ("finished", "pruned") or outcome.is_final:
                 break
         runs.append(record)
+        trials.attach(trial, definition.folder / folder)
         if outcome.status != "finished":
             state = TrialState.PRUNED if outcome.status == "pruned" else TrialState.FAIL
             trials.note(trial, runs=runs, reason=outcome.reason)

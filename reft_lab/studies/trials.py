@@ -11,10 +11,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from reft_lab.studies.artifacts import FOLDER, attach
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.liveness import BEAT, OWNER, Watch, sign
 from reft_lab.studies.samplers import make_pruner, make_sampler
@@ -109,6 +111,11 @@ class Trials:
             if step not in self._storage.get_trial(self._id(trial.number)).intermediate_values:  # else before a stop
                 trial.report(value, step)
             return trial.should_prune()
+
+    def attach(self, trial: Trial, directory: Path) -> None:
+        """Keep the page and the last samples of a run with its trial, before `tell`; a full disk fails no trial."""
+        with self._lock, suppress(OSError):
+            attach(trial, directory, self.definition.folder / FOLDER)
 
     def tell(self, trial: Trial, state: Any, values: Sequence[float] | None = None) -> None:
         """The end of a trial."""

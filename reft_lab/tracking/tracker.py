@@ -1,4 +1,4 @@
-"""One place that a stage reports to; the run directory and W&B get the same numbers under the same names."""
+"""One place that a stage reports to; run directory, W&B and others get the same numbers under the same names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 from reft_lab.config.schema import Config
 from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.text import one_line
-from reft_lab.tracking import wandb_run
 from reft_lab.tracking.display import Display
+from reft_lab.tracking.recorder import Recorder
+from reft_lab.tracking.recorders import STARTS
 
 
 class Tracker:
@@ -33,9 +34,13 @@ class Tracker:
         self.display = display
         self.step = step
         self._started = time.monotonic() - seconds
-        self._wandb, note = wandb_run.start(config, directory, seconds)
-        if note:
-            display.note(note)
+        self._recorders: dict[str, Recorder] = {}
+        for name, start in STARTS.items():
+            recorder, note = start(config, directory, seconds)
+            if recorder is not None:
+                self._recorders[name] = recorder
+            if note:
+                display.note(note)
 
     @property
     def elapsed(self) -> float:
@@ -57,21 +62,22 @@ class Tracker:
         self.directory.append_samples(records)
         self.directory.append_metrics({"step": step} | record)
         self.step = step
-        with self._wandb_may_fail():
-            if self._wandb is not None:
-                self._wandb.log(step, record, records)
+        for name, recorder in list(self._recorders.items()):
+            with self._may_fail(name):
+                recorder.log(step, record, records)
 
     def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
-        """Close the W&B run, as `WandbRun.finish` does; once. The directory stays open for what is written last."""
-        with self._wandb_may_fail():
-            if self._wandb is not None:
-                self._wandb.finish(summary, exit_code, checkpoint)
-        self._wandb = None
+        """Close all recorders, as their `finish` does; once. The directory stays open for what is written last."""
+        for name, recorder in list(self._recorders.items()):
+            with self._may_fail(name):
+                if note := recorder.finish(summary, exit_code, checkpoint):
+                    self.display.note(note)
+        self._recorders.clear()
 
     @contextmanager
-    def _wandb_may_fail(self) -> Iterator[None]:
+    def _may_fail(self, name: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # no trouble with it may end a run
-            self._wandb = None
-            self.display.note(f"W&B stopped ({one_line(error)}); metrics.jsonl has everything.")
+            self._recorders.pop(name, None)
+            self.display.note(f"{name} stopped ({one_line(error)}); metrics.jsonl has everything.")

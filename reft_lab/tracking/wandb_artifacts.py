@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SAMPLES = "samples"
-COLUMNS = ("step", "question", "response", "answer", "gold", "outcome", "reward")
+from reft_lab.tracking.recorder import COLUMNS, SAMPLES, rows
+
 PATIENCE = 60.0  # seconds that an upload may take beside what its size takes
 SLOWEST = 1e6  # bytes a second; an upload slower than this is given up, and left to `wandb sync`
 
@@ -26,8 +26,7 @@ def table(run: Any, step: int, records: Sequence[Mapping[str, Any]]) -> Any:
     import wandb
     from wandb.sdk.artifacts._internal_artifact import InternalArtifact
 
-    rows = [[record.get(column) for column in COLUMNS] for record in records]
-    made = wandb.Table(columns=list(COLUMNS), data=rows)
+    made = wandb.Table(columns=list(COLUMNS), data=rows(records))
     artifact = InternalArtifact(f"run-{run.id}-{SAMPLES}", "run_table")
     artifact.add(made, SAMPLES)
     artifact.finalize()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from reft_lab.errors import RunFailed
 from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.run_dir.files import WANDB
 from reft_lab.signals import children_are_spared
-from reft_lab.text import one_line
-from reft_lab.tracking.wandb_artifacts import SAMPLES, log_checkpoint, table
+from reft_lab.text import from_here, one_line
+from reft_lab.tracking.recorder import SAMPLES, Start, recorded
+from reft_lab.tracking.wandb_artifacts import log_checkpoint, table
 from reft_lab.tracking.wandb_labels import PRUNED, STEP, define_metrics, tags
 from reft_lab.tracking.wandb_settings import choose_mode
 
@@ -33,11 +34,16 @@ SUPERSEDED = "superseded"  # folder of sessions that a newer one replaces
 
 
 class WandbRun:
-    """A W&B run under way."""
+    """A W&B run under way.
 
-    def __init__(self, run: Any, tags: Sequence[str] = ()):
+    Attributes:
+        url: its page; None offline.
+    """
+
+    def __init__(self, run: Any, tags: Sequence[str] = (), *, online: bool = False):
         """`tags` are those that the run has unless it is pruned."""
         self._run = run
+        self.url: str | None = run.url if online else None
         self._tags = tuple(tags)
         self._first = int(run.starting_step)  # the first one that W&B does not have yet
 
@@ -45,6 +51,11 @@ class WandbRun:
     def entity(self) -> str | None:
         """The user or team that the run belongs to; None where only the server would know."""
         return self._run.entity or None
+
+    @property
+    def upload(self) -> str | None:
+        """The command that uploads it, for the folder that this one came from; None online."""
+        return None if self.url else shlex.join(["wandb", "sync", str(from_here(Path(self._run.dir).parents[1]))])
 
     def log(self, step: int, record: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] = ()) -> None:
         """Record numbers under their names at `step`, with a table of samples, unless W&B has that step already."""
@@ -61,13 +72,14 @@ class WandbRun:
         Lines are dated as if the run, whose stopwatch shows `seconds` now, had never stopped.
         """
         began = time.time() - seconds
-        for step, line, samples in _by_step(directory.metrics(), directory.samples()):
+        for step, line, samples in recorded(directory):
             self.log(step, line | {"_timestamp": began + line["seconds"]}, samples)
 
-    def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> None:
+    def finish(self, summary: Mapping[str, Any], exit_code: int, checkpoint: Path | None = None) -> str | None:
         """Close the run; a second run of the same process would otherwise join it.
 
-        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded.
+        `summary` is what there is to say of the run as a whole, `status` included; a `checkpoint` is uploaded. Returns
+        how to upload the run, where that is left to the user.
         """
         self._run.summary.update(dict(summary))
         self._run.tags = (*self._tags, PRUNED) if summary.get("status") == PRUNED else self._tags
@@ -76,9 +88,10 @@ class WandbRun:
                 log_checkpoint(self._run, checkpoint, summary)
         finally:
             self._run.finish(exit_code=exit_code)
+        return None if self.upload is None else f"W&B: offline; to upload it: {self.upload}"
 
 
-def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[WandbRun | None, str | None]:
+def start(config: Config, directory: RunDirectory, seconds: float) -> Start:
     """Begin a W&B run as config.tracker asks, or go on with the one of an earlier session.
 
     The metrics.jsonl of the directory holds what W&B should know already, dated by `seconds`, the run's stopwatch.
@@ -106,7 +119,7 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> tuple[Wand
             with children_are_spared():  # W&B's service is to see the end of the run
                 begun = _begin(config, directory, identity["id"], seconds, online=online)
             directory.write_passport(passport | {"wandb": identity | {"entity": begun.entity}})
-            return begun, note
+            return begun, note or (f"W&B: {begun.url}" if online else None)
         except RunFailed:
             raise
         except Exception as error:  # no trouble with W&B may end a run
@@ -141,24 +154,12 @@ def _begin(config: Config, directory: RunDirectory, identifier: str, seconds: fl
         ),
     )
     define_metrics(run)
-    begun = WandbRun(run, tags(config))
+    begun = WandbRun(run, tags(config), online=online)
     begun.catch_up(directory, seconds)
     for path in staged:
         path.unlink(missing_ok=True)
     _supersede(folder, Path(run.dir).parent.name)
     return begun
-
-
-def _by_step(
-    metrics: Iterator[dict[str, Any]], samples: Iterator[dict[str, Any]]
-) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]]]]:
-    """Each step, its line of metrics.jsonl and its records of samples.jsonl; both files are in order of steps."""
-    groups = groupby(samples, key=lambda record: record["step"])
-    step, group = next(groups, (None, iter(())))
-    for line in metrics:
-        while step is not None and step < line["step"]:
-            step, group = next(groups, (None, iter(())))
-        yield line["step"], line, list(group) if step == line["step"] else []
 
 
 def _supersede(folder: Path, current: str) -> None:

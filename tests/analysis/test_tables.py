@@ -132,5 +132,13 @@ def test_frames_are_shown_in_per_cent_and_points():
     assert cells(shown(differences).to_html()) == ["+2.1", "&lt; 0.001", "0.031"]
 
 
+def test_small_settings_are_shown_under_the_heads_of_the_pages():
+    frame = pandas.DataFrame({"ppo.kl_coef": [1e-5, 0.05], "n": [3, 3], "p_holm": [0.5, 0.5]})
+    html = shown(frame).to_html()
+    assert cells(html) == ["1e-5", "3", "0.500", "0.05", "3", "0.500"]
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", html)
+    assert [head.strip() for head in heads] == ["ppo.kl_coef", "seeds", "p (Holm)"]
+
+
 def test_an_empty_frame_says_why():
     assert "nothing here" in shown(pandas.DataFrame({"mean": []}), missing="nothing here").to_html()

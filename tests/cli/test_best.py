@@ -31,7 +31,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reft: Reft) -> Reft:
         policy.mkdir(parents=True)
         (policy / "model.safetensors").write_bytes(b"weights")
         (policy / "manifest.json").write_text("{}")
-        (policy / "evaluation.json").write_text(json.dumps({"when": "iteration 40", "prompts": "rl"}))
+        facts = {"when": "iteration 40", "step": 140, "prompts": "rl", "split": "dev", "accuracy": 0.6, "n": 10}
+        facts |= {"ci95": [0.313, 0.832], "chosen_for": "the highest accuracy on dev so far"}
+        (policy / "evaluation.json").write_text(json.dumps(facts))
         (run / "passport.json").write_text(json.dumps({"started": f"2026-01-0{number + 1}T00:00:00+00:00"}))
     write_run(tmp_path / "multirun" / "kl" / "3", "tracker.group=kl", right=None)
     monkeypatch.chdir(tmp_path)
@@ -42,11 +44,15 @@ def test_the_best_by_dev_is_printed_the_earliest_where_equal(study: Reft) -> Non
     for name in ("kl", "multirun/kl"):
         ended = study("best", name)
         assert ended.code == 0, ended.err
-        first, dev, test, choice = ended.out.splitlines()
+        first, dev, test, choice, checkpoint = ended.out.splitlines()
         assert first.startswith("multirun/kl/1: ")
         assert dev == test.replace("test", "dev ") == "dev   60.0 %  95 % interval 31.3 to 83.2  n 10"
         assert choice.startswith("It is the first of 3 finished runs in ")
         assert "accuracy on dev is on the high side; test had no say." in choice
+        assert checkpoint == (
+            "multirun/kl/1/checkpoints/best: iteration 40, step 140: dev 60.0 %, 95 % interval 31.3 to 83.2, n 10; "
+            "kept for the highest accuracy on dev so far"
+        )
     assert study("best", "kl", "--by", "ppo.kl_coef").out.startswith("multirun/kl/2: ")
     assert study("best", "kl", "--by=-ppo.kl_coef").out.startswith("multirun/kl/0: ")
 

@@ -17,7 +17,7 @@ from tests.docs.pages import PAGES, blocks, code_spans, prose
 def commands(page: Path) -> list[str]:
     """The command lines of a page that begin with `reft`, without comments and redirections."""
     lines = [line for block in blocks(page) for line in block.splitlines()] + code_spans(prose(page))
-    found = (re.fullmatch(r"(?:\.venv/bin/)?reft +([a-z-].*)", line.strip()) for line in lines)
+    found = (re.fullmatch(r"(?:\.venv/bin/)?reft +([a-z].*)", line.strip()) for line in lines)
     return [re.split(r"\s+[#>]\s", match[1])[0].strip() for match in found if match]
 
 

@@ -141,8 +141,8 @@ def test_nothing_found_is_said(reft: Reft) -> None:
 
 
 def test_csv_and_json_have_all_columns(reft: Reft) -> None:
-    rows = list(csv.DictReader(io.StringIO(reft("runs", "--format", "csv").out)))
-    records = json.loads(reft("runs", "--format", "json").out)
+    rows = list(csv.DictReader(io.StringIO(reft("runs", "--csv").out)))
+    records = json.loads(reft("runs", "--json").out)
     assert [row["run"] for row in rows] == [record["run"] for record in records] == [*STUDY, FAILED, OLD]
     assert float(rows[1]["final_test_accuracy"]) == records[1]["final_test_accuracy"] == 0.6
     assert float(rows[1]["config.ppo.kl_coef"]) == records[1]["config.ppo.kl_coef"] == 0.05
@@ -191,3 +191,24 @@ def test_loaded_runs_are_printed_as_a_table(made: Path) -> None:
     ]
     assert [line.split()[:2] for line in lines] == [["kl/0", "finished"], ["kl/1", "finished"], ["kl/2", "crashed"]]
     assert lines[1].split()[-1] == "0.600"
+
+
+def test_a_debug_run_shows_its_file_and_what_differs_from_it(
+    reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "outputs" / "plain", minutes_ago=30)
+    write_run(tmp_path / "outputs" / "other", "ppo.kl_coef=0.2", minutes_ago=25)
+    write_run(tmp_path / "outputs" / "quick", "debug=quick", minutes_ago=20)
+    write_run(tmp_path / "outputs" / "longer", "debug=quick", "ppo.iterations=7", minutes_ago=10)
+    monkeypatch.chdir(tmp_path)
+    ended = reft("runs")
+    settings = {line.split()[-1]: [word for word in line.split() if "=" in word] for line in ended.out.splitlines()[1:]}
+    assert settings == {
+        "outputs/longer": ["debug=quick", "ppo.iterations=7", "ppo.kl_coef=0.01"],
+        "outputs/quick": ["debug=quick", "ppo.iterations=60", "ppo.kl_coef=0.01"],
+        "outputs/other": ["ppo.iterations=60", "ppo.kl_coef=0.2"],
+        "outputs/plain": ["ppo.iterations=60", "ppo.kl_coef=0.01"],
+    }
+    alone = reft("runs", "--where", "debug=quick").out.splitlines()[1:]
+    assert [line.split()[-1] for line in alone] == ["outputs/longer", "outputs/quick"]
+    assert [word for word in alone[1].split() if "=" in word] == ["debug=quick", "ppo.iterations=2"]

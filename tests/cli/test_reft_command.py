@@ -17,7 +17,10 @@ import pytest
 from tests.cli.ended import OLD, Ended
 
 Reft = Callable[..., Ended]
-COMMANDS = ("runs", "compare", "table", "verify", "best", "audit-critic", "audit", "data", "report", "dashboard")
+COMMANDS = (
+    *("runs", "watch", "compare", "table", "verify", "best"),
+    *("audit-critic", "audit", "data", "report", "serve", "dashboard"),
+)
 AS_A_MODULE = [sys.executable, "-m", "reft_lab.cli"]
 
 
@@ -76,10 +79,14 @@ def test_a_preview_goes_to_the_terminal_or_to_a_file(reft: Reft, tmp_path: Path)
     file = tmp_path / "spec.json"
     ended = reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl")
     assert reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl", "--output", str(file)).out == f"{file}\n"
-    shown = json.loads(ended.out)
+    head, *lines = ended.out.splitlines()
+    assert head == "workspace reft_lab of someone/reft_lab:"
+    assert "  Curves: " in ended.out.partition("report Study kl")[2]
+    assert all(line.startswith("  ") for line in lines[: lines.index("")])
+    shown = json.loads(reft("dashboard", "someone/reft_lab", "--preview", "--study", "kl", "--json").out)
     assert shown == json.loads(file.read_text())
     assert shown.keys() == {"workspace", "report"}
-    assert reft("dashboard", "someone/reft_lab", "--preview").out.count('"report"') == 0
+    assert "report" not in reft("dashboard", "someone/reft_lab", "--preview").out
 
 
 def test_a_report_is_written_and_opened(
@@ -98,16 +105,18 @@ def test_a_report_is_written_and_opened(
 
 
 def test_a_reader_that_has_enough_hears_nothing(made: Path, environment: dict[str, str]) -> None:
-    command = f"{sys.executable} -m reft_lab.cli runs --format json | head -n 1"
+    command = f"{sys.executable} -m reft_lab.cli runs --json | head -n 1"
     done = subprocess.run(command, shell=True, cwd=made, env=environment, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[\n", "")
 
 
-def test_a_terminal_of_80_columns_shows_every_path_whole(made: Path, environment: dict[str, str]) -> None:
+def on_a_terminal(*words: str, width: int, folder: Path, environment: dict[str, str]) -> list[str]:
+    """The lines that `reft` shows on a terminal of so many columns."""
     import pty
 
     leader, follower = pty.openpty()
-    with subprocess.Popen([*AS_A_MODULE, "runs"], cwd=made, env=environment, stdout=follower) as process:
+    environment = environment | {"COLUMNS": str(width)}
+    with subprocess.Popen([*AS_A_MODULE, *words], cwd=folder, env=environment, stdout=follower) as process:
         os.close(follower)
         shown = b""
         while True:
@@ -120,11 +129,23 @@ def test_a_terminal_of_80_columns_shows_every_path_whole(made: Path, environment
             shown += piece
         assert process.wait(60) == 0
     os.close(leader)
-    lines = shown.decode().replace("\r", "").splitlines()
+    return shown.decode().replace("\r", "").splitlines()
+
+
+def test_a_terminal_of_80_columns_shows_every_path_whole(made: Path, environment: dict[str, str]) -> None:
+    lines = on_a_terminal("runs", width=80, folder=made, environment=environment)
     assert "all: data arithmetic, method reft" in lines
     assert max(len(line) for line in lines if "\x1b" not in line) <= 80
     folded = "".join(line[-20:].split()[-1] for line in lines[-6:] if line.strip())
     assert OLD[-10:] in folded
+
+
+def test_a_terminal_of_56_columns_loses_nothing(made: Path, environment: dict[str, str]) -> None:
+    lines = on_a_terminal("runs", width=56, folder=made, environment=environment)
+    assert max(len(line) for line in lines if "\x1b" not in line) <= 56
+    blocks = "\n".join(lines).split("\n\n")
+    assert [block.split("path: ")[1] for block in blocks[1:]][-1].strip() == OLD
+    assert "state: finished\nmodel: galactica" in blocks[-1]
 
 
 def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -72,7 +72,7 @@ def test_a_second_save_changes_the_views_of_the_first(server: LoopbackViews, stu
 def test_what_is_saved_is_what_the_preview_shows(server: LoopbackViews, study: str) -> None:
     save("someone/reft_lab", study)
     workspace, report = server.views.values()
-    shown = json.loads(preview("someone/reft_lab", study))
+    shown = preview("someone/reft_lab", study).content
     assert workspace["spec"] == shown["workspace"]["spec"]
     for grid in grids_of(report["spec"]):
         for runs in grid["runSets"]:  # only the server knows the id of the project
@@ -103,7 +103,7 @@ def test_a_workspace_has_no_sections_of_methods_that_the_project_has_not(server:
 
 
 def test_the_report_of_a_study_groups_seeds_and_shows_its_options(study: str) -> None:
-    report = json.loads(preview("someone/reft_lab", study))["report"]["spec"]
+    report = preview("someone/reft_lab", study).content["report"]["spec"]
     curves, mattered = grids_of(report)
     for grid in (curves, mattered):
         (filters,) = [runs["filters"]["filters"] for runs in grid["runSets"]]
@@ -121,7 +121,7 @@ def test_the_report_of_a_study_groups_seeds_and_shows_its_options(study: str) ->
 
 
 def test_the_ablation_table_has_means_over_seeds(study: str) -> None:
-    report = json.loads(preview("someone/reft_lab", study))["report"]["spec"]
+    report = preview("someone/reft_lab", study).content["report"]["spec"]
     (text,) = [block["content"] for block in report["blocks"] if block["type"] == "markdown-block"]
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     assert [row[:3] for row in table if row[0] in ("0", "0.05") and row[1] == "2"] == [
@@ -198,11 +198,11 @@ def test_a_preview_of_a_study_that_is_not_here_says_what_to_do(study: str) -> No
 
 
 ALONE = """
-import socket
+import json, socket
 def refuse(*_): raise AssertionError("the network was used")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from reft_lab.dashboard import preview
-print(preview("someone/reft_lab", "kl"))
+print(json.dumps(preview("someone/reft_lab", "kl").content))
 """
 
 
@@ -220,4 +220,4 @@ def test_a_preview_needs_no_login_and_no_network_and_is_the_same_each_time(
         check=True,
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout) == json.loads(preview("someone/reft_lab", study))
+    assert json.loads(done.stdout) == preview("someone/reft_lab", study).content

@@ -1,4 +1,4 @@
-"""Processes with a GPU each, two where there are so many: gradients are added up by NCCL. `python -m pytest tests/gpu`."""
+"""Processes with a GPU each, two where there are so many: NCCL adds gradients up. `python -m pytest tests/gpu`."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from reft_lab.policy.model import Policy
 from reft_lab.policy.sampling import Responses, sample
 from reft_lab.policy.sampling.general import GeneralDecoder
 from reft_lab.policy.sampling.llama import LlamaDecoder, serves
+from reft_lab.policy.scoring import score
 from reft_lab.randomness import generator, key, uniforms
 from tests.small_models import make_model
 
@@ -202,6 +203,25 @@ def test_in_bf16_each_weight_is_cast_once_however_much_is_written(family):
             sample(policy, [[7], [8, 9]], eos_id=EOS, pad_id=PAD, max_new_tokens=cap, batch_size=1)
         counts.append(casts.count)
     assert 0 < counts[0] == counts[1] <= len(list(policy.parameters()))
+
+
+def test_in_bf16_a_pass_over_whole_texts_keeps_no_weight_that_it_cast():
+    """What it casts is kept only as long as the gradient needs it; here nothing does."""
+    policy = Policy(make_model("llama"), precision="bf16", fast_path=False)
+    kept = []
+    weight = policy.lm.base_model.layers[0].mlp.up_proj.weight
+    policy.lm.base_model.norm.register_forward_hook(lambda *_: kept.append(_casts_anew(weight)))
+    with torch.no_grad():
+        score(policy, [[7, 8]], [[9]], pad_id=0)
+        sample(policy, [[7]], eos_id=EOS, pad_id=PAD, max_new_tokens=1, batch_size=1)
+    assert kept == [True, False]
+
+
+def _casts_anew(weight: torch.Tensor) -> bool:
+    """Whether a product with a weight casts it at this moment, though one before did."""
+    with Casts([weight]) as casts:
+        torch.nn.functional.linear(torch.ones(1, weight.shape[1]), weight)
+    return casts.count == 1
 
 
 def test_bf16_decodes_near_fp32_and_returns_fp32():

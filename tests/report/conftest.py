@@ -12,6 +12,7 @@ import pytest
 
 from reft_lab.report import run_report, study_report
 from tests.real_run import made
+from tests.report.searched import make_search
 from tests.report.written import HOSTILE, sample, write_run
 
 __all__ = ["made"]
@@ -73,8 +74,13 @@ def study_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder / "2" / "seed-2", "ppo.kl_coef=0.05", "seed=2", status="pruned", reason=HOSTILE, **failed)
     run_report(folder / "0" / "seed-0")
     (folder / "study.csv").write_text("trial\n")
-    (folder / "study.html").write_text("<html></html>")
     return study_report(folder)
+
+
+@pytest.fixture(scope="session")
+def search_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a search over six options, one trial of which failed and one was pruned."""
+    return make_search(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ def audit(iteration: int) -> dict[str, Any]:
 
 def keys(directory: Path, *audits: Any) -> list[str]:
     (directory / "critic_audit.json").write_text(json.dumps({"audits": list(audits)}))
-    return [chart.key for chart in critic_charts(directory, ([], []), colour="reft", span=None) if chart]
+    return [chart.key for chart in critic_charts(directory, ([], []), colour="reft", axis={}) if chart]
 
 
 def test_one_audit_is_drawn_by_position_and_several_over_time(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.report.written import HOSTILE
 
-PAGES = ("page", "real_page", "study_page")
+PAGES = ("page", "real_page", "study_page", "search_page")
 PHONE, DESKTOP = 390, 1280
 
 
@@ -116,7 +116,7 @@ def numbers(colour: str) -> list[int]:
 
 def test_words_of_a_run_stay_words(browser, page):
     open_page(browser, page)
-    assert browser.title.startswith("</script>")
+    assert HOSTILE[:20] in browser.title
     assert browser.find_elements(By.CSS_SELECTOR, "main b b, main img, .question b, .token b") == []
     assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
     shown = [card.text for card in browser.find_elements(By.CSS_SELECTOR, ".question")]
@@ -157,10 +157,10 @@ def test_shading_by_keyboard(browser, page):
 def test_steps_can_be_chosen(browser, page):
     open_page(browser, page)
     name = browser.find_element(By.ID, "token-step-name")
-    assert name.text == "14 (iteration 4)"
+    assert name.text == "iteration 4 (step 14)"
     assert len(browser.find_elements(By.CSS_SELECTOR, "#responses article")) == 2
     browser.execute_script("document.getElementById('token-back').click()")
-    assert name.text == "11 (iteration 1)"
+    assert name.text == "iteration 1 (step 11)"
     assert len(browser.find_elements(By.CSS_SELECTOR, "#responses article")) == 1
     assert browser.find_element(By.ID, "token-back").get_attribute("disabled")
 
@@ -171,7 +171,7 @@ def test_a_token_tells_its_values(browser, page):
     browser.execute_script("arguments[0].focus()", first)
     tip = browser.find_element(By.ID, "token-tip")
     assert "1 of 4" in tip.text
-    assert "advantage -0.75" in tip.text
+    assert "advantage −0.75" in tip.text
     assert "KL +0.75" in tip.text
     assert "ratio 0.625" in tip.text
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
@@ -191,5 +191,5 @@ def test_links_of_a_study_lead_to_its_runs(study_page):
     inside = [link for link in links if not link.startswith("data:")]
     assert "0/seed-0/report.html" in inside
     assert "1/seed-0/" in inside  # it has no page of its own
-    assert "study.html" in inside
+    assert "study.csv" in inside
     assert all((study_page.parent / link).exists() for link in inside)

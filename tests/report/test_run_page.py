@@ -13,6 +13,7 @@ import pytest
 
 from reft_lab.errors import BadInput
 from reft_lab.report import run_report
+from reft_lab.report.explained import why_sft_is_above
 from tests.report.written import PASSPORT, metrics, sample, write_lines, write_run
 
 
@@ -51,13 +52,72 @@ def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
 
 
 def test_alarms_stand_with_their_steps(page):
-    assert "alarm/kl in steps 12 to 13: the policy is far from the reference." in text_of(page)
+    assert "alarm/kl in iterations 2 to 3: the policy is far from the reference." in text_of(page)
 
 
 def test_options_that_differ_from_the_default_are_marked(page):
     marked = re.findall(r'class="changed"><dt>(.*?)</dt><dd>(.*?)</dd>', page.read_text())
     assert ("kl_coef", '0.03 <span class="default">default 0.01</span>') in marked
     assert {key for key, _ in marked} <= {"kl_coef", "baseline", "wandb"}
+
+
+def test_what_was_changed_stands_beside_the_title(page, real_page):
+    head = page.read_text().partition("</header>")[0]
+    assert "<code>ppo.kl_coef=<b>0.03</b></code>" in head
+    assert "tracker" not in head.partition('class="changes"')[2].partition("</ul>")[0]
+    assert re.search(r"<title>kl_coef=0\.03 · .* · report\d*/run</title>", head)
+    assert re.search(r"<title>.* and \d+ more · .* · real_run\d*/run</title>", real_page.read_text())
+
+
+def test_runs_of_a_study_have_titles_that_tell_them_apart(study_page):
+    titles = [
+        re.search("<title>(.*?)</title>", run_report(study_page.parent / trial / "seed-1").read_text())[1]
+        for trial in ("0", "1")
+    ]
+    assert titles[0].startswith("kl_coef=0.0 seed=1 · ")
+    assert titles[1].startswith("seed=1 · ")
+    assert [title.rpartition(" · ")[2] for title in titles] == ["kl/0/seed-1", "kl/1/seed-1"]
+
+
+def test_a_result_that_is_the_warm_up_says_so(tmp_path):
+    page = run_report(write_run(tmp_path / "run", accuracy=0.3, chosen="warm-up"))
+    text = text_of(page)
+    assert "No iteration of ReFT was better on dev than the warm-up" in text
+    assert "ReFT, iteration 4 (not chosen) 30.0 24.1 to 36.7 200" in text
+    assert "not chosen" not in text_of(run_report(write_run(tmp_path / "other")))
+
+
+def test_why_the_loss_of_sft_stays_above_that_of_the_warm_up():
+    config = {"warmup.lr": 1e-3, "sft.lr": 1e-3, "warmup.weight_decay": 0.01, "sft.weight_decay": 3.0}
+    low, high = ([(float(step), level + 1 / step) for step in range(1, 20)] for level in (0.1, 0.5))
+    told = why_sft_is_above(config, low, high)
+    assert "sft.weight_decay=3.0 where the warm-up has 0.01. A lower rate" in told
+    assert "sft.lr" not in told
+    assert why_sft_is_above(config, high, low) == why_sft_is_above(config, low, []) == ""
+    assert why_sft_is_above(config | {"sft.weight_decay": 0.01}, low, high) == ""
+
+
+def test_every_test_problem_is_in_the_page(real_page):
+    lines = [json.loads(line) for line in (real_page.parent / "predictions.jsonl").read_text().splitlines()]
+    shown = data_of(real_page, "problems")["problems"]
+    assert [each["id"] for each in shown] == [line["id"] for line in lines]
+    for each, line in zip(shown, lines, strict=True):
+        before = each["after"] if each["before"] == "same" else each["before"]
+        assert each["reasoning"] == line["reasoning"]
+        assert each["head"].startswith("def solution(x0=")
+        assert each["after"]["response"] == line["response"]
+        assert before["response"] == line["warmup"]["response"]
+        assert before.get("answer") == line["warmup"]["answer"]
+
+
+def test_predictions_of_earlier_versions_are_shown_as_far_as_they_go(tmp_path):
+    run = write_run(tmp_path / "run")
+    old = {"id": "1", "question": "?", "response": "a", "answer": "2", "gold": "2", "outcome": "correct"}
+    write_lines(run / "predictions.jsonl", [old | {"warmup": {"answer": "1", "outcome": "wrong"}}, {"id": "2"}])
+    page = run_report(run)
+    (shown,) = data_of(page, "problems")["problems"]
+    assert shown["before"] == {"answer": "1", "outcome": "wrong"}
+    assert "was not recorded by the version" in text_of(page)
 
 
 def test_charts_are_what_vega_lite_takes(page, study_page):
@@ -72,7 +132,7 @@ def test_charts_are_what_vega_lite_takes(page, study_page):
 def test_curves_are_those_of_the_run(page):
     specs = data_of(page, "specs")
     reward = {row["x"]: row["s0"] for row in specs["rollout-reward"]["data"]["values"]}
-    assert reward == {11: 0.125, 12: 0.25, 13: 0.375, 14: 0.5}
+    assert reward == {1: 0.125, 2: 0.25, 3: 0.375, 4: 0.5}
     accuracy = specs["accuracy"]["data"]["values"]
     assert {row["x"] for row in accuracy} == {5, 10, 11, 12, 13, 14}
 
@@ -160,7 +220,7 @@ def test_a_long_run_keeps_its_page_small(tmp_path):
     assert (steps[0], steps[-1]) == (60, 5010)
     reward = data_of(page, "specs")["rollout-reward"]["data"]["values"]
     assert len(reward) <= 240
-    assert reward[-1]["x"] == 5010
+    assert reward[-1]["x"] == 5000
 
 
 def test_what_is_no_run_is_refused(tmp_path):
@@ -175,7 +235,7 @@ def test_numbers_that_are_not_finite_are_no_trouble(tmp_path):
     write_lines(run / "metrics.jsonl", [*metrics(2, 0.5), {"step": 13, "rollout/reward": float("inf")}])
     page = run_report(run)
     assert data_of(page, "tokens")["steps"][0]["responses"][0]["advantage"] == [None, None]
-    assert max(row["x"] for row in data_of(page, "specs")["rollout-reward"]["data"]["values"]) == 12
+    assert max(row["x"] for row in data_of(page, "specs")["rollout-reward"]["data"]["values"]) == 2
 
 
 def test_the_page_of_a_run_is_quick_to_make(page):

@@ -49,12 +49,22 @@ def write_run(
     write_lines(directory / "metrics.jsonl", metrics(iterations, accuracy or 0.0))
     write_lines(directory / "samples.jsonl", samples)
     if accuracy is not None:
-        before = {"answer": "1", "outcome": "wrong"}
+        before = {"response": "return 1", "answer": "1", "outcome": "wrong", "detail": ""}
         outcomes = ["correct" if each else "wrong" for each in right]
         write_lines(
             directory / "predictions.jsonl",
             (
-                {"id": str(number), "question": f"{number} and {asked}?", "outcome": outcome, "warmup": before}
+                {
+                    "id": str(number),
+                    "question": f"{number} and {asked}?",
+                    "response": f"return x0 + {number}",
+                    "answer": "2",
+                    "gold": "2",
+                    "reasoning": f"{number} <b>plus</b> {asked}",
+                    "outcome": outcome,
+                    "detail": "",
+                    "warmup": before,
+                }
                 for number, outcome in enumerate(outcomes)
             ),
         )

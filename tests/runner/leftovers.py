@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+MEASURED = ("seconds", "memory", "speed")  # parts of result.json
+
 
 def result_of(directory: Path) -> dict[str, Any]:
     """The result of a run."""
@@ -20,10 +22,10 @@ def lines_of(directory: Path, name: str = "metrics.jsonl") -> list[dict[str, Any
 
 
 def outcome(path: Path) -> dict[str, Any]:
-    """Everything a run leaves behind that must not depend on how often it was stopped: all but times."""
+    """Everything a run leaves behind that must not depend on how often it was stopped: all but time and memory."""
     result = result_of(path)
     result["cost"].pop("seconds")
-    found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key != "seconds"}}
+    found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key not in MEASURED}}
     found["metrics.jsonl"] = [
         {name: value for name, value in record.items() if name != "seconds" and not name.startswith("time/")}
         for record in lines_of(path)
@@ -34,7 +36,7 @@ def outcome(path: Path) -> dict[str, Any]:
         name = file.relative_to(path).as_posix()
         if name == "checkpoints/last/state.json":
             state = json.loads(file.read_text())
-            found[name] = {key: state[key] for key in state if key not in ("seconds", "elapsed")}
+            found[name] = {key: state[key] for key in state if key not in (*MEASURED, "elapsed", "times", "peaks")}
         elif file.is_file() and name != "checkpoints/last/manifest.json" and "/step-" not in name:
             found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     if (path / "baseline_sft").exists():

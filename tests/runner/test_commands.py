@@ -61,7 +61,7 @@ def make_llama_32k(folder: Path, texts: list[str]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", LLAMA)
+@pytest.mark.parametrize("name", [LLAMA[0], pytest.param(LLAMA[1], marks=pytest.mark.long)])
 def test_codellama_with_llama_2_s_vocabulary_learns_by_heart(repo, shared_data, tmp_path, name):
     folder = llama_folder(shared_data / "tokenizers" / "llama2" / "tokenizer.model", name, "model", tmp_path / "model")
     make_model("llama", 32_000).save_pretrained(folder)  # no rows for the signs that CodeLLaMA's class adds

@@ -20,7 +20,7 @@ from reft_lab.data.arithmetic import generate
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
 from tests.made_once import made_once
-from tests.runner.leftovers import lines_of, result_of
+from tests.runner.leftovers import MEASURED, lines_of, result_of
 from tests.runner.processes import Run, Session
 from tests.runner.small_runs import finish
 from tests.small_models import save_checkpoint
@@ -64,9 +64,9 @@ def whole(repo: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def told(path: Path) -> dict[str, Any]:
-    """What an evaluation found, without its times."""
+    """What an evaluation found, without its time and memory."""
     result = result_of(path)
-    found = {key: value for key, value in result.items() if key not in ("seconds", "cost")}
+    found = {key: value for key, value in result.items() if key not in (*MEASURED, "cost")}
     return found | {"predictions": (path / "predictions.jsonl").read_text()}
 
 

@@ -97,8 +97,7 @@ def test_programs_are_learned_by_heart_with_a_tokenizer_like_llamas(name, layout
     assert learned_by_heart(vocabularies.llama(model, name, layout, tmp_path / name), form) == 1.0
 
 
-@pytest.mark.parametrize("layout", ["model", "json"])
-@pytest.mark.parametrize("name", LLAMA)
+@pytest.mark.parametrize(("name", "layout"), zip(LLAMA, ["model", "json"], strict=True))
 def test_programs_are_learned_by_heart_with_llama_2s_own_vocabulary(name, layout, form, tmp_path, shared_data):
     model = shared_data / "tokenizers" / "llama2" / "tokenizer.model"
     assert learned_by_heart(vocabularies.llama(model, name, layout, tmp_path / name), form) == 1.0

@@ -17,6 +17,7 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, RunFailed
 from reft_lab.runner import run
 from reft_lab.tracking.display import Silence
+from tests.made_once import made_once
 from tests.runner.leftovers import lines_of, result_of
 
 SMALL = (
@@ -40,8 +41,14 @@ def config_of(*overrides: str) -> Config:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    directory = tmp_path_factory.mktemp("runs") / "default"
-    return directory, run(config_of("tracker.report=true"), directory, display=Silence())
+    """The directory of a run, and what the runner returned."""
+
+    def make(folder: Path) -> None:
+        returned = run(config_of("tracker.report=true"), folder / "default", display=Silence())
+        (folder / "returned.json").write_text(json.dumps(returned))
+
+    folder = made_once(tmp_path_factory, "finished_run", make)
+    return folder / "default", json.loads((folder / "returned.json").read_text())
 
 
 def test_result_is_complete_and_true_to_the_predictions(finished):

@@ -45,6 +45,9 @@ for kind in ("crash", "kill", "bad"):
 accuracy = 1 - abs(float(words.get("ppo.lam", 0.95)) - 0.9) - int(words.get("seed", 0)) / 100
 score = {"accuracy": accuracy, "n": 100, "ci95": [0, 1]}
 (directory / "metrics.jsonl").write_text(json.dumps({"step": 1, "ppo/kl_ref": 2 * accuracy}) + "\\n")
+(directory / "report.html").write_text("<p>of trial " + number)
+lines = [{"step": step, "response": "r", "reward": 1.0, "tokens": {"kl": [0.1]}} for step in (1, 2, 2)]
+(directory / "samples.jsonl").write_text("".join(json.dumps(line) + "\\n" for line in lines))
 result = {"status": "finished", "reason": None, "selection": "dev", "final": {"dev": score, "test": score}}
 (directory / "result.json").write_text(json.dumps(result | {"seconds": {"total": 1.0}}))
 """

@@ -13,10 +13,10 @@ from reft_lab.command.launch import check_command
 from reft_lab.command.work import Study
 from reft_lab.compose.composed import compose_command
 from reft_lab.compose.conf import register_schema
-from reft_lab.compose.search_path import REPO
 from reft_lab.studies.definition import Definition
 from reft_lab.studies.from_config import from_config
 from tests.command.said import complaint
+from tests.real_run import REPO
 
 FOLDER = REPO / "sweeps"
 OURS = ("controls", "methods", "methods_at_budget")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reft_lab.cli import main
-from reft_lab.compose.search_path import REPO
+from tests.real_run import REPO
 
 SMALL = (
     *("debug=quick", "tracker=none", "data.train_size=24", "data.dev_size=8", "data.test_size=12"),
@@ -18,6 +18,7 @@ SMALL = (
 )
 
 
+@pytest.mark.long
 def test_a_study_says_how_many_runs_it_is_and_ends_in_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

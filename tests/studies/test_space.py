@@ -13,7 +13,7 @@ from reft_lab.compose.conf import Conf, register_schema
 from reft_lab.compose.words import as_text, parse
 from reft_lab.errors import BadInput
 from reft_lab.studies.parameter import Parameter
-from reft_lab.studies.search_space import check_values, from_entry, from_override
+from reft_lab.studies.search_space import check_values, from_entry, from_override, zipped
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ NASTY = (
 def test_a_value_survives_the_command_line(value):
     parameter = Parameter("key", "choice", choices=(value, "another"))
     known = parameter.grid()[0]
-    back = OverridesParser.create().parse_overrides([parameter.override(known)])[0].value()
+    back = OverridesParser.create().parse_overrides(list(parameter.overrides(known)))[0].value()
     assert back == value
     assert type(back) is type(value)
 
@@ -196,3 +196,19 @@ def test_values_to_begin_with():
     for wrong in ({"a": 1.1}, {"a": "x"}, {"a": True}, {"b": 2.5}, {"c": "y"}, {"c": True}, {"d": 1}):
         with pytest.raises(BadInput, match="first has"):
             check_values(wrong, space, "first")
+
+
+def test_options_are_walked_together():
+    lr, kl = (
+        Parameter("ppo.lr", "choice", choices=(1e-4, 2e-4)),
+        Parameter("ppo.kl_coef", "choice", choices=(0.1, 0.2)),
+    )
+    lam = Parameter("ppo.lam", "choice", choices=(0.9, 1.0))
+    pair, alone = zipped({each.key: each for each in (lr, lam, kl)}, [["ppo.kl_coef", "ppo.lr"]])[::-1]
+    assert alone is lam
+    assert pair.key == "ppo.kl_coef & ppo.lr"
+    assert pair.size == 2
+    words = [pair.overrides(value) for value in pair.grid()]
+    assert words == [("ppo.kl_coef=0.1", "ppo.lr=0.0001"), ("ppo.kl_coef=0.2", "ppo.lr=0.0002")]
+    first = check_values({"ppo.lr": 2e-4, "ppo.kl_coef": 0.2, "ppo.lam": 1.0}, (pair, alone), "sweeps.first")
+    assert first == {"ppo.kl_coef & ppo.lr": pair.grid()[1], "ppo.lam": 1.0}

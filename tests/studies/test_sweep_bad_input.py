@@ -15,6 +15,7 @@ from reft_lab.config.explain import explain
 from reft_lab.errors import BadInput
 from tests.command.said import complaint
 
+PAIR = "sweeps.zip=[[ppo.lr,ppo.kl_coef]]"
 SEARCH = "sweeps=reft_search"
 
 
@@ -93,6 +94,13 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (["-m", SEARCH, "sweeps.fixed=['ppo.lam=1']"], "is in sweeps.fixed and in the space"),
         (["-m", SEARCH, "sweeps.fixed=['sweeps.trials=1']"], "not about an experiment"),
         (["-m", SEARCH, "sweeps.fixed=['nothing']"], "nothing is not OPTION=VALUE"),
+        # options that are walked together
+        (["-m", "sweeps=kl", "ppo.lr=1e-4,2e-4", PAIR], "ppo.lr has 2 values, ppo.kl_coef has 4 values; list as many"),
+        (["-m", "sweeps=kl", "ppo.lrr=1e-4", PAIR], "did you mean ppo.lr?"),
+        (["-m", "sweeps=kl", PAIR], "sweeps.zip has ppo.lr, which is not in the space"),
+        (["-m", "sweeps=kl", "sweeps.zip=[[ppo.kl_coef]]"], "it takes two options or more"),
+        (["-m", "sweeps=kl", "sweeps.zip=[ppo.lr,ppo.kl_coef]"], "did you mean 'sweeps.zip=[[ppo.lr,ppo.kl_coef]]'?"),
+        (["-m", "sweeps=kl", "ppo.lr=interval(1e-4,1)", PAIR], "has infinitely many values; list some"),
         # what counts
         (["-m", SEARCH, "sweeps.seeds=0,1"], "write it in brackets: 'sweeps.seeds=[0,1]'."),
         (["-m", SEARCH, "sweeps.seeds=3"], "did you mean 'sweeps.seeds=[3]'?"),

@@ -17,9 +17,9 @@ from reft_lab.command.launch import check_command
 from reft_lab.command.run_folder import claim
 from reft_lab.command.work import Study
 from reft_lab.compose.conf import Conf, register_schema
-from reft_lab.compose.search_path import REPO
 from reft_lab.config.check import check
 from reft_lab.config.sweeps import PRUNERS, SAMPLERS
+from tests.real_run import REPO
 
 FILES = sorted(file.stem for file in (REPO / "sweeps").glob("*.yaml"))
 INSIDE = sorted(

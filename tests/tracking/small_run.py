@@ -1,6 +1,6 @@
 """A process that records as a run does: a line a step, a state now and then, and on resumption from the last state.
 
-Arguments: the run directory, the W&B mode, the steps to take, the seconds a step takes.
+Arguments: the run directory, the W&B mode or the name of another tracker, the steps to take, the seconds a step takes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def main(path: Path, mode: str, steps: int, pause: float) -> None:
     """Go on from where the run in `path` stands, or begin one."""
     state = path / "state.json"
     resume = (path / "config.yaml").exists()
-    config = Config(tracker=TrackerConfig(wandb=mode, connect_timeout=5))
+    others = {"wandb": "disabled", mode: True} if mode in ("trackio", "tensorboard") else {"wandb": mode}
+    config = Config(tracker=TrackerConfig(**others, connect_timeout=5))
     with closing(RunDirectory(path, resume=resume)) as directory:
         at = json.loads(state.read_text()) if state.exists() else {"step": 0, "seconds": 0.0}
         directory.rewind(at["step"])

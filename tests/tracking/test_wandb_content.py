@@ -74,7 +74,10 @@ class Recorded:
         self.environment = plain | {"PYTHONPATH": str(repo), "HOME": str(self.home), "WANDB_BASE_URL": server.url}
         self.environment |= {"WANDB_API_KEY": "0" * 40, "WANDB__STATS_SAMPLING_INTERVAL": "0.2"}
         command = [sys.executable, "-c", SCRIPT, str(self.path), mode, status]
-        subprocess.run(command, env=self.environment, check=True, timeout=120, cwd=folder)
+        ended = subprocess.run(
+            command, env=self.environment, check=True, timeout=120, cwd=folder, stdout=subprocess.PIPE, text=True
+        )
+        self.said = ended.stdout.splitlines()
         self.id = json.loads((self.path / "passport.json").read_text())["wandb"]["id"]
         (self.folder,) = (self.path / "wandb").glob("*run-*")
 
@@ -126,6 +129,7 @@ def check_tags(tags: Any) -> None:
 def test_a_run_online(repo, tmp_path, server):
     run = Recorded(repo, tmp_path, server, "online")
     run.has_arrived()
+    assert run.said == [f"W&B: {server.url}/someone/reft_lab/runs/{run.id}"]
     assert run.checkpoint() == b"weights" * 100_000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "run"]
     assert not list(run.home.iterdir())
@@ -134,6 +138,7 @@ def test_a_run_online(repo, tmp_path, server):
 def test_a_run_offline_and_synced(repo, tmp_path, server):
     run = Recorded(repo, tmp_path, server, "offline")
     assert not list(run.home.iterdir())
+    assert run.said == ["W&B: offline; to upload it: wandb sync run/wandb"]
     record = run_record(run.folder)
     assert (record.run_group, record.job_type, record.display_name) == ("kl", "reft", "small")
     check_tags(record.tags)

@@ -11,7 +11,8 @@
     value: "The reward that the value model expected when the token was sampled, against the middle of the rewards shown here.",
     ratio: "π_new / π_old of the token after the update of this iteration: what became more likely, and what less.",
   };
-  const number = (value, digits = 3) => (value === null ? "none" : String(Number(value.toPrecision(digits))));
+  const number = (value, digits = 3) =>
+    value === null ? "none" : String(Number(value.toPrecision(digits))).replace(/^-/, "−");
   const signed = (value) => (value === null ? "none" : (value > 0 ? "+" : "") + number(value));
   let measure = "advantage";
   let shown = content.steps.length - 1;
@@ -47,7 +48,7 @@
     const scale = content.scales[measure];
     const ends = [scale.middle - scale.reach, scale.middle + scale.reach];
     const told = measure === "ratio" ? ends.map((end) => number(Math.exp(end))) : ends.map((end) => number(end));
-    byId("scale-low").textContent = "≤ " + told[0].replace("-", "−");
+    byId("scale-low").textContent = "≤ " + told[0];
     byId("scale-high").textContent = "≥ " + told[1];
     byId("measure-about").textContent = about[measure];
   };
@@ -58,14 +59,21 @@
     `ratio ${number(response.ratio[index], 4)}`;
 
   const tip = byId("token-tip");
-  const point = (token, response, index) => {
+  let place = () => {};
+  // Near the token, and near the pointer where a token is broken over two lines.
+  const point = (token, response, index, pointed) => {
     tip.replaceChildren(make("code", { textContent: response.text[index] ? JSON.stringify(response.text[index]) : "no text" }), " " + describe(response, index));
     tip.hidden = false;
-    const place = token.getClientRects()[0] || token.getBoundingClientRect();
-    const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
-    const above = place.top - tip.offsetHeight - 6;
-    tip.style.left = Math.max(8, left) + window.scrollX + "px";
-    tip.style.top = (above > 0 ? above : place.bottom + 6) + window.scrollY + "px";
+    const line = Math.max(0, [...token.getClientRects()].findIndex(({ top, bottom }) => pointed >= top && pointed <= bottom));
+    place = () => {
+      const at = token.getClientRects()[line];
+      if (!at) return leave();
+      const left = Math.min(at.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
+      const above = at.top - tip.offsetHeight - 6;
+      tip.style.left = `${Math.max(8, left)}px`;
+      tip.style.top = `${above > 0 ? above : at.bottom + 6}px`;
+    };
+    place();
   };
   const leave = () => { tip.hidden = true; };
 
@@ -79,7 +87,7 @@
     });
     const told = (event) => {
       const token = event.target.closest(".token");
-      if (token) point(token, response, Number(token.dataset.index));
+      if (token) point(token, response, Number(token.dataset.index), event.clientY);
     };
     body.addEventListener("pointerover", told);
     body.addEventListener("focusin", told);
@@ -113,13 +121,16 @@
     leave();
     const { step, iteration, responses } = content.steps[shown];
     byId("token-step").value = shown;
-    byId("token-step-name").textContent = iteration > 0 && iteration !== step ? `${step} (iteration ${iteration})` : `${step}`;
+    byId("token-step-name").textContent = iteration > 0 && iteration !== step ? `iteration ${iteration} (step ${step})` : `${step}`;
     byId("token-step").setAttribute("aria-valuetext", `step ${step}`);
     byId("token-back").disabled = shown === 0;
     byId("token-on").disabled = shown === content.steps.length - 1;
     byId("responses").replaceChildren(...responses.map(card));
     shade();
   };
+
+  // The tip stands in the window, and its token on the page.
+  addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true });
 
   byId("token-step").max = content.steps.length - 1;
   byId("token-step").addEventListener("input", (event) => { shown = Number(event.target.value); show(); });

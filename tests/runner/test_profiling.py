@@ -1,0 +1,62 @@
+"""Profiles of a few steps: what is written, what is counted as which phase, and that nothing else changes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from reft_lab.runner.profiling import ELSEWHERE, Event, found
+from tests.runner.leftovers import outcome
+from tests.runner.small_runs import SMALL, finish
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finish(tmp_path_factory.mktemp("profiled") / "run", *SMALL, "tracker.profile=1")
+
+
+def names_in(trace: Path) -> list[str]:
+    with gzip.open(trace) as file:
+        return [event["name"] for event in json.load(file)["traceEvents"] if event.get("ph") == "X"]
+
+
+def test_each_stage_leaves_a_trace_with_its_phases(profiled: Path) -> None:
+    folder = profiled / "profile"
+    assert sorted(file.name for file in folder.iterdir()) == ["operations.txt", "reft.json.gz", "warmup.json.gz"]
+    warmup, reft = (names_in(folder / f"{stage}.json.gz") for stage in ("warmup", "reft"))
+    assert warmup.count("training") == 1
+    assert [reft.count(name) for name in ("sampling", "scoring", "updating")] == [1, 1, 1]
+    assert "aten::addmm" in warmup or "aten::mm" in warmup
+    first, second = (folder / "operations.txt").read_text().split("ReFT, 1 iterations")
+    assert "warm-up, 1 steps from the second on: seconds of the CPU in its 10 dearest operations" in first
+    rows = [line.split() for line in second.splitlines() if line.strip()]
+    assert rows[1][:4] == ["operation", "calls", "seconds", "%"]
+    assert rows[1][4:7] == ["sampling", "scoring", "updating"]
+    seconds = [float(row[2]) for row in rows[3:13]]
+    assert seconds == sorted(seconds, reverse=True)
+    assert rows[-1][:2] == ["all", "operations"]
+
+
+def test_a_profile_changes_nothing_else(small_run: Path, profiled: Path) -> None:
+    assert outcome(profiled)["metrics.jsonl"] == outcome(small_run)["metrics.jsonl"]
+    assert not (small_run / "profile").exists()
+
+
+def test_operations_are_counted_where_they_ran() -> None:
+    events = [
+        Event("updating", 0, 100, 0.5),
+        Event("sampling", 20, 40, 0.5),
+        Event("mm", 5, 9, 1.0),
+        Event("mm", 25, 35, 2.0),  # in the phase within
+        Event("mm", 50, 60, 4.0),
+        Event("add", 100, 110, 8.0),  # after all of them
+        Event("nothing", 10, 11, 0.0),
+    ]
+    phases, (add, mm) = found(events, {"updating", "sampling"})
+    assert phases == ["updating", "sampling", ELSEWHERE]
+    assert (add.name, add.calls, dict(add.seconds)) == ("add", 1, {ELSEWHERE: 8.0})
+    assert (mm.name, mm.calls, dict(mm.seconds)) == ("mm", 3, {"updating": 5.0, "sampling": 2.0})
+    assert found([], set()) == ([], [])
