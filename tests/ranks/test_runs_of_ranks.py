@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.runner.leftovers import lines_of, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
@@ -22,6 +24,7 @@ OPTIONS = (
 
 
 def run_of(repo: Path, folder: Path, name: str, *words: str) -> Run:
+    folder.mkdir(exist_ok=True)
     (folder / "spread.py").write_text(REWARD)
     return Run(repo, folder, *OPTIONS, f"pool.folder={folder / 'pools'}", *words, path=folder / name)
 
@@ -64,6 +67,21 @@ def assert_alike(one: Path, two: Path) -> None:
         assert result_of(two)[key] == result_of(one)[key]
 
 
+def assert_same_weights(one: Path, two: Path, name: str = "best") -> None:
+    """All files of weights, and the states that runs would go on from, have the same numbers up to rounding."""
+    folders = ([path / "checkpoints" / part for part in (name, "last")] for path in (one, two))
+    for theirs, ours in zip(*folders, strict=True):
+        files = sorted(file.name for file in theirs.glob("*.safetensors"))
+        assert files
+        assert files == sorted(file.name for file in ours.glob("*.safetensors"))
+        for file in files:
+            found, expected = load_file(ours / file), load_file(theirs / file)
+            assert found.keys() == expected.keys()
+            for key, tensor in expected.items():
+                if not key.startswith("adamw."):
+                    assert torch.allclose(found[key], tensor, atol=1e-5), (file, key)
+
+
 @pytest.fixture(scope="module")
 def one(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one process."""
@@ -83,6 +101,48 @@ def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(repo: Path, tmp_pa
     two.finish("trainer.devices=1")
     assert_alike(one, two.path)
     assert two.passport["resumed"][0]["changed"]["trainer.devices"] == "2 -> 1"
+
+
+def test_a_run_in_parts_goes_on_where_a_process_was_lost(repo: Path, tmp_path: Path, one: Path) -> None:
+    two = run_of(repo, tmp_path, "run", "trainer.devices=2", "trainer.strategy=fsdp")
+    session = two.start()
+    session.until(lambda: two.step > WARMUP)
+    kill(two, session, 1)
+    two.finish()
+    assert_alike(one, two.path)
+    assert_same_weights(one, two.path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("between", [{1: "fsdp"}, {2: "ddp"}, {3: "fsdp"}], ids=str)
+def test_a_state_of_parts_goes_on_in_any_layout(repo: Path, tmp_path: Path, one: Path, between: dict[int, str]) -> None:
+    two = run_of(repo, tmp_path, "run")
+    ((size, strategy),) = between.items()
+    for last, words in enumerate((("2", "fsdp"), (str(size), strategy), ("2", "fsdp"))):
+        session = two.start(f"trainer.devices={words[0]}", f"trainer.strategy={words[1]}")
+        if last == 2:
+            assert session.wait() == 0, session.output
+            break
+        session.until(lambda last=last: two.step > WARMUP + last)
+        session.kill()
+    assert_alike(one, two.path)
+    assert_same_weights(one, two.path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["reft", "offline_st", "online_st"])
+def test_a_run_with_an_adapter_in_parts_is_that_of_one_process(repo: Path, tmp_path: Path, method: str) -> None:
+    words = (f"method={method}", "model.lora.rank=4", "model.lora.merge=true")
+    whole = run_of(repo, tmp_path / "one", "run", *words)
+    whole.finish()
+    two = run_of(repo, tmp_path / "two", "run", *words, "trainer.devices=2", "trainer.strategy=fsdp")
+    session = two.start()
+    session.until(lambda: two.step > WARMUP)
+    kill(two, session, 0)
+    two.finish()
+    assert_alike(whole.path, two.path)
+    assert_same_weights(whole.path, two.path)
+    assert_same_weights(whole.path, two.path, "merged")
 
 
 @pytest.mark.long
