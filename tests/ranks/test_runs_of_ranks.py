@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from tests.runner.leftovers import lines_of, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
 from tests.runner.small_runs import SMALL, WARMUP
 
+KILLS = int(os.environ.get("REFT_LAB_KILLS", "100"))  # at random, in a test that takes long
 # Where all rewards are alike, advantages are nothing but rounding; so none of these are.
 REWARD = "def by_length(response):\n    return len(response) % 7 / 7\n"
 OPTIONS = (
@@ -52,6 +55,14 @@ def kill(run: Run, session: Session, rank: int) -> None:
     assert not any(map(is_alive, processes))
 
 
+def until_gone(processes: Collection[int]) -> None:
+    """Wait until all of them have ended, which takes seconds."""
+    end = time.monotonic() + 20
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def assert_alike(one: Path, two: Path) -> None:
     """The same was sampled, learned and answered, up to rounding."""
     for ours, theirs in zip(lines_of(two), lines_of(one), strict=True):
@@ -80,6 +91,13 @@ def assert_same_weights(one: Path, two: Path, name: str = "best") -> None:
             for key, tensor in expected.items():
                 if not key.startswith("adamw."):
                     assert torch.allclose(found[key], tensor, atol=1e-5), (file, key)
+
+
+def seconds_of(run: Run, *words: str) -> float:
+    """What a run takes from its beginning to its end."""
+    began = time.monotonic()
+    run.finish(*words)
+    return time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +148,33 @@ def test_a_state_of_parts_goes_on_in_any_layout(repo: Path, tmp_path: Path, one:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_runs_whose_processes_are_killed_at_random(repo: Path, tmp_path: Path, one: Path, strategy: str) -> None:
+    """KILLS of one process at any moment: a rank, or the process that was typed. Each run ends as one that was not."""
+    words, dice, kills, ended = ("trainer.devices=2", f"trainer.strategy={strategy}"), Random(strategy), 0, 0
+    whole = seconds_of(run_of(repo, tmp_path, "whole", *words))
+    run = run_of(repo, tmp_path, "run-0", *words)
+    while kills < KILLS:
+        session = run.start()
+        end = time.monotonic() + dice.uniform(0, whole)
+        while session.is_running and time.monotonic() < end:
+            time.sleep(0.01)
+        if session.is_running:
+            processes = descendants(session.pid)
+            os.kill(dice.choice(sorted([session.pid, *ranks_of(session).values()])), signal.SIGKILL)
+            kills += 1
+            assert session.wait(60) != 0
+            until_gone(processes)
+        else:
+            assert session.wait() == 0, session.output
+            assert_alike(one, run.path)
+            ended += 1
+            run = run_of(repo, tmp_path, f"run-{ended}", *words)
+    run.finish()
+    assert_alike(one, run.path)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["reft", "offline_st", "online_st"])
 def test_a_run_with_an_adapter_in_parts_is_that_of_one_process(repo: Path, tmp_path: Path, method: str) -> None:
     words = (f"method={method}", "model.lora.rank=4", "model.lora.merge=true")
@@ -170,9 +215,6 @@ def test_a_run_of_two_is_stopped_killed_and_resumed(repo: Path, tmp_path: Path, 
     processes = set(ranks_of(session).values())
     session.until(lambda: two.step > WARMUP + 1)
     os.kill(session.pid, signal.SIGKILL)  # of the process that was typed
-    end = time.monotonic() + 20
-    while any(map(is_alive, processes)):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until_gone(processes)
     two.finish()
     assert_alike(one, two.path)
