@@ -24,7 +24,7 @@ def lines_of(directory: Path, name: str = "metrics.jsonl") -> list[dict[str, Any
 
 
 def outcome(path: Path) -> dict[str, Any]:
-    """Everything a run leaves behind that must not depend on how often it was stopped: all but time, memory and load."""
+    """Everything a run leaves behind that must not depend on how often it was stopped: all that is not measured."""
     result = result_of(path)
     result["cost"].pop("seconds")
     found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key not in MEASURED}}
