@@ -106,7 +106,7 @@ def watch_run(
 
     Of a run: stage and step, how much is done and how long the rest takes at this pace, curves, outcomes, alarms and
     the last samples. Of a study: its runs, those under way first, with the value so far. It reads what is in the
-    folder and disturbs nothing. It ends with the run, or with q; with --json it prints the state as it is now, and ends.
+    folder and disturbs nothing. It ends with the run, or with q; --json prints the state and ends.
     """
     from reft_lab.cli.watch.watching import state, watch
 

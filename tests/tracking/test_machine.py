@@ -80,7 +80,7 @@ class Samples(ctypes.Union):
 
 
 class Driver:
-    """What NVIDIA's library says of a GPU that is sampled every 100 ms: busy for 40 % of the first second, then 80 %."""
+    """What NVIDIA's library says of a GPU, sampled every 100 ms: it works 40 % of the first second, then 80 %."""
 
     NVML_GPU_UTILIZATION_SAMPLES = 0
 
