@@ -50,8 +50,8 @@ class Work:
         """
         if self.composed.choice("hydra/launcher") == "submitit_slurm" and which("srun") is None:
             raise BadInput(
-                "hydra/launcher=submitit_slurm needs Slurm, and there is no srun on this machine; give the command where "
-                "there is one, or take hydra/launcher=submitit_local."
+                "hydra/launcher=submitit_slurm needs Slurm, and there is no srun on this machine; give the command "
+                "where there is one, or take hydra/launcher=submitit_local."
             )
 
     def do(self, run: Run) -> None:
