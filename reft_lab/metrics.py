@@ -437,8 +437,9 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
                "response tokens divided by `time/eval_seconds`", group=SPEED, better=UP, along="eval"),
     )),
     Section("machine/: how busy the machine is", """\
-On the first step that a session records, and then at most once a second. The run is this process with its children: the
-sandboxes, a baseline, W&B's service. Evaluations and what else is done between two of these lines are in the second.
+On the first step that a session records, and then at most once a second. The run is its process with its children: the
+sandboxes, a baseline, W&B's service; of several processes that share a run, it is the one that leads. Evaluations, and
+what else is done between two of these lines, are in the second.
 """, (
         Metric("machine/cpu", "CPUs of the machine", SHARE, "CPUs that are busy, with whatever",
                "mean since the last value, over all that the machine has",

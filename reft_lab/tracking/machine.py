@@ -110,7 +110,7 @@ class _Gpu:
 
 
 def _nvml() -> tuple[Any, Any]:
-    """NVIDIA's library and its name for the GPU that torch calls the first; None where either is missing."""
+    """NVIDIA's library and its name for the GPU at hand; None where either is missing."""
     import torch
 
     try:
@@ -119,6 +119,8 @@ def _nvml() -> tuple[Any, Any]:
         return None, None
     try:
         pynvml.nvmlInit()
-        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
+        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(
+            f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+        )
     except (pynvml.NVMLError, AttributeError):  # no driver of NVIDIA's, or a part of a GPU, which has no such counter
         return None, None

@@ -74,7 +74,7 @@ def test_a_run_is_watched_while_it_goes_and_left_with_q(growing: Path, columns: 
         assert max(map(cell_len, picture)) <= columns
         assert picture[0].startswith("running  growing")
         assert picture[-1].startswith("q leaves")
-        assert re.search(r"machine  CPU \d+ % \(this run \d+ %\)  RAM \d+ % \(this run [\d.]+ [MG]iB\)", shown)
+        assert re.search(r"machine  CPU \d+ % \(this run \d+ %\)\s+RAM \d+ % \(this run [\d.]+ [MG]iB\)", shown)
         for part in ("seed 7", "stage 2 of 2", "/40 iterations", " %", " left", "━", "▁", "█", "reward 0."):
             assert part in shown
         assert "alarm entropy, on since step 3" in shown

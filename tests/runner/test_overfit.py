@@ -35,7 +35,7 @@ def rollouts(*rewards: float, **others: float) -> list[dict[str, float]]:
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 3.0, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
-            "went from 4 to 3 only, in 2 steps; raise warmup.lr=0.0015 or warmup.epochs=400",
+            "went from 4 to 3 only, in 2 steps; raise warmup.lr=0.0015 or warmup.epochs=600",
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 0.01, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
@@ -107,7 +107,7 @@ def test_a_stage_ends_where_all_is_learned(learned: Path) -> None:
     assert (result["status"], result["final"]["test"]["accuracy"], result["final"]["test"]["n"]) == ("finished", 1.0, 2)
     assert result["overfit"] == {"problems": 2, "right": 2, "gold_reward": 1.0, "reward": None, "why": None}
     assert result["data"]["counts"] == {"train": 2, "dev": 2, "test": 2}
-    assert len(records) < 400
+    assert len(records) < 600
     assert [record["eval/accuracy"] for record in records if "eval/accuracy" in record][-1] == 1.0
     assert all(record["eval/accuracy"] < 1 for record in records[:-1] if "eval/accuracy" in record)
 
