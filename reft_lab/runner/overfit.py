@@ -7,9 +7,10 @@ sampled ones earn nearly what gold reasoning earns. Not all of it: at temperatur
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import RunFailed
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HALF = 0.5  # of the problems right after warm-up, greedily
 NATS = 0.12  # of a whole gold response after warm-up: it comes in eight of nine samples
 HELD = 0.95  # of the reward of gold reasoning, by what is sampled
+RECENT = 4  # iterations, of which that is the mean: one by itself says too much by luck
 FEW = 0.05  # as little as this is none
 MANY = 0.25  # of the responses
 SHOWN = 3  # problems that were not learned
@@ -42,12 +44,14 @@ class Overfit:
         gold: what their gold reasoning earns, on average.
         tokens: of gold reasoning, on average.
         reached: the stages that came to what they should, in this session.
+        rewards: of the last iterations, in this session.
     """
 
     problems: int = 0
     gold: float = 1.0
     tokens: float = 1.0
     reached: tuple[str, ...] = ()
+    rewards: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @classmethod
     def of(cls, setup: Setup) -> Overfit:
@@ -82,11 +86,13 @@ class Overfit:
 
     def is_reached(self, stage: Stage, record: Metrics, *, is_last: bool) -> bool:
         """Whether a stage has come to what it should, by the metrics of its last step."""
+        if "rollout/reward" in record:
+            self.rewards.append(record["rollout/reward"])
         if not self.problems or "eval/accuracy" not in record:
             return False
         if is_last:
-            reward = record.get("rollout/reward", self.gold)
-            found = record["eval/accuracy"] == 1 and reward >= HELD * self.gold
+            is_held = not self.rewards or (len(self.rewards) == RECENT and fmean(self.rewards) >= HELD * self.gold)
+            found = record["eval/accuracy"] == 1 and is_held
         else:
             nats = self.tokens * record[f"{stage.kind.name}/loss"]
             found = record["eval/accuracy"] >= HALF and nats <= NATS
@@ -135,7 +141,7 @@ def judge(
         records: the metrics of all steps, in order.
     """
     rollouts = [record for record in records if "rollout/reward" in record]
-    reward = rollouts[-1]["rollout/reward"] if rollouts else None
+    reward = fmean(record["rollout/reward"] for record in rollouts[-RECENT:]) if rollouts else None
     is_reached = last in overfit.reached
     numbers = {"problems": overfit.problems, "right": right, "gold_reward": overfit.gold, "reward": reward}
     earns = ""

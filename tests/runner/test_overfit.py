@@ -12,7 +12,7 @@ from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
 from reft_lab.errors import BadInput, RunFailed
 from reft_lab.methods import METHODS
-from reft_lab.runner.overfit import Overfit, examples, judge, why_not
+from reft_lab.runner.overfit import RECENT, Overfit, examples, judge, why_not
 from tests.runner.leftovers import lines_of, result_of
 from tests.runner.small_runs import finish
 
@@ -54,7 +54,7 @@ def test_what_is_most_likely_the_matter(records: list[dict[str, float]], words: 
 
 def test_the_verdict_counts_what_is_wrong() -> None:
     overfit = Overfit(8, gold=1.0)
-    records = [*SUPERVISED, *rollouts(0.5, 0.9)]
+    records = [*SUPERVISED, *rollouts(0.5, 0.85, 0.85, 0.95, 0.95)]
     found = judge(overfit, CONFIG, "reft", 5, {"correct": 5, "wrong": 2, "no_answer": 1}, records)
     assert not found.is_reached
     assert found.sentence.startswith(
@@ -64,7 +64,7 @@ def test_the_verdict_counts_what_is_wrong() -> None:
     overfit.reached = ("warmup", "reft")
     found = judge(overfit, CONFIG, "reft", 8, {"correct": 8}, records)
     assert found.is_reached
-    assert found.sentence.endswith("gold reasoning earns 1.00, after 2 supervised steps and 2 iterations.")
+    assert found.sentence.endswith("gold reasoning earns 1.00, after 2 supervised steps and 5 iterations.")
     assert (found.numbers["right"], found.numbers["why"]) == (8, None)
 
 
@@ -77,6 +77,12 @@ def test_the_last_stage_is_over_where_samples_are_right_too(
     overfit = Overfit(8, gold=1.0)
     record = {"eval/accuracy": accuracy} | ({} if reward is None else {"rollout/reward": reward})
     stage: Any = SimpleNamespace(kind=METHODS["reft"].last)
+    if reward is not None:
+        for last in (1.0, reward, reward):  # one batch that was lucky is not enough, and goes out of sight
+            assert not overfit.is_reached(stage, record | {"rollout/reward": last}, is_last=True)
+        assert not overfit.is_reached(stage, record | {"rollout/reward": 0.5}, is_last=True)
+        for _ in range(RECENT - 1):
+            assert not overfit.is_reached(stage, record, is_last=True)
     assert overfit.is_reached(stage, record, is_last=True) == is_enough
     assert overfit.reached == (("reft",) if is_enough else ())
     assert not overfit.is_reached(stage, {"rollout/reward": 1.0}, is_last=True)  # not evaluated
