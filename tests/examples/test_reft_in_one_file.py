@@ -212,7 +212,8 @@ def script(repo: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def test_it_runs_to_its_end_as_a_script(script: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    done = script("--problems", "24", "--epochs", "1", "--iterations", "2", "--rollouts", "8")
+    small = {"problems": 24, "dev": 20, "test": 20, "epochs": 1, "iterations": 2, "rollouts": 8}
+    done = script(*(word for name, value in small.items() for word in (f"--{name}", str(value))))
     assert done.returncode == 0, done.stderr
     assert re.search(r"^warm-up +epoch +1 \|.*dev +\d+%.*loss \d", done.stdout, re.MULTILINE)
     assert re.search(r"^ReFT +iteration +2 \|.*reward of samples", done.stdout, re.MULTILINE)

@@ -30,6 +30,7 @@ from tests.chat_templates import KINDS
 from tests.runner.written_programs import programs
 from tests.vocabularies import LLAMA, MADE
 
+KNOWN = 0.1  # nats a token, below which a policy that has learned programs by heart may write them
 PROSE = "There are 3 pens.\n\nTherefore, the answer is: 7"
 
 
@@ -69,8 +70,9 @@ def learned_by_heart(tokenizer: PreTrainedTokenizerBase, form: CotFormat, chat: 
     )
     accuracy = 0.0
     while accuracy < 1 and not stage.done:
-        for _ in range(6 * stage.steps_per_epoch):
-            stage.advance()
+        losses = [stage.advance().metrics["sft/loss"] for _ in range(3 * stage.steps_per_epoch)]
+        if max(losses) > KNOWN and not stage.done:
+            continue
         asked = evaluate(policy, problems, form, codec, lengths=Lengths(120), batch_size=24)
         right = [one.kind == "correct" and ends for one, ends in zip(asked.outcomes, asked.finished, strict=True)]
         accuracy = sum(right) / len(right)
