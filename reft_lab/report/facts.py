@@ -13,7 +13,7 @@ from reft_lab.analysis.schema import row_of
 from reft_lab.analysis.settings import is_bookkeeping
 from reft_lab.config.wording import shown
 from reft_lab.numbers import duration
-from reft_lab.text import flatten
+from reft_lab.text import counted, flatten
 
 EXPERIMENT = "experiment"  # the section of options that have none
 IN_A_TAB = 4  # options that the title of a page has room for
@@ -50,14 +50,28 @@ def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in found if value is not None]
 
 
+def under_way(run: Found) -> str:
+    """How far a run is that a process works on."""
+    return "Under way." if run.doing is None else f"Under way: {run.doing.at(datetime.now(UTC))}."
+
+
+def runs_under_way(count: int) -> str:
+    """How many runs of a study processes work on."""
+    return f"{counted(count, 'run')} under way"
+
+
 def standing(run: Found) -> str:
     """How far a run without a result was when this page was written; empty for all others."""
     if run.result:
         return ""
-    now = datetime.now(UTC)
-    where = "" if run.doing is None else f": {run.doing.at(now) if run.state == RUNNING else run.doing}"
+    where = "" if run.doing is None else f": {run.doing.at(datetime.now(UTC)) if run.state == RUNNING else run.doing}"
     said = "It was running" if run.state == RUNNING else "It had stopped"
-    return f"{said} when this page was written, {now:%Y-%m-%d %H:%M:%S} UTC{where}."
+    return f"{said} when this page was written, {now()}{where}."
+
+
+def now() -> str:
+    """The time, for a page."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
