@@ -12,10 +12,12 @@ from reft_lab.analysis.found import RUNNING, Found
 from reft_lab.analysis.schema import row_of
 from reft_lab.analysis.settings import is_bookkeeping
 from reft_lab.config.wording import shown
+from reft_lab.methods import STAGES, method_of
 from reft_lab.numbers import duration
 from reft_lab.text import counted, flatten
 
 EXPERIMENT = "experiment"  # the section of options that have none
+LONG = 44  # characters of a value that is shown whole
 IN_A_TAB = 4  # options that the title of a page has room for
 NAMES = {"diff_hash": "hash of uncommitted changes", "gpus": "GPUs"}
 
@@ -33,6 +35,11 @@ class Option:
     key: str
     value: str
     default: str | None
+
+    @property
+    def short(self) -> str:
+        """Its value, of a long path the end."""
+        return self.value if len(self.value) <= LONG else f"…{self.value[-LONG:]}"
 
 
 def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -88,12 +95,21 @@ def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
     return list(sections.items())
 
 
-def changed_options(sections: Iterable[tuple[str, list[Option]]]) -> list[Option]:
-    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed comes last,
-    and what only says where a run is kept and seen is left out."""
+def changed_options(sections: Iterable[tuple[str, list[Option]]], config: Mapping[str, Any]) -> list[Option]:
+    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed comes last.
+
+    What only says where a run is kept and seen is left out, and so are the settings of stages that it does not have.
+
+    Args:
+        sections: all options.
+        config: of the run, flat.
+    """
+    own = {stage.section for stage in method_of(config).stages} | {config.get("baseline")}
+    others = {stage.section for stage in STAGES.values()} - own
     named = (
         (option.key if section == EXPERIMENT else f"{section}.{option.key}", option)
         for section, options in sections
+        if section not in others
         for option in options
     )
     changed = [

@@ -156,6 +156,4 @@ def _policy(sources: Sequence[str], reached: str) -> str:
     """The page's Content-Security-Policy: these scripts run and no others, and they reach what is named here alone."""
     hashes = (base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources)
     scripts = " ".join(f"'sha256-{each}'" for each in hashes)
-    return (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; connect-src {reached}; script-src {scripts}"
-    )
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; connect-src {reached}; script-src {scripts}"

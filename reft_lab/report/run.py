@@ -60,7 +60,7 @@ def run_report(directory: Path, to: Path | None = None, *, live: str | None = No
     rows, last = result_rows(run, curves), when_nothing_was_better(run, curves)
     problems = problem_view(run)
     config = config_sections(run)
-    changed, name = changed_options(config), str(run.config.get("name") or run.run)
+    changed, name = changed_options(config, run.config), str(run.config.get("name") or run.run)
     sections = chart_sections(run, curves, baseline)
     overview = score_chart(rows)
     charts = [*([overview] if overview else []), *(chart for section in sections for chart in section.charts)]

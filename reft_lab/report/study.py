@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from reft_lab.analysis import load
-from reft_lab.analysis.found import RUNNING
 from reft_lab.analysis.changes import TWO_SEEDS
+from reft_lab.analysis.found import RUNNING
 from reft_lab.analysis.paper_tables import in_words, of_the_paper
 from reft_lab.analysis.search import TOGETHER, Search, read_search
 from reft_lab.charts.palette import SETTINGS, setting_colours
