@@ -184,6 +184,7 @@ def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:
         scale = alt.Scale(domain=list(axes.stretch), range=places, nice=False, zero=False)
         after = (round(seam + (end - seam) * part / 4) for part in range(5))
         ticks["values"] = sorted({start, round((start + seam) / 2), *after})
+        ticks["labelBound"] = False  # Vega would hold the labels behind the seam for outside
         ticks["labelExpr"] = f"format(datum.value - (datum.value > {seam} ? {seam} : 0), ',d')"
     elif axes.log:
         scale = alt.Scale(type="log", nice=False)

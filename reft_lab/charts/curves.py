@@ -54,7 +54,8 @@ def line_chart(
         scale = alt.Scale(domain=[0, 1])
     else:
         foot = {"domainMin": 0} if is_near_zero(min(values), max(values)) else {}
-        scale = alt.Scale(zero=axes.zero, **foot)
+        # A straight line says nothing without 0.
+        scale = alt.Scale(zero=axes.zero or min(values) == max(values), **foot)
     y = {"title": axes.y, "axis": number_axis(axes.y), "scale": scale}
     bands, curves = [], []
     for index, line in enumerate(lines):

@@ -89,7 +89,7 @@ LOOK: dict[str, Any] = {
     | _TEXT,
     "axisX": {"grid": False, "labelFlush": True, "labelBound": 12, "tickCount": {"expr": "max(3, floor(width / 90))"}},
     "axisY": {"domain": False, "ticks": False, "tickCount": 5, "minExtent": 34},
-    "legend": {"symbolOpacity": 1} | _TEXT,
+    "legend": {"symbolOpacity": 1, "orient": "top", "columns": 5, "columnPadding": 18, "labelLimit": 300} | _TEXT,
     "title": {"anchor": "start", "color": variable("ink"), "fontWeight": 600, "fontSize": 13}
     | {"subtitleColor": variable("muted")},
     "text": {"fontSize": 11.5},

@@ -219,7 +219,7 @@ def _typed(value: Any) -> str:
     """The value of an option as one types it, with four digits."""
     from reft_lab.analysis.settings import as_typed
 
-    return four(value) if isinstance(value, float) and value % 1 else as_typed(value)
+    return four(value) if isinstance(value, float) and value % 1 > 0 else as_typed(value)
 
 
 def age(started: Any, now: datetime | None = None) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.changes import Change, Results, change_of, mean_of
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.problems import Answered, answered
+from reft_lab.analysis.settings import default_options
 from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
 from reft_lab.config.wording import shown
 from reft_lab.methods import METHODS, method_of
 from reft_lab.methods.base import Cost
 from reft_lab.numbers import duration, four, interval, interval_in_points, p_value, per_cent, points, short
-from reft_lab.report.facts import default_options
 
 if TYPE_CHECKING:
     from pandas import DataFrame

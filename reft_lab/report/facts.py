@@ -10,11 +10,11 @@ from typing import Any
 
 from reft_lab.analysis.found import RUNNING, Found
 from reft_lab.analysis.schema import row_of
-from reft_lab.analysis.settings import is_bookkeeping
+from reft_lab.analysis.settings import default_options, is_bookkeeping
 from reft_lab.config.wording import shown
 from reft_lab.methods import STAGES, method_of
 from reft_lab.numbers import duration
-from reft_lab.text import counted, flatten
+from reft_lab.text import counted
 
 EXPERIMENT = "experiment"  # the section of options that have none
 LONG = 44  # characters of a value that is shown whole
@@ -136,17 +136,6 @@ def _whereabouts(run: Found) -> str:
     if folder is not None and directory.is_relative_to(folder.absolute().parent):
         return directory.relative_to(folder.absolute().parent).as_posix()
     return "/".join(directory.parts[-2:])
-
-
-def default_options() -> dict[str, Any]:
-    """The default experiment, flat."""
-    from omegaconf import OmegaConf
-
-    from reft_lab.compose.conf import compose
-
-    plain = OmegaConf.to_container(compose(), resolve=True)
-    assert isinstance(plain, dict)
-    return flatten({str(key): value for key, value in plain.items()})
 
 
 def passport_groups(passport: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

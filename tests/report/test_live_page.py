@@ -48,6 +48,8 @@ DRAWN = "document.documentElement.dataset.charts === 'drawn'"
 def test_it_follows_its_run_in_place_until_that_ends(browser: Any, served: tuple[Path, str]) -> None:
     directory, url = served
     lock = RunLock(directory)
+    browser.get(url.removesuffix("outputs/run/"))
+    wait(browser, "document.querySelector('#runs tbody tr').getBoundingClientRect().height < 100")
     assert open_page(browser, url) == []
 
     def shown(name: str) -> str:
