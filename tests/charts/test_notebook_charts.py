@@ -78,7 +78,7 @@ def test_differences_are_in_points():
     chart = charts.difference_rules(seeds.against(kl_study().table, KL), KL, title="points")
     texts = drawn(chart)
     assert {"0", "0.2", "points"} <= set(texts)
-    assert any(text.startswith("+") for text in texts)
+    assert any(text.startswith(("+", "−")) for text in texts)
     assert not any("%" in text for text in texts)
 
 
