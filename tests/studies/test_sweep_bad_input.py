@@ -58,6 +58,10 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (["-m", SEARCH, "sweeps.seeds=[a]"], "sweeps.seeds=a is not possible: it must be a list of whole numbers"),
         (["-m", SEARCH, "sweeps.gpus=[0,0]"], "sweeps.gpus=[0, 0] is not possible"),
         (["-m", SEARCH, "sweeps.gpus=[]"], "names no GPU"),
+        (
+            ["-m", SEARCH, "sweeps.gpus=[0,1,2]", "trainer.devices=2"],
+            "in sets of trainer.devices=2; name a multiple of 2",
+        ),
         (["-m", SEARCH, "sweeps.name=a/b"], "it names a folder"),
         (["-m", SEARCH, "sweeps.seeds=[0,1]", "seed=2"], "leave seed= out"),
         (["-m", "sweeps=seeds", "sweeps.seeds=[0,1]"], "leave seed= out"),
