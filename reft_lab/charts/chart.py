@@ -266,8 +266,8 @@ def tools(axes: Axes, lines: Sequence[Line], *, log: bool) -> dict[str, Any]:
 
 
 def is_near_zero(low: float, high: float) -> bool:
-    """Whether the lowest value is below 0 by rounding alone, beside the highest."""
-    return -high / 1000 < low < 0
+    """Whether the lowest value is below 0 by no more than noise, beside the highest."""
+    return -high / 100 < low < 0
 
 
 def summary(title: str, axes: Axes, lines: Sequence[Line]) -> str:

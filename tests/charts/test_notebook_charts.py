@@ -115,8 +115,8 @@ def test_a_curve_of_one_place_is_a_point():
     assert marks(charts.bands(bands, "step", KL), "symbol") == 1
 
 
-def test_rounding_below_0_does_not_lower_the_foot_of_a_chart():
-    for lowest, foot in ((-1e-7, 0), (-0.1, None)):
+def test_noise_below_0_does_not_lower_the_foot_of_a_chart():
+    for lowest, foot in ((-0.005, 0), (-0.1, None)):
         lines = [Line("KL", [(1, lowest), (2, 1.0)], "reft")]
         spec = line_chart("kl", "KL", lines, Axes("nats a response", course=True)).spec
         (scale,) = {json.dumps(layer["encoding"]["y"]["scale"]) for layer in spec["layer"] if "y" in layer["encoding"]}
