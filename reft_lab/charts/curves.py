@@ -53,7 +53,7 @@ def line_chart(
     if not any(values):  # a curve of zeros lies at the foot of the chart, not in its middle
         scale = alt.Scale(domain=[0, 1])
     else:
-        foot = {"domainMin": 0} if is_near_zero(min(values), max(values)) else {}
+        foot: dict[str, Any] = {"domainMin": 0} if is_near_zero(min(values), max(values)) else {}
         # A straight line says nothing without 0.
         scale = alt.Scale(zero=axes.zero or min(values) == max(values), **foot)
     y = {"title": axes.y, "axis": number_axis(axes.y), "scale": scale}
