@@ -58,6 +58,10 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (["-m", SEARCH, "sweeps.seeds=[a]"], "sweeps.seeds=a is not possible: it must be a list of whole numbers"),
         (["-m", SEARCH, "sweeps.gpus=[0,0]"], "sweeps.gpus=[0, 0] is not possible"),
         (["-m", SEARCH, "sweeps.gpus=[]"], "names no GPU"),
+        (
+            ["-m", SEARCH, "hydra/launcher=submitit_local", "hydra.launcher.nodes=2"],
+            "hydra.launcher.nodes=2 is not possible: each job of a study is one run on one machine",
+        ),
         (["-m", SEARCH, "sweeps.name=a/b"], "it names a folder"),
         (["-m", SEARCH, "sweeps.seeds=[0,1]", "seed=2"], "leave seed= out"),
         (["-m", "sweeps=seeds", "sweeps.seeds=[0,1]"], "leave seed= out"),
