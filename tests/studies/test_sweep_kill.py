@@ -188,7 +188,8 @@ def test_a_job_that_is_preempted_is_queued_again_and_its_run_goes_on(tmp_path):
     until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) > 6)
     jobs = [pid for pid, words in processes_in(study).items() if "submitit.core._submit" in words]
     runs = runs_of(study)
-    assert jobs and runs
+    assert jobs
+    assert runs
     for pid in (*jobs, *runs):
         os.kill(pid, signal.SIGUSR2)
     text, _ = process.communicate(timeout=180)
