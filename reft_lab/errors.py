@@ -41,6 +41,10 @@ class RewardFailed(RunFailed):
     """The user's own reward has no number for a response; the state from before it is whole, and can be saved."""
 
 
+class RankLost(RunFailed):
+    """Another of the processes that share a run has ended, so that this one cannot go on."""
+
+
 class Pruned(Exception):
     """A run was stopped by its study, because other trials do better; the message says where."""
 

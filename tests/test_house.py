@@ -11,7 +11,7 @@ import pytest
 
 FLOORS = (
     {"errors", "phases", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields", "installed"},
-    {"equations"},
+    {"equations", "ranks"},
     {"answers", "programs", "data", "metrics"},
     {"cot"},
     {"policy"},

@@ -14,11 +14,14 @@ from omegaconf import OmegaConf
 
 from reft_lab.command.exits import FULL_ERROR, exit_on_signals, exit_with_sentence, readers_may_leave
 from reft_lab.command.help import help_text
+from reft_lab.command.joined import joined
+from reft_lab.command.order import Order
+from reft_lab.command.ranks import run_in_ranks
 from reft_lab.command.resume import AUTO, Resumption, continued, split_resume
 from reft_lab.command.run_folder import claim, remove_if_unused
 from reft_lab.command.show import show
 from reft_lab.command.unfinished import unfinished
-from reft_lab.command.work import Run, SingleRun, Work, job, work_of
+from reft_lab.command.work import Run, SingleRun, Study, Work, job, work_of
 from reft_lab.compose.composed import compose_command
 from reft_lab.compose.conf import Conf, register_schema
 from reft_lab.compose.experiment_file import with_files_read
@@ -26,6 +29,7 @@ from reft_lab.compose.search_path import FOLDER, VERSION
 from reft_lab.compose.words import as_words, parse_flags
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, RunFailed
+from reft_lab.ranks.start import Start
 from reft_lab.run_dir.saved import started_from
 
 # Goes on with the run in a directory, as this config, with these changes from the saved one.
@@ -34,15 +38,8 @@ GoOn = Callable[[Config, Path, list[str]], float]
 
 def run_experiment(config: Config, directory: Path, changes: list[str] | None = None) -> float:
     """A new run in `directory`, or on with the one there, given `changes`. A search maximises what it returns."""
-    from reft_lab import runner
-    from reft_lab.studies.reporting import Report
-    from reft_lab.tracking.display import Display
-
-    display = Display()
-    report = Report(config, display.note)
-    if changes is None:
-        return runner.run(config, directory, display, report)
-    return runner.resume(config, directory, changes, display, report)
+    order = Order(config, directory, changes)
+    return order.carry_out() if config.trainer.devices == 1 else run_in_ranks(order)
 
 
 def launch(run: Run = run_experiment, resume: GoOn = run_experiment) -> None:
@@ -52,8 +49,16 @@ def launch(run: Run = run_experiment, resume: GoOn = run_experiment) -> None:
     HYDRA_FULL_ERROR=1 in the environment, bad input shows its traceback too.
     """
     _import_from(Path.cwd())  # for reward=my_module.my_function
+    start = Start.of_this_process()
     try:
-        _answer(sys.argv[1:], run, resume)
+        if start is None:
+            _answer(sys.argv[1:], run, resume)
+            return
+        with joined(start) as orders:
+            if start.rank == 0:
+                _answer(sys.argv[1:], orders.give, orders.give)
+            else:
+                orders.follow()
     except KeyboardInterrupt as stop:
         print("interrupted", file=sys.stderr)
         sys.exit(128 + getattr(stop, "signal", 2))
@@ -83,6 +88,12 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
         elif isinstance(work, SingleRun) and work.config.preflight:
             _look_ahead(work)
         else:
+            start = Start.of_this_process()
+            if start is not None and isinstance(work, Study):
+                raise BadInput(
+                    f"a study starts the processes of its runs itself, and {start.by} has started {start.size}; leave "
+                    f"{start.by} out: python run.py -m sweeps=... trainer.devices=N."
+                )
             if asked == AUTO:
                 print("no unfinished run of this experiment; a new one begins.")
             _start(work, run)

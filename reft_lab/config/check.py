@@ -74,6 +74,10 @@ def _check_together(config: Config) -> None:
     if config.resume is not None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)
+    if config.trainer.strategy == "fsdp":
+        raise BadInput(
+            "trainer.strategy=fsdp is not built yet; leave it out: with ddp each of trainer.devices holds all weights."
+        )
     config.model.check()
     config.data.check()
     for module in config.programs.imports:

@@ -11,6 +11,7 @@ from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
 AUTO = "auto"
+STRATEGIES = ("ddp", "fsdp")
 
 
 @dataclass
@@ -19,6 +20,22 @@ class TrainerConfig:
 
     __pydantic_config__ = STRICT
     device: Annotated[str, doc("auto takes a GPU where there is one"), OneOf("auto", "cpu", "cuda", "mps")] = "auto"
+    devices: Annotated[
+        int,
+        doc(
+            "processes that share the work of the run, each with a GPU of its own or its share of the CPU's cores; the "
+            "experiment is the same for any number (docs/scale.md)",
+            ge=1,
+        ),
+    ] = 1
+    strategy: Annotated[
+        str,
+        doc(
+            "what each of several processes holds; ddp: all weights, gradients and moments (fsdp, a part of them, is "
+            "not built yet)"
+        ),
+        OneOf(*STRATEGIES),
+    ] = "ddp"
     precision: Annotated[
         str,
         doc(

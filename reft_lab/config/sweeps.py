@@ -123,7 +123,8 @@ class SweepsConfig:
     ] = field(default_factory=list)
     workers: Annotated[int, doc("runs at the same time", unit="processes", ge=1)] = 1
     gpus: Annotated[
-        Optional[list[int]], doc("GPUs that the workers take in turn; null: CUDA_VISIBLE_DEVICES as it is")
+        Optional[list[int]],
+        doc("GPUs that the workers take in turn, trainer.devices at a time; null: CUDA_VISIBLE_DEVICES as it is"),
     ] = None
     retries: Annotated[
         int, doc("how often a run that crashed is started again, from its checkpoint where it has one", ge=0)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from reft_lab.answers.outcome import Outcome
 from reft_lab.cot.format import CotFormat, Prompts
 from reft_lab.data.problem import Problem
+from reft_lab.evaluation.answering import answer
 from reft_lab.evaluation.asking import NO_ROOM, Lengths, ask
-from reft_lab.evaluation.judging import Judging
 from reft_lab.evaluation.score import Score, score
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import sample
 from reft_lab.policy.tokenizer import Codec
 
 
@@ -57,8 +56,8 @@ def evaluate(
 ) -> Evaluation:
     """Ask the policy every problem, greedily.
 
-    Responses are judged while others are still being written. A prompt that leaves no room for an answer counts as
-    no_answer.
+    Responses are judged while others are still being written, and the policy's ranks share the problems. A prompt that
+    leaves no room for an answer counts as no_answer.
 
     Args:
         problems: at least one.
@@ -73,21 +72,20 @@ def evaluate(
     outcomes = [NO_ROOM] * len(problems)
     responses, tokens, finished = [""] * len(problems), [0] * len(problems), [False] * len(problems)
     texts: dict[int, str] = {}
-    places = range(len(fits))
-    with Judging(asked.judge(form, codec, texts, fits), places) as judging:
-        sampled = sample(
-            policy,
-            [asked.prompts[i] for i in fits],
-            eos_id=codec.end_ids,
-            pad_id=codec.pad_id,
-            max_new_tokens=lengths.max_new_tokens,
-            limits=[asked.limits[i] for i in fits],
-            batch_size=batch_size,
-            on_progress=on_progress,
-            on_finished=judging.add,
-        )
-        judged = judging.outcomes()
-    found = zip(fits, judged, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True)
+    answers = answer(
+        policy,
+        [asked.prompts[i] for i in fits],
+        asked.judge(form, codec, texts, fits),
+        range(len(fits)),
+        eos_id=codec.end_ids,
+        pad_id=codec.pad_id,
+        limits=[asked.limits[i] for i in fits],
+        max_new_tokens=lengths.max_new_tokens,
+        batch_size=batch_size,
+        on_progress=on_progress,
+    )
+    sampled, texts = answers.sampled, policy.ranks.merge(texts)
+    found = zip(fits, answers.outcomes, sampled.mask.sum(1).tolist(), sampled.finished.tolist(), strict=True)
     for place, (i, outcome, length, is_finished) in enumerate(found):
         outcomes[i], tokens[i], finished[i], responses[i] = outcome, length, is_finished, texts[place]
     return Evaluation(problems, responses, outcomes, tokens, finished, asked.cut)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.errors import LOADING, BadInput, Missing, phase
+from reft_lab.ranks import ALONE, Ranks
 from reft_lab.text import not_there
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def load(
     precision: str = "fp32",
     fast_path: bool = True,
     tokens_per_micro_batch: int = 8192,
+    ranks: Ranks = ALONE,
 ) -> OutcomeModel:
     """The outcome model at `path`, frozen.
 
@@ -66,6 +68,7 @@ def load(
         precision: fp32 or bf16.
         fast_path: as for `Policy`.
         tokens_per_micro_batch: token budget of one forward pass.
+        ranks: the processes that share what it is asked.
 
     Raises:
         BadInput: there is none, or it cannot be loaded.
@@ -78,7 +81,8 @@ def load(
     source = ModelConfig(path=str(folder.absolute()))
     tokenizer = loading.load_tokenizer(source, ())
     with phase(LOADING):
-        policy = Policy(loading.load_model(source, tokenizer, 0), precision=precision, fast_path=fast_path)
+        lm = loading.load_model(source, tokenizer, 0)
+        policy = Policy(lm, precision=precision, fast_path=fast_path, ranks=ranks)
         saving.load_values(policy, folder)
         policy = policy.to(device).requires_grad_(False).eval()
     return OutcomeModel(policy, tokenizer, tokens_per_micro_batch, f"{option}={path}")
@@ -135,7 +139,10 @@ def probabilities(
     tokens_per_micro_batch: int,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """P(right) of each response by the trunk and value head of `policy`, in evaluation mode, without gradients."""
+    """P(right) of each response by the trunk and value head of `policy`, in evaluation mode, without gradients.
+
+    The policy's ranks share the responses.
+    """
     import torch
 
     from reft_lab.policy.packing import micro_batches
@@ -144,18 +151,20 @@ def probabilities(
         return []
     policy.eval()
     sequences = whole_sequences(policy, prompts, responses)
-    found = [0.0] * len(sequences)
-    done = 0
+    found: dict[int, float] = {}
+    own, done = policy.ranks.share(sequences.lengths.tolist()), 0
     with torch.no_grad():
-        for chosen in micro_batches(sequences.lengths.tolist(), tokens_per_micro_batch):
+        for group in micro_batches(sequences.lengths[own].tolist(), tokens_per_micro_batch):
+            chosen = [own[i] for i in group]
             logits = outcome_logits(policy, sequences.packed(chosen, policy.device))
             # In double precision: in single, the sigmoid of two good responses is 1 for both.
             for i, probability in zip(chosen, logits.double().sigmoid().tolist(), strict=True):
                 found[i] = probability
             done += len(chosen)
             if on_progress is not None:
-                on_progress(done)
-    return found
+                on_progress(round(done / len(own) * len(sequences)))
+    found = policy.ranks.merge(found)
+    return [found[i] for i in range(len(sequences))]
 
 
 def whole_sequences(policy: Policy, prompts: Sequence[Ids], responses: Sequence[Ids]) -> Sequences:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.cot.format import CotFormat
+from reft_lab.evaluation.answering import Distribution, answer
 from reft_lab.evaluation.asking import NO_ROOM, Asked
-from reft_lab.evaluation.judging import Judging
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import sample
 from reft_lab.policy.tokenizer import Codec
-from reft_lab.randomness import key, uniforms
+from reft_lab.randomness import key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +32,6 @@ class Sample:
 
 
 NO_SAMPLE = Sample("", [], NO_ROOM, False)
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """What responses are drawn from; as it stands, the policy's full distribution.
-
-    Attributes:
-        temperature: divides the logits.
-        top_k: the so many most probable tokens only; None: all.
-        top_p: the most probable tokens that reach this probability together; None: all.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
 
 
 def draw(
@@ -81,26 +65,23 @@ def draw(
     places = [wanted[row][0] for row in drawn]
     keys = [key(seed, "pool", asked.problems[wanted[row][0]].id, wanted[row][1]) for row in drawn]
     limits = [asked.limits[place] for place in places]
-    longest = max(limits, default=1)
     texts: dict[int, str] = {}
-    with Judging(asked.judge(form, codec, texts, places), range(len(drawn))) as judging:
-        sampled = sample(
-            policy,
-            [asked.prompts[place] for place in places],
-            eos_id=codec.end_ids,
-            pad_id=codec.pad_id,
-            max_new_tokens=longest,
-            limits=limits,
-            batch_size=batch_size,
-            uniforms=uniforms(keys, longest),
-            temperature=distribution.temperature,
-            top_k=distribution.top_k,
-            top_p=distribution.top_p,
-            on_progress=on_progress,
-            on_finished=judging.add,
-        )
-        outcomes = judging.outcomes()
-    found = zip(drawn, sampled.lists(), outcomes, sampled.finished.tolist(), strict=True)
+    answers = answer(
+        policy,
+        [asked.prompts[place] for place in places],
+        asked.judge(form, codec, texts, places),
+        range(len(drawn)),
+        eos_id=codec.end_ids,
+        pad_id=codec.pad_id,
+        limits=limits,
+        max_new_tokens=max(limits, default=1),
+        batch_size=batch_size,
+        keys=keys,
+        distribution=distribution,
+        on_progress=on_progress,
+    )
+    sampled, texts = answers.sampled, policy.ranks.merge(texts)
+    found = zip(drawn, sampled.lists(), answers.outcomes, sampled.finished.tolist(), strict=True)
     samples = [NO_SAMPLE] * len(wanted)
     for number, (row, tokens, outcome, finished) in enumerate(found):
         samples[row] = Sample(texts[number], tokens, outcome, finished)

@@ -20,6 +20,7 @@ from reft_lab.policy.attention import pack_attention, packed_states
 from reft_lab.policy.head import target_logprobs, target_logprobs_and_entropies
 from reft_lab.policy.logits import logit_transform
 from reft_lab.policy.packing import Packed
+from reft_lab.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,6 +39,7 @@ class Policy(nn.Module):
         is_adapted: whether an adapter is trained beside frozen weights, which copies of the policy share.
         is_packed: whether sequences are read as one row of packed tokens, see attention.py.
         logit_transform: what makes logits of what the output embedding gives, see logits.py.
+        ranks: the processes that share what is computed with it; each has all of its weights.
         value_head: the critic's head; None without a critic, which then has no values anywhere.
         value_trunk: the second copy, None while the head reads the policy's own trunk.
     """
@@ -51,6 +53,7 @@ class Policy(nn.Module):
         value_seed: int | None = None,
         precision: str = "fp32",
         fast_path: bool = True,
+        ranks: Ranks = ALONE,
     ):
         """Args:
         lm: the language model, trained in place.
@@ -61,9 +64,11 @@ class Policy(nn.Module):
         precision: fp32 or bf16.
         fast_path: allow packed attention and the lean decoder for Llama; false takes transformers' own forward on
             padded rows everywhere.
+        ranks: the processes that share what is computed with it.
         """
         super().__init__()
         self.lm = lm
+        self.ranks = ranks
         self.precision = precision
         hidden_size = lm.get_output_embeddings().weight.shape[1]
         self.value_head = _value_head(hidden_size, value_seed) if critic else None
@@ -167,8 +172,8 @@ class Policy(nn.Module):
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
         lm = copy.deepcopy(self.lm, self._shared())
-        frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path).to(self.device)
-        return frozen.requires_grad_(False).eval()
+        frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path, ranks=self.ranks)
+        return frozen.to(self.device).requires_grad_(False).eval()
 
     def shorten(self) -> None:
         """Keep the matrices of a frozen policy in the type that their products are computed in: with bf16 in half the
@@ -211,6 +216,10 @@ class Policy(nn.Module):
     def trained_parameters(self) -> list[nn.Parameter]:
         """The weights of the language model that are trained: all of them, or its adapter."""
         return [parameter for parameter in self.lm.parameters() if parameter.requires_grad or not self.is_adapted]
+
+    def fingerprint(self) -> float:
+        """A number that differs, as good as surely, from that of a policy whose training took another way."""
+        return float(min(self.trained_parameters(), key=lambda p: p.numel()).detach().cpu().double().sum())
 
     def own_state(self) -> dict[str, Tensor]:
         """`state_dict`, less the frozen weights beside an adapter, which whoever loads the state has already."""

@@ -61,7 +61,7 @@ def score_all(
     pad_id: int,
     tokens_per_micro_batch: int,
 ) -> tuple[Tensor, Tensor | None]:
-    """Log-probabilities and values of any number of responses, without gradients.
+    """Log-probabilities and values of any number of responses, without gradients; the policy's ranks share the work.
 
     Returns:
         Two tensors (B, T) on the CPU, T the longest response, 0 beyond a response's end; no values without a critic.
@@ -71,10 +71,13 @@ def score_all(
     shape = (len(sequences), int(sequences.responses.max()))
     logprobs = torch.zeros(shape, device=policy.device)
     values = None if policy.value_head is None else torch.zeros_like(logprobs)
-    for chosen in micro_batches(sequences.lengths.tolist(), tokens_per_micro_batch):
-        batch = sequences.packed(chosen, policy.device)
+    own = policy.ranks.share(sequences.lengths.tolist())
+    for group in micro_batches(sequences.lengths[own].tolist(), tokens_per_micro_batch):
+        batch = sequences.packed([own[i] for i in group], policy.device)
         scores = score_packed(policy, batch)
         logprobs[batch.index, batch.step] = scores.logprobs
         if values is not None and scores.values is not None:
             values[batch.index, batch.step] = scores.values
-    return logprobs.cpu(), None if values is None else values.cpu()
+    logprobs, values = logprobs.cpu(), None if values is None else values.cpu()
+    policy.ranks.add([logprobs] if values is None else [logprobs, values])  # zero in rows that others have computed
+    return logprobs, values

@@ -67,6 +67,11 @@ def preflight(config: Config, directory: Path) -> None:
             _keep(config, setup, found, time)
         for sentence in setup.notes:
             say(sentence)
+        if (devices := config.trainer.devices) > 1:
+            say(
+                f"all this is of one process; each of trainer.devices={devices} takes as much memory, and they share "
+                "the work."
+            )
         if config.fork is not None:
             say("the time is that of all stages; fork= saves what the other run had done.")
         _check_gold(sampled.gold.outcome.kind, sampled.gold.reward)

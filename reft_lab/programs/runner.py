@@ -119,6 +119,13 @@ class ProgramRunner:
         with self._lock:
             return [(*key, count) for key, count in self._refused.items()]
 
+    def refused_with(self, others: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+        """The same, with those that other processes have refused."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for engine, reason, count in (*self.refused, *others):
+            counts[engine, reason] += count
+        return [(*key, count) for key, count in counts.items()]
+
     def go_on_from(self, refused: Iterable[tuple[str, str, int]]) -> None:
         """Go on counting from what `refused` was in an earlier session."""
         with self._lock:

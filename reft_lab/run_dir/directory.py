@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,45 @@ class RunDirectory:
     def _replace(self, name: str, text: str) -> None:
         with self.writing(name):
             disk.replace(self.path / name, text)
+
+
+class Bystander(RunDirectory):
+    """The directory as a process sees it that shares the run with the one that writes: it reads, and writes nothing."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        nowhere = Path(os.devnull)
+        self.log, self.progress = Log(nowhere), ProgressFile(nowhere)
+
+    def writing(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        pass
+
+    def append_samples(self, records: Iterable[Mapping[str, Any]]) -> None:
+        pass
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        return read_lines(self.path / METRICS)
+
+    def samples(self) -> Iterator[dict[str, Any]]:
+        return read_lines(self.path / SAMPLES)
+
+    def sync(self) -> None:
+        pass
+
+    def rewind(self, step: int) -> list[str]:
+        return []
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def _replace(self, name: str, text: str) -> None:
+        pass
 
 
 def _check(path: Path, resume: bool) -> None:

@@ -48,6 +48,7 @@ class Baseline:
             label=None,
             baseline=None,
             fork=None,
+            trainer=replace(config.trainer, devices=1),
             decode=DecodeConfig(),
             tracker=config.tracker.directory_alone(),
             study=StudyConfig(),

@@ -89,6 +89,7 @@ def _scores(
             precision=trainer.precision,
             fast_path=trainer.fast_path,
             tokens_per_micro_batch=trainer.tokens_per_micro_batch,
+            ranks=setup.ranks,
         )
     flat = [(prompt, sample.tokens) for prompt, of_one in zip(prompts, samples, strict=True) for sample in of_one]
     read = [i for i, (_, tokens) in enumerate(flat) if tokens]

@@ -10,10 +10,17 @@ from reft_lab.run_dir.files import AUDIT
 from reft_lab.text import one_line
 
 if TYPE_CHECKING:
+    from reft_lab.config.schema import Config
     from reft_lab.programs import ProgramRunner
 
 # Bytes of records of which a page is made in a few seconds; nobody who stopped a run waits for a larger one.
 QUICK = 20_000_000
+
+
+def nothing_yet(config: Config, label: str) -> dict[str, Any]:
+    """What result.json says of a run that has found nothing, but for how it ended; `label` is the method's."""
+    named = {"name": config.name, "method": config.method, "label": label, "seed": config.seed}
+    return named | {"selection": config.selection, "warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
 
 
 def summary(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned, RunFailed
 from reft_lab.phases import watched_by
 from reft_lab.programs import ProgramRunner
-from reft_lab.run_dir.directory import RunDirectory
+from reft_lab.ranks import ALONE, Ranks
+from reft_lab.run_dir.directory import Bystander, RunDirectory
 from reft_lab.run_dir.files import CONFIG
 from reft_lab.run_dir.passport import hash_problems, hash_text, passport, resumption
 from reft_lab.runner import ending, failure
@@ -49,7 +50,13 @@ MEANS_NOTHING = "debug={debug} is for trying things out; its accuracies mean not
 Report = Callable[[int, dict[str, float]], bool]
 
 
-def run(config: Config, directory: Path, display: Display | None = None, report: Report | None = None) -> float:
+def run(
+    config: Config,
+    directory: Path,
+    display: Display | None = None,
+    report: Report | None = None,
+    ranks: Ranks = ALONE,
+) -> float:
     """Run `config` in `directory`, and leave everything of docs/run-directory.md there.
 
     Args:
@@ -58,6 +65,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         display: where progress is shown; the terminal if not given.
         report: told the metrics of each evaluation of the stage that makes the final policy, and its steps so far;
             the run stops where it says so. None: nobody is told.
+        ranks: the processes that share the run. All of them are in here; the one that leads writes and shows.
 
     Returns:
         Accuracy of the chosen checkpoint on the selection split, which is what a search maximises; of a run that its
@@ -68,24 +76,26 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
         RunFailed: the run cannot go on, for a reason that may be mended.
         Interrupted: a signal stopped it.
     """
-    display = display or Display()
+    config, display = _as_seen_by(ranks, config, display)
     check_recorders(config)
     estimates = Estimates(config)
     with ProgramRunner(config.programs) as programs, watched_by(estimates.peaks):
         # Nothing has been written yet, so a bad data path or model leaves no half-filled run directory.
         fork = Fork.of(config)
-        setup = prepare(config, programs) if fork is None else prepare(config, programs, fork.threads, fork.tokenizer)
+        threads, tokenizer = (None, None) if fork is None else (fork.threads, fork.tokenizer)
+        setup = prepare(config, programs, threads, tokenizer, ranks)
         config = setup.config
-        check_space(config, setup.policy, directory)
-        said = _check_memory(estimates, setup)
+        if ranks.leads:
+            check_space(config, setup.policy, directory)
+        said = _check_memory(estimates, setup) if ranks.leads else []
         hashes = _hashes(setup)
         warmups = Warmups(setup, hashes)
         if fork is not None:
             fork.check_inputs(*hashes)
         # Only from here on: packages that are being imported catch what a signal raises, and raise another error.
         with (
-            Interruption(display.note) as interruption,
-            closing(RunDirectory(directory)) as run_directory,
+            Interruption(display.note, is_deaf=not ranks.leads) as interruption,
+            closing(RunDirectory(directory) if ranks.leads else Bystander(directory)) as run_directory,
             display.kept_in(run_directory.log, run_directory.progress),
         ):
             with interruption.unbroken():
@@ -93,7 +103,7 @@ def run(config: Config, directory: Path, display: Display | None = None, report:
                 origin = passport(config.seed, setup.device, config.trainer.precision, *hashes)
                 run_directory.write_passport(origin | known)
                 run_directory.write_config(config)
-                start = _begin(run_directory, config, fork or warmups)
+                start = ranks.agreed(lambda: _begin(run_directory, config, fork or warmups))
             for note in [*said, *start.notes]:
                 display.note(note)
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
@@ -105,6 +115,7 @@ def resume(
     changes: Sequence[str] = (),
     display: Display | None = None,
     report: Report | None = None,
+    ranks: Ranks = ALONE,
 ) -> float:
     """Go on with the run in `directory` where its last checkpoint stands, or from its start where there is none.
 
@@ -112,17 +123,18 @@ def resume(
         config: the run's own config, in which only what may change has changed.
         directory: its run directory.
         changes: what has changed, for the record, as `ppo.iterations: 60 -> 80`.
-        display, report: as for `run`, and so is what comes back.
+        display, report, ranks: as for `run`, and so is what comes back. There may be more ranks than before, or fewer.
 
     Raises:
         BadInput: another process is at work in `directory`, or data or tokenizer are not those it started with.
         RunFailed, Interrupted: as `run`.
     """
-    display = display or Display()
+    config, display = _as_seen_by(ranks, config, display)
     check_recorders(config)
     estimates = Estimates(config)
     with (
-        closing(RunDirectory(directory, resume=True)) as run_directory,  # from here on nobody else can touch it
+        # From here on nobody else can touch it.
+        closing(RunDirectory(directory, resume=True) if ranks.leads else Bystander(directory)) as run_directory,
         display.kept_in(run_directory.log, run_directory.progress),
         ProgramRunner(config.programs) as programs,
         watched_by(estimates.peaks),
@@ -130,24 +142,25 @@ def resume(
         began = run_directory.passport()
         fork, tokenizer = None, None
         if config.fork is not None:  # its data need not be those that its tokenizer was made for
-            tokenizer = tokenizer_in(run_directory.checkpoints)
-            if Checkpoints(run_directory.checkpoints, config.checkpoint.keep).find()[0] is None:
+            tokenizer = ranks.agreed(lambda: tokenizer_in(run_directory.checkpoints))
+            checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
+            if ranks.agreed(lambda: checkpoints.find()[0] is None):
                 fork = Fork.of(config)
                 tokenizer = None if fork is None else fork.tokenizer
-        setup = prepare(config, programs, began.get("hardware", {}).get("threads"), tokenizer)
+        setup = prepare(config, programs, began.get("hardware", {}).get("threads"), tokenizer, ranks)
         config = setup.config
         hashes = _hashes(setup)
         _check_same_inputs(began.get("hashes"), hashes, directory)
-        said = _check_memory(estimates, setup)
+        said = _check_memory(estimates, setup) if ranks.leads else []
         warmups = Warmups(setup, hashes)
         if fork is not None:
             fork.check_inputs(*hashes)
-        with Interruption(display.note) as interruption:
+        with Interruption(display.note, is_deaf=not ranks.leads) as interruption:
             with interruption.unbroken():
-                start = _find_start(run_directory, config)
+                start = ranks.agreed(lambda: _find_start(run_directory, config))
                 notes = [*start.notes, *run_directory.rewind(start.step)]
                 if start.state is None:
-                    start = _begin(run_directory, config, fork or warmups)
+                    start = ranks.agreed(lambda: _begin(run_directory, config, fork or warmups))
                     notes += start.notes
                 run_directory.write_config(config)
                 changed = dict(change.split(": ", 1) for change in changes)
@@ -156,6 +169,13 @@ def resume(
                 display.note(note)
             display.note(f"going on with {directory} after step {start.step}")
             return _go(setup, programs, run_directory, display, interruption, start, warmups, estimates, report)
+
+
+def _as_seen_by(ranks: Ranks, config: Config, display: Display | None) -> tuple[Config, Display]:
+    """The experiment and the display of this rank: one that does not lead shows and records nothing."""
+    if ranks.leads:
+        return config, display or Display()
+    return replace(config, tracker=replace(config.tracker.directory_alone(), profile=0)), Silence()
 
 
 def _check_memory(estimates: Estimates, setup: Setup) -> list[str]:
@@ -222,15 +242,13 @@ def _go(
     report: Report | None,
 ) -> float:
     """From `start` to the result; however it ends, result.json says how."""
-    config, directory = setup.config, run_directory.path
+    config, directory, ranks = setup.config, run_directory.path, setup.ranks
     began = time.monotonic()
     estimates.begin(setup, start.progress)
     tracker, baseline, sentence = None, None, None
     status = "interrupted"
     reason: str | None = "stopped while it was ending"  # unless it gets to say so itself
-    result: dict[str, Any] = {"name": config.name, "method": config.method, "label": setup.method.label}
-    result |= {"seed": config.seed, "selection": config.selection}
-    result |= {"warmup": None, "final": None, "baseline_sft": None, "seconds": {}}
+    result = ending.nothing_yet(config, setup.method.label)
     try:
         interruption.check()  # a signal may have come before there was anything to stop
         for line in setup.splits.report.lines():
@@ -239,11 +257,11 @@ def _go(
             display.note(setup.computing)
         tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
-        if config.baseline:
+        if config.baseline and ranks.leads:
             baseline = Baseline(config, directory, _beside)
             baseline.start()
             display.beside = baseline.doing
-        if start.state is not None:
+        if start.state is not None and ranks.leads:
             programs.go_on_from(start.progress.refused)
         selection = Selection(setup, start.progress, tracker)
         overfit = Overfit.of(setup)
@@ -255,6 +273,9 @@ def _go(
         if config.audit.critic and setup.policy.value_head is not None:
             result["critic"] = _audit_critic(selection, checkpoints, warmed_up)
         result |= conclude(selection, checkpoints, pools, warmed_up) | {"budget": loop.budget.ended}
+        programs.go_on_from(
+            programs.refused_with(each for refused in ranks.gather(programs.refused)[1:] for each in refused)
+        )
         if baseline is not None:
             result["baseline_sft"] = _wait_for(baseline, start.progress, display)
         result |= _spent(start.progress) | estimates.as_json(start.progress)
@@ -306,7 +327,8 @@ def _go(
                         display.note(MEANS_NOTHING.format(debug=config.debug))
                 elif sentence:
                     display.note(sentence)
-            ending.write_audit(directory, programs, display.note, is_finished=status == "finished")
+            if ranks.leads:
+                ending.write_audit(directory, programs, display.note, is_finished=status == "finished")
             if status == "finished":
                 display.note(f"run directory: {directory}")
             if config.tracker.report:

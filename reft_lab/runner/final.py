@@ -28,10 +28,11 @@ from reft_lab.tracking.tracker import Tracker
 def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warmed_up: Policy | None) -> dict[str, Any]:
     """Evaluate the chosen checkpoint and the policy after warm-up; writes predictions.jsonl, returns what was found."""
     setup, progress, tracker = selection.setup, selection.progress, selection.tracker
+    setup.ranks.wait()  # for the best policy on disk
     if setup.method.trains:
         with phase(LOADING):
             saving.load_weights(setup.policy, checkpoints.best)
-        if setup.config.model.lora.merge and setup.policy.is_adapted:
+        if setup.config.model.lora.merge and setup.policy.is_adapted and setup.ranks.leads:
             _write_merged(setup, tracker, checkpoints)
     final, final_scores = _read_test(selection, selection.conclude, progress.best.score, setup.method.final)
     warmup, warmup_scores = None, None

@@ -31,11 +31,15 @@ class Interruption:
         at_once: whether a second one came.
     """
 
-    def __init__(self, say: Callable[[str], None]):
-        """`say` tells the user what is going to happen."""
+    def __init__(self, say: Callable[[str], None], *, is_deaf: bool = False):
+        """Args:
+        say: tells the user what is going to happen.
+        is_deaf: let signals pass: another process of the run hears them, and says in `asked` what it has heard.
+        """
         self.asked: int | None = None
         self.at_once = False
         self._say = say
+        self._hears = signal.SIG_IGN if is_deaf else self._hear
         self._before: dict[int, Any] = {}
         self._kept = False
         self._heard_at = 0.0
@@ -76,7 +80,7 @@ class Interruption:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # only there may one say what happens on a signal
             for number in stop_signals():
-                self._before[number] = signal.signal(number, self._hear)
+                self._before[number] = signal.signal(number, self._hears)
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._time_is_up)
         return self
 

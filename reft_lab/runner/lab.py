@@ -58,7 +58,8 @@ class Lab:
         began = time.monotonic()
         samples_of = self._pools.samples(policy, problems, samples, prompts=prompts, title=title)
         if is_training:
-            self._loop.progress.add_seconds(TRAINING, time.monotonic() - began)
+            took = time.monotonic() - began
+            self._loop.progress.add_seconds(TRAINING, self._setup.ranks.agreed(lambda: took))
         return samples_of
 
     def is_past(self, kind: StageKind) -> bool:
@@ -76,7 +77,7 @@ class Lab:
             )
         label = next(kind.label for kind in self._method.stages if kind.name == stage.kind.name)
         self._loop.run(stage, label, is_last=is_last)
-        if stage.kind.name == WARMUP.name:
+        if stage.kind.name == WARMUP.name and self._setup.ranks.leads:
             self._warmups.keep(stage, self._loop.tracker.directory)
         if is_last:
             self._loop.selection.settle(stage)

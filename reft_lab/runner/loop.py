@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from reft_lab.config.running import parse_every
-from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RewardFailed, RunFailed
+from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RankLost, RewardFailed, RunFailed
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
 from reft_lab.programs import ProgramRunner
@@ -40,6 +40,7 @@ class Loop:
         """
         self.selection = selection
         self.progress, self.tracker = selection.progress, selection.tracker
+        self.ranks = selection.setup.ranks
         self.checkpoints = checkpoints
         self.interruption = interruption
         self.programs = programs
@@ -57,6 +58,7 @@ class Loop:
         # Optimiser steps at which weights, progress and records last belonged together; None while they are written.
         self._settled: int | None = None
         self._is_saved = False
+        self._refused_elsewhere: list[tuple[str, str, int]] = []  # programs, by the other ranks
         self._is_enough = False  # the stage at work has come to what it should
 
     def run(self, stage: Stage, label: str, *, is_last: bool) -> None:
@@ -75,6 +77,7 @@ class Loop:
         progress.stage = kind.name
         self._settle(stage)
         self._is_saved = self._is_enough = False
+        self.ranks.take_waited()  # until all were here
         try:
             display, spent = self.tracker.display, self.budget.spent
             with (
@@ -90,10 +93,11 @@ class Loop:
                     bar.update(stage.step, **watched(record), **self.selection.shown())
                     self._heap.tidy()
                     self.interruption.check()
-        except (Interrupted, OutOfMemory, RewardFailed):
+        except (Interrupted, OutOfMemory, RewardFailed, RankLost):
             if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
                 self._save(stage)
             raise
+        self.ranks.wait()  # what was written is there for all
         if said := self.budget.end(stage, label):
             self.selection.setup.notes.append(said)
 
@@ -108,7 +112,8 @@ class Loop:
                 began = time.monotonic()
                 with self._profiling.step(stage):
                     progress.pending = stage.advance()
-                progress.add_seconds(TRAINING, time.monotonic() - began - progress.pending.aside)
+                took = time.monotonic() - began - progress.pending.aside
+                progress.add_seconds(TRAINING, self.ranks.agreed(lambda: took))  # a budget goes by it
                 for note in progress.pending.notes:
                     self.tracker.display.note(note)
                 self._settle(stage)
@@ -125,6 +130,7 @@ class Loop:
             if stage.kind.has_alarms:
                 why_stop = self._check_alarms(stage, record)
                 record |= self.alarms.metrics()
+            record |= self._waiting(stage)
             self.tracker.log(step, record, progress.pending.samples)
             progress.add_times(stage.kind.name, record)
             progress.add_cost(stage.kind.name, progress.pending.cost)
@@ -132,12 +138,15 @@ class Loop:
             self._settle(stage)
             self._is_enough = self.overfit.is_reached(stage, record, is_last=is_last)
             due = self._is_due(stage, evaluated=evaluation is not None) or self._is_enough
-            if not is_cut and (why_stop or self.interruption.asked or due):
+            is_due, asked = self.ranks.agreed(lambda: (due, self.interruption.asked))
+            if not self.ranks.leads:
+                self.interruption.asked = asked
+            if not is_cut and (why_stop or asked or is_due):
                 self._save(stage)
         if why_stop:
             raise RunFailed(why_stop)
-        if evaluation is not None and is_last and self.report is not None:
-            is_pruned = self.report(stage.step, record)
+        if evaluation is not None and is_last:
+            is_pruned = self.ranks.agreed(lambda: self.report is not None and self.report(stage.step, record))
             if is_pruned and not stage.done:
                 if not self._is_saved:
                     self._save(stage)
@@ -148,7 +157,7 @@ class Loop:
     def _settle(self, stage: Stage) -> None:
         """Weights, progress and records belong together now."""
         self._settled = stage.optimizer.steps
-        self.progress.refused = self.programs.refused
+        self.progress.refused = self.programs.refused_with(self._refused_elsewhere)
 
     def _check_alarms(self, stage: Stage, record: dict[str, float]) -> str | None:
         """Report alarms and do what they ask for; returns why the run must stop, if it must."""
@@ -170,7 +179,27 @@ class Loop:
             return time.monotonic() - self._saved_at >= self._every.seconds
         return evaluated
 
+    def _waiting(self, stage: Stage) -> dict[str, float]:
+        """How long ranks have waited for each other since the last step; a look at whether they still agree.
+
+        Raises:
+            RunFailed: they do not.
+        """
+        if self.ranks.size == 1:
+            return {}
+        found = self.ranks.gather((self.ranks.take_waited(), stage.policy.fingerprint(), self.programs.refused))
+        self._refused_elsewhere = [each for _, _, refused in found[1:] for each in refused]
+        if len({fingerprint for _, fingerprint, _ in found}) > 1:
+            raise RunFailed(
+                f"the processes of the run have other weights than each other after {stage.moment}; that is a fault of "
+                "the machine or of this program: go on from the last state with resume=, and report it if it returns."
+            )
+        return {"time/waiting_seconds": sum(waited for waited, _, _ in found) / len(found)}
+
     def _save(self, stage: Stage) -> None:
+        if not self.ranks.leads:
+            self._is_saved = True
+            return
         started = time.monotonic()
         with self.interruption.unbroken():
             self.progress.alarms = self.alarms.state()

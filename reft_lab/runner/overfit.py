@@ -72,7 +72,7 @@ class Overfit:
                     f"{_words(outcome.kind)}: the answer read in it is {read}, the gold answer {problem.answer!r}; "
                     "nothing could be learned from it, so see to the data, cot or answers first."
                 )
-        scores = asking.reward(places, ids, outcomes, places, 0)
+        scores = setup.ranks.agreed(lambda: asking.reward(places, ids, outcomes, places, 0))
         gold = sum(scores) / len(scores)
         if gold <= 0:
             raise RunFailed(

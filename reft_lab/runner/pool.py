@@ -27,8 +27,9 @@ from reft_lab.answers.outcome import Outcome
 from reft_lab.cot import Prompts
 from reft_lab.data import Problem
 from reft_lab.errors import phase
+from reft_lab.evaluation.answering import Distribution
 from reft_lab.evaluation.asking import Asked, ask
-from reft_lab.evaluation.samples import NO_SAMPLE, Distribution, Sample, draw
+from reft_lab.evaluation.samples import NO_SAMPLE, Sample, draw
 from reft_lab.policy.model import Policy
 from reft_lab.run_dir import disk
 from reft_lab.run_dir.json_lines import line
@@ -84,16 +85,22 @@ class Pools:
         asked = self.ask(policy, problems, prompts)
         names = [_name(problem, ids) for problem, ids in zip(problems, asked.prompts, strict=True)]
         places = {names[place]: place for place in asked.fits}
-        home = Path(self._setup.config.pool.folder).expanduser()
-        pool = Pool(home, self.facts(policy, prompts), places, self._directory)
+        ranks = self._setup.ranks
+        # The rank that leads has the pool, and says what is drawn.
+        pool = self._open(policy, prompts, places) if ranks.leads else None
         try:
             self._fill(pool, policy, asked, places, samples, title)
         finally:
             self._progress.add_seconds("sampling", time.monotonic() - started)
+        found = ranks.agreed(lambda: {} if pool is None else pool.found)
         return [
-            [pool.found[name][number] for number in range(samples)] if name in places else [NO_SAMPLE] * samples
+            [found[name][number] for number in range(samples)] if name in places else [NO_SAMPLE] * samples
             for name in names
         ]
+
+    def _open(self, policy: Policy, prompts: Prompts, names: Iterable[str]) -> Pool:
+        home = Path(self._setup.config.pool.folder).expanduser()
+        return Pool(home, self.facts(policy, prompts), names, self._directory)
 
     def ask(self, policy: Policy, problems: Sequence[Problem], prompts: Prompts) -> Asked:
         """The problems as `policy` is asked them."""
@@ -120,12 +127,19 @@ class Pools:
         }
 
     def _fill(
-        self, pool: Pool, policy: Policy, asked: Asked, places: Mapping[str, int], samples: int, title: str
+        self, pool: Pool | None, policy: Policy, asked: Asked, places: Mapping[str, int], samples: int, title: str
     ) -> None:
-        """Draw what the pool lacks of `samples` responses to the problems in it, whose places in `asked` are given."""
-        setup = self._setup
+        """Draw what the pool lacks of `samples` responses to the problems in it, whose places in `asked` are given.
+
+        A rank that does not lead has no pool, and draws its share of what the one that does says.
+        """
+        setup, ranks = self._setup, self._setup.ranks
+
+        def missing_of(names: Iterable[str]) -> int:
+            return 0 if pool is None else sum(len(pool.missing(name, samples)) for name in names)
+
         total = samples * len(places)
-        missing = sum(len(pool.missing(name, samples)) for name in places)
+        missing = ranks.agreed(lambda: missing_of(places))
         if not missing:
             return
         batch_size = setup.config.trainer.decode_batch
@@ -134,16 +148,9 @@ class Pools:
         start = secrets.randbelow(len(order))
         waiting = deque([*order[start:], *order[:start]])
         with self._display.stage(title, total, "samples", done=total - missing) as bar, phase("sampling"):
-            while waiting:
-                self._interruption.check()
-                pool.read()  # what others have added
-                chunk: list[tuple[str, int]] = []
-                while waiting and len(chunk) < BATCHES * batch_size:
-                    name = waiting.popleft()
-                    chunk += [(name, number) for number in pool.missing(name, samples)]
-                if not chunk:  # another process has done it
-                    continue
-                before = total - len(chunk) - sum(len(pool.missing(name, samples)) for name in waiting)
+            most = BATCHES * batch_size * ranks.size
+            while chunk := ranks.agreed(lambda: [] if pool is None else self._next(pool, waiting, samples, most)):
+                before = total - len(chunk) - missing_of(waiting)
                 drawn = draw(
                     policy,
                     asked,
@@ -155,8 +162,21 @@ class Pools:
                     batch_size=batch_size,
                     on_progress=lambda now, before=before: bar.update(before + now),  # type: ignore[misc]
                 )
-                with self._interruption.unbroken():
-                    pool.add(chunk, drawn)
+                if pool is not None:
+                    with self._interruption.unbroken():
+                        pool.add(chunk, drawn)
+
+    def _next(self, pool: Pool, waiting: deque[str], samples: int, most: int) -> list[tuple[str, int]]:
+        """About `most` samples that are to be drawn next, each by its problem and number, of the problems that are
+        `waiting`; none where others have drawn the rest."""
+        chunk: list[tuple[str, int]] = []
+        while waiting and not chunk:
+            self._interruption.check()
+            pool.read()  # what others have added
+            while waiting and len(chunk) < most:
+                name = waiting.popleft()
+                chunk += [(name, number) for number in pool.missing(name, samples)]
+        return chunk
 
 
 class Pool:

@@ -193,6 +193,8 @@ class Selection:
         counters = None if stage is None else stage.counters()
         facts["state"] = {"counters": counters, "tracker_step": step} | self.progress.after_step()
         directory = self.tracker.directory
+        if not self.setup.ranks.leads:
+            return
         with directory.writing(f"checkpoints/{name}"):
             saving.keep_base(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / BASE)
             saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,11 +26,13 @@ from reft_lab.policy.chat import chat_of
 from reft_lab.policy.tokenizer import Codec
 from reft_lab.programs import ProgramRunner
 from reft_lab.randomness import torch_seed
+from reft_lab.ranks import ALONE, Ranks
 from reft_lab.rewards import Reward, choose, scoring
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
 from reft_lab.runner.heap import keep_freed_memory
+from reft_lab.text import counted
 
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
@@ -51,6 +54,7 @@ class Setup:
         notes: sentences for the user on how questions are put and on what was left out.
         given: where the policy comes from, for a method that trains nothing.
         computing: a sentence on how it computes, where that was measured.
+        ranks: the processes that share the work.
     """
 
     config: Config
@@ -64,6 +68,7 @@ class Setup:
     notes: list[str]
     given: Given = field(default_factory=Given)
     computing: str | None = None
+    ranks: Ranks = ALONE
 
     @property
     def method(self) -> Method:
@@ -178,7 +183,11 @@ class Setup:
 
 
 def prepare(
-    config: Config, programs: ProgramRunner, threads: int | None = None, tokenizer_of: Path | None = None
+    config: Config,
+    programs: ProgramRunner,
+    threads: int | None = None,
+    tokenizer_of: Path | None = None,
+    ranks: Ranks = ALONE,
 ) -> Setup:
     """Load data and model. What can fail on the user's input fails here, the cheap checks first.
 
@@ -187,6 +196,7 @@ def prepare(
         programs: runs the programs of gold reasoning.
         threads: the CPU threads, where the config leaves them open and an earlier part of the run has chosen them.
         tokenizer_of: a folder whose tokenizer a model made from scratch has, rather than one made for these data.
+        ranks: the processes that share the work; each loads for itself.
 
     Raises:
         BadInput: the reward, the model, the data or the device cannot be had.
@@ -194,7 +204,7 @@ def prepare(
     """
     reward = choose(config.reward)
     given = given_of(config)
-    device = choose_device(config)
+    device = choose_device(config, ranks)
     if config.trainer.optimizer == eight_bit.NAME:
         eight_bit.try_on(device)
     splits, form, codec = reading(config, programs, tokenizer_of)
@@ -225,8 +235,11 @@ def prepare(
                 value_grad_to_trunk=config.ppo.value_grad_to_trunk,
                 value_seed=torch_seed(config.seed, "value head") if config.ppo.value_init == "random" else None,
                 fast_path=config.trainer.fast_path,
+                ranks=ranks,
             ).to(device)
-            chosen = arithmetic(policy, config.trainer, threads)
+            found = arithmetic(policy, config.trainer, threads)  # by all at once, as they will compute
+            chosen = ranks.agreed(lambda: found)
+            policy.precision = chosen.precision
     except OutOfMemory as error:
         raise too_large(error) from error
     config = replace(config, trainer=replace(config.trainer, precision=chosen.precision))
@@ -239,8 +252,9 @@ def prepare(
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
+    notes, note = given.notes, chosen.note
     return Setup(
-        config, device, splits, form, codec, examples, policy, reward, given.notes, given, computing=chosen.note
+        config, device, splits, form, codec, examples, policy, reward, notes, given, computing=note, ranks=ranks
     )
 
 
@@ -275,11 +289,11 @@ def reading(
     return splits, form, Codec(tokenizer, begin_of_sequence=begin, end_ids=tuple(dict.fromkeys(ends)), chat=chat)
 
 
-def choose_device(config: Config) -> str:
+def choose_device(config: Config, ranks: Ranks = ALONE) -> str:
     """The torch device that config.trainer.device stands for; sets the number of CPU threads on the way.
 
     Raises:
-        BadInput: a device was asked for that is not there.
+        BadInput: a device was asked for that is not there, or fewer GPUs than processes are.
     """
     # Some virtual machines offer AMX instructions that they do not let through; bf16 on a CPU would end in SIGILL.
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
@@ -297,6 +311,13 @@ def choose_device(config: Config) -> str:
         asked = "cuda" if available["cuda"] else "cpu"
     if not available[asked]:
         raise BadInput(f"trainer.device={asked} is not available on this machine; use trainer.device=auto.")
+    if ranks.size > 1 and asked != "cpu":
+        gpu = str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid) if asked == "cuda" else asked
+        if (gpus := len(set(ranks.gather((platform.node(), gpu))))) < ranks.size:
+            raise BadInput(
+                f"each of trainer.devices={ranks.size} processes needs a GPU of its own, and they see "
+                f"{counted(gpus, 'GPU')}; ask for as many, or share the CPU's cores with trainer.device=cpu."
+            )
     if asked == "cpu":
         keep_freed_memory()
     return asked

@@ -32,10 +32,12 @@ class Definition:
         pruner: which runs are stopped early.
         seeds: seeds of the runs of a trial; empty: one run with the experiment's own seed.
         workers: runs at the same time.
-        gpus: GPUs that workers take in turn; None: leave CUDA_VISIBLE_DEVICES as it is.
+        gpus: GPUs that workers take in turn, as many at a time as a run has processes; None: leave
+            CUDA_VISIBLE_DEVICES as it is.
         retries: how often a run that crashed is started again.
         max_failure_rate: share of failed trials above which the study ends.
         confirm: fresh seeds on which winner and first[0] are run after a search; 0: none.
+        devices: processes of each run.
         flags: what Hydra itself needs on the command line of every run (--config-dir=, hydra.searchpath=).
     """
 
@@ -55,6 +57,7 @@ class Definition:
     retries: int
     max_failure_rate: float
     confirm: int
+    devices: int = 1
     flags: tuple[str, ...] = ()
     needs: str | None = None
 

@@ -66,6 +66,7 @@ def from_config(composed: Composed) -> Definition:
         retries=sweeps.retries,
         max_failure_rate=sweeps.max_failure_rate,
         confirm=sweeps.confirm,
+        devices=meant.trainer.devices,
         flags=_flags(composed),
         needs=sweeps.needs,
     )
@@ -215,6 +216,13 @@ def _check_together(definition: Definition) -> None:
             raise BadInput(f"sweeps.{key}={list(values)} is not possible: it takes different numbers, 0 or more.")
     if definition.gpus == ():
         raise BadInput("sweeps.gpus=[] names no GPU; leave it out, or take trainer=cpu.")
+    if "trainer.devices" in searched:
+        raise BadInput("trainer.devices changes nothing that a study could compare; give it one value.")
+    if definition.gpus and len(definition.gpus) % definition.devices:
+        raise BadInput(
+            f"sweeps.gpus={list(definition.gpus)} cannot be handed out in sets of "
+            f"trainer.devices={definition.devices}; name a multiple of {definition.devices} of them."
+        )
     if definition.seeds and ("seed" in searched or any(word.startswith("seed=") for word in definition.fixed)):
         raise BadInput("sweeps.seeds sets the seed of each run; leave seed= out, or leave sweeps.seeds out.")
     if definition.confirm and ("seed" in searched or len(definition.objectives) > 1):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +54,7 @@ def execute(
     definition: Definition,
     stop: Stop,
     *,
-    gpu: int | None = None,
+    gpus: Sequence[int] = (),
     is_spared: bool = True,
 ) -> RunOutcome:
     """Start a run, or go on with it where it was begun, and wait for its end. What it prints goes to a file in logs/.
@@ -63,7 +64,7 @@ def execute(
         words: its overrides, all but the folder.
         definition: its study.
         stop: told when it is to end.
-        gpu: the GPU it gets, None for whatever there is.
+        gpus: those it gets; empty: whatever there is.
         is_spared: whether signals to a whole group or step pass it by, because a study beside it stops it in order.
 
     Returns:
@@ -88,7 +89,7 @@ def execute(
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=_environment(gpu, definition),
+                env=_environment(gpus, definition),
                 start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on
             )
         try:
@@ -120,15 +121,15 @@ def _command(directory: Path, words: tuple[str, ...]) -> list[str]:
     return [*start, *words, f"hydra.run.dir={as_text(str(directory))}"]
 
 
-def _environment(gpu: int | None, definition: Definition) -> dict[str, str]:
-    """The environment of a run: its GPU, its share of the cores, secrets, whom it must not outlive."""
+def _environment(gpus: Sequence[int], definition: Definition) -> dict[str, str]:
+    """The environment of a run: its GPUs, its share of the cores, secrets, whom it must not outlive."""
     changed, workers = {PARENT: str(os.getpid())}, definition.workers
     if has_password(definition.storage):
         changed[STORAGE] = definition.storage
-    if gpu is not None:
-        changed["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    if gpus:
+        changed["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
     if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
-        changed["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+        changed["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // (workers * definition.devices)))
     return os.environ | changed
 
 

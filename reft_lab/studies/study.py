@@ -150,8 +150,11 @@ def _worker(definition: Definition, stop: process.Stop, launcher: Launcher | Non
         from reft_lab.studies.launching import by_launcher
 
         return by_launcher(launcher, definition, stop)
-    gpu = None if definition.gpus is None else definition.gpus[number % len(definition.gpus)]
-    return partial(process.execute, definition=definition, stop=stop, gpu=gpu)
+    gpus: Sequence[int] = ()
+    if definition.gpus is not None:
+        start = number * definition.devices % len(definition.gpus)
+        gpus = definition.gpus[start : start + definition.devices]
+    return partial(process.execute, definition=definition, stop=stop, gpus=gpus)
 
 
 @contextmanager

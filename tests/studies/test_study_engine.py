@@ -152,6 +152,12 @@ def test_gpus_go_to_workers_in_turn(folder):
     assert seen == {"4", "6"}
 
 
+def test_runs_of_several_processes_get_sets_of_gpus(folder):
+    definition = definition_in(folder, workers=2, gpus=(4, 6, 1, 3), devices=2, trials=4)
+    run_study(definition, print)
+    assert {starts(definition.folder / str(number))[0][1] for number in range(4)} == {"4,6", "1,3"}
+
+
 def test_seeds_make_a_mean_with_a_standard_error(folder):
     definition = definition_in(folder, seeds=(0, 1, 2), trials=2)
     run_study(definition, print)

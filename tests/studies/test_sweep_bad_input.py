@@ -61,6 +61,8 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (
             ["-m", SEARCH, "hydra/launcher=submitit_local", "hydra.launcher.nodes=2"],
             "hydra.launcher.nodes=2 is not possible: each job of a study is one run on one machine",
+            ["-m", SEARCH, "sweeps.gpus=[0,1,2]", "trainer.devices=2"],
+            "in sets of trainer.devices=2; name a multiple of 2",
         ),
         (["-m", SEARCH, "sweeps.name=a/b"], "it names a folder"),
         (["-m", SEARCH, "sweeps.seeds=[0,1]", "seed=2"], "leave seed= out"),

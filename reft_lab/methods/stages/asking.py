@@ -11,13 +11,12 @@ from torch import Tensor
 
 from reft_lab.answers.outcome import Outcome
 from reft_lab.equations.credit import overlong_penalty
-from reft_lab.errors import phase
-from reft_lab.evaluation.judging import Judge, Judging
+from reft_lab.evaluation.answering import answer
+from reft_lab.evaluation.judging import Judge
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import Responses, response_limits, sample
+from reft_lab.policy.sampling import Responses, response_limits
 from reft_lab.policy.sampling.responses import joined
-from reft_lab.randomness import uniforms
 from reft_lab.rewards import Scoring
 
 
@@ -125,6 +124,9 @@ class Asking:
     ) -> Batch:
         """One response to each question, sampled from the full distribution at temperature 1.
 
+        The policy's ranks share what is sampled and judged. The reward sees the whole batch, on the rank that leads: a
+        function of the user's own may look at a batch as a whole, keep count, or ask a server.
+
         Args:
             policy: who is asked.
             questions: their places, one for each response.
@@ -146,26 +148,24 @@ class Asking:
             limits = [limit - len(first) for limit, first in zip(limits, begun, strict=True)]
             prompts = [prompt + first for prompt, first in zip(prompts, begun, strict=True)]
             seen = torch.tensor([len(first) for first in begun])
-        places = questions if begun is None else list(range(len(questions)))
-        with Judging(judge, places) as judging:
-            with phase("sampling"):
-                sampled = sample(
-                    policy,
-                    prompts,
-                    eos_id=self.eos_id,
-                    pad_id=self.pad_id,
-                    max_new_tokens=config.max_new_tokens if begun is None else max(limits),
-                    limits=limits,
-                    batch_size=self.decode_batch,
-                    uniforms=uniforms(keys, config.max_new_tokens if begun is None else max(limits)),
-                    on_finished=judging.add,
-                )
-            written = time.perf_counter()
-            outcomes = judging.outcomes()
-        written_whole = sampled.lists()
+        answers = answer(
+            policy,
+            prompts,
+            judge,
+            questions if begun is None else range(len(questions)),
+            eos_id=self.eos_id,
+            pad_id=self.pad_id,
+            limits=limits,
+            max_new_tokens=config.max_new_tokens if begun is None else max(limits),
+            batch_size=self.decode_batch,
+            keys=keys,
+            during="sampling",
+        )
+        sampled, outcomes, written = answers.sampled, answers.outcomes, answers.written
+        whole = sampled.lists()
         if begun is not None:
-            written_whole = [[*first, *added] for first, added in zip(begun, written_whole, strict=True)]
-        scores = self.reward(questions, written_whole, outcomes, keys, step)
+            whole = [[*first, *added] for first, added in zip(begun, whole, strict=True)]
+        scores = policy.ranks.agreed(lambda: self.reward(questions, whole, outcomes, keys, step))
         penalties = torch.zeros(len(questions))
         if config.overlong_cache is not None:
             penalties = overlong_penalty(seen + sampled.mask.sum(1), caps, config.overlong_cache)

@@ -62,6 +62,7 @@ class Optimizer:
         scale: factor on all rates, lowered by an alarm.
         groups: one, and a second one where some parameters have a rate of their own.
         rates: learning rates of the groups at the last step.
+        ranks: the processes that have a part of each gradient.
         adamws: torch's AdamW, and that of bitsandbytes where moments take 8 bits.
     """
 
@@ -87,6 +88,7 @@ class Optimizer:
         kind: adamw or adamw_8bit.
         """
         self.parameters = list(parameters)
+        self.ranks = policy.ranks
         self.max_grad_norm = config.max_grad_norm
         self.schedule = schedule
         self.steps = 0
@@ -140,6 +142,21 @@ class Optimizer:
             adamw.step()
         self.clear()
         return norm, self.rates[0]
+
+    def add_up(self, apart: Gradient | None = None) -> None:
+        """Let the gradient that stands at the parameters be the sum of what all ranks have there.
+
+        Args:
+            apart: another one, which is added up in its place.
+        """
+        if self.ranks.size == 1:
+            return
+        if apart is not None:
+            apart[:] = self.ranks.add_gradient(self.parameters, apart)
+            return
+        whole = self.ranks.add_gradient(self.parameters, self.gradient(self.parameters))
+        for parameter, grad in zip(self.parameters, whole, strict=True):
+            parameter.grad = grad
 
     def gradient(self, of: Iterable[nn.Parameter]) -> Gradient:
         """What stands at some of the parameters, as a gradient that has nothing for the others."""

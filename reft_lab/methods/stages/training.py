@@ -52,7 +52,8 @@ class Training:
     ) -> tuple[list[float], float, float]:
         """One optimiser step on a loss that is computed in micro-batches, with dropout.
 
-        The dropout of each is keyed by (seed, stage, optimiser step, number of the micro-batch).
+        The policy's ranks share the sequences, and each cuts micro-batches from its own. The dropout of a micro-batch
+        is keyed by (seed, stage, optimiser step, number of the micro-batch, rank).
 
         Args:
             lengths: tokens of each sequence.
@@ -60,17 +61,20 @@ class Training:
                 and to other numbers that add up.
 
         Returns:
-            The loss and the other numbers, the gradient's norm before clipping, and the learning rate.
+            The loss and the other numbers of all sequences, the gradient's norm before clipping, and the learning rate.
 
         Raises:
             FloatingPointError: the gradient is not finite; the weights are left as they were.
         """
         self.policy.train()
-        parts = []
-        for number, group in enumerate(micro_batches(lengths, self.tokens_per_micro_batch)):
+        ranks, parts = self.policy.ranks, []
+        own = ranks.share(lengths)
+        for count, group in enumerate(micro_batches([lengths[i] for i in own], self.tokens_per_micro_batch)):
+            number = count * ranks.size + ranks.rank
             torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.optimizer.steps, number))
-            loss, *others = share(group)
+            loss, *others = share([own[i] for i in group])
             loss.backward()
             parts.append(torch.stack([loss.detach(), *others]))
-        sums: list[float] = torch.stack(parts).sum(0).tolist()
+        sums = ranks.total(torch.stack(parts).sum(0).tolist() if parts else [])
+        self.optimizer.add_up()
         return (sums, *self.optimizer.step())

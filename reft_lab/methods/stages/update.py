@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from reft_lab.methods.stages.optimizer import Gradient, Optimizer, norm_of
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, micro_batches
+from reft_lab.ranks import Ranks
 
 
 def update(
@@ -30,6 +31,8 @@ def update(
     closely: bool = False,
 ) -> dict[str, float]:
     """U passes over the rollouts in mini-batches, one optimiser step each. Dropout is off.
+
+    The policy's ranks share each mini-batch.
 
     Args:
         policy: updated in place.
@@ -53,14 +56,15 @@ def update(
             chosen = permutation[start : start + config.mini_batch]
             if closely and gradients.is_blended and not tally.norms:
                 tally.norms.append(_measured(batches, chosen, optimizer))
-            for one in batches.losses(chosen, critic_only=critic_only):
+            for one in batches.losses(chosen, share=batches.own(chosen), critic_only=critic_only):
                 gradients.add(one)
                 tally.passes.append(one.facts)
+            gradients.add_up()
             parts = gradients.parts()
             if parts:
                 tally.norms.append({name: norm_of(part) for name, part in parts.items()})
             tally.step(optimizer.step(list(parts.values()) if config.clip_grads == "apart" else ())[0])
-    return tally.metrics() | _rates(optimizer, config, critic_only=critic_only)
+    return tally.metrics(policy.ranks) | _rates(optimizer, config, critic_only=critic_only)
 
 
 class MiniBatches:
@@ -73,6 +77,10 @@ class MiniBatches:
         names = ("logprobs", "ref_logprobs", "advantages", "values", "returns", "importance")
         tensors = {name: tensor for name in names if (tensor := getattr(rollouts, name)) is not None}
         self.rollouts = replace(rollouts, **{name: tensor.to(policy.device) for name, tensor in tensors.items()})
+
+    def own(self, chosen: Sequence[int]) -> list[int]:
+        """Those of the rollouts of a mini-batch that this rank computes."""
+        return [chosen[i] for i in self.policy.ranks.share(self.sequences.lengths[list(chosen)].tolist())]
 
     def losses(
         self, chosen: Sequence[int], *, share: Sequence[int] | None = None, critic_only: bool = False
@@ -128,6 +136,12 @@ class _Gradients:
         self._swap()
         loss.policy.backward()
 
+    def add_up(self) -> None:
+        """Add up what all ranks have computed; the mini-batch ends here."""
+        self.optimizer.add_up()
+        if self._of_value is not None:
+            self.optimizer.add_up(self._of_value)
+
     def parts(self) -> dict[str, Gradient]:
         """That of each loss in the mini-batch that ends here; empty where there is one alone, or they are blended."""
         if not self._has_critic or self.is_blended:
@@ -150,10 +164,11 @@ def _measured(batches: MiniBatches, chosen: Sequence[int], optimizer: Optimizer)
     """Norm of the gradient of each loss over a mini-batch, by a pass for each: it takes time, but no memory."""
     norms = {}
     for name in ("policy", "value"):
-        for one in batches.losses(chosen):
+        for one in batches.losses(chosen, share=batches.own(chosen)):
             part = getattr(one, name)
             assert part is not None
             part.backward()
+        optimizer.add_up()
         norms[name] = norm_of(optimizer.gradient(optimizer.parameters))
         optimizer.clear()
     return norms
@@ -177,25 +192,54 @@ class _Tally:
     def __init__(self) -> None:
         self.passes: list[Facts] = []
         self.norms: list[Mapping[str, Tensor]] = []
-        self._first: list[Facts] = []
+        self._first: int | None = None  # micro-batches before the first step
         self._whole_norms: list[float] = []
 
     def step(self, norm: float) -> None:
         """An optimiser step was done, with this gradient norm."""
-        self._first = self._first or list(self.passes)
+        self._first = len(self.passes) if self._first is None else self._first
         self._whole_norms.append(norm)
 
-    def metrics(self) -> dict[str, float]:
-        """The metrics of the update; the one place that waits for the device."""
-        tokens, steps = sum(facts.tokens for facts in self.passes), len(self._whole_norms)
-        terms, sums = list(self.passes[0].terms), list(self.passes[0].sums)
-        added = torch.stack([torch.stack([*facts.terms.values(), *facts.sums.values()]) for facts in self.passes])
-        totals = dict(zip(terms + sums, added.cpu().double().sum(0).tolist(), strict=True))
-        metrics = {name: totals[name] / steps for name in terms} | {name: totals[name] / tokens for name in sums}
-        for name in self.passes[0].largest:
-            looked_at = self._first if name == "ppo/first_ratio_error" else self.passes
-            metrics[name] = torch.stack([facts.largest[name] for facts in looked_at]).max().item()
+    def metrics(self, ranks: Ranks) -> dict[str, float]:
+        """The metrics of the update; the one place that waits for the device. `ranks` have passed over parts of it."""
+        steps = len(self._whole_norms)
+        found = [part for part in ranks.gather(self._added()) if part.tokens]
+        tokens = sum(part.tokens for part in found)
+        metrics = {name: sum(part.terms[name] for part in found) / steps for name in found[0].terms}
+        metrics |= {name: sum(part.sums[name] for part in found) / tokens for name in found[0].sums}
+        for part in found:
+            for name, value in part.largest.items():
+                metrics[name] = max(metrics.get(name, value), value)
         metrics["ppo/grad_norm"] = sum(self._whole_norms) / steps
         for name in self.norms[0] if self.norms else ():
             metrics[f"ppo/{name}_grad_norm"] = torch.stack([norms[name] for norms in self.norms]).mean().item()
         return metrics
+
+    def _added(self) -> _Added:
+        """What the micro-batches of this rank come to."""
+        if not self.passes:
+            return _Added()
+        terms, sums = list(self.passes[0].terms), list(self.passes[0].sums)
+        added = torch.stack([torch.stack([*facts.terms.values(), *facts.sums.values()]) for facts in self.passes])
+        totals = dict(zip(terms + sums, added.cpu().double().sum(0).tolist(), strict=True))
+        largest = {}
+        for name in self.passes[0].largest:
+            looked_at = self.passes[: self._first] if name == "ppo/first_ratio_error" else self.passes
+            if looked_at:  # a small first mini-batch has nothing for some ranks
+                largest[name] = torch.stack([facts.largest[name] for facts in looked_at]).max().item()
+        return _Added(
+            sum(facts.tokens for facts in self.passes),
+            {name: totals[name] for name in terms},
+            {name: totals[name] for name in sums},
+            largest,
+        )
+
+
+@dataclass(frozen=True)
+class _Added:
+    """Facts of several micro-batches, added up; without any tokens, of none."""
+
+    tokens: int = 0
+    terms: Mapping[str, float] = field(default_factory=dict)
+    sums: Mapping[str, float] = field(default_factory=dict)
+    largest: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,78 @@
+"""What a process needs to know of the others; a run of one process asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Ranks:
+    """The processes of a run, as one of them sees them. As it stands: one alone, for which nothing costs anything.
+
+    All ranks call the methods that exchange something in the same order and equally often, whatever their shares are.
+    Where another rank has ended, they raise RankLost.
+
+    Attributes:
+        rank: the number of this one.
+        size: how many there are.
+    """
+
+    rank = 0
+    size = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the rank that decides, writes and prints."""
+        return self.rank == 0
+
+    def share(self, costs: Sequence[float]) -> list[int]:
+        """The places of this rank's part of some work, rising; there may be none. No message is needed for it.
+
+        Args:
+            costs: what each piece of the work takes, in any unit.
+        """
+        return list(range(len(costs)))
+
+    def gather(self, own: T) -> list[T]:
+        """What every rank has, in the order of the ranks."""
+        return [own]
+
+    def agreed(self, decide: Callable[[], T]) -> T:
+        """What `decide` gives on the rank that leads, which alone calls it."""
+        return decide()
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Put into each tensor, in place, its sum over the ranks; shapes are the same on all of them."""
+
+    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: list[Tensor | None]) -> list[Tensor | None]:
+        """The sum over the ranks of the gradient of some parameters; None where no rank has anything."""
+        return gradient
+
+    def merge(self, own: Mapping[K, V]) -> dict[K, V]:
+        """The entries of all ranks."""
+        return {key: value for part in self.gather(own) for key, value in part.items()}
+
+    def total(self, own: Sequence[float]) -> list[float]:
+        """Sums of some numbers, of which a rank with an empty share has none, in the order of the ranks."""
+        rows = [row for row in self.gather(own) if row]
+        return [sum(column) for column in zip(*rows, strict=True)] if len(rows) > 1 else list(*rows)
+
+    def wait(self) -> None:
+        """Go on when all are here: what one has written can be read by the others."""
+
+    def take_waited(self) -> float:
+        """Seconds that this rank has waited for others since it was last asked."""
+        return 0.0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Ranks:
+        return self  # a copy of a policy is on the same ranks
+
+
+ALONE = Ranks()
