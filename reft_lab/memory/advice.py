@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from reft_lab.memory.phases import Setting, largest, phases
+from reft_lab.memory.phases import largest, phases
+from reft_lab.memory.setting import Setting
 from reft_lab.memory.work import Work
 
 LEAST_TOKENS = 64  # of trainer.tokens_per_micro_batch

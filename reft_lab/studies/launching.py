@@ -57,11 +57,13 @@ def by_launcher(launcher: Launcher, definition: Definition, stop: Stop) -> Execu
     return launch
 
 
-def check_one_node(node: DictConfig) -> None:
-    """Refuse jobs of more than one machine: a run starts its processes itself, on the machine that it has.
+def check_jobs(node: DictConfig, devices: int) -> None:
+    """Refuse jobs of more than one machine, and those with too few GPUs: a run starts its processes itself, on the
+    machine that it has.
 
     Args:
         node: a composed config with Hydra's node, which has a launcher.
+        devices: processes of each run.
 
     Raises:
         BadInput: with the option to change.
@@ -72,6 +74,12 @@ def check_one_node(node: DictConfig) -> None:
                 f"hydra.launcher.{key}={node.hydra.launcher[key]} is not possible: each job of a study is one run on "
                 "one machine, whose processes the run starts itself; leave it out."
             )
+    gpus = OmegaConf.select(node, "hydra.launcher.gpus_per_node")
+    if gpus is not None and 0 < gpus < devices:
+        raise BadInput(
+            f"hydra.launcher.gpus_per_node={gpus} is too few for trainer.devices={devices}, each of which takes a GPU "
+            f"of its own; ask for {devices}."
+        )
 
 
 class Preemption:
