@@ -134,7 +134,7 @@ PLANS = (
     Plan(1, 80, "adapters"),
     Plan(2, 80, "fsdp", rows=16),
     Plan(2, 80, "adapters"),
-    Plan(4, 48, "fsdp", rows=16),
+    Plan(4, 48, "fsdp", rows=8),
     Plan(4, 80, "adapters"),
     Plan(8, 48, "fsdp", rows=16),
     Plan(8, 141, "ddp"),
