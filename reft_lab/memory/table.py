@@ -62,7 +62,6 @@ class Way:
 
     Attributes:
         label: what is trained.
-        words: as one types them.
         strategies: those of trainer.strategy that go with it.
         rank: of an adapter; 0: all weights are trained.
         optimizer: trainer.optimizer.
@@ -70,7 +69,6 @@ class Way:
     """
 
     label: str
-    words: str
     strategies: tuple[str, ...]
     rank: int = 0
     optimizer: str = "adamw"
@@ -78,9 +76,9 @@ class Way:
 
 
 WAYS = (
-    Way("all weights", "", ("ddp", "fsdp")),
-    Way("the same, 8-bit", "trainer.optimizer=adamw_8bit trainer.park_reference=true", ("ddp",), 0, "adamw_8bit", True),
-    Way("adapters", "model.lora.rank=16", ("ddp", "fsdp"), rank=16),
+    Way("all weights", ("ddp", "fsdp")),
+    Way("the same, 8-bit", ("ddp",), optimizer="adamw_8bit", parks=True),
+    Way("adapters", ("ddp", "fsdp"), rank=16),
 )
 
 
