@@ -200,7 +200,7 @@ def test_a_job_that_is_preempted_is_queued_again_and_its_run_goes_on(tmp_path):
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert 6 < resumed["step"] < steps[-1]  # after the step at which it was told, though no checkpoint was due
     assert steps == list(range(1, steps[-1] + 1))
-    said = "".join(file.read_text() for file in (study / ".submitit").rglob("*.*"))
+    said = "".join(file.read_text() for file in (study / ".submitit").rglob("*_log.*"))
     assert "this job is preempted" in said
     assert "Requeued job" in said
 
