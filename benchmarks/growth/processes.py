@@ -9,9 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,19 +23,21 @@ HERE = "127.0.0.1"
 ROLLOUTS, TOKENS = 64, 60
 """Of one process: rollouts of an iteration, and tokens of each."""
 
+ITERATIONS = 3
+"""That a probe looks at."""
+
 TIMES = Panel("one iteration", "s", ("iteration", "CPU of a process", "waiting", "exchange"), "seconds by the clock")
 BYTES = Panel("what a process hands to exchanges", "MiB", ("exchanged",))
 
 
 @contextmanager
 def open_axis(sizes: tuple[int, ...]) -> Iterator[dict[int, Probe]]:
-    """A probe for each number of processes, which are there until the axis is closed."""
-    with ExitStack() as stack:
-        yield {size: stack.enter_context(_processes(size)) for size in sizes}
+    """A probe for each number of processes, which are there as long as it takes: all of them together are many."""
+    yield {size: partial(_probe, size) for size in sizes}
 
 
-@contextmanager
-def _processes(size: int) -> Iterator[Probe]:
+def _probe(size: int) -> Mapping[str, float]:
+    """The mean of some iterations, after one that allocates."""
     from torch.distributed import TCPStore
 
     meeting = TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
@@ -45,21 +49,13 @@ def _processes(size: int) -> Iterator[Probe]:
     ]
     for process in processes:
         process.start()
-    lines = [here for here, _ in pairs]
-
-    def probe() -> Mapping[str, float]:
-        for line in lines:
-            line.send(True)
-        return together([line.recv() for line in lines])
-
-    probe()  # the first one also allocates
-    try:
-        yield probe
-    finally:
-        for process, line in zip(processes, lines, strict=True):
-            line.send(None)
-            process.join(30)
-            process.kill()
+    for _, there in pairs:
+        there.close()  # else nobody would see that a process has ended
+    rows = [here.recv() for here, _ in pairs]
+    for process in processes:
+        process.join()
+    found = [together(row) for row in zip(*rows, strict=True)]
+    return {name: statistics.fmean(one[name] for one in found) for name in found[0]}
 
 
 def together(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -96,8 +92,7 @@ def _rank(rank: int, size: int, port: int, line: Connection) -> None:
         stage = make_stage(
             setup, judge, rollouts=ROLLOUTS * size, mini_batch=ROLLOUTS * size // 2, max_new_tokens=TOKENS
         )
-        for _ in iter(line.recv, None):
-            line.send(cost(stage, ranks))
+        line.send([cost(stage, ranks) for _ in range(1 + ITERATIONS)][1:])
     disconnect()
 
 

@@ -182,7 +182,7 @@ def test_another_launcher_starts_the_runs(tmp_path):
 def test_a_job_that_is_preempted_is_queued_again_and_its_run_goes_on(tmp_path):
     """submitit's local executor stands for the scheduler; its job gets the signal that Slurm sends, to all of it."""
     words = ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=60", "checkpoint.every=1000"]
-    process = start(tmp_path, *sweep("sweeps.trials=1", "ppo.iterations=12", "ppo.eval_every=12", *words))
+    process = start(tmp_path, *sweep("sweeps.trials=1", "ppo.iterations=40", "ppo.eval_every=40", *words))
     study = tmp_path / "multirun" / "optuna"
     metrics = study / "0" / "metrics.jsonl"
     until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) > 6)
