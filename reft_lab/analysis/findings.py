@@ -99,7 +99,7 @@ def partial_reward(samples: Sequence[Response]) -> Finding | None:
     numbers = {"samples": len(paid), "from_wrong": share, "from_wrong_halves": halves}
     numbers["disagreement"] = odds / pairs if pairs else None
     if share is None:
-        verdict = f"No reward was paid in {len(paid):,} sampled responses."
+        verdict = f"No reward was paid in the {len(paid):,} sampled responses that were kept."
     else:
         early, late = halves
         moved = ""

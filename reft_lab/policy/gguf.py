@@ -18,7 +18,7 @@ from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.policy.model_files import check_no_pointer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 MAGIC = b"GGUF"
 NEEDED = ("gguf", "accelerate")  # packages that transformers reads such a file with
@@ -50,7 +50,7 @@ def check_gguf(file: Path) -> None:
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """Size and time of a file. A header takes a second or more to read, so it is read once as long as they stay."""
+    """Size and time of a file. What is in it takes seconds to read, so each part is read once as long as they stay."""
     state = file.stat()
     return state.st_size, state.st_mtime_ns
 
@@ -86,6 +86,24 @@ def _config(file: Path, size: int, time: int) -> PreTrainedConfig:
 
     config: PreTrainedConfig = AutoConfig.from_pretrained(str(file.parent), gguf_file=file.name)
     return config
+
+
+def gguf_tokenizer(file: Path, **options: Any) -> PreTrainedTokenizerBase:
+    """The tokenizer in a GGUF file, for the caller to change.
+
+    Args:
+        file: the file.
+        options: of `from_pretrained`, plain values.
+    """
+    return copy.deepcopy(_tokenizer(file, *_version(file), **options))
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(file: Path, size: int, time: int, **options: Any) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name, **options)
+    return tokenizer
 
 
 def load_gguf(file: Path, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:

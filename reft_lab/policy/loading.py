@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.errors import BadInput, first_sentence, foreign_errors
 from reft_lab.hub import obstacle
 from reft_lab.policy.adapter_files import adapter_folder, whole_model
-from reft_lab.policy.gguf import check_gguf, gguf_config, load_gguf
+from reft_lab.policy.gguf import check_gguf, gguf_config, gguf_tokenizer, load_gguf
 from reft_lab.policy.model_files import check_files, shapes, weight_files
 from reft_lab.policy.refusal import cannot_load
 from reft_lab.policy.settings import ModelConfig, ScratchConfig, is_gguf
@@ -303,9 +303,10 @@ def _pretrained(model: ModelConfig, part: str) -> Any:
             del options["trust_remote_code"]
             return GenerationConfig.from_pretrained(source, **options)
         if part == "tokenizer":
+            options["padding_side"] = "left"
             if packed:
-                options["gguf_file"] = folder.name
-            return AutoTokenizer.from_pretrained(source, padding_side="left", **options)
+                return gguf_tokenizer(folder, **options)
+            return AutoTokenizer.from_pretrained(source, **options)
         # Some models of the hub (Galactica) have pickles only; of these, torch then takes nothing but tensors.
         options |= {"use_safetensors": True if is_folder else None, "weights_only": True}
         told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # check_loaded names them

@@ -12,7 +12,7 @@ from reft_lab.randomness import key
 from reft_lab.runner.estimates import lengths_of
 from reft_lab.runner.setup import Setup
 
-AFFORDABLE = 8.0  # seconds
+AFFORDABLE = 4.0  # seconds
 
 
 @dataclass(frozen=True)

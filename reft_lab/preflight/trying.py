@@ -17,10 +17,11 @@ from reft_lab.preflight.rehearsal import Count, Tried, attempt, count, evaluated
 from reft_lab.preflight.seconds import RunTime, StageTime, drawn, run_time, step_of, within_budget
 from reft_lab.runner.setup import Setup
 
-AFFORDABLE = 6.0  # seconds of the steps of a stage that are tried, and of what is sampled
-FIRST = 2  # sequences that are tried first
-ATTEMPTS = (2, 4)  # of a step, the second number where one takes less than QUICK seconds
-QUICK = 0.3
+AFFORDABLE = 4.0  # seconds of the steps of a stage that are tried
+SAMPLING = 3.0  # seconds of what is sampled
+FIRST = 4  # sequences that are tried first; fewer are computed less well than the many of a step
+ATTEMPTS = (2, 4)  # of a step, the second number where one takes less than QUICK seconds; one where it takes SLOW
+QUICK, SLOW = 0.3, 3.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable
     asked, test = _asked(setup)
     widest = min(config.trainer.decode_batch, max([*asked, test, *(work.samples for work in works)]))
     say("trying how fast it samples")
-    speed = measured(setup.policy, _prompts(setup, lengths), widest, AFFORDABLE)
+    speed = measured(setup.policy, _prompts(setup, lengths), widest, SAMPLING)
     trial = _of_method(setup.method, setup, works, lengths, speed, say)
     if config.baseline is None:
         return trial
@@ -120,7 +121,9 @@ def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths) -> li
 
     def train(stage: Stage) -> None:
         least, most = ATTEMPTS
-        attempts = [attempt(stage, chosen) for _ in range(least)]
+        attempts = [attempt(stage, chosen)]
+        if attempts[0].seconds < SLOW:  # what the first of all pays for weighs little in a slow one
+            attempts += [attempt(stage, chosen) for _ in range(least - 1)]
         if attempts[-1].seconds < QUICK:
             attempts += [attempt(stage, chosen) for _ in range(most - least)]
         found.append(attempts[-1])

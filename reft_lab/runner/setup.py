@@ -37,6 +37,7 @@ from reft_lab.text import counted
 if TYPE_CHECKING:
     from reft_lab.policy.model import Policy
 
+SMALL = 5_000_000  # weights; the settings of model=tiny are for fewer
 CHANGED = "whose reasoning the tokenizer does not give back as it was written"
 
 
@@ -252,10 +253,24 @@ def prepare(
         fast_path=config.trainer.fast_path,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    notes, note = given.notes, chosen.note
+    notes, note = [*given.notes, *_of_another_size(config, policy)], chosen.note
     return Setup(
         config, device, splits, form, codec, examples, policy, reward, notes, given, computing=note, ranks=ranks
     )
+
+
+def _of_another_size(config: Config, policy: Policy) -> list[str]:
+    """A sentence where a model that was trained before gets what is made for a tiny one with random weights."""
+    weights = sum(parameter.numel() for parameter in policy.lm.parameters())
+    if config.model.path is None or config.model.name != "tiny" or not method_of(vars(config)).trains:
+        return []
+    if weights < SMALL:
+        return []
+    return [
+        f"{config.model.path} has {weights / 1e6:,.0f} million weights and is trained with the settings of model=tiny, "
+        f"which are for random ones (warmup.lr={config.warmup.lr:g}); model=NAME with a model near it in size has "
+        "others (docs/models.md)."
+    ]
 
 
 def reading(
