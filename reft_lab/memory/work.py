@@ -83,9 +83,9 @@ class Work:
         """
         if at_most:
             prompt, response = self._longest
-            whole, batch = prompt + response - 1, -(-self.batch // devices)
-            many = max(1, min(batch, budget // whole))
-            return MicroBatch(many * whole, many * response, whole, batch > many)
+            whole, share = prompt + response - 1, -(-self.batch // devices)
+            many = max(1, min(share, budget // whole))
+            return MicroBatch(many * whole, many * response, whole, share > many)
         largest, several = MicroBatch(0, 0, 0, False), False
         for batch in islice(self._shares(devices), BATCHES * devices):
             groups = micro_batches([prompt + response - 1 for prompt, response in batch], budget)

@@ -136,7 +136,7 @@ def _in_a_job(definition: Definition, _: DictConfig) -> RunOutcome:
     """In a job, on whatever machine: start the run as a process of its own, which can be gone on with."""
     hydra, stop = HydraConfig.get(), Stop()
     words = (*definition.flags, *hydra.overrides.task)
-    delay = float(OmegaConf.select(hydra, "launcher.signal_delay_s", default=DELAY))
+    delay = float(OmegaConf.select(hydra.launcher, "signal_delay_s", default=DELAY))
     with Preemption(stop, max(delay / 2, delay - REQUEUEING)) as preemption:
         outcome = execute(Path(hydra.runtime.output_dir), words, definition, stop, is_spared=preemption.is_handled)
     if outcome.status in ("interrupted", HELD):
