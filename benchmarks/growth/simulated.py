@@ -53,14 +53,14 @@ class Iteration:
     def exchanged(self) -> float:
         """Bytes that leave each GPU.
 
-        With ddp a ring's all-reduce of fp32 gradients in each optimiser step. With fsdp bf16 weights are gathered for
+        With ddp a ring's all-reduce of fp32 gradients in each optimiser step. With fsdp fp32 weights are gathered for
         sampling, for two models that score, and forward and backward in each step, and gradients are scattered.
         """
         each = (self.gpus - 1) / self.gpus
         if self.strategy == "ddp":
             return STEPS * 2 * each * 4 * WEIGHTS
         if self.strategy == "fsdp":
-            return each * WEIGHTS * (2 * (1 + 2 + 2 * STEPS) + 4 * STEPS)
+            return each * WEIGHTS * 4 * (1 + 2 + 2 * STEPS + STEPS)
         return 0.0
 
     def seconds(self, link: float) -> float:
@@ -132,12 +132,12 @@ class Plan:
 PLANS = (
     Plan(1, 141, "ddp"),
     Plan(1, 80, "adapters"),
-    Plan(2, 80, "fsdp", rows=16),
+    Plan(2, 141, "ddp"),
     Plan(2, 80, "adapters"),
-    Plan(4, 48, "fsdp", rows=8),
+    Plan(4, 80, "fsdp", rows=16),
     Plan(4, 80, "adapters"),
-    Plan(8, 48, "fsdp", rows=16),
     Plan(8, 141, "ddp"),
+    Plan(8, 80, "fsdp"),
     Plan(8, 80, "adapters"),
 )
 

@@ -151,6 +151,8 @@ def _trained_trunk(shape: Shape) -> int:
 def _reference(setting: Setting, work: Work) -> int:
     """The frozen copy; where it scores, its matrices are in the type of their products."""
     shape = setting.shape
+    if setting.is_sharded:  # a policy by itself
+        return FP32 * shape.all
     if shape.rank:
         return FP32 * shape.adapter
     return FP32 * shape.weights - (_half(setting) * shape.matrices if work.scores else 0)
@@ -171,15 +173,14 @@ def _exchanged(setting: Setting, trained: int) -> int:
 
 
 def _gathered(setting: Setting, trained: int) -> dict[str, int]:
-    """Weights that a pass gathers with fsdp: those that belong to no layer stay until it is over, and of layers there
-    are the one at work and the next. In a backward pass gradients of one of each are there before they are dealt out.
-    """
+    """Weights that a pass gathers with fsdp, in fp32: those of no layer stay until it is over, and of layers there are the
+    one at work and the next. On the way back gradients of one of each are there until they are dealt out."""
     if not setting.is_sharded:
         return {}
     shape = setting.shape
     root, layer = shape.weights - shape.matrices, shape.matrices / shape.layers
-    gradients = FP32 * (root + layer) if trained and not shape.rank else 0.0
-    return {"gathered": round(_computed(setting) * (root + 2 * layer) + gradients)}
+    gradients = root + layer if trained and not shape.rank else 0.0
+    return {"gathered": round(FP32 * (root + 2 * layer + gradients))}
 
 
 def _computed(setting: Setting) -> int:
@@ -190,8 +191,8 @@ def _computed(setting: Setting) -> int:
 def _kept(setting: Setting, batch: MicroBatch, by: Kept) -> int:
     """What a pass through the trunk keeps of a micro-batch."""
     shape = setting.shape
-    if setting.is_sharded or (setting.checkpointing and shape.rank):
-        by = replace(by, once=0.0)  # weights in the type of their products come and go with their layer
+    if setting.checkpointing and shape.rank:  # the frozen, in the type of their products, come and go with their layer
+        by = replace(by, once=0.0)
     kept = by.of(batch.tokens, batch.width)
     if setting.checkpointing:  # of one layer at a time all is computed again
         kept = FP32 * shape.width * (shape.layers + 2) * batch.tokens + by.once + (kept - by.once) / shape.layers
@@ -228,16 +229,17 @@ def _half(setting: Setting) -> int:
 def _decoding(setting: Setting, work: Work, responses: int, at_most: bool) -> dict[str, int]:
     shape, size = setting.shape, _computed(setting)
     rows = min(setting.rows, setting.share(responses))
-    found = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
-    if setting.is_sharded:  # all of them, gathered
-        copied = size * shape.weights
-    elif setting.is_lean:
+    decoded = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
+    if setting.is_lean:
         copied = size * shape.matrices + _half(setting) * shape.head
     else:
         copied = size * shape.matrices if shape.rank else _half(setting) * shape.matrices
-    cache = _growing(setting) * found.places * shape.layers * 2 * shape.keys * size
+    cache = _growing(setting) * decoded.places * shape.layers * 2 * shape.keys * size
     logits = LOGITS * FP32 * rows * shape.vocabulary
-    return {"copy for sampling": copied, "keys and values": cache, "logits": logits}
+    found = {"copy for sampling": copied, "keys and values": cache, "logits": logits}
+    if setting.is_sharded:  # all weights, of which the matrices are in the type of their products
+        found["gathered"] = FP32 * shape.all - (0 if shape.rank else _half(setting) * shape.matrices)
+    return found
 
 
 def _growing(setting: Setting) -> int:

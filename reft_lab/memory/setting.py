@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reft_lab.config.running import DDP, FSDP
 from reft_lab.memory.shape import Kept, Shape
 
 FP32 = 4
@@ -53,12 +54,12 @@ class Setting:
     evaluated: int
     reward: int = 0
     devices: int = 1
-    strategy: str = "ddp"
+    strategy: str = DDP
 
     @property
     def is_sharded(self) -> bool:
         """Whether a process holds a part of the weights."""
-        return self.devices > 1 and self.strategy == "fsdp"
+        return self.devices > 1 and self.strategy == FSDP
 
     @property
     def loaded(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reft_lab.config.running import STRATEGIES
+from reft_lab.config.running import DDP, FSDP
 from reft_lab.config.schema import Config
 from reft_lab.memory.experiment import supposed, works
 from reft_lab.memory.phases import largest, phases
@@ -76,9 +76,9 @@ class Way:
 
 
 WAYS = (
-    Way("all weights", ("ddp", "fsdp")),
-    Way("the same, 8-bit", ("ddp",), optimizer="adamw_8bit", parks=True),
-    Way("adapters", ("ddp", "fsdp"), rank=16),
+    Way("all weights", (DDP, FSDP)),
+    Way("the same, 8-bit", (DDP,), optimizer="adamw_8bit", parks=True),
+    Way("adapters", (DDP,), rank=16),
 )
 
 
@@ -128,7 +128,7 @@ def smallest(size: int) -> int | None:
 
 def table() -> str:
     """What fits where, in Markdown."""
-    columns = [("ddp", 1), *((strategy, devices) for strategy in STRATEGIES for devices in DEVICES if devices > 1)]
+    columns = [(DDP, 1), *((strategy, devices) for strategy in (DDP, FSDP) for devices in DEVICES if devices > 1)]
     heads = ("1 GPU" if devices == 1 else f"{devices}, {strategy}" for strategy, devices in columns)
     rows = []
     for name, sizes in MODELS.items():

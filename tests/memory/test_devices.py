@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from reft_lab.memory.advice import changes
 from reft_lab.memory.experiment import setting, works
 from reft_lab.memory.phases import Phase, by_name, phases
 from reft_lab.memory.process import Room, sharers
@@ -50,7 +51,18 @@ def test_with_fsdp_each_process_holds_a_part_and_gathers_what_it_computes_with(o
     root, layer = shape.weights - shape.matrices, shape.matrices / shape.layers
     assert root + layer < numbers < shape.weights
     assert each["updating"].parts["gathered"] == pytest.approx(4 * (numbers + root + layer), abs=4)
-    assert each["sampling"].parts["copy for sampling"] == 4 * shape.weights
+    assert each["sampling"].parts["gathered"] == 4 * shape.weights
+    assert each["sampling"].parts["copy for sampling"] == whole["sampling"].parts["copy for sampling"]
+
+
+def test_where_several_do_not_fit_with_whole_weights_parts_are_proposed(one) -> None:
+    found, loads = one
+    shape = replace(found.shape, weights=7 * 10**9, trunk=69 * 10**8, matrices=65 * 10**8, layers=32)
+    found = replace(found, shape=shape, devices=8)
+    words = {change.words for change in changes(found, loads, 70 * 2**30)}
+    assert "trainer.strategy=fsdp" in words
+    assert "lora=r16" not in words
+    assert not any("fsdp" in change.words for change in changes(replace(found, devices=1), loads, 70 * 2**30))
 
 
 def test_the_largest_micro_batch_is_that_of_any_process(one) -> None:
