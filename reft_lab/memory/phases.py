@@ -173,8 +173,11 @@ def _exchanged(setting: Setting, trained: int) -> int:
 
 
 def _gathered(setting: Setting, trained: int) -> dict[str, int]:
-    """Weights that a pass gathers with fsdp, in fp32: those of no layer stay until it is over, and of layers there are the
-    one at work and the next. On the way back gradients of one of each are there until they are dealt out."""
+    """Weights that a pass gathers with fsdp, in fp32.
+
+    Those of no layer stay until it is over, and of layers there are the one at work and the next. On the way back
+    gradients of one of each are there until they are dealt out.
+    """
     if not setting.is_sharded:
         return {}
     shape = setting.shape
