@@ -159,11 +159,13 @@ class Study(Work):
     def __init__(self, composed: Composed):
         from reft_lab.studies.corners import check_corners
         from reft_lab.studies.from_config import from_config
+        from reft_lab.studies.launching import check_jobs
 
         super().__init__(composed)
         if not composed.has_study:
             raise BadInput(which_study("hydra/sweeper=study"))
         self.definition = from_config(composed)
+        check_jobs(composed.node, self.definition.devices)
         check_corners(self.definition, composed.conf, check_one_of_many)
 
     def check_machine(self) -> None:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
-from reft_lab.config.running import parse_every
+from reft_lab.config.running import FSDP, parse_every
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wrong_value
 from reft_lab.errors import BadInput
@@ -74,10 +74,8 @@ def _check_together(config: Config) -> None:
     if config.resume is not None:
         raise BadInput(f"resume={config.resume} works on the command line only, and for a single run.")
     parse_every(config.checkpoint.every)
-    if config.trainer.strategy == "fsdp":
-        raise BadInput(
-            "trainer.strategy=fsdp is not built yet; leave it out: with ddp each of trainer.devices holds all weights."
-        )
+    if config.trainer.strategy == FSDP:
+        _check_fsdp(config)
     config.model.check()
     config.data.check()
     for module in config.programs.imports:
@@ -128,6 +126,20 @@ def _check_together(config: Config) -> None:
             getattr(config, stage.section).check(stage.section)
             if stage.prompts == "rl":
                 config.ppo.check("ppo")  # which has the length caps
+
+
+def _check_fsdp(config: Config) -> None:
+    """What does not go with weights in parts."""
+    has_critic = METHODS[config.method].has_critic(config)
+    why = {
+        f"method={config.method}": METHODS[config.method].answers,
+        f"trainer.optimizer={config.trainer.optimizer}": config.trainer.optimizer == eight_bit.NAME,
+        "trainer.park_reference=true": config.trainer.park_reference,
+        f"model.value={config.model.value}": config.model.value == "separate" and has_critic,
+        f"ppo.clip_grads={config.ppo.clip_grads}": config.ppo.clip_grads == "apart" and has_critic,
+    }
+    if other := next((words for words, is_so in why.items() if is_so), None):
+        raise BadInput(f"{other} does not go with trainer.strategy={FSDP}; leave out the one or the other.")
 
 
 def _check_overfit(config: Config) -> None:

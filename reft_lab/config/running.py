@@ -11,7 +11,7 @@ from reft_lab.errors import BadInput
 from reft_lab.fields import STRICT, OneOf, doc
 
 AUTO = "auto"
-STRATEGIES = ("ddp", "fsdp")
+DDP, FSDP = "ddp", "fsdp"
 
 
 @dataclass
@@ -31,11 +31,11 @@ class TrainerConfig:
     strategy: Annotated[
         str,
         doc(
-            "what each of several processes holds; ddp: all weights, gradients and moments (fsdp, a part of them, is "
-            "not built yet)"
+            "what each of several processes holds; ddp: all weights, gradients and moments. fsdp: its part of them, "
+            "for models that are too large for that; layers are gathered as they are needed (docs/scale.md)"
         ),
-        OneOf(*STRATEGIES),
-    ] = "ddp"
+        OneOf(DDP, FSDP),
+    ] = DDP
     precision: Annotated[
         str,
         doc(

@@ -86,7 +86,7 @@ def answer(
     with Judging(judge, [places[i] for i in own]) as judging:
         with phase(during) if during else nullcontext():
             sampled = sample(
-                policy,
+                policy.gathered(),
                 [prompts[i] for i in own],
                 eos_id=eos_id,
                 pad_id=pad_id,

@@ -25,6 +25,8 @@ from reft_lab.ranks import ALONE, Ranks
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from reft_lab.policy.sharding import Sharding
+
 
 class Policy(nn.Module):
     """A causal language model, and a value model where there is a critic.
@@ -39,7 +41,9 @@ class Policy(nn.Module):
         is_adapted: whether an adapter is trained beside frozen weights, which copies of the policy share.
         is_packed: whether sequences are read as one row of packed tokens, see attention.py.
         logit_transform: what makes logits of what the output embedding gives, see logits.py.
-        ranks: the processes that share what is computed with it; each has all of its weights.
+        ranks: the processes that share what is computed with it; each has all of its weights, unless there is a
+            `sharding`.
+        sharding: how its weights are parted among the ranks, after `shard`; else None.
         value_head: the critic's head; None without a critic, which then has no values anywhere.
         value_trunk: the second copy, None while the head reads the policy's own trunk.
     """
@@ -69,6 +73,7 @@ class Policy(nn.Module):
         super().__init__()
         self.lm = lm
         self.ranks = ranks
+        self.sharding: Sharding | None = None
         self.precision = precision
         hidden_size = lm.get_output_embeddings().weight.shape[1]
         self.value_head = _value_head(hidden_size, value_seed) if critic else None
@@ -116,6 +121,27 @@ class Policy(nn.Module):
         """
         return self._run(self.lm.base_model, ids, mask, positions, cache)
 
+    def forward(
+        self, batch: Packed, *, entropies: bool = False, critic_only: bool = False
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """A whole pass over a micro-batch. Weights in parts are together within one alone.
+
+        Returns:
+            Of the response tokens their log-probabilities, values where there is a critic, and entropies of the
+            distributions where they are wanted, (M,) each. With `critic_only` the values, with no gradient in the
+            policy's own trunk, and nothing else.
+        """
+        if critic_only:
+            return None, self.values(self.own_states_for_values(batch)), None
+        states = self.response_states(batch)
+        values = None
+        if self.value_head is not None:
+            values = self.values(self.states_for_values(states, batch))
+        if entropies:
+            logprobs, spread = self.target_logprobs_and_entropies(states, batch.targets)
+            return logprobs, values, spread
+        return self.target_logprobs(states, batch.targets), values, None
+
     def response_states(self, batch: Packed) -> Tensor:
         """Last hidden states of the tokens that predict a response token (M, H)."""
         return self._response_states(self.lm.base_model, batch)
@@ -149,7 +175,7 @@ class Policy(nn.Module):
     def values(self, hidden: Tensor) -> Tensor:
         """State values in fp32 from the states of `states_for_values`: (..., H) -> (...). There must be a critic."""
         assert self.value_head is not None
-        return cast(Tensor, self.value_head(hidden.float())).squeeze(-1)
+        return cast(Tensor, self.value_head(hidden.float())).squeeze(-1).clone()  # no view, see fully_shard
 
     def undecayed(self) -> list[nn.Parameter]:
         """What weight decay spares: norms, biases and embeddings, the output embedding among them. Decay is meant for
@@ -171,19 +197,27 @@ class Policy(nn.Module):
 
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
-        lm = copy.deepcopy(self.lm, self._shared())
+        lm = copy.deepcopy(self.lm, self._shared()) if self.sharding is None else self.sharding.whole(self).lm
         frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path, ranks=self.ranks)
-        return frozen.to(self.device).requires_grad_(False).eval()
+        frozen.to(self.device).requires_grad_(False).eval()
+        if self.sharding is not None:
+            frozen.shard()
+        return frozen
 
     def shorten(self) -> None:
         """Keep the matrices of a frozen policy in the type that their products are computed in: with bf16 in half the
         room, and with the same products, which would round them anew each time. Those that others share stay."""
+        if self.sharding is None:
+            for weight in self.matrices():
+                weight.data = weight.data.to(self._dtype)
+
+    def matrices(self) -> list[Tensor]:
+        """The weights that products in another type than theirs round first: those of layers without an adapter."""
         if self.is_adapted or self.precision != "bf16":
-            return
+            return []
         tables = {id(module.weight) for module in self.lm.modules() if isinstance(module, nn.Embedding)}
-        for module in self.lm.modules():
-            if isinstance(module, nn.Linear) and id(module.weight) not in tables:
-                module.weight.data = module.weight.data.to(self._dtype)
+        linear = [module for module in self.lm.modules() if isinstance(module, nn.Linear)]
+        return [layer.weight for layer in linear if id(layer.weight) not in tables]
 
     def merged(self, dtype: torch.dtype | None = None) -> Policy:
         """The policy for reading alone, with its adapter in new weights and all others shared: a token then meets one
@@ -202,6 +236,32 @@ class Policy(nn.Module):
         copied.is_adapted = False
         return copied
 
+    def shard(self) -> None:
+        """Part the weights among the ranks; parameters are other ones from here on."""
+        from reft_lab.policy.sharding import Sharding
+
+        self.sharding = Sharding(self)
+
+    def gathered(self) -> Policy:
+        """The policy to sample from, which has all weights by itself: a copy, where they are in parts."""
+        return self if self.sharding is None else self.sharding.whole(self, self._dtype)
+
+    def collected(self) -> Policy | None:
+        """The policy to be written, for the rank that leads; None for the others."""
+        if self.sharding is not None:
+            return self.sharding.collected(self)
+        return self if self.ranks.leads else None
+
+    def in_step(self, groups: list[list[int]], filler: int) -> Iterator[tuple[list[int], bool]]:
+        """The micro-batches of this rank, and whether each counts.
+
+        Where weights are in parts, ranks gather them for each pass together, so that all pass equally often: one with
+        fewer micro-batches than others goes over the sequence `filler` again, which counts for nothing.
+        """
+        spare = 0 if self.sharding is None else max(self.ranks.gather(len(groups))) - len(groups)
+        yield from ((group, True) for group in groups)
+        yield from (([filler], False) for _ in range(spare))
+
     @contextmanager
     def keeping_casts(self) -> Iterator[None]:
         """Inside, weights stay as they are, and each is rounded to bf16 once: for texts that are written token by
@@ -219,7 +279,10 @@ class Policy(nn.Module):
 
     def fingerprint(self) -> float:
         """A number that differs, as good as surely, from that of a policy whose training took another way."""
-        return float(min(self.trained_parameters(), key=lambda p: p.numel()).detach().cpu().double().sum())
+        smallest: Tensor = min(self.trained_parameters(), key=lambda p: p.numel())
+        if self.sharding is not None:
+            smallest = cast(Any, smallest).full_tensor()
+        return float(smallest.detach().cpu().double().sum())
 
     def own_state(self) -> dict[str, Tensor]:
         """`state_dict`, less the frozen weights beside an adapter, which whoever loads the state has already."""

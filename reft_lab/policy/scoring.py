@@ -42,14 +42,7 @@ def score(policy: Policy, prompts: Sequence[Sequence[int]], responses: Sequence[
 
 def score_packed(policy: Policy, batch: Packed, *, entropies: bool = False) -> Scores:
     """The same over a micro-batch that is on the policy's device; with entropies of the distributions if wanted."""
-    states = policy.response_states(batch)
-    values = None
-    if policy.value_head is not None:
-        values = policy.values(policy.states_for_values(states, batch))
-    if entropies:
-        logprobs, spread = policy.target_logprobs_and_entropies(states, batch.targets)
-        return Scores(logprobs, values, spread)
-    return Scores(policy.target_logprobs(states, batch.targets), values)
+    return Scores(*policy(batch, entropies=entropies))
 
 
 @torch.no_grad()
@@ -72,9 +65,13 @@ def score_all(
     logprobs = torch.zeros(shape, device=policy.device)
     values = None if policy.value_head is None else torch.zeros_like(logprobs)
     own = policy.ranks.share(sequences.lengths.tolist())
-    for group in micro_batches(sequences.lengths[own].tolist(), tokens_per_micro_batch):
-        batch = sequences.packed([own[i] for i in group], policy.device)
+    groups = micro_batches(sequences.lengths[own].tolist(), tokens_per_micro_batch)
+    shortest = int(sequences.lengths.argmin())
+    for group, counts in policy.in_step([[own[i] for i in group] for group in groups], shortest):
+        batch = sequences.packed(group, policy.device)
         scores = score_packed(policy, batch)
+        if not counts:
+            continue
         logprobs[batch.index, batch.step] = scores.logprobs
         if values is not None and scores.values is not None:
             values[batch.index, batch.step] = scores.values

@@ -146,6 +146,7 @@ def _can_be_spared(name: str, missing: Collection[str]) -> bool:
 def _is_finite(weight: Any) -> bool:
     import torch
 
+    weight = weight.to_local() if hasattr(weight, "to_local") else weight
     if not weight.numel():
         return True
     ends = torch.stack(weight.detach().aminmax())  # keeps nan, and needs no memory beside the weights

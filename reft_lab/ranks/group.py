@@ -12,11 +12,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from reft_lab.errors import RankLost, is_memory
+from reft_lab.errors import is_memory
 from reft_lab.ranks.dealing import deal
-from reft_lab.ranks.ranks import Ranks
+from reft_lab.ranks.ranks import Ranks, lost
 from reft_lab.ranks.start import Start, cores, name_meeting_place
-from reft_lab.text import one_line
 
 T = TypeVar("T")
 
@@ -88,9 +87,7 @@ class Group(Ranks):
         except RuntimeError as error:
             if is_memory(error):
                 raise
-            raise RankLost(
-                f"another process of the run has ended ({one_line(error)}); go on from the last state with resume="
-            ) from error
+            raise lost(error) from error
         finally:
             self._waited += time.perf_counter() - began
 

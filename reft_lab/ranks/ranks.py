@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reft_lab.errors import RankLost
+from reft_lab.text import one_line
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -76,3 +79,13 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def is_of_loss(error: BaseException) -> bool:
+    """Whether torch says by an error, as in the middle of a pass over weights in parts, that another rank has ended."""
+    return type(error).__name__.startswith("Dist") or (type(error) is RuntimeError and "gloo" in str(error))
+
+
+def lost(error: BaseException) -> RankLost:
+    """What is raised where another rank has ended, as `error` has it."""
+    return RankLost(f"another process of the run has ended ({one_line(error)}); go on from the last state with resume=")

@@ -45,12 +45,19 @@ class Checkpoints:
         """Write the full state: weights, optimiser state and counters of `stage`, the best policy so far, and `facts`.
 
         The best policy is a second name for the same files, so it takes no room; with it the state stays whole when a
-        newer best takes the place of this one. `facts` say, as JSON, how far the run is.
+        newer best takes the place of this one. `facts` say, as JSON, how far the run is. The rank that leads writes;
+        where weights are in parts, all of them are in here, and the state is the same as that of one process.
         """
         from safetensors.torch import save_file
 
-        tensors = {f"policy.{name}": tensor for name, tensor in _weights(stage).items()}
+        tensors = {f"policy.{name}": tensor for name, tensor in _weights(stage.policy).items()}
         tensors |= {f"adamw.{name}": tensor for name, tensor in stage.optimizer.tensors().items()}
+        if stage.policy.sharding is not None:
+            from reft_lab.policy.sharding import on_leader
+
+            tensors = on_leader(tensors, stage.policy.ranks)
+        if not stage.policy.ranks.leads:
+            return
         last = self.folder / LAST
         with sealed(last) as part:
             save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / STATE_TENSORS)
@@ -141,14 +148,11 @@ class Checkpoints:
         return [last, *older] if last.exists() else older
 
 
-def _weights(stage: Stage) -> dict[str, Tensor]:
-    """The policy's weights, a tensor that is shared under several names once; with an adapter that, and no more."""
-    seen: set[int] = set()
-    return {
-        name: tensor
-        for name, tensor in stage.policy.own_state().items()
-        if tensor.data_ptr() not in seen and not seen.add(tensor.data_ptr())  # type: ignore[func-returns-value]
-    }
+def _weights(policy: Policy) -> dict[str, Tensor]:
+    """The policy's weights, one that is shared under several names once; with an adapter that, and no more."""
+    names = (dict(policy.named_parameters(remove_duplicate=kept)).keys() for kept in (False, True))
+    again = next(names) - next(names)
+    return {name: tensor for name, tensor in policy.own_state().items() if name not in again}
 
 
 def _put(folder: Path, policy: Policy) -> dict[str, Tensor]:

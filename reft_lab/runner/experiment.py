@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.config.running import FSDP
 from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, Interrupted, Pruned, RunFailed
 from reft_lab.phases import watched_by
@@ -251,6 +252,8 @@ def _go(
     result = ending.nothing_yet(config, setup.method.label)
     try:
         interruption.check()  # a signal may have come before there was anything to stop
+        if config.trainer.strategy == FSDP and ranks.size > 1:
+            setup.policy.shard()
         for line in setup.splits.report.lines():
             display.note(line)
         if setup.computing:

@@ -10,6 +10,7 @@ from pathlib import Path
 from reft_lab import installed
 from reft_lab.config.schema import Config
 from reft_lab.errors import LOADING, OutOfMemory, RewardFailed, RunFailed, is_memory
+from reft_lab.ranks.ranks import is_of_loss, lost
 from reft_lab.text import from_here, one_line
 
 
@@ -28,6 +29,8 @@ def explain(error: BaseException, config: Config, directory: Path) -> RunFailed 
         )
     if isinstance(error, RunFailed):
         return error
+    if is_of_loss(error):
+        return lost(error)
     if isinstance(error, FloatingPointError):
         return RunFailed(f"{error}.")
     if isinstance(error, OutOfMemory):

@@ -32,7 +32,7 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
     if setup.method.trains:
         with phase(LOADING):
             saving.load_weights(setup.policy, checkpoints.best)
-        if setup.config.model.lora.merge and setup.policy.is_adapted and setup.ranks.leads:
+        if setup.config.model.lora.merge and setup.policy.is_adapted:
             _write_merged(setup, tracker, checkpoints)
     final, final_scores = _read_test(selection, selection.conclude, progress.best.score, setup.method.final)
     warmup, warmup_scores = None, None
@@ -63,8 +63,11 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
 def _write_merged(setup: Setup, tracker: Tracker, checkpoints: Checkpoints) -> None:
     import torch
 
+    policy = setup.policy.collected()
+    if policy is None:
+        return
     with tracker.directory.writing(f"checkpoints/{MERGED}"):
-        whole = setup.policy.merged(torch.float32)
+        whole = policy.merged(torch.float32)
         saving.save(whole, setup.codec.tokenizer, checkpoints.merged, saving.facts(checkpoints.best))
 
 

@@ -94,7 +94,9 @@ class Loop:
                     self._heap.tidy()
                     self.interruption.check()
         except (Interrupted, OutOfMemory, RewardFailed, RankLost):
-            if self._settled == stage.optimizer.steps and not self._is_saved and not self.interruption.at_once:
+            is_whole = stage.policy.sharding is None  # in parts, others would have to take part
+            is_new = self._settled == stage.optimizer.steps and not self._is_saved
+            if is_new and is_whole and not self.interruption.at_once:
                 self._save(stage)
             raise
         self.ranks.wait()  # what was written is there for all
@@ -198,6 +200,8 @@ class Loop:
 
     def _save(self, stage: Stage) -> None:
         if not self.ranks.leads:
+            if stage.policy.sharding is not None:
+                self.checkpoints.save(stage, {})  # its part
             self._is_saved = True
             return
         started = time.monotonic()

@@ -87,7 +87,9 @@ class Pools:
         places = {names[place]: place for place in asked.fits}
         ranks = self._setup.ranks
         # The rank that leads has the pool, and says what is drawn.
-        pool = self._open(policy, prompts, places) if ranks.leads else None
+        written = policy.collected()
+        pool = None if written is None else self._open(written, prompts, places)
+        del written
         try:
             self._fill(pool, policy, asked, places, samples, title)
         finally:

@@ -193,9 +193,10 @@ class Selection:
         counters = None if stage is None else stage.counters()
         facts["state"] = {"counters": counters, "tracker_step": step} | self.progress.after_step()
         directory = self.tracker.directory
-        if not self.setup.ranks.leads:
+        policy = self.setup.policy.collected()
+        if policy is None:
             return
         with directory.writing(f"checkpoints/{name}"):
-            saving.keep_base(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / BASE)
-            saving.save(self.setup.policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)
+            saving.keep_base(policy, self.setup.codec.tokenizer, directory.checkpoints / BASE)
+            saving.save(policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)
         self.progress.add_seconds("checkpoints", time.monotonic() - started)

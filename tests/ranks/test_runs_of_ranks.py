@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
+from random import Random
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.runner.leftovers import lines_of, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
 from tests.runner.small_runs import SMALL, WARMUP
 
+KILLS = int(os.environ.get("REFT_LAB_KILLS", "100"))  # at random, in a test that takes long
 # Where all rewards are alike, advantages are nothing but rounding; so none of these are.
 REWARD = "def by_length(response):\n    return len(response) % 7 / 7\n"
 OPTIONS = (
@@ -22,6 +27,7 @@ OPTIONS = (
 
 
 def run_of(repo: Path, folder: Path, name: str, *words: str) -> Run:
+    folder.mkdir(exist_ok=True)
     (folder / "spread.py").write_text(REWARD)
     return Run(repo, folder, *OPTIONS, f"pool.folder={folder / 'pools'}", *words, path=folder / name)
 
@@ -49,6 +55,14 @@ def kill(run: Run, session: Session, rank: int) -> None:
     assert not any(map(is_alive, processes))
 
 
+def until_gone(processes: Collection[int]) -> None:
+    """Wait until all of them have ended, which takes seconds."""
+    end = time.monotonic() + 20
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def assert_alike(one: Path, two: Path) -> None:
     """The same was sampled, learned and answered, up to rounding."""
     for ours, theirs in zip(lines_of(two), lines_of(one), strict=True):
@@ -58,10 +72,31 @@ def assert_alike(one: Path, two: Path) -> None:
         )
     samples, others = lines_of(two, "samples.jsonl"), lines_of(one, "samples.jsonl")
     assert [each["response"] for each in samples] == [each["response"] for each in others]
-    assert len(samples) > 16
     assert lines_of(two, "predictions.jsonl") == lines_of(one, "predictions.jsonl")
     for key in ("final", "warmup", "decoding", "outcomes"):
         assert result_of(two)[key] == result_of(one)[key]
+
+
+def assert_same_weights(one: Path, two: Path, name: str = "best") -> None:
+    """All files of weights, and the states that runs would go on from, have the same numbers up to rounding."""
+    folders = ([path / "checkpoints" / part for part in (name, "last")] for path in (one, two))
+    for theirs, ours in zip(*folders, strict=True):
+        files = sorted(file.name for file in theirs.glob("*.safetensors"))
+        assert files
+        assert files == sorted(file.name for file in ours.glob("*.safetensors"))
+        for file in files:
+            found, expected = load_file(ours / file), load_file(theirs / file)
+            assert found.keys() == expected.keys()
+            for key, tensor in expected.items():
+                if not key.startswith("adamw."):
+                    assert torch.allclose(found[key], tensor, atol=1e-5), (file, key)
+
+
+def seconds_of(run: Run, *words: str) -> float:
+    """What a run takes from its beginning to its end."""
+    began = time.monotonic()
+    run.finish(*words)
+    return time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +104,7 @@ def one(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one process."""
     whole = run_of(repo, tmp_path_factory.mktemp("one"), "run")
     whole.finish()
+    assert len(lines_of(whole.path, "samples.jsonl")) > 16
     return whole.path
 
 
@@ -83,6 +119,76 @@ def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(repo: Path, tmp_pa
     two.finish("trainer.devices=1")
     assert_alike(one, two.path)
     assert two.passport["resumed"][0]["changed"]["trainer.devices"] == "2 -> 1"
+
+
+@pytest.mark.long
+def test_a_run_in_parts_goes_on_where_a_process_was_lost(repo: Path, tmp_path: Path, one: Path) -> None:
+    two = run_of(repo, tmp_path, "run", "trainer.devices=2", "trainer.strategy=fsdp")
+    session = two.start()
+    session.until(lambda: two.step > WARMUP)
+    kill(two, session, 1)
+    two.finish()
+    assert_alike(one, two.path)
+    assert_same_weights(one, two.path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("between", [{1: "fsdp"}, {2: "ddp"}, {3: "fsdp"}], ids=str)
+def test_a_state_of_parts_goes_on_in_any_layout(repo: Path, tmp_path: Path, one: Path, between: dict[int, str]) -> None:
+    two = run_of(repo, tmp_path, "run")
+    ((size, strategy),) = between.items()
+    for last, words in enumerate((("2", "fsdp"), (str(size), strategy), ("2", "fsdp"))):
+        session = two.start(f"trainer.devices={words[0]}", f"trainer.strategy={words[1]}")
+        if last == 2:
+            assert session.wait() == 0, session.output
+            break
+        session.until(lambda last=last: two.step > WARMUP + last)
+        session.kill()
+    assert_alike(one, two.path)
+    assert_same_weights(one, two.path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_runs_whose_processes_are_killed_at_random(repo: Path, tmp_path: Path, one: Path, strategy: str) -> None:
+    """KILLS of one process at any moment: a rank, or the process that was typed. Each run ends as one that was not."""
+    words, dice, kills, ended = ("trainer.devices=2", f"trainer.strategy={strategy}"), Random(strategy), 0, 0
+    whole = seconds_of(run_of(repo, tmp_path, "whole", *words))
+    run = run_of(repo, tmp_path, "run-0", *words)
+    while kills < KILLS:
+        session = run.start()
+        end = time.monotonic() + dice.uniform(0, whole)
+        while session.is_running and time.monotonic() < end:
+            time.sleep(0.01)
+        if session.is_running:
+            processes = descendants(session.pid)
+            os.kill(dice.choice(sorted([session.pid, *ranks_of(session).values()])), signal.SIGKILL)
+            kills += 1
+            assert session.wait(60) != 0
+            until_gone(processes)
+        else:
+            assert session.wait() == 0, session.output
+            assert_alike(one, run.path)
+            ended += 1
+            run = run_of(repo, tmp_path, f"run-{ended}", *words)
+    run.finish()
+    assert_alike(one, run.path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["reft", "offline_st", "online_st"])
+def test_a_run_with_an_adapter_in_parts_is_that_of_one_process(repo: Path, tmp_path: Path, method: str) -> None:
+    words = (f"method={method}", "model.lora.rank=4", "model.lora.merge=true")
+    whole = run_of(repo, tmp_path / "one", "run", *words)
+    whole.finish()
+    two = run_of(repo, tmp_path / "two", "run", *words, "trainer.devices=2", "trainer.strategy=fsdp")
+    session = two.start()
+    session.until(lambda: two.step > WARMUP)
+    kill(two, session, 0)
+    two.finish()
+    assert_alike(whole.path, two.path)
+    assert_same_weights(whole.path, two.path)
+    assert_same_weights(whole.path, two.path, "merged")
 
 
 @pytest.mark.long
@@ -110,9 +216,6 @@ def test_a_run_of_two_is_stopped_killed_and_resumed(repo: Path, tmp_path: Path, 
     processes = set(ranks_of(session).values())
     session.until(lambda: two.step > WARMUP + 1)
     os.kill(session.pid, signal.SIGKILL)  # of the process that was typed
-    end = time.monotonic() + 20
-    while any(map(is_alive, processes)):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until_gone(processes)
     two.finish()
     assert_alike(one, two.path)

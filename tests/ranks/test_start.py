@@ -41,6 +41,11 @@ def test_another_number_than_was_started_is_refused(size: int, devices: int) -> 
     assert f"python run.py trainer.devices={devices} starts as many" in str(told.value)
 
 
-def test_fsdp_is_refused_until_it_is_there() -> None:
-    with pytest.raises(BadInput, match=r"trainer\.strategy=fsdp is not built yet; leave it out"):
-        check(compose("trainer.devices=2", "trainer.strategy=fsdp"))
+@pytest.mark.parametrize(
+    "words",
+    ["method=reranker", "trainer.park_reference=true", "model.value=separate", "ppo.clip_grads=apart"],
+)
+def test_what_does_not_go_with_weights_in_parts(words: str) -> None:
+    with pytest.raises(BadInput) as told:
+        check(compose(words, "trainer.devices=2", "trainer.strategy=fsdp"))
+    assert str(told.value) == f"{words} does not go with trainer.strategy=fsdp; leave out the one or the other."

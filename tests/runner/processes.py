@@ -27,7 +27,7 @@ PHASES = {
     r"reft_lab/(sealed|runner/checkpoint)\.py": "saving",
     r"reft_lab/runner/final\.py": "final",
     r"reft_lab/runner/pool\.py": "sampling a pool",
-    r"reft_lab/evaluation/": "evaluating",
+    r"reft_lab/evaluation/(?!answering)": "evaluating",  # which answers in sampling, too
     r"reft_lab/policy/sampling": "sampling",
     r"reft_lab/methods/stages/update\.py": "updating",
     r"reft_lab/methods/stages/reinforcement\.py": "between sampling and updating",

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.errors import Interrupted
+from reft_lab.runner.interruption import TOGETHER, Interruption
 from reft_lab.signals import STOPS
 from tests.runner.leftovers import assert_same, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
@@ -259,3 +261,21 @@ def test_no_process_outlives_a_killed_run(repo: Path, tmp_path: Path) -> None:
     while any(map(is_alive, others)):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_scheduler_s_signal_that_is_handed_on_as_well_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches a run itself and the process that started it; Ctrl-C pressed twice is meant."""
+    said: list[str] = []
+    with Interruption(said.append) as interruption, interruption.unbroken():
+        os.kill(os.getpid(), signal.SIGUSR2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (interruption.asked, interruption.at_once, len(said)) == (signal.SIGUSR2, False, 1)
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + TOGETHER)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+    with Interruption(said.append) as interruption, interruption.unbroken():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert interruption.at_once

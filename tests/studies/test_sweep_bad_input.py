@@ -59,6 +59,14 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (["-m", SEARCH, "sweeps.gpus=[0,0]"], "sweeps.gpus=[0, 0] is not possible"),
         (["-m", SEARCH, "sweeps.gpus=[]"], "names no GPU"),
         (
+            ["-m", SEARCH, "hydra/launcher=submitit_local", "hydra.launcher.nodes=2"],
+            "hydra.launcher.nodes=2 is not possible: each job of a study is one run on one machine",
+        ),
+        (
+            ["-m", SEARCH, "hydra/launcher=submitit_slurm", "hydra.launcher.gpus_per_node=1", "trainer.devices=4"],
+            "hydra.launcher.gpus_per_node=1 is too few for trainer.devices=4",
+        ),
+        (
             ["-m", SEARCH, "sweeps.gpus=[0,1,2]", "trainer.devices=2"],
             "in sets of trainer.devices=2; name a multiple of 2",
         ),

@@ -42,11 +42,13 @@ class Loss:
             value model alone is trained.
         value: alpha times the value loss; None without a critic.
         facts: for the metrics.
+        counts: whether it is part of the mini-batch, see Policy.in_step.
     """
 
     policy: Tensor | None
     value: Tensor | None
     facts: Facts
+    counts: bool = True
 
     @property
     def whole(self) -> Tensor:
@@ -56,6 +58,11 @@ class Loss:
             assert loss is not None
             return loss
         return self.policy + self.value
+
+    def for_nothing(self) -> Loss:
+        """The same with gradients of zero."""
+        policy, value = (None if loss is None else 0 * loss for loss in (self.policy, self.value))
+        return Loss(policy, value, self.facts, counts=False)
 
 
 def loss(policy: Policy, batch: Packed, rollouts: Rollouts, weights: Tensor, config: PPOConfig) -> Loss:
@@ -94,7 +101,7 @@ def loss(policy: Policy, batch: Packed, rollouts: Rollouts, weights: Tensor, con
 
 def loss_of_critic(policy: Policy, batch: Packed, rollouts: Rollouts, weights: Tensor, config: PPOConfig) -> Loss:
     """The value loss alone, with gradients in nothing that the policy uses; arguments as of `loss`."""
-    values = policy.values(policy.own_states_for_values(batch))
+    _, values, _ = policy(batch, critic_only=True)
     vf = _value_loss(values, batch, rollouts, weights[batch.index], config)
     return Loss(None, config.value_coef * vf, Facts(len(values), {"ppo/value_loss": vf.detach()}, {}, {}))
 

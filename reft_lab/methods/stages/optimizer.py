@@ -63,6 +63,7 @@ class Optimizer:
         groups: one, and a second one where some parameters have a rate of their own.
         rates: learning rates of the groups at the last step.
         ranks: the processes that have a part of each gradient.
+        is_sharded: whether each of them has a part of each weight.
         adamws: torch's AdamW, and that of bitsandbytes where moments take 8 bits.
     """
 
@@ -88,7 +89,7 @@ class Optimizer:
         kind: adamw or adamw_8bit.
         """
         self.parameters = list(parameters)
-        self.ranks = policy.ranks
+        self.ranks, self.is_sharded = policy.ranks, policy.sharding is not None
         self.max_grad_norm = config.max_grad_norm
         self.schedule = schedule
         self.steps = 0
@@ -149,7 +150,7 @@ class Optimizer:
         Args:
             apart: another one, which is added up in its place.
         """
-        if self.ranks.size == 1:
+        if self.ranks.size == 1 or self.is_sharded:  # which adds up on the way back
             return
         if apart is not None:
             apart[:] = self.ranks.add_gradient(self.parameters, apart)
@@ -193,8 +194,7 @@ class Optimizer:
                     if parameter not in saved:
                         continue
                     if isinstance(adamw, torch.optim.AdamW):
-                        moved = {name: value.to(parameter.device) for name, value in saved[parameter].items()}
-                        adamw.state[parameter] = moved
+                        adamw.state[parameter] = self._moved(saved[parameter], parameter)
                     else:
                         eight_bit.put(adamw, at, place, saved[parameter])
 
@@ -204,8 +204,16 @@ class Optimizer:
         for group, steps in zip(self.groups, counters["groups"], strict=True):
             group.steps = steps
 
+    def _moved(self, state: dict[str, Tensor], parameter: nn.Parameter) -> dict[str, Tensor]:
+        """AdamW's state of a parameter to where the parameter is, or the part of it that belongs to the parameter's."""
+        if not self.is_sharded:
+            return {name: value.to(parameter.device) for name, value in state.items()}
+        from reft_lab.policy.sharding import parted_like
+
+        return {name: parted_like(value, parameter) for name, value in state.items()}
+
     def _clipped(self) -> float:
-        return torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm).item()
+        return _whole(torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)).item()
 
     def _clipped_apart(self, parts: Sequence[Gradient]) -> float:
         pieces = [[grad for grad in at if grad is not None] for at in zip(*parts, strict=True)]
@@ -231,7 +239,13 @@ def moment_bytes(policy: Policy, parameters: Iterable[nn.Parameter], kind: str) 
 
 def norm_of(gradient: Iterable[Tensor | None]) -> Tensor:
     """The norm of a gradient, 0 where there is nothing, left on its device."""
-    return torch.nn.utils.get_total_norm([grad for grad in gradient if grad is not None])
+    return _whole(torch.nn.utils.get_total_norm([grad for grad in gradient if grad is not None]))
+
+
+def _whole(norm: Tensor) -> Tensor:
+    """A norm of gradients in parts, of all parts together; any other as it is."""
+    together: Callable[[], Tensor] | None = getattr(norm, "full_tensor", None)
+    return norm if together is None else together()
 
 
 def _total(gradients: list[Tensor]) -> Tensor:

@@ -69,12 +69,16 @@ class Training:
         self.policy.train()
         ranks, parts = self.policy.ranks, []
         own = ranks.share(lengths)
-        for count, group in enumerate(micro_batches([lengths[i] for i in own], self.tokens_per_micro_batch)):
+        groups = micro_batches([lengths[i] for i in own], self.tokens_per_micro_batch)
+        shortest = min(range(len(lengths)), key=lengths.__getitem__)
+        passes = self.policy.in_step([[own[i] for i in group] for group in groups], shortest)
+        for count, (group, counts) in enumerate(passes):
             number = count * ranks.size + ranks.rank
             torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.optimizer.steps, number))
-            loss, *others = share([own[i] for i in group])
-            loss.backward()
-            parts.append(torch.stack([loss.detach(), *others]))
+            loss, *others = share(group)
+            (loss if counts else 0 * loss).backward()
+            if counts:
+                parts.append(torch.stack([loss.detach(), *others]))
         sums = ranks.total(torch.stack(parts).sum(0).tolist() if parts else [])
         self.optimizer.add_up()
         return (sums, *self.optimizer.step())

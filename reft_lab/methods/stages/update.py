@@ -58,7 +58,8 @@ def update(
                 tally.norms.append(_measured(batches, chosen, optimizer))
             for one in batches.losses(chosen, share=batches.own(chosen), critic_only=critic_only):
                 gradients.add(one)
-                tally.passes.append(one.facts)
+                if one.counts:
+                    tally.passes.append(one.facts)
             gradients.add_up()
             parts = gradients.parts()
             if parts:
@@ -100,9 +101,12 @@ class MiniBatches:
         weights = weights.to(self.policy.device)  # of a token in each response
         share = chosen if share is None else share
         of_micro_batch = loss_of_critic if critic_only else loss
-        for group in micro_batches(self.sequences.lengths[list(share)].tolist(), self.tokens_per_micro_batch):
-            batch = self.sequences.packed([share[i] for i in group], self.policy.device)
-            yield of_micro_batch(self.policy, batch, self.rollouts, weights, config)
+        groups = micro_batches(self.sequences.lengths[list(share)].tolist(), self.tokens_per_micro_batch)
+        shortest = min(chosen, key=self.sequences.lengths.__getitem__)
+        for group, counts in self.policy.in_step([[share[i] for i in group] for group in groups], shortest):
+            batch = self.sequences.packed(group, self.policy.device)
+            one = of_micro_batch(self.policy, batch, self.rollouts, weights, config)
+            yield one if counts else one.for_nothing()
 
 
 class _Gradients:
