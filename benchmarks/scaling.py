@@ -1,9 +1,11 @@
-"""How cost grows with the work: batch, response length, vocabulary, training problems, finished runs on disk.
+"""How cost grows with the work: batch, response length, vocabulary, training problems, finished runs on disk; and with
+the processes that share it.
 
     python benchmarks/scaling.py                    # everything, about 15 minutes
     python benchmarks/scaling.py batch length       # some of it
     python benchmarks/scaling.py --quick            # a first look, few sizes
-    python benchmarks/scaling.py --docs             # also redraw docs/pictures and the tables of docs/scaling.md
+    python benchmarks/scaling.py --docs             # also redraw docs/pictures and the tables of docs/scaling.md and
+                                                    # what is computed in docs/scale.md
 
 One thread. Sizes take turns, round by round, so that a slow minute of the machine hits them alike; what takes long is
 measured less often. Times are CPU seconds. An exponent is fitted over the upper half of the sizes: 0 is flat, 1 linear,
@@ -19,8 +21,9 @@ from pathlib import Path
 
 from growth.axes import AXES
 from growth.axis import Axis, Measured
-from growth.page import put, table
+from growth.page import put, put_between, table
 from growth.picture import draw
+from growth.simulated import hours, simulated
 from rich.progress import Progress
 
 ROUNDS, ENOUGH = 5, 25.0
@@ -66,6 +69,9 @@ def main() -> None:
             if options.docs:
                 put(DOCS / "scaling.md", measured)
                 draw(measured, DOCS / "pictures" / f"scaling-{name}.svg")
+    if options.docs:
+        put_between(DOCS / "scale.md", "simulated: iterations", simulated())
+        put_between(DOCS / "scale.md", "simulated: hours", hours())
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ class Settings:
 
     seed: int = 0
     problems: int = 700  # to train on
+    dev: int = 200  # problems to look at on the way
+    test: int = 500  # problems to look at in the end
     epochs: int = 20  # of the warm-up; the paper has 2, from a model that can read and write
     batch: int = 16
     warmup_lr: float = 1.5e-3
@@ -251,7 +253,8 @@ class Experiment:
 
     def __init__(self, settings: Settings, runner: ProgramRunner):
         self.settings = settings
-        self.train, self.dev, self.test = generate(settings.problems, 200, 500, 0, "mixed", "program")
+        sizes = settings.problems, settings.dev, settings.test
+        self.train, self.dev, self.test = generate(*sizes, 0, "mixed", "program")
         self.form = ProgramFormat(CotConfig(number_slots=True), AnswersConfig(), runner)  # numbers are x0, x1, ...
         prompts = [self.form.prompt(problem, "rl") for problem in self.train]
         programs = [self.form.completion(problem, "rl") for problem in self.train]
@@ -318,9 +321,9 @@ def show(stage: str, unit: str, number: int, accuracy: float, said: str) -> None
 
 
 def main() -> None:
-    """Both stages, and the accuracy on 500 test questions after each."""
+    """Both stages, and the accuracy on test questions after each."""
     parser = argparse.ArgumentParser(description="ReFT on word problems, in one file.", allow_abbrev=False)
-    options = ("seed", "problems", "epochs", "iterations", "rollouts")
+    options = ("seed", "problems", "dev", "test", "epochs", "iterations", "rollouts")
     for name in options:
         parser.add_argument(f"--{name}", type=int, default=getattr(Settings, name), help="default: %(default)s")
     settings = Settings(**vars(parser.parse_args()))

@@ -108,6 +108,12 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{total} s"
 
 
+def time_unit(longest: float) -> tuple[float, str]:
+    """The unit of an axis of times up to so many seconds: its length in seconds, and its name."""
+    units = ((86400, "days"), (3600, "hours"), (60, "minutes"))
+    return next(((size, name) for size, name in units if longest >= 3 * size), (1, "seconds"))
+
+
 def _digits(value: float, digits: int) -> str:
     """At most so many digits, an exponent without its zeros."""
     return _exponent(f"{value:.{digits}g}")

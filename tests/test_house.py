@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = (
-    {"errors", "phases", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields", "installed"},
+    {"errors", "phases", "randomness", "hub", "sealed", "text", "numbers", "signals", "fields", "installed", "imports"},
     {"equations", "ranks"},
     {"answers", "programs", "data", "metrics"},
     {"cot"},

@@ -20,6 +20,7 @@ from reft_lab.numbers import (
     plain,
     points,
     short,
+    time_unit,
     with_error,
 )
 
@@ -92,3 +93,17 @@ def test_settings_have_four_digits(value, text):
     assert four(value) == text
     assert float(exact(value)) == value
     assert float(text) == pytest.approx(value, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("longest", "expected"),
+    [
+        (0, (1, "seconds")),
+        (179, (1, "seconds")),
+        (180, (60, "minutes")),
+        (10_800, (3600, "hours")),
+        (3e5, (86400, "days")),
+    ],
+)
+def test_an_axis_of_times_has_a_unit_that_suits_them(longest, expected):
+    assert time_unit(longest) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -21,11 +22,13 @@ class Panel:
         title: what they are.
         unit: of all of them, "s" or "MiB".
         quantities: their names, in the order of the table.
+        clock: what seconds are, for the picture.
     """
 
     title: str
     unit: str
     quantities: tuple[str, ...]
+    clock: str = "CPU seconds"
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,12 @@ def exponent(values: Mapping[int, float]) -> float:
     0 is flat, 1 is linear, 2 quadratic. The lower half is left out, because what does not grow hides what does there.
 
     Args:
-        values: size -> positive value, at least two sizes.
+        values: size -> value, at least two sizes; nan where one of the upper half is 0.
     """
     sizes = sorted(values)
     upper = sizes[min(len(sizes) // 2, len(sizes) - 2) :]
+    if min(values[size] for size in upper) <= 0:
+        return math.nan
     x = np.log([float(size) for size in upper])
     y = np.log([values[size] for size in upper])
     return float(np.polyfit(x, y, 1)[0])

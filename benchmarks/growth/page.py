@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from .axis import Measured
-
-_MARK = "<!-- measured: {name} -->"
 
 
 def table(measured: Measured) -> str:
@@ -21,7 +18,7 @@ def table(measured: Measured) -> str:
     for size in sizes:
         cells = [_cell(measured.values[quantity][size], measured.medians(quantity)[size]) for quantity, _ in quantities]
         lines.append(f"| {size:,} | " + " | ".join(cells) + " |")
-    exponents = [f"{measured.exponent(quantity):.2f}" for quantity, _ in quantities]
+    exponents = [f"{measured.exponent(quantity):.2f}".replace("nan", "") for quantity, _ in quantities]
     return "\n".join([*lines, "| exponent | " + " | ".join(exponents) + " |"])
 
 
@@ -37,10 +34,14 @@ def _number(value: float) -> str:
 
 def put(page: Path, measured: Measured) -> None:
     """Replace the table of an axis on a page: what stands between its two marks."""
-    mark = _MARK.format(name=measured.axis.name)
+    put_between(page, f"measured: {measured.axis.name}", table(measured))
+
+
+def put_between(page: Path, name: str, body: str) -> None:
+    """Replace what stands between the two marks of this name on a page."""
+    mark = f"<!-- {name} -->"
     text = page.read_text(encoding="utf-8")
     if text.count(mark) != 2:
-        raise SystemExit(f"{page} does not hold {mark} twice; put the table of {measured.axis.name} between two.")
-    between = re.compile(f"({re.escape(mark)}).*({re.escape(mark)})", re.DOTALL)
-    body = table(measured).replace("\\", "\\\\")
-    page.write_text(between.sub(rf"\1\n{body}\n\2", text), encoding="utf-8")
+        raise SystemExit(f"{page} does not hold {mark} twice; put what is {name} between two.")
+    before, _, after = text.split(mark)
+    page.write_text(f"{before}{mark}\n{body}\n{mark}{after}", encoding="utf-8")

@@ -67,11 +67,11 @@ def _draw_panel(measured: Measured, panel: Panel, part: Any) -> None:
     part.set_xscale("log")
     part.set_yscale("log")
     everything = [value for quantity in panel.quantities for row in measured.values[quantity].values() for value in row]
-    part.set_ylim(min(everything) / 2, max(everything) * 2)  # the linear line may leave the picture
+    part.set_ylim(min(filter(None, everything)) / 2, max(everything) * 2)  # the linear line may leave the picture
     part.set_xticks(sizes, [f"{size:,}" for size in sizes])
     part.xaxis.set_minor_locator(NullLocator())
     part.set_xlabel(measured.axis.label)
-    part.set_ylabel("MiB" if panel.unit == "MiB" else "CPU seconds")
+    part.set_ylabel(panel.clock if panel.unit == "s" else panel.unit)
     part.set_title(panel.title, fontsize=10)
     part.grid(color=INK, alpha=0.25, linewidth=0.6)
     part.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17))

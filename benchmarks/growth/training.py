@@ -68,14 +68,14 @@ def make_stage(setup: Any, judge: Callable[..., Any], vocabulary: int | None = N
 
 
 @contextmanager
-def _prepared() -> Iterator[tuple[Any, Callable[..., Any]]]:
-    """The default experiment, and a judge for it that is given the gold programs."""
+def prepared(*overrides: str, **options: Any) -> Iterator[tuple[Any, Callable[..., Any]]]:
+    """The default experiment, and a judge for it that is given the gold programs; `options` are those of `prepare`."""
     from reft_lab.programs import ProgramRunner
     from reft_lab.runner.setup import prepare
 
-    config = _experiment()
+    config = _experiment(*overrides)
     with ProgramRunner(config.programs) as programs:
-        setup = prepare(config, programs)
+        setup = prepare(config, programs, **options)
         problems, _ = setup.questions()
 
         def judge(questions: Any, responses: Any) -> Any:
@@ -90,7 +90,7 @@ def _opens(settings: Callable[[int], Mapping[str, int]]) -> Callable[[tuple[int,
 
     @contextmanager
     def open_axis(sizes: tuple[int, ...]) -> Iterator[dict[int, Probe]]:
-        with _prepared() as (setup, judge):
+        with prepared() as (setup, judge):
             probes: dict[int, Probe] = {}
             for size in sizes:
                 stage = make_stage(setup, judge, **settings(size))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.schema import CONFIG
 from reft_lab.config.wording import shown
 from reft_lab.errors import BadInput
-from reft_lab.text import counted, did_you_mean_option
+from reft_lab.text import counted, did_you_mean_option, flatten
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -75,14 +76,22 @@ def with_settings(frame: DataFrame, table: DataFrame, settings: Sequence[str], *
     return frame.drop(columns=added, errors="ignore").merge(facts, on="run")
 
 
-def default_of(setting: str) -> Any:
-    """What the schema has for a setting; None where it has nothing to say."""
-    from reft_lab.config.options import options
+@cache
+def default_options() -> Mapping[str, Any]:
+    """The experiment of `python run.py`, flat."""
+    from omegaconf import OmegaConf
 
-    for key in (setting, f"{setting}.function", f"{setting}.name"):
-        if key in options():
-            return options()[key].default
-    return None
+    from reft_lab.compose.conf import compose
+
+    plain = OmegaConf.to_container(compose(), resolve=True)
+    assert isinstance(plain, dict)
+    return flatten({str(key): value for key, value in plain.items()})
+
+
+def default_of(setting: str) -> Any:
+    """What `python run.py` has for a setting; None where it has nothing to say."""
+    usual = default_options()
+    return next((usual[key] for key in (setting, f"{setting}.function", f"{setting}.name") if key in usual), None)
 
 
 def as_typed(value: Any) -> str:

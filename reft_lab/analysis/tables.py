@@ -20,10 +20,15 @@ WHAT = ["data", "cot", "model", "method"]  # what one accuracy is of
 HEADS = {"n": "seeds", "standard_error": "s.e.", "low": "95 % from", "high": "to", "questions": "problems"} | {
     "difference": "change, points",
     "p_holm": "p (Holm)",
+    "both": "right both times",
+    "only_ours": "became right",
+    "only_theirs": "became wrong",
+    "neither": "wrong both times",
     "seeds_needed": "seeds needed",
     "questions_needed": "problems needed",
 }
 FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share")
+ON_ONE_LINE: Any = [{"selector": "td", "props": "white-space: nowrap"}]
 # Where the accuracies of a run stand, and the method of each; the final one is of the run's own.
 _PLACES = {"warmup_test_accuracy": WARMUP.name, "baseline_sft_test_accuracy": SFT.name, "final_test_accuracy": None}
 
@@ -131,11 +136,15 @@ def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: st
     """
     cell = points if "difference" in frame.columns else _per_cent_cell
     style: dict[str, Any] = {name: cell for name in fractions if name in frame.columns}
+    if "difference" in style:
+        style |= {name: per_cent for name in ("standard_error",) if name in style}  # it has no sign
     style |= {name: _p_cell for name in ("p", "p_holm") if name in frame.columns}
     style |= {name: _number_cell for name in frame.columns if name not in style}
-    styled = frame.style.format(style, na_rep="").hide(axis="index")
-    styled = styled.relabel_index([HEADS.get(name, name) for name in frame.columns], axis="columns")
-    return styled.set_caption(missing) if frame.empty and missing else styled
+    styled = frame.style.format(style, na_rep="").hide(axis="index").set_table_styles(ON_ONE_LINE)
+    if frame.empty and missing:
+        return styled.hide(axis="columns").set_caption(missing)
+    heads = HEADS | ({"n": "problems"} if "only_ours" in frame.columns else {})
+    return styled.relabel_index([heads.get(name, name) for name in frame.columns], axis="columns")
 
 
 def _per_cent_cell(value: float) -> str:

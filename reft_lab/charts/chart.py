@@ -60,6 +60,7 @@ class Axes:
         zero: whether y begins at 0.
         log: whether x grows by factors; it has a tick at each of its values, so there should be few.
         course: whether x is the course of training, so that a page lets its reader zoom and smooth.
+        counts: whether x is a whole number.
     """
 
     y: str
@@ -71,6 +72,7 @@ class Axes:
     zero: bool = True
     log: bool = False
     course: bool = False
+    counts: bool = True
 
     @property
     def names(self) -> tuple[str, str]:
@@ -101,6 +103,7 @@ class Chart:
     Attributes:
         key: id in a page.
         title, about: heading, and one or two sentences below it.
+        note: more words, below the chart.
         legend: (label, colour, style).
         spec: the Vega-Lite specification, as wide as its place, without title and config.
         wide: whether it takes the whole width of a desktop page.
@@ -118,6 +121,7 @@ class Chart:
     wide: bool = False
     rows: bool = False
     summary: str = ""
+    note: str = ""
     tools: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -180,6 +184,7 @@ def x_axis(axes: Axes, lines: Sequence[Line]) -> Any:
         scale = alt.Scale(domain=list(axes.stretch), range=places, nice=False, zero=False)
         after = (round(seam + (end - seam) * part / 4) for part in range(5))
         ticks["values"] = sorted({start, round((start + seam) / 2), *after})
+        ticks["labelBound"] = False  # Vega would hold the labels behind the seam for outside
         ticks["labelExpr"] = f"format(datum.value - (datum.value > {seam} ? {seam} : 0), ',d')"
     elif axes.log:
         scale = alt.Scale(type="log", nice=False)
@@ -197,8 +202,11 @@ def number_axis(unit: str, **options: Any) -> Any:
     """An axis of numbers of a unit."""
     import altair as alt
 
-    form: dict[str, Any] = {"format": {SHARE: "%", POINTS: "+~f"}[unit]} if unit in (SHARE, POINTS) else {}
-    return alt.Axis(**form, **options)
+    forms: dict[str, dict[str, Any]] = {
+        SHARE: {"format": "%"},
+        POINTS: {"format": "+~f", "labelExpr": "datum.value ? datum.label : '0'"},
+    }
+    return alt.Axis(**forms.get(unit, {}), **options)
 
 
 def tooltip(field_name: str, title: str, unit: str) -> Any:
@@ -232,7 +240,7 @@ def pointer(axes: Axes, lines: Sequence[Line], x: Any) -> Any:
 
     seam = axes.stretch[1] if axes.stretch else 0
     before, after = (
-        f"{{{json.dumps(name)}: format(datum.x - {start}, ',d')}}"
+        f"{{{json.dumps(name)}: format(datum.x - {start}, '{',d' if axes.counts else '.3~g'}')}}"
         for name, start in zip(axes.names, (0, seam), strict=True)
     )
     parts = [f"datum.x > {seam} ? {after} : {before}"]
@@ -253,7 +261,13 @@ def tools(axes: Axes, lines: Sequence[Line], *, log: bool) -> dict[str, Any]:
         return {}
     values = [value for line in lines for _, value in line.points]
     seam = axes.stretch[1] if axes.stretch else 0
-    return {"group": axes.names[1], "seam": seam, "log": log and min(values) >= 0 < max(values) and axes.y not in FORMS}
+    positive = is_near_zero(min(values), max(values)) or min(values) >= 0 < max(values)
+    return {"group": axes.names[1], "seam": seam, "log": log and positive and axes.y not in FORMS}
+
+
+def is_near_zero(low: float, high: float) -> bool:
+    """Whether the lowest value is below 0 by no more than noise, beside the highest."""
+    return -high / 100 < low < 0
 
 
 def summary(title: str, axes: Axes, lines: Sequence[Line]) -> str:

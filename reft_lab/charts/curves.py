@@ -14,6 +14,7 @@ from reft_lab.charts.chart import (
     Chart,
     Line,
     coloured,
+    is_near_zero,
     layered,
     number_axis,
     pointer,
@@ -38,7 +39,7 @@ FEW_POINTS = 40  # a curve of fewer shows each
 
 
 def line_chart(
-    key: str, title: str, lines: Sequence[Line], axes: Axes, *, about: str = "", wide: bool = False
+    key: str, title: str, lines: Sequence[Line], axes: Axes, *, about: str = "", wide: bool = False, note: str = ""
 ) -> Chart | None:
     """Curves over a common axis; the pointer shows all values at an x. None where no curve has a point."""
     import altair as alt
@@ -48,9 +49,13 @@ def line_chart(
         return None
     colours = coloured([(line.label, line.colour) for line in lines])
     x = x_axis(axes, drawn)
-    flat = all(y == 0 for line in drawn for _, y in line.points)
-    # A curve of zeros lies at the foot of the chart, not in its middle.
-    scale = alt.Scale(domain=[0, 1]) if flat else alt.Scale(zero=axes.zero)
+    values = [y for line in drawn for _, y in line.points]
+    if not any(values):  # a curve of zeros lies at the foot of the chart, not in its middle
+        scale = alt.Scale(domain=[0, 1])
+    else:
+        foot: dict[str, Any] = {"domainMin": 0} if is_near_zero(min(values), max(values)) else {}
+        # A straight line says nothing without 0.
+        scale = alt.Scale(zero=axes.zero or min(values) == max(values), **foot)
     y = {"title": axes.y, "axis": number_axis(axes.y), "scale": scale}
     bands, curves = [], []
     for index, line in enumerate(lines):
@@ -68,7 +73,7 @@ def line_chart(
     spec = layered([*bands, *curves, *limits, *seam(axes), pointer(axes, lines, x)], records(lines))
     legend = [(line.label, line.colour, line.style) for line in drawn]
     told = summary(title, axes, drawn)
-    return Chart(key, title, about, legend, spec, wide, summary=told, tools=tools(axes, drawn, log=True))
+    return Chart(key, title, about, legend, spec, wide, summary=told, note=note, tools=tools(axes, drawn, log=True))
 
 
 def area_chart(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from altair import TopLevelMixin as Picture
     from pandas import DataFrame, Series
 
-WIDTH = 420  # of one plot, in pixels
+WHOLE = 930  # room for a row of plots on a page of 1,100 pixels that a notebook is exported to, in pixels
+BESIDE = 75  # of each, beside the plot: its axis, and the gap to the next
 UNFINISHED = "No run is finished."
 NO_SAMPLES = "There are no samples here: they are read from run directories, not from W&B."
 
@@ -42,7 +43,7 @@ def in_notebook(*, dark: bool = False) -> None:
         return {"config": painted(LOOK, dark)}
 
     alt.theme.enable("reft_lab", dark=dark)
-    alt.renderers.enable("svg", embed_options={"format_locale": LOCALE})
+    alt.renderers.enable("svg", embed_options={"formatLocale": LOCALE})
 
 
 def nothing(sentence: str) -> Picture:
@@ -50,7 +51,7 @@ def nothing(sentence: str) -> Picture:
     import altair as alt
 
     words = alt.Chart(alt.InlineData([{}])).mark_text(align="left", color=COLOURS["muted"][_is_dark()], fontSize=12)
-    return words.encode(x=alt.value(0), text=alt.value(sentence)).properties(width=WIDTH * 2, height=24)
+    return words.encode(x=alt.value(0), text=alt.value(sentence)).properties(width=WHOLE, height=24)
 
 
 def bands(
@@ -216,7 +217,7 @@ def _picture(charts: Iterable[Chart | None], missing: str, *, columns: int = 2) 
     parts = []
     for chart in filter(None, charts):
         title = {"text": chart.title} | ({"subtitle": chart.about} if chart.about else {})
-        width = {"width": WIDTH * 2 // columns} if chart.spec["width"] == "container" else {}
+        width = {"width": WHOLE // columns - BESIDE} if chart.spec["width"] == "container" else {}
         parts.append(chart.spec | width | {"title": title, "description": chart.summary})
     if not parts:
         return nothing(missing)

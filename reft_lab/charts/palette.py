@@ -87,9 +87,9 @@ LOOK: dict[str, Any] = {
     "axis": {"gridColor": variable("line"), "domainColor": variable("line"), "tickColor": variable("line")}
     | {"tickSize": 4, "labelPadding": 5, "titlePadding": 8, "labelOverlap": "greedy"}
     | _TEXT,
-    "axisX": {"grid": False, "labelFlush": True, "tickCount": {"expr": "max(3, floor(width / 90))"}},
+    "axisX": {"grid": False, "labelFlush": True, "labelBound": 12, "tickCount": {"expr": "max(3, floor(width / 90))"}},
     "axisY": {"domain": False, "ticks": False, "tickCount": 5, "minExtent": 34},
-    "legend": {"symbolOpacity": 1} | _TEXT,
+    "legend": {"symbolOpacity": 1, "orient": "top", "columns": 5, "columnPadding": 18, "labelLimit": 300} | _TEXT,
     "title": {"anchor": "start", "color": variable("ink"), "fontWeight": 600, "fontSize": 13}
     | {"subtitleColor": variable("muted")},
     "text": {"fontSize": 11.5},
@@ -97,7 +97,7 @@ LOOK: dict[str, Any] = {
 # On a page, titles and legends are HTML: they wrap on a phone and read well to a screen reader.
 LOOK_ON_A_PAGE = LOOK | {
     "background": None,
-    "padding": {"left": 2, "right": 8, "top": 16, "bottom": 2},
+    "padding": {"left": 2, "right": 12, "top": 16, "bottom": 2},
     "autosize": {"type": "fit-x", "contains": "padding", "resize": True},
     "legend": {"disable": True},
 }

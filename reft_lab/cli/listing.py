@@ -14,7 +14,7 @@ from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
 from reft_lab.cli.where import narrowed, ordered, same
 from reft_lab.config.wording import shown
-from reft_lab.numbers import duration, per_cent
+from reft_lab.numbers import duration, four, per_cent
 from reft_lab.text import from_here
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def settings_of(table: DataFrame) -> list[str]:
     options = [option for option in varied(table) if option not in (*IN_COLUMNS, DEBUG)]
     usual: dict[str, Any] = {}
     if len(options) > MANY:
-        usual = {option: cell(table[CONFIG + option].mode(dropna=False)[0]) or "null" for option in options}
+        usual = {option: _typed(table[CONFIG + option].mode(dropna=False)[0]) for option in options}
     if table["seed"].nunique(dropna=False) > 1:
         options.append("seed")
     told = [_described(row, options, usual) for _, row in table.iterrows()]
@@ -211,8 +211,15 @@ def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> st
 
     if pandas.isna(row["model"]):  # its config could not be read
         return ""
-    cells = {option: cell(row[CONFIG + option]) or "null" for option in options}
+    cells = {option: _typed(row[CONFIG + option]) for option in options}
     return " ".join(f"{key}={value}" for key, value in cells.items() if usual.get(key) != value)
+
+
+def _typed(value: Any) -> str:
+    """The value of an option as one types it, with four digits."""
+    from reft_lab.analysis.settings import as_typed
+
+    return four(value) if isinstance(value, float) and value % 1 > 0 else as_typed(value)
 
 
 def age(started: Any, now: datetime | None = None) -> str:

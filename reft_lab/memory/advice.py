@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from reft_lab.memory.phases import Setting, largest, phases
+from reft_lab.config.running import FSDP
+from reft_lab.memory.phases import largest, phases
+from reft_lab.memory.setting import Setting
 from reft_lab.memory.work import Work
 
 LEAST_TOKENS = 64  # of trainer.tokens_per_micro_batch
@@ -40,7 +42,7 @@ def changes(setting: Setting, works: Sequence[Work], room: int, *, at_most: bool
         return largest(phases(changed, works, at_most=at_most)).size
 
     now = size(setting)
-    for candidates in (_tokens, _rows, _checkpointing, _adapter, _moments):
+    for candidates in (_tokens, _rows, _checkpointing, _parts, _adapter, _moments):
         if now <= room:
             break
         best, least = None, NOTICEABLE * now
@@ -81,6 +83,13 @@ def _checkpointing(setting: Setting, works: Sequence[Work]) -> Candidates:
         yield words, "a third more time for training", replace(setting, checkpointing=True)
 
 
+def _parts(setting: Setting, works: Sequence[Work]) -> Candidates:
+    others = setting.shape.rank or setting.parks or setting.has_own_values or setting.clips_apart
+    if setting.devices > 1 and not (setting.is_sharded or others or setting.optimizer != "adamw"):
+        words = f"trainer.strategy={FSDP}"
+        yield words, "layers are gathered for each pass (docs/scale.md)", replace(setting, strategy=FSDP)
+
+
 def _adapter(setting: Setting, works: Sequence[Work]) -> Candidates:
     if not setting.shape.rank:
         shape = setting.shape.with_adapter(RANK)
@@ -89,6 +98,6 @@ def _adapter(setting: Setting, works: Sequence[Work]) -> Candidates:
 
 
 def _moments(setting: Setting, works: Sequence[Work]) -> Candidates:
-    if setting.optimizer == "adamw":
+    if setting.optimizer == "adamw" and not setting.is_sharded:
         words = "trainer.optimizer=adamw_8bit"
         yield words, "moments of 8 bits, close to AdamW's", replace(setting, optimizer="adamw_8bit")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
-from reft_lab.memory.phases import Setting
+from reft_lab.memory.setting import Setting
 from reft_lab.memory.shape import Kept, Shape
 from reft_lab.memory.work import Lengths, Work
 from reft_lab.methods import METHODS
@@ -101,12 +101,14 @@ def supposed(config: Config, shape: Shape, device: str, precision: str, evaluate
         tokens=config.trainer.tokens_per_micro_batch,
         rows=config.trainer.decode_batch,
         evaluated=evaluated,
+        devices=config.trainer.devices,
+        strategy=config.trainer.strategy,
     )
 
 
-def like(setting: Setting, config: Config) -> Setting:
-    """The same for an experiment that differs in its method alone."""
-    return replace(setting, **_of_method(config))
+def beside(setting: Setting, config: Config) -> Setting:
+    """The same for a baseline, which differs in its method and runs in one process."""
+    return replace(setting, **_of_method(config), devices=1)
 
 
 def _of_method(config: Config) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 Weights, gradients and AdamW's two moments are fp32 whatever the precision. A pass forward keeps activations for the
 gradient (`Kept`), the decoder a copy of the matrices and the keys and values of all rows; logits are held in chunks.
+
+Of several processes each has its share of the sequences. With ddp each holds all weights and what goes with them; with
+fsdp (ZeRO, 1910.02054, stage 3) a part of them, and gathers what it computes with.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reft_lab.memory.setting import FP32, Setting
 from reft_lab.memory.shape import Kept, Shape
 from reft_lab.memory.work import MicroBatch, Work
 from reft_lab.policy.head import chunk_rows
+from reft_lab.ranks.group import BUCKET
 
-FP32 = 4
 # Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
 # What the C library of a CPU holds on to (measured with glibc, whose heap keeps what is freed: runner/heap.py). Blocks
@@ -21,56 +25,9 @@ MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
 # frees such a share is lost before it is tidied up: by precision where a step has several micro-batches, else ALONE.
 HOLES = {"fp32": 0.45, "bf16": 0.85}
 ALONE = 0.2
+PASSING = ("activations", "logits", "gradients", "gathered", "exchange")  # parts that come and go with a step
 LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
 BLOCKS = {"cpu": 32, "cuda": 128}  # columns by which the decoders' caches grow
-
-
-@dataclass(frozen=True)
-class Setting:
-    """All that memory depends on but the data.
-
-    Attributes:
-        shape: of the model.
-        kept: of a pass through its trunk, without checkpointing and dropout.
-        kept_in_training: the same of supervised training, which has dropout where the model has.
-        device: cpu, cuda or mps.
-        precision: fp32 or bf16.
-        optimizer: a key of MOMENTS.
-        is_packed: whether the model reads packed tokens.
-        is_lean: whether the lean decoder serves it, on a copy of its matrices.
-        checkpointing: whether layers keep their input alone.
-        has_reference: whether a frozen copy of the policy after warm-up is kept by the stages after it.
-        parks: whether that is on the device only while it scores.
-        has_own_values: whether the critic has a trunk of its own after the warm-up.
-        clips_apart: whether two gradients are kept.
-        tokens: trainer.tokens_per_micro_batch.
-        rows: trainer.decode_batch.
-        evaluated: problems of an evaluation.
-        reward: bytes of a model that gives the reward.
-    """
-
-    shape: Shape
-    kept: Kept
-    kept_in_training: Kept
-    device: str
-    precision: str
-    optimizer: str
-    is_packed: bool
-    is_lean: bool
-    checkpointing: bool
-    has_reference: bool
-    parks: bool
-    has_own_values: bool
-    clips_apart: bool
-    tokens: int
-    rows: int
-    evaluated: int
-    reward: int = 0
-
-    @property
-    def loaded(self) -> int:
-        """Bytes of all weights that are there before anything is trained."""
-        return FP32 * self.shape.all + self.reward
 
 
 @dataclass(frozen=True)
@@ -102,7 +59,7 @@ class Phase:
     @property
     def passing(self) -> int:
         """Bytes that a pass takes and frees again."""
-        return sum(self.parts.get(name, 0) for name in ("activations", "logits", "gradients"))
+        return sum(self.parts.get(name, 0) for name in PASSING)
 
 
 def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) -> list[Phase]:
@@ -143,10 +100,11 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     found: list[Phase] = []
     own_values = setting.has_own_values and is_later
     trained = shape.trained + (_trained_trunk(shape) if own_values else 0)
-    held = {"weights": FP32 * shape.all}
+    held = {"weights": setting.held(FP32 * shape.all)}
     if own_values:
-        held["value model"] = FP32 * (shape.adapter if shape.rank else shape.trunk)
-    reference = {"reference": _reference(setting, work)} if is_later and setting.has_reference else {}
+        held["value model"] = setting.held(FP32 * (shape.adapter if shape.rank else shape.trunk))
+    kept_apart = is_later and setting.has_reference
+    reference = {"reference": setting.held(_reference(setting, work))} if kept_apart else {}
     if not setting.parks:
         held |= reference
     if setting.reward:
@@ -154,21 +112,24 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     if work.samples and not work.takes_turns:
         found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
     if work.is_trained:
-        held = held | {"optimiser": _moments(setting, trained)}
-    batch = work.micro_batch(setting.tokens, is_packed=setting.is_packed, at_most=at_most)
+        held = held | {"optimiser": setting.held(_moments(setting, trained))}
     if work.takes_turns:
         found.append(Phase("sampling", work.stage, held | _decoding(setting, work, work.samples, at_most)))
+    batch = work.micro_batch(setting.tokens, is_packed=setting.is_packed, at_most=at_most, devices=setting.devices)
     if work.scores:
-        passing, logits = _passing(setting, batch), _read_logits(setting, batch.predicted)
-        found.append(Phase("scoring", work.stage, held | reference | {"activations": passing, "logits": logits}))
+        parts = {"activations": _passing(setting, batch), "logits": _read_logits(setting, batch.predicted)}
+        parts |= _gathered(setting, 0)
+        found.append(Phase("scoring", work.stage, held | reference | parts))
     if work.is_trained:
-        gradients = FP32 * trained * (2 if setting.clips_apart and work.scores else 1)
+        whole = gradients = setting.held(FP32 * trained * (2 if setting.clips_apart and work.scores else 1))
         trunks = 2 if own_values else 1
         kept = trunks * _kept(setting, batch, setting.kept if work.scores else setting.kept_in_training)
         logits = _trained_logits(setting, batch.predicted)
         if setting.device == "cuda" and not batch.several:  # gradients come as activations go
             kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
-        parts = {"gradients": gradients, "activations": kept, "logits": logits}
+        parts = {"gradients": gradients, "activations": kept, "logits": logits} | _gathered(setting, trained)
+        if (exchanged := _exchanged(setting, trained)) + whole > sum(parts.values()):  # when the passes are over
+            parts = {"gradients": whole, "activations": 0, "exchange": exchanged}
         holes = HOLES[setting.precision] if batch.several else ALONE
         found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts, holes))
     found.append(Phase("evaluating", work.stage, held | _decoding(setting, work, setting.evaluated, at_most)))
@@ -190,6 +151,8 @@ def _trained_trunk(shape: Shape) -> int:
 def _reference(setting: Setting, work: Work) -> int:
     """The frozen copy; where it scores, its matrices are in the type of their products."""
     shape = setting.shape
+    if setting.is_sharded:  # a policy by itself
+        return FP32 * shape.all
     if shape.rank:
         return FP32 * shape.adapter
     return FP32 * shape.weights - (_half(setting) * shape.matrices if work.scores else 0)
@@ -202,6 +165,27 @@ def _moments(setting: Setting, trained: int) -> int:
     return round(of_matrix * (trained - others) + of_other * others)
 
 
+def _exchanged(setting: Setting, trained: int) -> int:
+    """The copy of a bucket of gradients that ranks add up; with fsdp that is part of a pass."""
+    if setting.devices == 1 or setting.is_sharded:
+        return 0
+    return FP32 * min(trained, max(BUCKET, setting.shape.head))
+
+
+def _gathered(setting: Setting, trained: int) -> dict[str, int]:
+    """Weights that a pass gathers with fsdp, in fp32.
+
+    Those of no layer stay until it is over, and of layers there are the one at work and the next. On the way back
+    gradients of one of each are there until they are dealt out.
+    """
+    if not setting.is_sharded:
+        return {}
+    shape = setting.shape
+    root, layer = shape.weights - shape.matrices, shape.matrices / shape.layers
+    gradients = root + layer if trained and not shape.rank else 0.0
+    return {"gathered": round(FP32 * (root + 2 * layer + gradients))}
+
+
 def _computed(setting: Setting) -> int:
     """Bytes of a number that products are computed with."""
     return 2 if setting.precision == "bf16" else FP32
@@ -209,7 +193,10 @@ def _computed(setting: Setting) -> int:
 
 def _kept(setting: Setting, batch: MicroBatch, by: Kept) -> int:
     """What a pass through the trunk keeps of a micro-batch."""
-    shape, kept = setting.shape, by.of(batch.tokens, batch.width)
+    shape = setting.shape
+    if setting.checkpointing and shape.rank:  # the frozen, in the type of their products, come and go with their layer
+        by = replace(by, once=0.0)
+    kept = by.of(batch.tokens, batch.width)
     if setting.checkpointing:  # of one layer at a time all is computed again
         kept = FP32 * shape.width * (shape.layers + 2) * batch.tokens + by.once + (kept - by.once) / shape.layers
     return round(kept)
@@ -244,15 +231,18 @@ def _half(setting: Setting) -> int:
 
 def _decoding(setting: Setting, work: Work, responses: int, at_most: bool) -> dict[str, int]:
     shape, size = setting.shape, _computed(setting)
-    rows = min(setting.rows, responses)
-    found = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
+    rows = min(setting.rows, setting.share(responses))
+    decoded = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
     if setting.is_lean:
         copied = size * shape.matrices + _half(setting) * shape.head
     else:
         copied = size * shape.matrices if shape.rank else _half(setting) * shape.matrices
-    cache = _growing(setting) * found.places * shape.layers * 2 * shape.keys * size
+    cache = _growing(setting) * decoded.places * shape.layers * 2 * shape.keys * size
     logits = LOGITS * FP32 * rows * shape.vocabulary
-    return {"copy for sampling": copied, "keys and values": cache, "logits": logits}
+    found = {"copy for sampling": copied, "keys and values": cache, "logits": logits}
+    if setting.is_sharded:  # all weights, of which the matrices are in the type of their products
+        found["gathered"] = FP32 * shape.all - (0 if shape.rank else _half(setting) * shape.matrices)
+    return found
 
 
 def _growing(setting: Setting) -> int:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from reft_lab.ranks.start import Start
+
 STATUS, CLEAR = Path("/proc/self/status"), "/proc/self/clear_refs"
 GROUPS = Path("/sys/fs/cgroup")
 
@@ -26,6 +28,20 @@ class Room:
 
     where: str
     size: int
+
+    def shared(self, processes: int) -> Room:
+        """What each of so many processes has of it, where they are all in it."""
+        if processes == 1:
+            return self
+        return Room(f"one of {processes} equal parts of {self.where}", self.size // processes)
+
+
+def sharers(device: str, devices: int) -> int:
+    """How many processes of a run of `devices` of them have one memory: those on this machine, where that is RAM."""
+    if device == "cuda" or devices == 1:
+        return 1
+    start = Start.of_this_process()
+    return devices if start is None else start.local_size
 
 
 def room(device: str) -> Room:

@@ -9,6 +9,7 @@ from itertools import islice
 from reft_lab.policy.packing import micro_batches
 from reft_lab.policy.sampling.batch import DROP_BELOW
 from reft_lab.randomness import permutation
+from reft_lab.ranks.dealing import deal
 
 BATCHES = 30  # that are looked at for the largest micro-batch
 
@@ -71,21 +72,22 @@ class Work:
     lengths: Lengths = field(repr=False)
     width: int | None = None
 
-    def micro_batch(self, budget: int, *, is_packed: bool, at_most: bool) -> MicroBatch:
-        """The largest micro-batch.
+    def micro_batch(self, budget: int, *, is_packed: bool, at_most: bool, devices: int = 1) -> MicroBatch:
+        """The largest micro-batch of any process.
 
         Args:
             budget: trainer.tokens_per_micro_batch.
             is_packed: whether the model reads packed tokens; otherwise it reads padding, too.
             at_most: whether all sequences are as long as they may be, rather than as long as gold ones.
+            devices: processes that share each batch.
         """
         if at_most:
             prompt, response = self._longest
-            whole = prompt + response - 1
-            many = max(1, min(self.batch, budget // whole))
-            return MicroBatch(many * whole, many * response, whole, self.batch > many)
+            whole, share = prompt + response - 1, -(-self.batch // devices)
+            many = max(1, min(share, budget // whole))
+            return MicroBatch(many * whole, many * response, whole, share > many)
         largest, several = MicroBatch(0, 0, 0, False), False
-        for batch in islice(self._batches(), BATCHES):
+        for batch in islice(self._shares(devices), BATCHES * devices):
             groups = micro_batches([prompt + response - 1 for prompt, response in batch], budget)
             several |= len(groups) > 1
             for group in groups:
@@ -113,6 +115,12 @@ class Work:
             prompt = min(prompt, self.width - 1)
             response = self.width - prompt
         return prompt, response
+
+    def _shares(self, devices: int) -> Iterator[list[tuple[int, int]]]:
+        """What each process has of each batch."""
+        for batch in self._batches():
+            for share in deal([prompt + response - 1 for prompt, response in batch], devices):
+                yield [batch[i] for i in share]
 
     def _batches(self) -> Iterator[list[tuple[int, int]]]:
         order = permutation(len(self.lengths), "batches of an estimate")

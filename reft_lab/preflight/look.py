@@ -13,8 +13,9 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput, OutOfMemory
 from reft_lab.memory.advice import changes
 from reft_lab.memory.experiment import supposed, works
-from reft_lab.memory.phases import FP32, largest
-from reft_lab.memory.process import Room, give_back, held, room
+from reft_lab.memory.phases import largest
+from reft_lab.memory.process import Room, give_back, held, room, sharers
+from reft_lab.memory.setting import FP32
 from reft_lab.memory.shape import Shape
 from reft_lab.numbers import memory
 from reft_lab.policy import loading
@@ -54,7 +55,7 @@ def preflight(config: Config, directory: Path) -> None:
         found = expected(setup)
         sampled = one_response(setup)
         show_sample(sampled)
-        there = room(setup.device)
+        there = room(setup.device).shared(sharers(setup.device, config.trainer.devices))
         beside = _beside(setup, found)
         show_memory(found.likely, found.most, beside, there)
         left = there.size - sum(beside.values())
@@ -69,8 +70,8 @@ def preflight(config: Config, directory: Path) -> None:
             say(sentence)
         if (devices := config.trainer.devices) > 1:
             say(
-                f"all this is of one process; each of trainer.devices={devices} takes as much memory, and they share "
-                "the work."
+                f"memory is that of each of the {devices} processes, time that of one process by itself; they share "
+                "its work (docs/scale.md)."
             )
         if config.fork is not None:
             say("the time is that of all stages; fork= saves what the other run had done.")
@@ -81,7 +82,8 @@ def preflight(config: Config, directory: Path) -> None:
 
 def _check_weights(config: Config, device: str) -> None:
     """Refuse a model whose weights alone are too large, before they are loaded."""
-    shape, there = Shape.of(loading.outline(config.model)), room(device)
+    shape = Shape.of(loading.outline(config.model))
+    there = room(device).shared(sharers(device, config.trainer.devices))
     if FP32 * shape.weights <= there.size:
         return
     if config.model.lora.rank is not None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from reft_lab.analysis.changes import Change, Results, change_of, mean_of
 from reft_lab.analysis.found import FINISHED
 from reft_lab.analysis.problems import Answered, answered
+from reft_lab.analysis.settings import default_options
 from reft_lab.analysis.statistics import Mean, holm, mean_over_seeds
 from reft_lab.config.wording import shown
+from reft_lab.methods import METHODS, method_of
 from reft_lab.methods.base import Cost
 from reft_lab.numbers import duration, four, interval, interval_in_points, p_value, per_cent, points, short
-from reft_lab.report.facts import default_options
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DEV, TEST = "final_dev_accuracy", "final_test_accuracy"
 Right = Callable[[str], Answered]
+METHOD = "method"
 WORDS = 60  # characters of a label
 FEW = 2  # options whose values name a setting; more stand in columns of their own
 
@@ -69,8 +71,15 @@ class Group:
         return {option: _four(value) for option, value in self.values.items()}
 
     @property
+    def is_method(self) -> bool:
+        """Whether it differs in the method alone, by whose label it goes."""
+        return self.values.keys() == {METHOD}
+
+    @property
     def label(self) -> str:
         """Its values in words, short enough for a line."""
+        if self.is_method:
+            return self.values[METHOD]
         text = ", ".join(f"{option}={value}" for option, value in self.shown.items()) or "all runs"
         return text if len(text) <= WORDS else f"{self.number}: {text[: WORDS - 5]}…"
 
@@ -132,7 +141,8 @@ def groups_of(table: DataFrame, *, searched: bool = False) -> list[Group]:
     values = [{key: value for key, value in zip(options, each, strict=True) if key in told} for each in found]
     methods = [{str(row["method"]) for row in rows} for rows in found.values()]
     if len(found) > 1 and len(set().union(*methods)) == len(found) == sum(map(len, methods)):
-        values = [{"method": name} for (name,) in methods]  # says it all, where each has switches of its own
+        # It says all, where each has switches of its own.
+        values = [{METHOD: METHODS[name].label if name in METHODS else name} for (name,) in methods]
     numbered = bool(values[0]) and (searched or len(values[0]) > FEW)
     pairs = enumerate(zip(values, found.values(), strict=True))
     return [Group(number, own, tuple(rows), numbered) for number, (own, rows) in pairs]
@@ -145,8 +155,10 @@ def base_of(groups: list[Group], default: Mapping[str, Any]) -> tuple[Group, str
         groups: the settings, at least one.
         default: the default experiment, flat.
     """
+    named = {METHOD: method_of(default).label}
     for group in groups:
-        if group.values and all(shown(default.get(option)) == value for option, value in group.values.items()):
+        values = group.values.items()
+        if values and all(value in (shown(default.get(option)), named.get(option)) for option, value in values):
             return group, "the default"
     return groups[0], "the first"
 

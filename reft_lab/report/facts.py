@@ -10,12 +10,14 @@ from typing import Any
 
 from reft_lab.analysis.found import RUNNING, Found
 from reft_lab.analysis.schema import row_of
-from reft_lab.analysis.settings import is_bookkeeping
+from reft_lab.analysis.settings import default_options, is_bookkeeping
 from reft_lab.config.wording import shown
+from reft_lab.methods import STAGES, method_of
 from reft_lab.numbers import duration
-from reft_lab.text import flatten
+from reft_lab.text import counted
 
 EXPERIMENT = "experiment"  # the section of options that have none
+LONG = 44  # characters of a value that is shown whole
 IN_A_TAB = 4  # options that the title of a page has room for
 NAMES = {"diff_hash": "hash of uncommitted changes", "gpus": "GPUs"}
 
@@ -34,6 +36,11 @@ class Option:
     value: str
     default: str | None
 
+    @property
+    def short(self) -> str:
+        """Its value, of a long path the end."""
+        return self.value if len(self.value) <= LONG else f"…{self.value[-LONG:]}"
+
 
 def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What one wants to know of a run first, as (name, value); its `passport` says where it forks from."""
@@ -50,14 +57,28 @@ def facts(run: Found, passport: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in found if value is not None]
 
 
+def under_way(run: Found) -> str:
+    """How far a run is that a process works on."""
+    return "Under way." if run.doing is None else f"Under way: {run.doing.at(datetime.now(UTC))}."
+
+
+def runs_under_way(count: int) -> str:
+    """How many runs of a study processes work on."""
+    return f"{counted(count, 'run')} under way"
+
+
 def standing(run: Found) -> str:
     """How far a run without a result was when this page was written; empty for all others."""
     if run.result:
         return ""
-    now = datetime.now(UTC)
-    where = "" if run.doing is None else f": {run.doing.at(now) if run.state == RUNNING else run.doing}"
+    where = "" if run.doing is None else f": {run.doing.at(datetime.now(UTC)) if run.state == RUNNING else run.doing}"
     said = "It was running" if run.state == RUNNING else "It had stopped"
-    return f"{said} when this page was written, {now:%Y-%m-%d %H:%M:%S} UTC{where}."
+    return f"{said} when this page was written, {now()}{where}."
+
+
+def now() -> str:
+    """The time, for a page."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
@@ -74,12 +95,21 @@ def config_sections(run: Found) -> list[tuple[str, list[Option]]]:
     return list(sections.items())
 
 
-def changed_options(sections: Iterable[tuple[str, list[Option]]]) -> list[Option]:
-    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed comes last,
-    and what only says where a run is kept and seen is left out."""
+def changed_options(sections: Iterable[tuple[str, list[Option]]], config: Mapping[str, Any]) -> list[Option]:
+    """The options that make a run another experiment than `python run.py`, by their dotted names; the seed comes last.
+
+    What only says where a run is kept and seen is left out, and so are the settings of stages that it does not have.
+
+    Args:
+        sections: all options.
+        config: of the run, flat.
+    """
+    own = {stage.section for stage in method_of(config).stages} | {config.get("baseline")}
+    others = {stage.section for stage in STAGES.values()} - own
     named = (
         (option.key if section == EXPERIMENT else f"{section}.{option.key}", option)
         for section, options in sections
+        if section not in others
         for option in options
     )
     changed = [
@@ -106,17 +136,6 @@ def _whereabouts(run: Found) -> str:
     if folder is not None and directory.is_relative_to(folder.absolute().parent):
         return directory.relative_to(folder.absolute().parent).as_posix()
     return "/".join(directory.parts[-2:])
-
-
-def default_options() -> dict[str, Any]:
-    """The default experiment, flat."""
-    from omegaconf import OmegaConf
-
-    from reft_lab.compose.conf import compose
-
-    plain = OmegaConf.to_container(compose(), resolve=True)
-    assert isinstance(plain, dict)
-    return flatten({str(key): value for key, value in plain.items()})
 
 
 def passport_groups(passport: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

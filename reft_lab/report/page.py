@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,21 @@ WRITTEN = (per_cent, points, interval, interval_in_points, with_error, p_value, 
 VEGA_LITE = "6.1"  # what altair 6 writes, as far as vl-convert 1.9 has it
 
 
+@dataclass(frozen=True)
+class Live:
+    """What the page of something that runs needs in order to keep itself up to date, where it is served.
+
+    Attributes:
+        page: what its address `now.json` says of the page as long as there is no newer one.
+        standing: how far it is.
+        made: when the numbers of the page were read.
+    """
+
+    page: str
+    standing: str
+    made: str
+
+
 def write_page(
     file: Path,
     template: str,
@@ -42,7 +58,7 @@ def write_page(
     data: Mapping[str, Any],
     *,
     tab: str = "",
-    allowed: str = "",
+    live: Live | None = None,
     **shown: Any,
 ) -> Path:
     """Fill `template` and write it; returns `file`.
@@ -53,7 +69,7 @@ def write_page(
         scripts: JavaScript, in the order in which it runs.
         data: what the scripts read, by the id of the JSON element that holds it.
         tab: title of the tab, where it is not that of the page.
-        allowed: what else scripts may do, in the words of a Content-Security-Policy.
+        live: how it keeps itself up to date; None for a page that stays as it is.
         shown: what the template shows; everything in it is escaped.
 
     Raises:
@@ -71,12 +87,15 @@ def write_page(
     )
     for write in WRITTEN:
         environment.filters[write.__name__] = write
+    if live is not None:
+        scripts, data = [*scripts, read("live.js")], {**data, "live": {"page": live.page}}
     # No script may end its own element early.
     sources = [source.replace("</script", "<\\/script").replace("<!--", "<\\!--") for source in scripts]
     text = environment.get_template(template).render(
         style=Markup(css() + read("style.css")),
-        policy=_policy(sources, allowed),
+        policy=_policy(sources, "'self'" if live else "'none'"),
         tab=tab,
+        live=live,
         scripts=[Markup(source) for source in sources],
         data={name: Markup(as_json(content)) for name, content in data.items()},
         **shown,
@@ -133,8 +152,8 @@ def _cache_folder() -> Path:
         return Path(os.devnull)
 
 
-def _policy(sources: Sequence[str], allowed: str) -> str:
-    """The page's Content-Security-Policy: these scripts run and no others, and nothing is fetched from anywhere."""
+def _policy(sources: Sequence[str], reached: str) -> str:
+    """The page's Content-Security-Policy: these scripts run and no others, and they reach what is named here alone."""
     hashes = (base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources)
-    scripts = " ".join([f"'sha256-{each}'" for each in hashes] + allowed.split())
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {scripts}"
+    scripts = " ".join(f"'sha256-{each}'" for each in hashes)
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; connect-src {reached}; script-src {scripts}"

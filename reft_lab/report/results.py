@@ -20,7 +20,6 @@ from reft_lab.evaluation.score import score
 from reft_lab.methods import method_of, result_labels
 from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import find
-from reft_lab.numbers import interval_in_points, p_in_words, points
 from reft_lab.report.curves import Curves
 from reft_lab.report.explained import Last, when_nothing_was_better
 from reft_lab.run_dir.files import BASELINE
@@ -57,6 +56,38 @@ class Row:
     label: str
     colour: str
     scores: Mapping[str, Score | None]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What became of the test problems of a run against another policy.
+
+    Attributes:
+        label, colour: of the other policy, as in the result table.
+        n: problems.
+        gained, lost: how many became right, and wrong.
+        difference, low, high: of the accuracies, with its 95 % interval.
+        p: McNemar's, exact.
+        needed: how many questions such a difference needs, in words.
+        refused: why nothing of this is known; empty where it is.
+    """
+
+    label: str
+    colour: str
+    n: int = 0
+    gained: int = 0
+    lost: int = 0
+    difference: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    needed: str = ""
+    refused: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the choice of problems does not explain it."""
+        return not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -105,34 +136,41 @@ def score_chart(rows: Sequence[Row]) -> Chart | None:
         for row in rows
         if (score := row.scores[split])
     ]
+    if all(math.isnan(dot.low) for dot in dots):  # of a run that goes on there are the numbers alone
+        return None
     return interval_chart("scores", "Greedy accuracy with its 95 % interval", dots)
 
 
-def changes(run: Found, baseline: Found | None) -> list[str]:
-    """What the last stage changed on the test problems, problem by problem, in words: against the warm-up, and against
-    the baseline beside it; empty where it cannot be told."""
+def changes(run: Found, baseline: Found | None) -> list[Changed]:
+    """What the last stage changed on the test problems, problem by problem: against the warm-up, and against the
+    baseline beside it; empty where it cannot be told."""
     lines = list(run.predictions())
     ours = answered(lines)
-    others = [(f"the same policy after {WARMUP.label}", answered(lines, "warmup_outcome"))]
+    labels = result_labels()
+    others = [(labels["warmup"], WARMUP.name, answered(lines, "warmup_outcome"))]
     if baseline is not None:
-        method = method_of({**baseline.result, **baseline.config})
-        others.append((f"the {method.label} baseline beside it", answered(baseline.predictions())))
-    return [_change(name, ours, theirs) for name, theirs in others if ours.right and theirs.right]
+        others.append((labels[BASELINE], SFT.name, answered(baseline.predictions())))
+    return [_changed(label, stage, ours, theirs) for label, stage, theirs in others if ours.right and theirs.right]
 
 
-def _change(name: str, ours: Answered, theirs: Answered) -> str:
+def _changed(label: str, stage: str, ours: Answered, theirs: Answered) -> Changed:
+    colour = stage_colour(stage)
     try:
         found = compare_problems(*paired(ours, theirs))
     except BadInput as error:
-        return f"Not compared with {name}: {error}"
-    counts = not found.low <= 0 <= found.high
-    verdict = "a change that the choice of problems does not explain" if counts else "no change that counts"
+        return Changed(label, colour, refused=str(error))
     need = needed_by_problems(found)
-    return (
-        f"Against {name}, {found.only_ours} of {found.n} test problems became right and {found.only_theirs} became "
-        f"wrong: {points(found.difference)} points (95 % interval {interval_in_points(found.low, found.high)}, paired "
-        f"bootstrap over problems; exact McNemar p {p_in_words(found.p)}), {verdict}. What another seed would give is "
-        "not in this interval." + (f" {need}" if need else "")
+    return Changed(
+        label,
+        colour,
+        found.n,
+        found.only_ours,
+        found.only_theirs,
+        found.difference,
+        found.low,
+        found.high,
+        found.p,
+        need.short if need else "",
     )
 
 

@@ -17,17 +17,17 @@ from reft_lab.charts.palette import SHADES, shades, stage_colour
 from reft_lab.methods import method_of
 from reft_lab.methods.sft import SFT, WARMUP
 from reft_lab.metrics import SHARE, TENTH, find
+from reft_lab.numbers import time_unit
 from reft_lab.report.critic_charts import critic_charts
 from reft_lab.report.curves import Curves
 from reft_lab.report.decoding_chart import decoding_chart
 from reft_lab.report.explained import why_sft_is_above
+from reft_lab.report.machine_charts import machine_charts
 
 Item = TypeVar("Item")
-WITHIN = {
-    "evaluation": "of these: evaluation",
-    "checkpoints": "of these: checkpoints",
-    "waiting_for_baseline": "waiting for the baseline",
-}
+BETWEEN = {"waiting_for_baseline": "waiting for the baseline"}
+# Parts of the stages, which count there already.
+WITHIN = {"evaluation": "evaluation, in the stages", "checkpoints": "checkpoints, in the stages"}
 # What stages record that come after a supervised one.
 BEGINNINGS = ("rollout/reward", "reranker/loss")
 # Metrics with a small chart of their own: what to watch for, and the alarm that has a limit for them.
@@ -72,6 +72,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
     audited = ours.by_iteration("critic/explained_variance"), ours.by_iteration("critic/attainable")
     critic = critic_charts(run.directory, audited, colour=ours.colours[1], axis=ours.one)
+    machine = machine_charts(curves, colour=ours.colours[1], axis=ours.both)
     no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
         Section(key, title, found, missing)
@@ -84,6 +85,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
             ("reranker", "The outcome model", _outcome_model(ours), ""),
             ("critic", "Is the critic any good", critic, ""),
             ("time", "Where the time went", _time(ours), nothing),
+            ("machine", "The machine", machine, ""),
         )
         # An evaluation alone trains nothing, so what it has not recorded is not missing.
         if (found := [chart for chart in charts if chart]) or (missing and ours.trains)
@@ -125,11 +127,13 @@ class _Course:
         """A metric in the stage that samples, by what that stage counts."""
         return [(step - self.seam, value) for step, value in self.after(name)]
 
-    def chart(self, name: str, lines: Sequence[Line], *, title: str = "", about: str = "", **more: Any) -> Chart | None:
+    def chart(
+        self, name: str, lines: Sequence[Line], *, title: str = "", about: str = "", note: str = "", **more: Any
+    ) -> Chart | None:
         """A chart that is called after a metric, over the stage that samples."""
         found = find(name)
         axes = Axes(found.unit, **self.one | more)
-        return line_chart(name.replace("/", "-"), title or found.label, lines, axes, about=about)
+        return line_chart(name.replace("/", "-"), title or found.label, lines, axes, about=about, note=note)
 
 
 def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
@@ -151,18 +155,20 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         + (f"The {first} takes a third of the axis, however many steps it had." if ours.both["stretch"] else ""),
         wide=True,
     )
-    timed = ours.curves.by_time("eval/accuracy")
-    seam = min((x for x, _ in ours.curves.by_time(ours.began)), default=math.inf)
+    timed, beside = ours.curves.by_time("eval/accuracy"), baseline.by_time("eval/accuracy") if baseline else []
+    length, unit = time_unit(max((x for x, _ in [*timed, *beside]), default=0.0))
+    timed, beside = ([(x / length, y) for x, y in curve] for curve in (timed, beside))
+    seam = min((x / length for x, _ in ours.curves.by_time(ours.began)), default=math.inf)
     before, after = [p for p in timed if p[0] < seam], [p for p in timed if p[0] >= seam]
     yield line_chart(
         "accuracy-time",
         f"Accuracy on {ours.split} by time",
         [
             Line(first, before, colour, "dots"),
-            Line(f"{SFT.label} baseline", baseline.by_time("eval/accuracy") if baseline else [], "sft", "dots"),
+            Line(f"{SFT.label} baseline", beside, "sft", "dots"),
             Line(second, [*before[-1:], *after] if after else [], other, "dots"),
         ],
-        Axes(SHARE, "seconds since the run began", course=True),
+        Axes(SHARE, f"{unit} since the run began", course=True, counts=False),
         about="The baseline trains beside the run, in a process of its own." if baseline else "",
     )
     loss = f"{ours.supervised.name}/loss"
@@ -171,8 +177,7 @@ def _learning(ours: _Course, baseline: Curves | None) -> Iterable[Chart | None]:
         Line(f"{SFT.label} baseline", baseline["sft/loss"] if baseline else [], "sft"),
     ]
     why = why_sft_is_above(ours.run.config, lines[0].points, lines[1].points) if ours.supervised is WARMUP else ""
-    about = f"Cross-entropy of the gold reasoning. {why}"
-    yield ours.chart(loss, lines, about=about, x="optimiser step", span=None)
+    yield ours.chart(loss, lines, about="Cross-entropy of the gold reasoning.", note=why, x="optimiser step", span=None)
     lines = [
         Line("reward", ours.by_iteration("rollout/reward"), other),
         Line("expected by the value model", ours.by_iteration("rollout/value"), "muted", "dashed"),
@@ -263,11 +268,14 @@ def _time(ours: _Course) -> Iterable[Chart | None]:
         numbers = {key: float(value) for key, value in seconds.items() if isinstance(value, (int, float))}
         stages = [stage for stage in ours.stages if stage.name in numbers]
         bars = [(stage.label, numbers[stage.name], stage_colour(stage.name)) for stage in stages]
-        known = sum(value for _, value, _ in bars) + numbers.get("waiting_for_baseline", 0)
+        bars += [(label, numbers[key], "other") for key, label in BETWEEN.items() if key in numbers]
         if "total" in numbers and bars:
+            known = sum(value for _, value, _ in bars)
             bars.append(("everything else", max(0.0, numbers["total"] - known), "other"))
         bars += [(label, numbers[key], "other") for key, label in WITHIN.items() if key in numbers]
-        yield bar_chart("stages", "Stages", bars, unit="seconds", about="Everything else: loading, and the test split.")
+        length, unit = time_unit(max((value for _, value, _ in bars), default=0.0))
+        scaled = [(label, value / length, colour) for label, value, colour in bars]
+        yield bar_chart("stages", "Stages", scaled, unit=unit, about="Everything else: loading, and the test split.")
     colours = {name: f"part-{number}" for number, name in enumerate(PHASES, start=1)}
     yield area_chart(
         "iterations",

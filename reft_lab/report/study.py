@@ -11,12 +11,14 @@ from urllib.parse import quote
 
 from reft_lab.analysis import load
 from reft_lab.analysis.changes import TWO_SEEDS
+from reft_lab.analysis.found import RUNNING
 from reft_lab.analysis.paper_tables import in_words, of_the_paper
 from reft_lab.analysis.search import TOGETHER, Search, read_search
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
 from reft_lab.report.comparison import Compared, Group, comparison_of
-from reft_lab.report.page import chart_data, read, vega_script, write_page
+from reft_lab.report.facts import now, runs_under_way
+from reft_lab.report.page import Live, chart_data, read, vega_script, write_page
 from reft_lab.report.search import ACCURACY, findings, written_value
 from reft_lab.report.study_charts import BARS, curve_charts, result_charts
 from reft_lab.run_dir.files import REPORT
@@ -44,9 +46,13 @@ class Row:
     values: Sequence[str]
 
 
-def study_report(folder: Path, to: Path | None = None) -> Path:
+def study_report(folder: Path, to: Path | None = None, *, live: str | None = None) -> Path:
     """Write report.html for the runs in `folder`: a study, or any folder that holds runs, whatever state they are in.
-    `to` is a file for it elsewhere.
+
+    Args:
+        folder: where they are.
+        to: a file for it elsewhere.
+        live: as for a run, as long as any of them goes on.
 
     Returns:
         The page.
@@ -55,6 +61,7 @@ def study_report(folder: Path, to: Path | None = None) -> Path:
         BadInput: there are no runs in `folder`.
         OSError: the page cannot be written.
     """
+    read_at = now()
     runs = load(folder)
     study = read_search(folder)
     search = study if study and not study.is_grid else None
@@ -74,6 +81,8 @@ def study_report(folder: Path, to: Path | None = None) -> Path:
     across = findings(study) if study and (search or len(study.space) > 1) and study.finished else None
     by_test = all(row["selection"] == "test" for group in groups for row in group.rows)
     rows = _rows(listed, compared, search, "test" if by_test else "dev")
+    states = {str(state): int(count) for state, count in table["state"].value_counts().items()}
+    running = states.get(RUNNING, 0)
     settings = {row["run"]: group for group in groups for row in group.rows}
     drawings = [*across.charts, *across.slices, *across.across] if across else []
     return write_page(
@@ -82,7 +91,9 @@ def study_report(folder: Path, to: Path | None = None) -> Path:
         [vega_script(), read("charts.js")],
         chart_data([*results, *drawings, *curves]),
         title=folder.absolute().name,
-        states={str(state): int(count) for state, count in table["state"].value_counts().items()},
+        states=states,
+        standing=f"{runs_under_way(running)} when this page was written, {read_at}." if running else "",
+        live=Live(live, f"{runs_under_way(running)}.", read_at) if live and running else None,
         facts=_facts(table, groups, study),
         files=[(name, about) for name, about in FILES if (folder / name).is_file()],
         rows=rows,

@@ -74,6 +74,11 @@ def curve_charts(
     axis, history = ("iteration", reft) if len(reft) else ("step", history)
     bands = seed_bands(history, table, ["setting"], axis, PLACES)
     singles = run_curves(history, table, axis, PLACES)
+    without = [
+        group.name
+        for group in groups
+        if axis == "iteration" and not {row["run"] for row in group.rows} & set(reft["run"])
+    ]
     for name in METRICS:
         lines = []
         for group in groups:
@@ -87,6 +92,8 @@ def curve_charts(
                 lines.append(Line(f"{group.name} (not finished)", points, colour, "dashed"))
         found, main = find(name), name == METRICS[0]
         about = "Iteration 0 is the end of the warm-up." if axis == "iteration" and main else ""
+        if main and without:
+            about += f" Without iterations, and so without a curve: {', '.join(without)}."
         key = f"study-{name.replace('/', '-')}"
         yield line_chart(key, found.label, lines, Axes(found.unit, axis, zero=not main), about=about, wide=main)
 

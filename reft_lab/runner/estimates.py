@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reft_lab.config.schema import Config
-from reft_lab.memory.experiment import like, setting, works
+from reft_lab.memory.experiment import beside as baseline_of
+from reft_lab.memory.experiment import setting, works
 from reft_lab.memory.peaks import Peaks
-from reft_lab.memory.phases import Phase, Setting, by_name, largest, phases
+from reft_lab.memory.phases import Phase, by_name, largest, phases
+from reft_lab.memory.setting import Setting
 from reft_lab.memory.work import Lengths, Work
 from reft_lab.run_dir import preflights
 from reft_lab.runner.progress import Progress
@@ -49,7 +51,7 @@ def expected(setup: Setup) -> Expected:
     positions, beside = setup.policy.positions, 0
     if config.baseline is not None:
         other = replace(config, method=config.baseline)
-        beside = largest(phases(like(found, other), works(other, lengths, positions), at_most=True)).size
+        beside = largest(phases(baseline_of(found, other), works(other, lengths, positions), at_most=True)).size
     return Expected.of(found, works(config, lengths, positions), beside)
 
 

@@ -12,7 +12,7 @@ from reft_lab.config.schema import Config
 from reft_lab.errors import BadInput
 from reft_lab.memory.advice import changes
 from reft_lab.memory.phases import largest
-from reft_lab.memory.process import Room, whole
+from reft_lab.memory.process import Room, sharers, whole
 from reft_lab.memory.work import Work
 from reft_lab.methods import METHODS
 from reft_lab.numbers import duration, memory
@@ -63,7 +63,9 @@ def check_fits(found: Expected, config: Config, device: str, tests: int) -> list
     Raises:
         BadInput: with the option to change.
     """
-    ram, samples = whole("cpu"), sampled(found.works, config, tests)
+    devices = config.trainer.devices
+    ram = whole("cpu").shared(sharers("cpu", devices))  # each process knows all responses
+    samples = sampled(found.works, config, tests)
     for each in samples:
         if each.size > TIMES * ram.size:
             most = int(each.count * ram.size / each.size)

@@ -15,6 +15,9 @@ from reft_lab.signals import let_go_of_lost_terminal, stop_signals
 
 # The longest that a step may go on after the first signal, in seconds.
 PATIENCE = 30.0
+# A scheduler's signal reaches all processes of a job, and is handed on besides by those that started others: what comes
+# within so many seconds is one signal. Not Ctrl-C, which a person may press twice.
+TOGETHER = 1.0
 
 
 class Interruption:
@@ -39,6 +42,7 @@ class Interruption:
         self._hears = signal.SIG_IGN if is_deaf else self._hear
         self._before: dict[int, Any] = {}
         self._kept = False
+        self._heard_at = 0.0
         self._ends: float | None = None  # when the step at work should be over, by the one before it
 
     @contextmanager
@@ -87,6 +91,10 @@ class Interruption:
         self._before = {}
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        is_again = self.asked is not None and signal.SIGINT not in (number, self.asked)
+        if is_again and time.monotonic() - self._heard_at < TOGETHER:
+            return
+        self._heard_at = time.monotonic()
         self.at_once = self.asked is not None
         self.asked = number
         let_go_of_lost_terminal()

@@ -102,6 +102,8 @@ def start(config: Config, directory: RunDirectory, seconds: float) -> Start:
     mode, note = choose_mode(config)
     if mode == "disabled":
         return None, note
+    if mode == "offline":  # else W&B reports on itself to its server, and the process does not end until that answers
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     folder = directory.path / WANDB
     # W&B keeps caches and staging outside of `dir` unless told otherwise.
     for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR"):

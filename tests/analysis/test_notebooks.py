@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,13 @@ def test_it_runs_on_a_study(name: str, study: Path, run: Run) -> None:
     assert "**Mind:**" in summary  # the two settings differ in more than one notebook compares
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs for cell in cells)
-    assert len(shown(notebook, "image/svg+xml")) >= 1
+    pictures = shown(notebook, "image/svg+xml")
+    assert len(pictures) >= 1
+    # As wide as the column of a page of 1,100 pixels, and in the words of the pages.
+    assert [
+        width for picture in pictures if (width := float(re.findall(r'<svg[^>]* width="([\d.]+)"', picture)[0])) > 970
+    ] == []
+    assert not re.search(r"\d%<", "".join(pictures))
     errors = [output for cell in cells for output in cell.outputs if output.get("name") == "stderr"]
     assert not errors
 

@@ -10,12 +10,26 @@ from benchmarks.growth.axes import AXES
 from benchmarks.growth.axis import Axis, Measured, Panel, exponent
 from benchmarks.growth.data import write_file
 from benchmarks.growth.page import put, table
+from benchmarks.growth.processes import PROCESSES, together
 from benchmarks.growth.runs import write_runs
+from benchmarks.growth.simulated import (
+    LINKS,
+    PLANS,
+    ROLLOUT,
+    SCORE,
+    TOKENS_A_SECOND,
+    UPDATE,
+    Iteration,
+    hours,
+    simulated,
+)
 from reft_lab.command.unfinished import newest_first
 from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
 from reft_lab.data import load
+from reft_lab.memory.table import MODELS, WAYS, peak, shape_of, smallest
 from reft_lab.programs import ProgramRunner
+from reft_lab.runner.setup import prepare
 
 SIZES = (10, 30, 100, 300, 1000, 3000)
 
@@ -38,6 +52,13 @@ def test_the_exponent_is_found(power):
 
 def test_what_does_not_grow_does_not_hide_what_does():
     assert exponent({size: 5.0 + 1e-3 * size**2 for size in SIZES}) == pytest.approx(2, abs=0.1)
+
+
+def test_what_is_nothing_has_no_exponent():
+    found = measured(1.0)
+    for size in SIZES:
+        found.values["room"][size] = [0.0]
+    assert table(found).splitlines()[-1] == "| exponent | 1.00 |  |"
 
 
 def test_two_sizes_are_enough():
@@ -106,3 +127,57 @@ def test_the_made_up_runs_are_seen_as_runs(tmp_path: Path):
     runs = list(newest_first([(tmp_path / "outputs", 2)]))
     assert len(runs) == 25
     assert sum((run / "result.json").is_file() for run in runs) == 22
+
+
+def test_what_exchanges_cost_is_what_the_last_process_spends_in_them():
+    seen = [
+        {"wall": 2.0, "cpu": 1.9, "in exchanges": 0.1, "bytes": 2**20},
+        {"wall": 2.1, "cpu": 1.2, "in exchanges": 0.8, "bytes": 2**19},
+    ]
+    assert together(seen) == pytest.approx(
+        {"iteration": 2.1, "CPU of a process": 1.9, "waiting": 0.7, "exchange": 0.1, "exchanged": 1.0}
+    )
+
+
+@pytest.mark.long
+def test_gradients_are_what_processes_exchange():
+    """4 bytes for each weight in each optimiser step, and little beside; this is what the simulation counts with."""
+    with PROCESSES.open((1, 2)) as probes:
+        found = {size: probe() for size, probe in probes.items()}
+    config = check(compose("trainer=cpu", "trainer.precision=fp32", "tracker=none"))
+    with ProgramRunner(config.programs) as programs:
+        weights = prepare(config, programs).policy.trained_parameters()
+    gradients = 4 * sum(weight.numel() for weight in weights) * 2 * config.ppo.epochs / 2**20
+    for one in found.values():
+        assert gradients <= one["exchanged"] < 1.1 * gradients + 0.3
+
+
+def test_one_gpu_takes_what_it_was_measured_to_take(repo):
+    text = (repo / "docs" / "gpu.md").read_text()
+    assert f"rollout {ROLLOUT:.2f}, score {SCORE:.2f}, update {UPDATE:.2f}" in text
+    assert f"{TOKENS_A_SECOND:,}" in text
+    for link in LINKS.values():
+        assert Iteration(1, 32).seconds(link) == pytest.approx(ROLLOUT + SCORE + UPDATE)
+
+
+def test_more_gpus_and_faster_links_take_less_time():
+    fast, middle, slow = LINKS.values()
+    for strategy in ("ddp", "fsdp", "adapters"):
+        times = [Iteration(gpus, 256, strategy).seconds(fast) for gpus in (1, 2, 4, 8)]
+        assert times == sorted(times, reverse=True)
+        eight = Iteration(8, 256, strategy)
+        assert eight.seconds(fast) <= eight.seconds(middle) <= eight.seconds(slow)
+
+
+def test_the_page_on_scale_shows_what_is_simulated(repo):
+    page = (repo / "docs" / "scale.md").read_text()
+    for name, text in (("iterations", simulated()), ("hours", hours())):
+        assert page.split(f"<!-- simulated: {name} -->")[1].strip() == text, "run `python benchmarks/scaling.py --docs`"
+
+
+def test_the_gpus_of_a_plan_have_the_memory_for_it():
+    shape = shape_of(MODELS["CodeLlama-7B"])
+    ways = {"ddp": WAYS[0], "fsdp": WAYS[0], "adapters": WAYS[2]}
+    for plan in PLANS:
+        strategy = "fsdp" if plan.strategy == "fsdp" else "ddp"
+        assert smallest(peak(shape, ways[plan.strategy], plan.gpus, strategy, plan.rows)) <= plan.needs

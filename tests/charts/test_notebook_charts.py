@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from typing import Any
 
@@ -14,6 +15,8 @@ import vl_convert
 from reft_lab.analysis import curves, outcomes, reward_audit, seeds, tables
 from reft_lab.analysis.dynamics import PARTS, seconds_by_part
 from reft_lab.charts import notebook as charts
+from reft_lab.charts.chart import Axes, Line
+from reft_lab.charts.curves import line_chart
 from tests.analysis.frames import found, history, kl_study, runs_of
 
 KL = "ppo.kl_coef"
@@ -75,7 +78,7 @@ def test_differences_are_in_points():
     chart = charts.difference_rules(seeds.against(kl_study().table, KL), KL, title="points")
     texts = drawn(chart)
     assert {"0", "0.2", "points"} <= set(texts)
-    assert any(text.startswith("+") for text in texts)
+    assert any(text.startswith(("+", "−")) for text in texts)
     assert not any("%" in text for text in texts)
 
 
@@ -110,6 +113,14 @@ def test_curves_are_drawn_in_the_order_asked_for():
 def test_a_curve_of_one_place_is_a_point():
     bands = curves.seed_bands(history([("0.01/0", 7, "x", 0.5), ("0.01/1", 7, "x", 0.6)]), kl_study().table, [KL])
     assert marks(charts.bands(bands, "step", KL), "symbol") == 1
+
+
+def test_noise_below_0_does_not_lower_the_foot_of_a_chart():
+    for lowest, foot in ((-0.005, 0), (-0.1, None)):
+        lines = [Line("KL", [(1, lowest), (2, 1.0)], "reft")]
+        spec = line_chart("kl", "KL", lines, Axes("nats a response", course=True)).spec
+        (scale,) = {json.dumps(layer["encoding"]["y"]["scale"]) for layer in spec["layer"] if "y" in layer["encoding"]}
+        assert json.loads(scale).get("domainMin") == foot
 
 
 def test_outcomes_and_rewards_are_drawn():

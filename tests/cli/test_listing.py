@@ -44,7 +44,7 @@ def test_only_what_differs_among_the_runs_listed_is_shown(reft: Reft) -> None:
     assert "ppo.kl_coef" not in reft("runs", "--where", "ppo.kl_coef=0.05").out
     lines = reft("runs", "--study", "kl").out.splitlines()[1:]
     settings = [[word for word in line.split() if "=" in word] for line in lines]
-    assert settings == [["ppo.kl_coef=0.2"], ["ppo.kl_coef=0.05"], ["ppo.kl_coef=0.0"]]
+    assert settings == [["ppo.kl_coef=0.2"], ["ppo.kl_coef=0.05"], ["ppo.kl_coef=0"]]
 
 
 @pytest.mark.parametrize(

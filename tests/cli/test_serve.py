@@ -22,6 +22,7 @@ from reft_lab.cli.serve.pages import Pages
 from reft_lab.cli.serve.server import ADDRESS, Server
 from reft_lab.cli.serve.shelf import Shelf
 from reft_lab.run_dir.lock import RunLock
+from reft_lab.run_dir.progress import Doing, ProgressFile
 from tests.cli.ended import OLD
 
 KL = "multirun/kl"
@@ -106,6 +107,27 @@ def test_a_run_is_running_while_a_process_holds_it(served: Served) -> None:
     lock.release()  # as a kill does; no file changes
     assert running not in served.ask("/")[2]
     assert '<span class="state crashed">crashed</span>' in served.ask(f"/{KL}/2/")[2]
+
+
+def test_the_page_of_what_runs_asks_how_far_it_is(served: Served) -> None:
+    run, study, directory = f"/{KL}/2/", f"/{KL}/", served.folder / KL / "2"
+    assert 'id="live"' not in served.ask(run)[2]
+    lock = RunLock(directory)
+    ProgressFile(directory).write(Doing("ReFT", "iterations", 24, 60, 0.4))
+    expected = {run: "Under way: ReFT 24/60 iterations, 40 %.", study: "1 run under way."}
+    for address, standing in expected.items():
+        now = json.loads(served.ask(f"{address}now.json")[2])
+        assert (now["running"], now["standing"]) == (True, standing)
+        page = served.ask(address)[2]
+        assert f'<script type="application/json" id="live">{{"page":"{now["page"]}"}}</script>' in page
+        assert "connect-src &#39;self&#39;" in page
+        with (directory / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 1234, "seconds": 9.5}\n')
+        assert json.loads(served.ask(f"{address}now.json")[2])["page"] != now["page"]
+    lock.release()
+    for address in expected:
+        assert json.loads(served.ask(f"{address}now.json")[2])["running"] is False
+        assert 'id="live"' not in served.ask(address)[2]
 
 
 def test_a_new_run_is_found(served: Served) -> None:

@@ -4,17 +4,18 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from reft_lab.answers.settings import AnswersConfig
 from reft_lab.cot import make_format
 from reft_lab.cot.settings import CotConfig
-from reft_lab.data import Problem, load
-from reft_lab.data.settings import DataConfig
+from reft_lab.data import Problem
 from reft_lab.programs import ProgramRunner
 from reft_lab.programs.settings import ProgramsConfig
+from tests.real_data import REAL, Loaded, loaded
+
+__all__ = ["loaded"]
 
 
 @pytest.fixture(scope="module")
@@ -23,28 +24,25 @@ def runner() -> Iterator[ProgramRunner]:
         yield runner
 
 
-@pytest.fixture(scope="module", params=["svamp", "gsm8k", "mathqa", "mathqa_numeric"])
-def data(request: pytest.FixtureRequest, shared_data: Path) -> DataConfig:
-    return DataConfig(name=request.param, path=str(shared_data / request.param.removesuffix("_numeric")))
-
-
-def train(data: DataConfig, cot: CotConfig, runner: ProgramRunner) -> list[Problem]:
-    problems = [problem for problem in load(data, cot.name, runner).train if problem.cot is not None]
+def train(loaded: Loaded, data: str, cot: CotConfig) -> list[Problem]:
+    problems = [problem for problem in loaded(data, cot.name)[0].train if problem.cot is not None]
     assert len(problems) > 2000
     return problems
 
 
-def test_natural(data: DataConfig, runner: ProgramRunner) -> None:
+@pytest.mark.parametrize("data", REAL)
+def test_natural(data: str, loaded: Loaded, runner: ProgramRunner) -> None:
     cot = CotConfig(name="natural")
-    problems = train(data, cot, runner)
+    problems = train(loaded, data, cot)
     natural = make_format(cot, AnswersConfig(), runner)
     outcomes = natural.judge(problems, [natural.completion(problem, "rl") for problem in problems])
     assert Counter(outcome.kind for outcome in outcomes) == {"correct": len(problems)}
 
 
-def test_program(data: DataConfig, runner: ProgramRunner) -> None:
+@pytest.mark.parametrize("data", REAL)
+def test_program(data: str, loaded: Loaded, runner: ProgramRunner) -> None:
     cot = CotConfig(name="program", sft_trigger=False)
-    problems = train(data, cot, runner)
+    problems = train(loaded, data, cot)
     plain = make_format(cot, AnswersConfig(), runner)
     slotted = make_format(replace(cot, number_slots=True), AnswersConfig(), runner)
     for format, stage in ((plain, "sft"), (plain, "rl"), (slotted, "rl")):

@@ -6,31 +6,11 @@ import time
 
 import pytest
 
-from reft_lab.data import Problem, load
-from reft_lab.data.settings import DataConfig
+from reft_lab.data import Problem
 from reft_lab.data.splits import carve
-from reft_lab.programs import ProgramRunner
-from reft_lab.programs.settings import ProgramsConfig
+from tests.real_data import REAL, loaded
 
-
-@pytest.fixture(scope="module")
-def runner():
-    with ProgramRunner(ProgramsConfig()) as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
-def loaded(shared_data, runner):
-    memory = {}
-
-    def load_once(name, cot):
-        if (name, cot) not in memory:
-            config = DataConfig(name=name, path=str(shared_data / name.split("_")[0]))
-            started = time.monotonic()
-            memory[name, cot] = load(config, cot, runner), time.monotonic() - started
-        return memory[name, cot]
-
-    return load_once
+__all__ = ["loaded"]
 
 
 def kept_share(report):
@@ -66,7 +46,7 @@ def test_svamp(loaded, cot, total):
     assert all(p.cot.startswith("def solution():\n") == (cot == "program") for p in splits.train)
 
 
-@pytest.mark.parametrize("name", ["gsm8k", "svamp", "mathqa", "mathqa_numeric"])
+@pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("cot", ["natural", "program"])
 def test_every_split_is_sound(loaded, name, cot):
     splits, _ = loaded(name, cot)
@@ -83,7 +63,7 @@ def test_every_split_is_sound(loaded, name, cot):
     assert splits.report.broken == []
 
 
-@pytest.mark.parametrize("name", ["gsm8k", "svamp", "mathqa", "mathqa_numeric"])
+@pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("cot", ["natural", "program"])
 def test_dev_shares_no_family_with_train(loaded, name, cot):
     """Of 200 dev questions of SVAMP 60 once stood in train, but for blanks and `27.0` for `27`."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from reft_lab.data.sources import read_sources
 from reft_lab.errors import BadInput
 from reft_lab.programs import ProgramRunner
 from reft_lab.programs.settings import ProgramsConfig
+from tests.runner.processes import Run
 
 
 def problems(count: int, first: int = 0) -> bytes:
@@ -269,26 +268,12 @@ def test_a_run_of_a_paper_experiment(repo: Path, shared_data: Path, tmp_path: Pa
     stand_in = Server()
     stand_in.files = {file.name: file.read_bytes() for file in (shared_data / "svamp").glob("*.json")}
     words = ["experiment=paper/svamp_program_codellama", "model=tiny", "debug=quick", "tracker=none", "baseline=null"]
+    run = Run(repo, tmp_path, *words, "ppo.iterations=1")
+    run.environment |= {"REFT_LAB_PAPER_DATA": stand_in.address, "REFT_LAB_CACHE": str(tmp_path / "cache")}
     try:
-        done = subprocess.run(
-            [sys.executable, str(repo / "run.py"), *words, "ppo.iterations=1", f"hydra.run.dir={tmp_path / 'run'}"],
-            cwd=tmp_path,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(tmp_path),
-                "REFT_LAB_PAPER_DATA": stand_in.address,
-                "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": str(repo),
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        printed = run.finish().output
     finally:
         stand_in.close()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "train is svamp_python_sdp.json, as the paper's authors released it" in " ".join(done.stdout.split())
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert any("svamp_test_set.json" in note for note in result["notes"])
+    assert "train is svamp_python_sdp.json, as the paper's authors released it" in " ".join(printed.split())
+    assert any("svamp_test_set.json" in note for note in run.result["notes"])
     assert sorted(stand_in.asked) == ["svamp_python_sdp.json", "svamp_test_set.json"]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from reft_lab.memory.advice import changes
 from reft_lab.memory.experiment import setting, works
-from reft_lab.memory.phases import Phase, Setting, by_name, largest, phases
+from reft_lab.memory.phases import Phase, by_name, largest, phases
+from reft_lab.memory.setting import Setting
 from reft_lab.memory.shape import Kept, Shape
 from reft_lab.memory.work import Work, widths
 from reft_lab.methods.sft import WARMUP

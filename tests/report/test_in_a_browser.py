@@ -19,15 +19,15 @@ PAGES = ("page", "real_page", "study_page", "search_page")
 PHONE, DESKTOP = 390, 1280
 
 
-def open_page(browser: Any, page: Path, *, width: int = DESKTOP, theme: str = "light") -> list[dict[str, Any]]:
-    """Open a page and wait for its charts; returns what the console said, and all that was asked of the network."""
+def open_page(browser: Any, page: Path | str, *, width: int = DESKTOP, theme: str = "light") -> list[dict[str, Any]]:
+    """Open a file or an address and wait for its charts; returns what the console said."""
     for log in ("browser", "performance"):
         browser.get_log(log)
     set_theme(browser, theme)
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
-    browser.get(page.as_uri())
+    browser.get(page if isinstance(page, str) else page.as_uri())
     WebDriverWait(browser, 30).until(lambda b: b.execute_script("return document.documentElement.dataset.charts"))
     return list(browser.get_log("browser"))
 
@@ -81,6 +81,8 @@ def test_a_page_fits_a_phone(browser, request, name):
         "return Math.max(...[...document.querySelectorAll('.plot svg')].map(e => e.getBoundingClientRect().right))"
     )
     assert widest <= PHONE
+    cells = "return [...document.querySelectorAll('.cards th, .cards td')].map(e => e.getBoundingClientRect().right)"
+    assert max(browser.execute_script(cells)) <= PHONE
 
 
 @pytest.mark.parametrize("name", PAGES)

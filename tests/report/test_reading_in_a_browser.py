@@ -138,6 +138,22 @@ def test_nothing_stands_outside_and_nothing_is_not_a_number(browser, real_page, 
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_plots_beside_one_another_begin_at_one_height(browser, real_page):
+    open_page(browser, real_page, width=WIDE)
+    places = browser.execute_script(
+        """
+        return [...document.querySelectorAll('.charts .chart')].map(chart => [
+            chart.closest('section').id + chart.getBoundingClientRect().top,
+            chart.querySelector('.plot').getBoundingClientRect().top]);
+        """
+    )
+    rows: dict[str, set[float]] = {}
+    for row, top in places:
+        rows.setdefault(row, set()).add(top)
+    assert len(places) > len(rows) > 5
+    assert [row for row, tops in rows.items() if max(tops) - min(tops) > 1] == []
+
+
 @pytest.mark.parametrize("width", [WIDE, PHONE])
 def test_the_tip_of_a_token_stands_at_the_token(browser, page, width):
     open_page(browser, page, width=width)

@@ -33,7 +33,8 @@ def test_results_stand_with_their_intervals(page):
     text = text_of(page)
     assert "after warm-up 30.0 23.0 to 37.0 200 25.0 18.0 to 32.0 200" in text
     assert "after ReFT 50.0 43.0 to 57.0 200" in text
-    assert "9 of 10 test problems became right and 0 became wrong: +90.0 points" in text
+    assert "10 test problems, against became right became wrong change, points" in text
+    assert "after warm-up 9 0 +90.0 +70.0 to +100.0 0.004" in text
 
 
 def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
@@ -49,6 +50,13 @@ def test_questions_that_are_nearly_in_train_are_told_apart(tmp_path):
         assert "nearly a training question" not in text_of(page)
     page = run_report(write_run(tmp_path / "all", test_by_overlap={"near": parts | {"not_in_train": None}}))
     assert "are right, and there are no others: 100.0 % of the right answers." in text_of(page)
+
+
+def test_options_of_stages_that_a_run_does_not_have_do_not_tell_it_apart(tmp_path):
+    words = ("offline_st.epochs=3", "warmup.lr=0.002", "sft.lr=0.003", f"data.path={'/folder' * 10}/end.json")
+    page = run_report(write_run(tmp_path / "run", *words)).read_text()
+    chips = re.findall(r"<code>([^<]*)=<b>([^<]*)</b></code>", page)
+    assert dict(chips) == {"warmup.lr": "0.002", "data.path": f"…{('/folder' * 10 + '/end.json')[-44:]}"}
 
 
 def test_alarms_stand_with_their_steps(page):
@@ -135,6 +143,18 @@ def test_curves_are_those_of_the_run(page):
     assert reward == {1: 0.125, 2: 0.25, 3: 0.375, 4: 0.5}
     accuracy = specs["accuracy"]["data"]["values"]
     assert {row["x"] for row in accuracy} == {5, 10, 11, 12, 13, 14}
+
+
+def test_the_load_of_the_machine_is_there_as_far_as_it_was_measured(page, tmp_path):
+    specs = data_of(page, "specs")
+    assert [row["s1"] for row in specs["machine-cpu"]["data"]["values"]] == [0.125, 0.25, 0.375, 0.5]
+    assert [row["s0"] for row in specs["machine-run-memory"]["data"]["values"]] == [1.5] * 4
+    assert "machine-gpu" not in specs  # there is none
+    assert "The machine CPUs at work" in text_of(page)
+    run = write_run(tmp_path / "run")
+    bare = [{name: x for name, x in each.items() if not name.startswith("machine/")} for each in metrics(4, 0.5)]
+    write_lines(run / "metrics.jsonl", bare)
+    assert "CPUs at work" not in text_of(run_report(run))
 
 
 def test_a_run_that_goes_on_shows_what_there_is(tmp_path):

@@ -78,6 +78,15 @@ def test_outcomes_are_shares_of_a_setting(study_page):
     }
 
 
+def test_methods_go_by_their_labels(tmp_path):
+    for number, method in enumerate(("sft", "reft", "online_st")):
+        write_run(tmp_path / "methods" / str(number), f"method={method}", iterations=0 if method == "sft" else 4)
+    text = text_of(study_report(tmp_path / "methods"))
+    assert "Changes are against the base, the default setting: ReFT ." in text
+    assert "Online-ST" in text
+    assert "Without iterations, and so without a curve: SFT." in text
+
+
 def test_one_seed_is_said_to_prove_nothing(tmp_path):
     for number, reward in enumerate(("exact", "partial")):
         write_run(tmp_path / str(number), f"reward.function={reward}", right=[number == 0, True, False])

@@ -27,7 +27,7 @@ PHASES = {
     r"reft_lab/(sealed|runner/checkpoint)\.py": "saving",
     r"reft_lab/runner/final\.py": "final",
     r"reft_lab/runner/pool\.py": "sampling a pool",
-    r"reft_lab/evaluation/": "evaluating",
+    r"reft_lab/evaluation/(?!answering)": "evaluating",  # which answers in sampling, too
     r"reft_lab/policy/sampling": "sampling",
     r"reft_lab/methods/stages/update\.py": "updating",
     r"reft_lab/methods/stages/reinforcement\.py": "between sampling and updating",
@@ -131,6 +131,17 @@ class Session:
         return code
 
 
+# What a run imports, at its beginning or later.
+LOADED = [
+    "reft_lab.command.launch",
+    "reft_lab.runner",
+    "transformers.models.llama.modeling_llama",
+    "tokenizers",
+    "scipy.stats",
+    "wandb",
+    "reft_lab.analysis.run_audit",
+]
+
 Started = tuple[int, Callable[[], int | None]]
 
 # What the new process runs first: on SIGURG, which stops nothing, its main thread writes where it is.
@@ -175,8 +186,7 @@ def _fork(command: Sequence[str], folder: Path, output: Path, stack: Path, envir
 def nursery(repo: Path) -> ForkServerContext:
     """Starts processes as forks of one that has imported everything and has no threads; saves most of a run's start."""
     context = multiprocessing.get_context("forkserver")
-    model = "transformers.models.llama.modeling_llama"
-    context.set_forkserver_preload([model, "tokenizers", "wandb", "reft_lab.command.launch", "reft_lab.runner"])
+    context.set_forkserver_preload(LOADED)
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(repo)
     try:
@@ -209,6 +219,7 @@ class Run:
 
     Attributes:
         path: its run directory.
+        environment: of its processes.
     """
 
     def __init__(self, repo: Path, folder: Path, *overrides: str, path: Path | None = None, forked: bool = True):
@@ -219,7 +230,7 @@ class Run:
         self._overrides = overrides
         self._forked = forked
         plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-        self._environment = plain | {"HOME": str(folder), "OMP_NUM_THREADS": "1"}
+        self.environment = plain | {"HOME": str(folder), "OMP_NUM_THREADS": "1"}
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self, *more: str) -> Session:
@@ -233,11 +244,11 @@ class Run:
     def command(self, *words: str) -> Session:
         """`python run.py WORDS`."""
         python = [] if self._forked else [sys.executable]
-        return Session([*python, self._script, *words], self.folder, self._environment, forked=self._forked)
+        return Session([*python, self._script, *words], self.folder, self.environment, forked=self._forked)
 
     def shell(self, line: str) -> Session:
         """A command line as it was printed."""
-        return Session(["sh", "-c", f"exec {line}"], self.folder, self._environment, forked=False)
+        return Session(["sh", "-c", f"exec {line}"], self.folder, self.environment, forked=False)
 
     def finish(self, *more: str) -> Session:
         """Begin or go on, to the end."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.leftovers import result_of
 from tests.runner.processes import Run
 from tests.runner.written_programs import programs, write
 from tests.small_models import make_model, make_tokenizer
@@ -29,8 +26,8 @@ def run_py(repo: Path, cwd: Path, *overrides: str) -> subprocess.CompletedProces
 
 
 def to_its_end(repo: Path, cwd: Path, *overrides: str) -> tuple[dict, str]:
-    """result.json of a quick run, and what it printed; a fork of what is imported already, which starts sooner."""
-    run = Run(repo, cwd, "debug=quick", *overrides)
+    """result.json of a quick run alone, and what it printed; a fork of what is imported already starts sooner."""
+    run = Run(repo, cwd, "debug=quick", "tracker=none", "baseline=null", *overrides)
     printed = run.finish().output
     return run.result, printed
 
@@ -78,7 +75,7 @@ def test_codellama_with_llama_2_s_vocabulary_learns_by_heart(repo, shared_data, 
         "sft.lr=1e-2",
         "sft.eval_every=60",
     ]
-    result, printed = to_its_end(repo, tmp_path, *options, "eval.max_new_tokens=120", "tracker=none")
+    result, printed = to_its_end(repo, tmp_path, *options, "eval.max_new_tokens=120")
     assert result["data"]["counts"]["train"] == 24
     assert result["final"]["test"]["accuracy"] >= 0.8, printed
 
@@ -120,30 +117,19 @@ def test_a_model_that_cannot_be_had_is_one_sentence_in_seconds(repo, shared_data
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("stage", ["warmup/loss", "rollout/reward"])
-def test_ctrl_c_leaves_a_result_and_exit_code_130(repo, tmp_path, stage):
+@pytest.mark.parametrize(("stage", "epochs"), [("warmup/loss", 1000), ("rollout/reward", 1)])
+def test_ctrl_c_leaves_a_result_and_exit_code_130(repo, tmp_path, stage, epochs):
+    """A terminal's Ctrl-C reaches the baseline's process too."""
     small = ("tracker.wandb=offline", "data.train_size=64", "data.dev_size=20", "data.test_size=20")
-    epochs = 1000 if stage == "warmup/loss" else 1
-    process = subprocess.Popen(
-        command(repo, tmp_path, *small, f"warmup.epochs={epochs}", "ppo.iterations=1000"),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    metrics = tmp_path / "run" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (metrics.exists() and stage in metrics.read_text()):
-        time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the baseline's process too
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    result = result_of(tmp_path / "run")
-    assert result["status"] == "interrupted"
+    run = Run(repo, tmp_path, *small, f"warmup.epochs={epochs}", "ppo.iterations=1000")
+    session = run.start()
+    session.until(lambda: any(stage in record for record in run.metrics))
+    session.press_ctrl_c()
+    assert session.wait(60) == 130, session.output
+    assert "Traceback" not in session.output
+    assert run.result["status"] == "interrupted"
     deadline = time.monotonic() + 10
-    while (left := processes_of(process.pid)) and time.monotonic() < deadline:
+    while (left := processes_of(session.pid)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not left
 
@@ -153,26 +139,3 @@ def processes_of(group: int) -> list[str]:
     listed = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
     return [args for pgid, state, args in rows if pgid == str(group) and not state.startswith("Z")]
-
-
-def test_a_baseline_does_not_outlive_its_run(repo, tmp_path):
-    process = subprocess.Popen(
-        command(repo, tmp_path, "tracker.wandb=offline", "sft.epochs=10000", "warmup.epochs=10000"),
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    log = tmp_path / "run" / "baseline_sft" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (log.exists() and log.stat().st_size):
-        time.sleep(0.2)
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        size = log.stat().st_size
-        time.sleep(3)
-        if log.stat().st_size == size:
-            return
-    pytest.fail("the baseline goes on without its run")

@@ -24,12 +24,13 @@ SMALL = (
     "baseline=null",
     "tracker.report=false",
     "data.train_size=96",
-    "data.dev_size=24",
-    "data.test_size=32",
+    "data.dev_size=16",
+    "data.test_size=16",
     "warmup.epochs=2",
-    "ppo.iterations=8",
+    "ppo.iterations=6",
     "ppo.rollouts=16",
     "ppo.mini_batch=8",
+    "ppo.max_new_tokens=32",
     "ppo.eval_every=2",
     "checkpoint.every=1",
 )
@@ -105,7 +106,7 @@ class RunOn(Run):
     def command(self, *words: str) -> Session:
         seen = [word.replace(str(self._disk.inside), str(self._disk.folder)) for word in words]
         command = self._disk.command(sys.executable, self._script, *seen)
-        return Session(command, self.folder, self._environment, forked=False)
+        return Session(command, self.folder, self.environment, forked=False)
 
 
 def only_sentence(session: Session, code: int) -> str:

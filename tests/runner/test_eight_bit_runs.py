@@ -11,28 +11,15 @@ from reft_lab.command.resume import Resumption, continued
 from reft_lab.runner import resume
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same
-from tests.runner.small_runs import finish
+from tests.runner.small_runs import SMALL, finish
 
-SMALL = (
-    "trainer.optimizer=adamw_8bit",
-    "tracker=none",
-    "tracker.report=false",
-    "baseline=null",
-    "data.train_size=48",
-    "data.dev_size=16",
-    "data.test_size=16",
-    "warmup.epochs=2",
-    "ppo.rollouts=8",
-    "ppo.mini_batch=8",
-    "ppo.max_new_tokens=24",
-    "ppo.eval_every=1",
-)
+SHORT = (*SMALL, "trainer.optimizer=adamw_8bit", "ppo.rollouts=8", "ppo.mini_batch=8", "ppo.eval_every=1")
 
 
 def test_a_longer_run_is_what_it_would_have_been_from_the_start(tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes", reason="it comes with the extra `bitsandbytes`")
-    whole = finish(tmp_path / "whole", *SMALL, "ppo.iterations=2")
-    longer = finish(tmp_path / "longer", *SMALL, "ppo.iterations=1")
+    whole = finish(tmp_path / "whole", *SHORT, "ppo.iterations=2")
+    longer = finish(tmp_path / "longer", *SHORT, "ppo.iterations=1")
     going_on = continued(longer, ["ppo.iterations=2"])
     assert isinstance(going_on, Resumption)
     resume(going_on.config, longer, going_on.changes, display=Silence())

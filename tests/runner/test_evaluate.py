@@ -195,7 +195,7 @@ def test_checkpoints_laid_out_as_the_authors_released_theirs(repo: Path, model: 
     released = Run(
         repo, tmp_path / "there", *words, *mine, "programs.fallback=null", "tracker.wandb=disabled", forked=False
     )
-    released._environment |= {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
+    released.environment |= {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     released.finish()
     assert released.result["selection"] == "test"
     assert released.result["final"]["test"]["n"] == 32

@@ -85,6 +85,17 @@ def test_a_model_that_is_too_large_is_told_what_would_help(setup: Setup) -> None
         check_fits(found, setup.config, "cpu", 16)
 
 
+def test_processes_on_one_machine_share_its_ram(setup: Setup) -> None:
+    small = expected(setup)
+    weights = int(0.25 * whole("cpu").size / 4)
+    large = Shape(**vars(replace(small.setting.shape, weights=weights, trunk=weights, matrices=weights)))
+    found = Expected.of(replace(small.setting, shape=large), small.works)
+    check_fits(found, setup.config, "cpu", 16)
+    two = replace(setup.config, trainer=replace(setup.config.trainer, devices=2))
+    with pytest.raises(BadInput, match=r"^this run does not fit: .*, and one of 2 equal parts of this .* has .*GiB"):
+        check_fits(found, two, "cpu", 16)
+
+
 def test_all_there_is_is_more_than_is_free() -> None:
     assert whole("cpu").size >= room("cpu").size
 

@@ -19,26 +19,10 @@ from reft_lab.runner.fork import Fork
 from reft_lab.runner.loop import Loop
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same, lines_of, result_of
-from tests.runner.small_runs import finish
+from tests.runner.small_runs import SMALL, WARMUP, finish
 
-PARENT = (
-    "tracker=none",
-    "tracker.report=false",
-    "baseline=null",
-    "data.train_size=48",
-    "data.dev_size=16",
-    "data.test_size=16",
-    "warmup.epochs=2",
-    "ppo.iterations=2",
-    "ppo.rollouts=16",
-    "ppo.samples_per_problem=2",
-    "ppo.mini_batch=8",
-    "ppo.max_new_tokens=32",
-    "ppo.eval_every=1",
-    "checkpoint.keep=9",
-)
+PARENT = (*SMALL, "ppo.iterations=2", "ppo.rollouts=8", "ppo.eval_every=1", "checkpoint.keep=9")
 NAME = "tiny-arithmetic-program-reft"
-WARMUP = 6  # steps
 CHANGES = ("ppo.kl_coef=0.5", "seed=7")
 
 

@@ -8,8 +8,15 @@ import sys
 
 import pytest
 
+# The module alone: its package would bring torch, whose memory is of no interest here.
+LOAD = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("heap", sys.argv[1])
+heap = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(heap)
+"""
+
 PROGRAM = """
-from reft_lab.runner import heap
 # before
 
 def resident():
@@ -29,7 +36,6 @@ print(before - early, before - resident())
 
 FETCHING = """
 import resource
-from reft_lab.runner.heap import keep_freed_memory
 
 def fetched():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -37,20 +43,21 @@ def fetched():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 left_alone = [fetched() for _ in range(3)]
-keep_freed_memory()
+heap.keep_freed_memory()
 fetched()
 print(min(left_alone), max(fetched() for _ in range(3)))
 """
 
 
 @pytest.fixture
-def numbers():
-    """Prints of a program as numbers."""
+def numbers(repo):
+    """Prints of a program that has `heap` as numbers."""
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("another C library than glibc, which has no such calls")
 
     def run(program):
-        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", LOAD + program, repo / "reft_lab" / "runner" / "heap.py"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
         return map(int, ended.stdout.split())
 
     return run

@@ -25,7 +25,7 @@ from reft_lab.runner import resume
 from reft_lab.runner.arithmetic import Arithmetic, Products, arithmetic, fastest, measured_threads
 from reft_lab.tracking.display import Silence
 from tests.runner.leftovers import assert_same, result_of
-from tests.runner.small_runs import finish
+from tests.runner.small_runs import PASSES, SMALL, WARMUP, finish
 from tests.small_models import make_model
 
 
@@ -167,20 +167,7 @@ def test_the_model_s_positions_are_kept_to():
     assert measured_threads(Policy(model), 4096) in (1, 2)
 
 
-SMALL = (
-    "tracker=none",
-    "tracker.report=false",
-    "baseline=null",
-    "data.train_size=48",
-    "data.dev_size=16",
-    "data.test_size=16",
-    "warmup.epochs=2",
-    "ppo.iterations=2",
-    "ppo.rollouts=8",
-    "ppo.mini_batch=8",
-    "ppo.max_new_tokens=24",
-    "ppo.eval_every=2",
-)
+SHORT = (*SMALL, "ppo.iterations=2", "ppo.rollouts=8", "ppo.mini_batch=8")
 
 
 def chosen(directory: Path) -> tuple[str, str]:
@@ -194,12 +181,12 @@ def test_the_choice_is_made_once_and_holds_for_all_that_follows(tmp_path: Path, 
     """A run that found bf16 is, bit for bit, one that was told so: with its warm-up, resumed, and evaluated."""
     all_large.setattr(ours, "FASTER", 0.0)  # any time is good enough
     warmups = f"checkpoint.warmups={tmp_path / 'warmups'}"
-    found = finish(tmp_path / "found", *SMALL, warmups)
+    found = finish(tmp_path / "found", *SHORT, warmups)
     assert chosen(found) == ("bf16", "bf16")
     assert "computing in bf16: products of the model's matrices took" in (found / "log.txt").read_text()
 
     all_large.setattr(ours, "FASTER", float("inf"))  # and now none is
-    told = finish(tmp_path / "told", *SMALL, warmups, "trainer.precision=bf16")
+    told = finish(tmp_path / "told", *SHORT, warmups, "trainer.precision=bf16")
     assert f"the warm-up is the one that {found} trained" in (told / "log.txt").read_text()
     assert_same(found, told)
 
@@ -208,10 +195,10 @@ def test_the_choice_is_made_once_and_holds_for_all_that_follows(tmp_path: Path, 
         assert isinstance(going_on, Resumption)
         resume(going_on.config, directory, going_on.changes, display=Silence())
         assert chosen(directory) == ("bf16", "bf16")
-    assert result_of(found)["cost"]["optimizer_steps"] == 6 + 3 * 2
+    assert result_of(found)["cost"]["optimizer_steps"] == WARMUP + 3 * PASSES
     assert_same(found, told)
 
     assert check_command(["method=evaluate", f"model.path={found}"]).config.trainer.precision == "bf16"
-    other = finish(tmp_path / "other", *SMALL, warmups)
+    other = finish(tmp_path / "other", *SHORT, warmups)
     assert chosen(other) == ("fp32", "fp32")
     assert "the warm-up is the one" not in (other / "log.txt").read_text()

@@ -51,6 +51,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     return folder / "default", json.loads((folder / "returned.json").read_text())
 
 
+@pytest.fixture(scope="module")
+def looking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the same run once more, alone, which looks at test as well."""
+
+    def make(folder: Path) -> None:
+        words = ("eval.both_rules=true", "baseline=null", "tracker.wandb=disabled")
+        run(config_of(*words), folder / "run", display=Silence())
+
+    return made_once(tmp_path_factory, "finished_run_again", make) / "run"
+
+
 def test_result_is_complete_and_true_to_the_predictions(finished):
     directory, returned = finished
     result = result_of(directory)
@@ -202,14 +213,13 @@ def test_the_baseline_is_a_run_of_its_own_from_the_same_start(finished):
     assert ours == theirs
 
 
-def test_the_same_seed_gives_the_same_run(finished, tmp_path):
+def test_the_same_seed_gives_the_same_run(finished, looking):
+    """Whether it looks at test as well or not."""
     directory, _ = finished
-    run(config_of("baseline=null", "tracker.wandb=disabled"), tmp_path / "again", display=Silence())
     for name in ("predictions.jsonl", "samples.jsonl"):
-        assert (tmp_path / "again" / name).read_text() == (directory / name).read_text()
+        assert (looking / name).read_text() == (directory / name).read_text()
     first, second = (
-        AutoModelForCausalLM.from_pretrained(d / "checkpoints" / "best").state_dict()
-        for d in (directory, tmp_path / "again")
+        AutoModelForCausalLM.from_pretrained(d / "checkpoints" / "best").state_dict() for d in (directory, looking)
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -247,32 +257,23 @@ def test_selection_on_the_test_set_is_said(tmp_path):
     assert not any("eval/test_accuracy" in line for line in lines)
 
 
-def test_both_rules_of_selection_are_told_of_the_same_run(finished, tmp_path):
+def test_both_rules_of_selection_are_told_of_the_same_run(finished, looking, tmp_path):
     """Looking at test as well changes nothing of the run, and says what a run that picks on test comes to."""
-    directory, _ = finished
-    alone = ("baseline=null", "tracker.wandb=disabled")
-    results = {}
-    for name, word in (("looking", "eval.both_rules=true"), ("picking", "selection=test")):
-        run(config_of(*alone, word), tmp_path / name, display=Silence())
-        results[name] = result_of(tmp_path / name)
-    before, looking, picking = (
-        result_of(directory),
-        results["looking"],
-        results["picking"],
-    )
+    words = ("selection=test", "baseline=null", "tracker.wandb=disabled")
+    run(config_of(*words), tmp_path / "picking", display=Silence())
+    before, looked, picking = (result_of(directory) for directory in (finished[0], looking, tmp_path / "picking"))
     assert before["selection_rules"] is None
     for key in ("warmup", "final", "chosen", "outcomes"):
-        assert looking[key] == before[key]
-    assert (tmp_path / "looking" / "predictions.jsonl").read_text() == (directory / "predictions.jsonl").read_text()
-    both = [(record, "eval/test_accuracy") for record in lines_of(tmp_path / "looking")]
+        assert looked[key] == before[key]
+    both = [(record, "eval/test_accuracy") for record in lines_of(looking)]
     both = [(record["eval/accuracy"], record[name]) for record, name in both if name in record]
     kept = both[-3:]  # the warm-up as it ended, iterations 2 and 3
-    rules = looking["selection_rules"]
+    rules = looked["selection_rules"]
     assert rules["candidates"] == len(kept)
     assert rules["dev"]["accuracy"] == max(kept, key=lambda pair: pair[0])[1]
     assert rules["test"]["accuracy"] == max(test for _, test in kept)
     assert rules["inflation"] == rules["test"]["accuracy"] - rules["dev"]["accuracy"] >= 0
-    assert rules["chosen"]["dev"] == looking["chosen"]
+    assert rules["chosen"]["dev"] == looked["chosen"]
     assert picking["selection_rules"] == rules
     assert (picking["chosen"], picking["final"]["test"]) == (rules["chosen"]["test"], rules["test"])
 

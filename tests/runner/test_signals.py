@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from reft_lab.errors import Interrupted
+from reft_lab.runner.interruption import TOGETHER, Interruption
 from reft_lab.signals import STOPS
 from tests.runner.leftovers import assert_same, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
@@ -26,12 +28,13 @@ from tests.tracking.wandb_files import exit_code, history
 COMMON = (
     "data.train_size=96",
     "tracker.report=false",
-    "data.dev_size=24",
-    "data.test_size=32",
+    "data.dev_size=16",
+    "data.test_size=16",
     "warmup.epochs=2",
     "ppo.iterations=3",
     "ppo.rollouts=32",
     "ppo.mini_batch=8",
+    "ppo.max_new_tokens=32",
     "ppo.eval_every=1",
 )
 ALONE = (*COMMON, "tracker=none", "baseline=null")
@@ -89,7 +92,7 @@ def check_curve(stopped: Run, code: int) -> None:
 
 
 def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_path: Path) -> None:
-    options = (*COMMON, "tracker=none", "baseline=sft", "ppo.iterations=1", "sft.epochs=40", "sft.eval_every=20")
+    options = (*COMMON, "tracker=none", "baseline=sft", "ppo.iterations=1", "sft.epochs=20", "sft.eval_every=20")
     options = tuple(word for word in options if word != "ppo.iterations=3")
     stopped = Run(repo, tmp_path, *options)
     session = stopped.start()
@@ -101,12 +104,12 @@ def test_a_run_that_is_stopped_while_it_waits_for_its_baseline(repo: Path, tmp_p
     baseline = result_of(stopped.path / "baseline_sft")
     assert (baseline["status"], baseline["reason"]) == ("interrupted", "stopped by SIGTERM")
     stopped.finish()
-    assert stopped.result["baseline_sft"]["test"]["n"] == 32
+    assert stopped.result["baseline_sft"]["test"]["n"] == 16
 
 
 def test_the_command_that_is_printed_goes_on(repo: Path, tmp_path: Path) -> None:
     """Also where the folder has a name that shells and Hydra would take for something else."""
-    stopped = Run(repo, tmp_path, *ALONE, path=tmp_path / "my 'first' run, $HOME=(1)", forked=False)
+    stopped = Run(repo, tmp_path, *ALONE, path=tmp_path / "my 'first' run, $HOME=(1)")
     session = stopped.start()
     session.until_at("training")
     session.press_ctrl_c()
@@ -258,3 +261,21 @@ def test_no_process_outlives_a_killed_run(repo: Path, tmp_path: Path) -> None:
     while any(map(is_alive, others)):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_scheduler_s_signal_that_is_handed_on_as_well_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches a run itself and the process that started it; Ctrl-C pressed twice is meant."""
+    said: list[str] = []
+    with Interruption(said.append) as interruption, interruption.unbroken():
+        os.kill(os.getpid(), signal.SIGUSR2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (interruption.asked, interruption.at_once, len(said)) == (signal.SIGUSR2, False, 1)
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + TOGETHER)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+    with Interruption(said.append) as interruption, interruption.unbroken():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert interruption.at_once

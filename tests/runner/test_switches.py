@@ -68,8 +68,11 @@ WARMUP = 72  # steps
 
 @pytest.fixture(scope="module", params=LABELS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A run of each method. They begin from one warm-up; test_warmups holds that against a warm-up of their own."""
+    warmups = made_once(tmp_path_factory, "switches_warmups", lambda _: None)
+
     def make(folder: Path) -> None:
-        finish(folder / "run", *words(request.param))
+        finish(folder / "run", *words(request.param), f"checkpoint.warmups={warmups}")
 
     return request.param, made_once(tmp_path_factory, f"switches_{request.param}", make) / "run"
 

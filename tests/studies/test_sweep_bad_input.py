@@ -59,6 +59,14 @@ def _elsewhere(tmp_path, monkeypatch) -> None:
         (["-m", SEARCH, "sweeps.gpus=[0,0]"], "sweeps.gpus=[0, 0] is not possible"),
         (["-m", SEARCH, "sweeps.gpus=[]"], "names no GPU"),
         (
+            ["-m", SEARCH, "hydra/launcher=submitit_local", "hydra.launcher.nodes=2"],
+            "hydra.launcher.nodes=2 is not possible: each job of a study is one run on one machine",
+        ),
+        (
+            ["-m", SEARCH, "hydra/launcher=submitit_slurm", "hydra.launcher.gpus_per_node=1", "trainer.devices=4"],
+            "hydra.launcher.gpus_per_node=1 is too few for trainer.devices=4",
+        ),
+        (
             ["-m", SEARCH, "sweeps.gpus=[0,1,2]", "trainer.devices=2"],
             "in sets of trainer.devices=2; name a multiple of 2",
         ),
@@ -196,6 +204,16 @@ def test_gpus_that_are_not_there_are_refused_before_a_folder_is_made(monkeypatch
     with pytest.raises(BadInput, match=r"sweeps.gpus=\[0,1\] asks for GPUs, and PyTorch finds none"):
         work.check_machine()
     check_command(["-m", SEARCH]).check_machine()
+
+
+def test_slurm_that_is_not_there_is_said_before_a_trial_fails_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    monkeypatch.setenv("PATH", "")
+    for words in (["-m", SEARCH], ["-m", "seed=0,1"]):
+        work = check_command([*words, "hydra/launcher=submitit_slurm"])
+        with pytest.raises(BadInput, match=r"needs Slurm, and there is no srun on this machine"):
+            work.check_machine()
+        check_command([*words, "hydra/launcher=submitit_local"]).check_machine()
 
 
 def test_a_launcher_that_is_not_installed_says_what_to_install() -> None:

@@ -41,17 +41,22 @@ def sweep(*more: str) -> list[str]:
     return ["-m", "sweeps=optuna", "ppo.lam=interval(0.9,1)", *SMALL, *more]
 
 
-def runs_of(folder: Path) -> set[int]:
-    """Processes of runs in `folder`, the sweep itself left out."""
-    found = set()
+def processes_in(folder: Path) -> dict[int, list[str]]:
+    """Processes with `folder` in their command line, and its words."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_text().split("\0")
         except OSError:
             continue
-        if any(str(folder) in word for word in words) and "-m" not in words:
-            found.add(int(entry.name))
+        if any(str(folder) in word for word in words):
+            found[int(entry.name)] = words
     return found
+
+
+def runs_of(folder: Path) -> set[int]:
+    """Processes of runs in `folder`, the sweep itself left out."""
+    return {pid for pid, words in processes_in(folder).items() if "-m" not in words}
 
 
 def until(is_so, seconds: float = 400.0) -> None:
@@ -159,18 +164,45 @@ def _running():
     return TrialState.RUNNING
 
 
-@pytest.mark.parametrize(
-    "launcher", [["hydra/launcher=joblib"], ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"]]
-)
-def test_other_launchers_start_the_runs(tmp_path, launcher):
-    process = start(tmp_path, *sweep("sweeps.trials=1", "ppo.iterations=1", *launcher))
-    text, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, text
-    study = tmp_path / "multirun" / "optuna"
+def check_done(study: Path, text: str) -> None:
     assert json.loads((study / "0" / "result.json").read_text())["status"] == "finished"
     (trial,) = open_study_in(study).get_trials()
     assert trial.state.name == "COMPLETE"
+    assert trial.user_attrs["runs"][0]["attempts"] == 1
     assert re.search(r"1/1  trial 0  ppo\.lam=", text)
+
+
+def test_another_launcher_starts_the_runs(tmp_path):
+    process = start(tmp_path, *sweep("sweeps.trials=1", "ppo.iterations=1", "hydra/launcher=joblib"))
+    text, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, text
+    check_done(tmp_path / "multirun" / "optuna", text)
+
+
+def test_a_job_that_is_preempted_is_queued_again_and_its_run_goes_on(tmp_path):
+    """submitit's local executor stands for the scheduler; its job gets the signal that Slurm sends, to all of it."""
+    words = ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=60", "checkpoint.every=1000"]
+    process = start(tmp_path, *sweep("sweeps.trials=1", "ppo.iterations=40", "ppo.eval_every=40", *words))
+    study = tmp_path / "multirun" / "optuna"
+    metrics = study / "0" / "metrics.jsonl"
+    until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) > 6)
+    jobs = [pid for pid, words in processes_in(study).items() if "submitit.core._submit" in words]
+    runs = runs_of(study)
+    assert jobs
+    assert runs
+    for pid in (*jobs, *runs):
+        os.kill(pid, signal.SIGUSR2)
+    text, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, text
+    check_done(study, text)
+    passport = json.loads((study / "0" / "passport.json").read_text())
+    (resumed,) = passport["resumed"]
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert 6 < resumed["step"] < steps[-1]  # after the step at which it was told, though no checkpoint was due
+    assert steps == list(range(1, steps[-1] + 1))
+    said = "".join(file.read_text() for file in (study / ".submitit").rglob("*_log.*"))
+    assert "this job is preempted" in said
+    assert "Requeued job" in said
 
 
 def test_sigterm_saves_the_runs_and_says_how_to_go_on(tmp_path):

@@ -163,6 +163,16 @@ def test_a_wandb_server_that_does_not_answer_costs_seconds_and_one_sentence(repo
     assert {p.name for p in tmp_path.iterdir()} <= {"run", "home"}
 
 
+def test_offline_nothing_is_asked_of_the_server(repo, tmp_path):
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.setblocking(False)
+        track(repo, tmp_path, "offline", WANDB_BASE_URL=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
 def test_without_a_login_wandb_is_offline_and_never_asks(repo, tmp_path):
     (tmp_path / "auto").mkdir()
     (tmp_path / "online").mkdir()

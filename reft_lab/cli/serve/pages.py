@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from reft_lab.analysis.found import STATES
+from reft_lab.analysis.found import RUNNING, STATES
 from reft_lab.cli.listing import age
 from reft_lab.cli.serve.shelf import Shelf, Shelved, marks_of, running
 from reft_lab.numbers import per_cent
+from reft_lab.report.facts import runs_under_way, under_way
 from reft_lab.run_dir.files import (
     AUDIT,
     BASELINE,
@@ -28,17 +30,20 @@ from reft_lab.run_dir.files import (
     METRICS,
     PASSPORT,
     PREDICTIONS,
+    PROGRESS,
     REPORT,
     RESERVE,
     RESULT,
     SAMPLES,
 )
 from reft_lab.run_dir.lock import is_held
+from reft_lab.run_dir.progress import read_doing
 
 KEPT = 30  # pages that are kept, of about 1 MB each
 LISTED = 3000  # runs in the table
-UNSEEN = {LOG, REPORT, LOCK, RESERVE}  # files that change nothing on the page of a run
-TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
+UNSEEN = {LOG, REPORT, LOCK, RESERVE, PROGRESS}  # files that change nothing on the page of a run, or not for long
+TEXT, HTML, JSON = "text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"
+NOW = "now.json"  # not a file: how far a run or a study is
 OF_A_RUN = (CONFIG, PASSPORT, METRICS, SAMPLES, PREDICTIONS, RESULT, LOG, AUDIT, CRITIC_AUDIT)
 OF_A_STUDY = {"study.csv": TEXT, "best.yaml": TEXT, "confirm.json": TEXT, "study.html": HTML}
 FILES = dict.fromkeys(OF_A_RUN, TEXT)
@@ -101,6 +106,8 @@ class Pages:
             if address in runs:
                 return self._run(runs[address])
             return self._study(address, self.shelf.studies()[address], runs.values())
+        if name == NOW:
+            return self._now(address, runs)
         whole, studies = "/".join(parts), self.shelf.studies()
         if whole in runs or whole in studies:
             return Answer(elsewhere=f"/{quote(whole)}/")
@@ -110,18 +117,28 @@ class Pages:
     def _run(self, run: Shelved) -> Answer:
         from reft_lab.report import run_report
 
-        folders = (run.directory, run.directory / BASELINE)
-        tag = _tag([is_held(run.directory), *(_seen(folder) for folder in folders)])
-        return self._page(run.address, tag, lambda file: run_report(run.directory, file), self._reports)
+        tag = _tag_of_a_run(run)
+        return self._page(run.address, tag, lambda file: run_report(run.directory, file, live=tag), self._reports)
 
     def _study(self, address: str, folder: Path, runs: Iterable[Shelved]) -> Answer:
         from reft_lab.report import study_report
 
-        inside = [(run.address, run.marks) for run in runs if run.address.startswith(f"{address}/")]
-        if not inside:
-            raise LookupError(address)
-        tag = _tag([inside, marks_of(folder, OF_A_STUDY)])
-        return self._page(address, tag, lambda file: study_report(folder, file), self._reports)
+        tag = _tag_of_a_study(folder, _inside(address, runs))
+        return self._page(address, tag, lambda file: study_report(folder, file, live=tag), self._reports)
+
+    def _now(self, address: str, runs: Mapping[str, Shelved]) -> Answer:
+        """What the page of something that runs asks for: how far it is, and whether there is a newer page."""
+        if address in runs:
+            run = runs[address]
+            found = replace(run.found, doing=read_doing(run.directory))
+            page, is_running, standing = _tag_of_a_run(run), found.state == RUNNING, under_way(found)
+        else:
+            inside = _inside(address, runs.values())
+            count = running(inside)
+            page, is_running = _tag_of_a_study(self.shelf.studies()[address], inside), count > 0
+            standing = f"{runs_under_way(count)}."
+        content = json.dumps({"page": page, "running": is_running, "standing": standing})
+        return Answer(content.encode(), JSON, f'"{_tag(content)}"')
 
     def _page(self, address: str, tag: str, make: Callable[[Path], object], turn: threading.Lock) -> Answer:
         """A page as it was made before, or where its `tag` is another one, as `make` writes it at its `turn`."""
@@ -221,6 +238,22 @@ def _seen(folder: Path) -> list[Any]:
     except OSError:
         return []
     return list(zip(names, marks_of(folder, names), strict=True))
+
+
+def _inside(address: str, runs: Iterable[Shelved]) -> list[Shelved]:
+    found = [run for run in runs if run.address.startswith(f"{address}/")]
+    if not found:
+        raise LookupError(address)
+    return found
+
+
+def _tag_of_a_run(run: Shelved) -> str:
+    folders = (run.directory, run.directory / BASELINE)
+    return _tag([is_held(run.directory), *(_seen(folder) for folder in folders)])
+
+
+def _tag_of_a_study(folder: Path, runs: Iterable[Shelved]) -> str:
+    return _tag([[(run.address, run.marks) for run in runs], marks_of(folder, OF_A_STUDY)])
 
 
 def _tag(content: Any) -> str:

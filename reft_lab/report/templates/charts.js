@@ -4,8 +4,8 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(byId(id).textContent);
-  const specs = read("specs");
-  const tools = read("tools"); // of the charts whose curves have some
+  let specs = read("specs");
+  let tools = read("tools"); // of the charts whose curves have some
   const options = { actions: false, renderer: "svg", defaultStyle: false, ast: true, config: read("look"),
                     formatLocale: read("locale"), tooltip: { disableDefaultStyle: true } };
   const drawn = {};
@@ -107,27 +107,30 @@
   // What the bar speaks of: the axis of most charts.
   const size = (group) => groups.filter((each) => each === group).length;
   const main = [...groups].sort((one, other) => size(other) - size(one))[0];
-  const end = Math.ceil(Math.max(...all.filter((key) => tools[key].group === main)
+  const end = () => Math.ceil(Math.max(...all.filter((key) => tools[key].group === main)
     .flatMap((key) => specs[key].data.values.map(({ x }) => x - tools[key].seam))));
   const bar = byId("curve-tools");
 
+  const tell = () => {
+    if (!bar || !all.length) return;
+    for (const id of ["zoom-from", "zoom-to"]) Object.assign(byId(id), { min: 1, max: end() });
+    [byId("zoom-from").value, byId("zoom-to").value] = (zooms[main] || [1, end()]).map((place) => Math.round(place));
+    byId("zoom-out").disabled = !Object.keys(zooms).length;
+  };
   const zoomTo = (group, zoom) => {
     if (zoom) zooms[group] = zoom;
     else delete zooms[group];
-    if (bar) {
-      [byId("zoom-from").value, byId("zoom-to").value] = (zooms[main] || [1, end]).map((place) => Math.round(place));
-      byId("zoom-out").disabled = !Object.keys(zooms).length;
-    }
+    tell();
     redraw(all.filter((key) => tools[key].group === group));
   };
 
   // Dragging over a curve marks what is to be seen alone. Fingers scroll the page; they have the fields of the bar.
   const draggable = (key) => {
     const plot = byId(key);
-    const tool = tools[key];
     plot.classList.add("curves");
     const at = (clientX) => {
       const { view } = drawn[key];
+      const tool = tools[key];
       const svg = plot.querySelector("svg").getBoundingClientRect();
       const inside = Math.max(0, Math.min(view.width(), clientX - svg.left - view.origin()[0]));
       return { place: view.scale("x").invert(inside) - tool.seam, left: svg.left - plot.getBoundingClientRect().left + view.origin()[0] + inside };
@@ -148,6 +151,7 @@
         band.remove();
         const now = at(clientX);
         if (type === "pointercancel" || Math.abs(now.left - start.left) < 8) return;
+        const tool = tools[key];
         const [from, to] = [start.place, now.place].sort((one, other) => one - other);
         // A part of the warm-up has no iterations; what lies before them is left out.
         if (!tool.seam || to >= 1) zoomTo(tool.group, [tool.seam ? Math.max(from, 1) : from, to]);
@@ -156,18 +160,17 @@
       addEventListener("pointerup", done);
       addEventListener("pointercancel", done);
     });
-    plot.addEventListener("dblclick", () => zoomTo(tool.group, null));
+    plot.addEventListener("dblclick", () => zoomTo(tools[key].group, null));
   };
   all.forEach(draggable);
 
   if (bar && all.length) {
     bar.hidden = false;
     byId("zoom-what").textContent = main;
-    for (const id of ["zoom-from", "zoom-to"]) Object.assign(byId(id), { min: 1, max: end });
-    [byId("zoom-from").value, byId("zoom-to").value] = [1, end];
+    tell();
     const typed = () => {
       const [from, to] = ["zoom-from", "zoom-to"].map((id) => Number(byId(id).value));
-      if (from < to) zoomTo(main, from <= 1 && to >= end ? null : [from, to]);
+      if (from < to) zoomTo(main, from <= 1 && to >= end() ? null : [from, to]);
     };
     byId("zoom-from").addEventListener("change", typed);
     byId("zoom-to").addEventListener("change", typed);
@@ -184,13 +187,21 @@
       redraw(all.filter((key) => specs[key].layer.some(isCurve)));
     });
   }
-  for (const button of document.querySelectorAll("button.log")) {
-    button.addEventListener("click", () => {
-      const key = button.value;
-      if (!logs.delete(key)) logs.add(key);
-      button.setAttribute("aria-pressed", logs.has(key));
-      redraw([key]);
-    });
-  }
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest?.("button.log");
+    if (!button) return;
+    const key = button.value;
+    if (!logs.delete(key)) logs.add(key);
+    button.setAttribute("aria-pressed", logs.has(key));
+    redraw([key]);
+  });
+  document.addEventListener("renewed", () => {
+    [specs, tools] = [read("specs"), read("tools")];
+    for (const button of document.querySelectorAll("button.log")) {
+      button.setAttribute("aria-pressed", logs.has(button.value));
+    }
+    tell();
+    redraw(Object.keys(specs));
+  });
   redraw(Object.keys(specs));
 })();

@@ -1,7 +1,8 @@
 "use strict";
 // The token view. Everything that comes from the run is set as text, never as HTML.
 (() => {
-  const content = JSON.parse(document.getElementById("tokens").textContent);
+  const read = () => JSON.parse(document.getElementById("tokens").textContent);
+  let content = read();
   if (!content) return;
   const outcomes = JSON.parse(document.getElementById("outcomes").textContent);
   const byId = (id) => document.getElementById(id);
@@ -131,6 +132,17 @@
 
   // The tip stands in the window, and its token on the page.
   addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true });
+
+  // A newer page has more steps: the last one stays the last, and all others stay what they are.
+  document.addEventListener("renewed", () => {
+    const { step } = content.steps[shown];
+    const wasLast = shown === content.steps.length - 1;
+    content = read();
+    byId("token-step").max = content.steps.length - 1;
+    const same = content.steps.findIndex((each) => each.step === step);
+    shown = wasLast || same < 0 ? content.steps.length - 1 : same;
+    show();
+  });
 
   byId("token-step").max = content.steps.length - 1;
   byId("token-step").addEventListener("input", (event) => { shown = Number(event.target.value); show(); });
