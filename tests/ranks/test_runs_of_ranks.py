@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from reft_lab.metrics import is_measured
 from tests.runner.leftovers import lines_of, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
 from tests.runner.small_runs import SMALL, WARMUP
@@ -66,7 +67,7 @@ def until_gone(processes: Collection[int]) -> None:
 def assert_alike(one: Path, two: Path) -> None:
     """The same was sampled, learned and answered, up to rounding."""
     for ours, theirs in zip(lines_of(two), lines_of(one), strict=True):
-        left_out = {name for name in ours.keys() | theirs.keys() if name.startswith("time/") or name == "seconds"}
+        left_out = set(filter(is_measured, ours.keys() | theirs.keys()))
         assert {k: v for k, v in ours.items() if k not in left_out} == pytest.approx(
             {k: v for k, v in theirs.items() if k not in left_out}, rel=1e-4, abs=1e-4
         )
