@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from reft_lab.metrics import is_measured
 from tests.runner.leftovers import lines_of, result_of
 from tests.runner.processes import Run, Session, descendants, is_alive
-from tests.runner.small_runs import SMALL, WARMUP
+from tests.runner.small_runs import ITERATIONS, SMALL, WARMUP
 
 KILLS = int(os.environ.get("REFT_LAB_KILLS", "100"))  # at random, in a test that takes long
 # Where all rewards are alike, advantages are nothing but rounding; so none of these are.
@@ -179,7 +179,7 @@ def test_runs_whose_processes_are_killed_at_random(repo: Path, tmp_path: Path, o
 @pytest.mark.long
 @pytest.mark.parametrize("method", ["reft", "offline_st", "online_st"])
 def test_a_run_with_an_adapter_in_parts_is_that_of_one_process(repo: Path, tmp_path: Path, method: str) -> None:
-    words = (f"method={method}", "model.lora.rank=4", "model.lora.merge=true")
+    words = (f"method={method}", "model.lora.rank=4", "model.lora.merge=true", f"online_st.iterations={ITERATIONS}")
     whole = run_of(repo, tmp_path / "one", "run", *words)
     whole.finish()
     two = run_of(repo, tmp_path / "two", "run", *words, "trainer.devices=2", "trainer.strategy=fsdp")
