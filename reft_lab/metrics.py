@@ -20,11 +20,11 @@ STAGE, KIND, TENTH = "STAGE", "KIND", "TENTH"
 
 SHARE = "share"  # the unit of fractions from 0 to 1
 UP, DOWN = "up", "down"
-CRITIC = "critic"
+CRITIC, GPU = "critic", "GPU"
 
 # Which metrics are looked at together, as W&B's workspace and the notebooks do.
 SUPERVISED, LEARNING, ROLLOUTS, UPDATE = "warm-up", "reward and outcomes", "rollouts", "PPO health"
-KL, VALUE, ALARMS, SPEED, RERANKER = "KL", "value", "alarms", "speed", "reranker"
+KL, VALUE, ALARMS, SPEED, RERANKER, MACHINE = "KL", "value", "alarms", "speed", "reranker", "machine"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Metric:
         range: which values are possible, where the unit does not say.
         better: UP or DOWN where it should go that way, which is then the default of a sweep; None where it depends.
         along: recorded on the lines of the stages that record this section (see `recorded`); empty: its own section.
-        needs: CRITIC where it is recorded only with a value model.
+        needs: CRITIC where it is recorded only with a value model, GPU where only on one.
         switch: the option that makes it recorded, where not every run does: `ppo.dynamic_sampling`.
         headline: whether it is shown wherever runs are seen at a glance.
         terminal: what the terminal calls it, where it is watched there.
@@ -436,6 +436,33 @@ Evaluation, checkpoints and what `samples.jsonl` tells of tokens are in none of 
         Metric("time/eval_tokens_per_second", "Speed of evaluation", "response tokens a second", "its speed",
                "response tokens divided by `time/eval_seconds`", group=SPEED, better=UP, along="eval"),
     )),
+    Section("machine/: how busy the machine is", """\
+On the first step that a session records, and then at most once a second. The run is its process with its children: the
+sandboxes, a baseline, W&B's service; of several processes that share a run, it is the one that leads. Evaluations, and
+what else is done between two of these lines, are in the second.
+""", (
+        Metric("machine/cpu", "CPUs of the machine", SHARE, "CPUs that are busy, with whatever",
+               "mean since the last value, over all that the machine has",
+               "well above `machine/run_cpu`: something else runs there", group=MACHINE),
+        Metric("machine/run_cpu", "CPUs at work for the run", SHARE, "CPUs that are busy with the run",
+               "seconds of CPU divided by wall time and by the CPUs that the machine has",
+               "`trainer.threads` CPUs and a few for the sandbox are all that a run uses", group=MACHINE),
+        Metric("machine/memory", "RAM in use", SHARE, "memory that is taken, by whomever",
+               "of the machine's, or of what its container may take, at the end of the step",
+               "near 1: the system may kill the run", group=MACHINE),
+        Metric("machine/run_memory", "RAM of the run", "GiB", "what the run holds",
+               "resident, at the end of the step; what processes share counts in each",
+               "growth without end", range="> 0", group=MACHINE),
+        Metric("machine/gpu", "GPU", SHARE, "time in which the GPU works, for whomever",
+               "mean of what the driver sampled since the last value, or in the last seconds that it keeps; with the "
+               "package nvidia-ml-py (`reft_lab[gpu]`)",
+               "low: the CPU or the sandbox holds it up, or batches are small", group=MACHINE, needs=GPU),
+        Metric("machine/gpu_memory", "GPU memory in use", SHARE, "its memory that is taken, by whomever",
+               "at the end of the step", group=MACHINE, needs=GPU),
+        Metric("machine/run_gpu_memory", "GPU memory of the run", "GiB", "what torch holds of it",
+               "at the end of the step, what it keeps for later included",
+               "`result.json` has the peaks of each phase", range=">= 0", group=MACHINE, needs=GPU),
+    )),
 )
 # fmt: on
 
@@ -454,6 +481,11 @@ def find(name: str) -> Metric:
     """The entry of a metric, under that name; one that is not in the catalogue has its name for a label, no more."""
     entry = CATALOGUE.get(name) or next((entry for family, entry in _FAMILIES if family.fullmatch(name)), None)
     return replace(entry, name=name) if entry else Metric(name, name)
+
+
+def is_measured(name: str) -> bool:
+    """Whether a number of a step is told by a clock or the machine, and so another one when the step is repeated."""
+    return name == "seconds" or name.startswith(("time/", "machine/"))
 
 
 def part(name: str) -> str:
@@ -481,16 +513,17 @@ def recorded(
 
     Args:
         records: the sections that its stages record: those of the catalogue, and the name of each supervised stage.
-            `eval/` goes without saying.
+            `eval/` and `machine/` go without saying.
         critic: whether it has a value model.
-        switches: the options that are on, of those that make metrics recorded; None: all.
+        switches: the options that are on, of those that make metrics recorded, and GPU where there is one; None: all.
     """
-    present = {"eval", *records, *([STAGE] if _supervised(records) else [])}
+    present = {"eval", "machine", *records, *([STAGE] if _supervised(records) else [])}
     return tuple(
         name
         for entry in CATALOGUE.values()
         if (entry.along or entry.section) in present
         and (critic or entry.needs != CRITIC)
+        and (entry.needs != GPU or switches is None or GPU in switches)
         and (not entry.switch or switches is None or entry.switch in switches)
         for name in members(entry.name, records)
     )

@@ -49,7 +49,7 @@ def test_an_entry_says_what_it_is_of(entry: Metric) -> None:
     assert entry.computed
     assert entry.group in [section for name, section in vars(metrics).items() if name.isupper()]
     assert entry.better in (metrics.UP, metrics.DOWN, None)
-    assert entry.needs in (metrics.CRITIC, "")
+    assert entry.needs in (metrics.CRITIC, metrics.GPU, "")
     assert not entry.along or entry.along in {other.section for other in ENTRIES}
 
 

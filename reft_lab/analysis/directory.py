@@ -47,6 +47,7 @@ def read_directory(directory: Path, run: str, say: Say) -> Found:
         step=step if type(step) is int else None,
         seconds=(last or {}).get("seconds"),
         directory=directory,
+        host=_host(passport),
         doing=None if result is not None else read_doing(directory),
         place=place_of(directory),
         history=partial(read_lines, directory / METRICS, say),
@@ -85,6 +86,15 @@ def _started(passport: dict[str, Any], problems: list[str]) -> datetime | None:
         return (started if started.tzinfo else started.replace(tzinfo=UTC)).astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
         problems.append(f"{PASSPORT} names no time of start")
+        return None
+
+
+def _host(passport: dict[str, Any]) -> str | None:
+    """That of the last session."""
+    try:
+        sessions = passport.get("resumed") or [passport["hardware"]]
+        return str(sessions[-1]["host"])
+    except (KeyError, TypeError, IndexError):
         return None
 
 

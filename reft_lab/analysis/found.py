@@ -54,6 +54,7 @@ class Found:
         step: the last step it recorded.
         seconds: how long it has been recording.
         directory: the run directory, where there is one.
+        host: the machine that it works on, or worked on last; None where that is not known.
         doing: what it does, or did when it was killed, and how far it is; None where it does not say.
         place: where it stands among others.
         history: reads its steps, each with `step` and its metrics.
@@ -71,6 +72,7 @@ class Found:
     step: int | None = None
     seconds: float | None = None
     directory: Path | None = None
+    host: str | None = None
     doing: Doing | None = None
     place: Place = field(default_factory=Place)
     history: Callable[[], Iterable[Line]] = tuple

@@ -19,7 +19,7 @@ from reft_lab.run_dir.lock import is_held
 from reft_lab.run_dir.progress import Doing, read_doing
 from reft_lab.run_dir.reading import ignore
 
-ALARM = "alarm/"
+ALARM, MACHINE = "alarm/", "machine/"
 POINTS = 512  # of a curve: from twice as many on, each two become one
 TAIL = 512 * 1024  # bytes of samples.jsonl that hold more responses than anybody looks at
 KEPT = 20  # responses
@@ -94,6 +94,7 @@ class LiveRun:
         outcomes: of the last responses; None before there were any.
         samples: the last recorded responses, the newest last.
         alarms: those that were on, by name.
+        load: of the machine that it is on, the last value of each metric of machine/.
         is_over: whether no process works on it any more.
     """
 
@@ -136,6 +137,7 @@ class LiveRun:
         self.line: dict[str, Any] = {}
         self.outcomes: Outcomes | None = None
         self.alarms: dict[str, Spell] = {}
+        self.load: dict[str, float] = {}
 
     def _take(self, line: dict[str, Any]) -> None:
         step = line.get("step")
@@ -148,6 +150,8 @@ class LiveRun:
                 continue
             if name.startswith(ALARM):
                 self._ring(name.removeprefix(ALARM), step, on=value == 1)
+            elif name.startswith(MACHINE):
+                self.load[name] = value
             elif "/outcome/" in name:
                 section, _, kind = name.partition("/outcome/")
                 outcomes.setdefault(section, {})[kind] = value

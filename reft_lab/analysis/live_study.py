@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from reft_lab.analysis.found import FINISHED, RUNNING, STATUSES, Found
-from reft_lab.analysis.live import LiveRun
+from reft_lab.analysis.live import MACHINE, LiveRun
 from reft_lab.analysis.load import run_directories
 from reft_lab.metrics import DOWN, find
 from reft_lab.run_dir.files import HYDRA, REPORT, RESULT
@@ -122,6 +122,23 @@ class LiveStudy:
         mean, missing = statistics.fmean(self._took), len(self.states) - self.ended
         begun = sum(min(mean, row.run.seconds or 0.0) for row in running)
         return max(0.0, missing * mean - begun) / len(running)
+
+    @property
+    def load(self) -> dict[str, dict[str, float]]:
+        """How busy the machines are that runs are under way on, by host: metrics of machine/, as their runs have them
+        from their last steps; what is the runs' own is added up."""
+        values: dict[str, dict[str, list[float]]] = {}
+        for row in self.running:
+            host = values.setdefault(row.found.host or "", {})
+            for name, value in row.run.load.items():
+                host.setdefault(name, []).append(value)
+        return {
+            host: {
+                name: sum(each) if name.startswith(f"{MACHINE}run_") else statistics.fmean(each)
+                for name, each in found.items()
+            }
+            for host, found in sorted(values.items())
+        }
 
     def _read_table(self) -> None:
         states, took = {}, []

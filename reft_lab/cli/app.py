@@ -100,16 +100,20 @@ def watch_run(
         ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print it as it is now; also what a pipe gets.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Watch a run or a study while it goes.
 
     Of a run: stage and step, how much is done and how long the rest takes at this pace, curves, outcomes, alarms and
     the last samples. Of a study: its runs, those under way first, with the value so far. It reads what is in the
-    folder and disturbs nothing. It ends with the run, or with q.
+    folder and disturbs nothing. It ends with the run, or with q; --json prints the state and ends.
     """
-    from reft_lab.cli.watch.watching import watch
+    from reft_lab.cli.watch.watching import state, watch
 
-    watch(name, once=once)
+    if as_json:
+        answer(lambda: state(name), as_json=True)
+    else:
+        watch(name, once=once)
 
 
 @app.command("compare")

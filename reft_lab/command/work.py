@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -47,6 +48,11 @@ class Work:
         Raises:
             BadInput: it has not.
         """
+        if self.composed.choice("hydra/launcher") == "submitit_slurm" and which("srun") is None:
+            raise BadInput(
+                "hydra/launcher=submitit_slurm needs Slurm, and there is no srun on this machine; give the command "
+                "where there is one, or take hydra/launcher=submitit_local."
+            )
 
     def do(self, run: Run) -> None:
         """Do it, each run by `run`."""
@@ -163,6 +169,7 @@ class Study(Work):
         check_corners(self.definition, composed.conf, check_one_of_many)
 
     def check_machine(self) -> None:
+        super().check_machine()
         gpus = self.definition.gpus
         if gpus is None or self.composed.choice("hydra/launcher") != "basic":  # jobs may run elsewhere
             return

@@ -53,8 +53,8 @@ and after the last step of a stage. The result table and `result.json` also hold
 are not metrics of a step.
 
 Where one direction is better, the tables say so, and a [sweep](sweeps.md) whose objective is that metric takes it.
-Metrics marked "critic" are recorded only where a value model is trained, those marked with an option only where it is
-set.
+Metrics marked "critic" are recorded only where a value model is trained, those marked "GPU" only on one, and those
+marked with an option only where it is set.
 """
 
 

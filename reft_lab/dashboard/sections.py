@@ -116,6 +116,10 @@ SECTIONS = (
         ),
         Lines("Wall time so far", ("seconds",), "s"),
     ),
+    _group(
+        metrics.MACHINE,
+        Lines("CPUs: of the machine, for the run", ("machine/cpu", "machine/run_cpu"), SHARE, top=1),
+    ),
     Section(
         "sweep",
         (

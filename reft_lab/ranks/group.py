@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
-from reft_lab.errors import is_memory
+from reft_lab.errors import RewardFailed, is_memory
 from reft_lab.ranks.dealing import deal
 from reft_lab.ranks.ranks import Ranks, lost
 from reft_lab.ranks.start import Start, cores, name_meeting_place
@@ -42,10 +42,20 @@ class Group(Ranks):
         return found  # type: ignore[return-value]
 
     def agreed(self, decide: Callable[[], T]) -> T:
-        said = [decide() if self.leads else None]
+        said: list[Any] = [None, None]
+        failed: RewardFailed | None = None
+        if self.leads:
+            try:
+                said[0] = decide()
+            except RewardFailed as error:
+                failed = error
+                said[1] = str(error)
         with self._exchange():
             distributed.broadcast_object_list(said, src=0)
-        return said[0]  # type: ignore[return-value]
+        if said[1] is not None:
+            raise failed or RewardFailed(said[1])
+        found: T = said[0]
+        return found
 
     def add(self, tensors: Sequence[Tensor]) -> None:
         with self._exchange():

@@ -48,7 +48,7 @@ class Ranks:
         return [own]
 
     def agreed(self, decide: Callable[[], T]) -> T:
-        """What `decide` gives on the rank that leads, which alone calls it."""
+        """What `decide` gives on the rank that leads, which alone calls it. RewardFailed that it raises is raised on all."""
         return decide()
 
     def add(self, tensors: Sequence[Tensor]) -> None:

@@ -22,6 +22,7 @@ from reft_lab.report.critic_charts import critic_charts
 from reft_lab.report.curves import Curves
 from reft_lab.report.decoding_chart import decoding_chart
 from reft_lab.report.explained import why_sft_is_above
+from reft_lab.report.machine_charts import machine_charts
 
 Item = TypeVar("Item")
 BETWEEN = {"waiting_for_baseline": "waiting for the baseline"}
@@ -71,6 +72,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
     nothing = "Nothing was recorded yet." if curves.last_step == 0 else "This run recorded nothing of this."
     audited = ours.by_iteration("critic/explained_variance"), ours.by_iteration("critic/attainable")
     critic = critic_charts(run.directory, audited, colour=ours.colours[1], axis=ours.one)
+    machine = machine_charts(curves, colour=ours.colours[1], axis=ours.both)
     no_reft = nothing if curves["rollout/reward"] else "No responses were sampled in this run."
     return [
         Section(key, title, found, missing)
@@ -83,6 +85,7 @@ def chart_sections(run: Found, curves: Curves, baseline: Curves | None) -> list[
             ("reranker", "The outcome model", _outcome_model(ours), ""),
             ("critic", "Is the critic any good", critic, ""),
             ("time", "Where the time went", _time(ours), nothing),
+            ("machine", "The machine", machine, ""),
         )
         # An evaluation alone trains nothing, so what it has not recorded is not missing.
         if (found := [chart for chart in charts if chart]) or (missing and ours.trains)

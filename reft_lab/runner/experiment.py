@@ -258,7 +258,7 @@ def _go(
             display.note(line)
         if setup.computing:
             display.note(setup.computing)
-        tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed)
+        tracker = Tracker(config, run_directory, display, step=start.step, seconds=start.elapsed, device=setup.device)
         checkpoints = Checkpoints(run_directory.checkpoints, config.checkpoint.keep)
         if config.baseline and ranks.leads:
             baseline = Baseline(config, directory, _beside)

@@ -93,10 +93,11 @@ class Loop:
                     bar.update(stage.step, **watched(record), **self.selection.shown())
                     self._heap.tidy()
                     self.interruption.check()
-        except (Interrupted, OutOfMemory, RewardFailed, RankLost):
-            is_whole = stage.policy.sharding is None  # in parts, others would have to take part
+        except (Interrupted, OutOfMemory, RewardFailed, RankLost) as error:
+            # Of weights in parts all ranks save theirs, so all must have come here.
+            can_save = stage.policy.sharding is None or isinstance(error, RewardFailed)
             is_new = self._settled == stage.optimizer.steps and not self._is_saved
-            if is_new and is_whole and not self.interruption.at_once:
+            if is_new and can_save and not self.interruption.at_once:
                 self._save(stage)
             raise
         self.ranks.wait()  # what was written is there for all

@@ -10,6 +10,7 @@ from typing import Any
 
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
+from reft_lab.metrics import is_measured
 from reft_lab.numbers import plain
 from reft_lab.run_dir.files import BEST, CHECKPOINTS, LAST, METRICS, PASSPORT, PREDICTIONS
 from reft_lab.run_dir.reading import read_lines, read_object
@@ -79,7 +80,7 @@ def compare(one: Path, other: Path) -> list[Verdict]:
 
 
 def _metrics(one: Path, other: Path) -> Verdict:
-    """Line by line, without what the clock says."""
+    """Line by line, without what the clock and the machine say."""
     equal = 0
     for ours, theirs in zip_longest(*(map(_timeless, read_lines(each / METRICS)) for each in (one, other))):
         if ours is None or theirs is None:
@@ -97,7 +98,7 @@ def _metrics(one: Path, other: Path) -> Verdict:
 
 
 def _timeless(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "seconds" and not name.startswith("time/")}
+    return {name: value for name, value in record.items() if not is_measured(name)}
 
 
 def _shown(value: Any) -> str:

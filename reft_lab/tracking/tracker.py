@@ -13,6 +13,7 @@ from reft_lab.config.schema import Config
 from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.text import one_line
 from reft_lab.tracking.display import Display
+from reft_lab.tracking.machine import Machine
 from reft_lab.tracking.recorder import Recorder
 from reft_lab.tracking.recorders import STARTS
 
@@ -24,16 +25,24 @@ class Tracker:
     """
 
     def __init__(
-        self, config: Config, directory: RunDirectory, display: Display, *, step: int = 0, seconds: float = 0.0
+        self,
+        config: Config,
+        directory: RunDirectory,
+        display: Display,
+        *,
+        step: int = 0,
+        seconds: float = 0.0,
+        device: str = "cpu",
     ):
         """Begin to record after `step`, to which the directory of a resumed run is rewound.
 
-        `seconds` is what the stopwatch of the run showed then.
+        `seconds` is what the stopwatch of the run showed then; `device` is what it computes on.
         """
         self.directory = directory
         self.display = display
         self.step = step
         self._started = time.monotonic() - seconds
+        self._machine = Machine(device)
         self._recorders: dict[str, Recorder] = {}
         for name, start in STARTS.items():
             recorder, note = start(config, directory, seconds)
@@ -48,7 +57,8 @@ class Tracker:
         return time.monotonic() - self._started
 
     def log(self, step: int, metrics: Mapping[str, float], samples: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Record `metrics`, but for numbers that are not finite, and records of responses sampled at `step`.
+        """Record `metrics`, but for numbers that are not finite, and records of responses sampled at `step`; the load
+        of the machine goes with them.
 
         Raises:
             ValueError: a step at or before the last one.
@@ -57,7 +67,7 @@ class Tracker:
         if step <= self.step:
             raise ValueError(f"step {step} after step {self.step}: the step axis never goes backwards")
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        record = {"seconds": round(self.elapsed, 3)} | finite
+        record = {"seconds": round(self.elapsed, 3)} | finite | self._machine.look()
         records = [{"step": step, **sample} for sample in samples]
         self.directory.append_samples(records)
         self.directory.append_metrics({"step": step} | record)

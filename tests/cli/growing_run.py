@@ -25,7 +25,8 @@ def main(path: Path, total: int, wait_after: int, pause: float) -> None:
     """Record."""
     config, display = Config(name="growing", seed=7, tracker=TrackerConfig(wandb="disabled")), Silence()
     with closing(RunDirectory(path)) as directory, display.kept_in(directory.log, directory.progress):
-        directory.write_passport({"started": datetime.now(UTC).isoformat()})
+        hardware = {"host": "here"}
+        directory.write_passport({"started": datetime.now(UTC).isoformat(), "hardware": hardware})
         directory.write_config(config)
         tracker = Tracker(config, directory, display)
         with display.stage("ReFT", total, "iterations") as bar:

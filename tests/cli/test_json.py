@@ -25,7 +25,7 @@ def document(ended: Ended) -> Any:
 
 def test_every_command_has_it() -> None:
     commands: Any = get_command(app)
-    runs_for_long = {"watch", "serve"}  # until they are stopped
+    runs_for_long = {"serve"}  # until it is stopped
     without = [
         name for name, command in commands.commands.items() if not any("--json" in each.opts for each in command.params)
     ]
@@ -48,6 +48,19 @@ def test_the_best_run_and_its_checkpoint(reft: Reft) -> None:
     found = document(reft("best", "multirun/kl", "--json"))
     assert (found["run"], found["by"], found["test"]["n"]) == ("multirun/kl/1", "dev", 10)
     assert found["checkpoint"] is None  # these runs were written without one
+
+
+def test_what_is_watched(reft: Reft) -> None:
+    run = document(reft("watch", "kl/1", "--json"))
+    assert (run["state"], run["is_over"], run["result"]["final"]["test"]["n"]) == ("finished", True, 10)
+    assert run["doing"] is None
+    study = document(reft("watch", "kl", "--json"))
+    assert {row["run"]: row["state"] for row in study["runs"]} == {
+        "multirun/kl/0": "finished",
+        "multirun/kl/1": "finished",
+        "multirun/kl/2": "crashed",
+    }
+    assert study["best"] == "multirun/kl/1"
 
 
 def test_tables_have_numbers(reft: Reft) -> None:

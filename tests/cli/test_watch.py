@@ -12,12 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from reft_lab.analysis.live import LiveRun
+from reft_lab.analysis.live_study import LiveStudy
+from reft_lab.cli.watch.drawing import load
+from reft_lab.cli.watch.watching import state
+from reft_lab.numbers import finite
 from reft_lab.run_dir.following import Following
 from reft_lab.run_dir.progress import read_doing
 from tests.cli.ended import Ended
@@ -68,6 +74,7 @@ def test_a_run_is_watched_while_it_goes_and_left_with_q(growing: Path, columns: 
         assert max(map(cell_len, picture)) <= columns
         assert picture[0].startswith("running  growing")
         assert picture[-1].startswith("q leaves")
+        assert re.search(r"machine  CPU \d+ % \(this run \d+ %\)\s+RAM \d+ % \(this run [\d.]+ [MG]iB\)", shown)
         for part in ("seed 7", "stage 2 of 2", "/40 iterations", " %", " left", "━", "▁", "█", "reward 0."):
             assert part in shown
         assert "alarm entropy, on since step 3" in shown
@@ -133,6 +140,37 @@ def test_in_a_pipe_it_prints_one_picture(growing: Path) -> None:
     assert ended.stdout.startswith("running  growing")
     assert "\x1b" not in ended.stdout
     assert ended.stderr == ""
+
+
+def test_a_program_reads_where_a_run_stands(growing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(wait_until_it_runs(growing, "outputs/run"))
+    until(lambda: state("run")["step"] == 12)
+    found = json.loads(json.dumps(finite(state("run"))))
+    assert (found["run"], found["state"], found["is_over"], found["host"]) == ("outputs/run", "running", False, "here")
+    doing = found["doing"]
+    assert (doing["title"], doing["unit"], doing["total"], doing["numbers"]["dev"]) == ("ReFT", "iterations", 40, 0.5)
+    assert found["metrics"]["rollout/reward"] == 12 / 40
+    assert found["alarms"]["kl"] == {"first": 2, "last": 2, "is_on": False}
+    assert found["outcomes"]["shares"] == {"correct": 0.3, "wrong": 0.7}
+    assert found["machine"].keys() == {"machine/cpu", "machine/run_cpu", "machine/memory", "machine/run_memory"}
+    assert found["result"] is None
+    study = state("outputs")
+    assert study["machine"] == {"here": found["machine"]}
+    assert [(row["run"], row["value"]) for row in study["runs"]] == [("outputs/run", 0.5)]
+
+
+def test_the_load_of_a_study_is_that_of_each_host(growing: Path, tmp_path: Path) -> None:
+    study = LiveStudy(growing / "outputs")
+    (row,) = study.rows.values()
+    row.run.load = {"machine/cpu": 0.5, "machine/run_cpu": 0.25}
+    far = replace(row.found, host="there")
+    other, third = copy(row), copy(row)
+    other.run, third.run = copy(row.run), copy(row.run)
+    other.run.load, third.run.load, third.run.found = {"machine/cpu": 0.7, "machine/run_cpu": 0.5}, {}, far
+    study.rows = {Path("a"): row, Path("b"): other, Path("c"): third}
+    assert study.load == {"here": {"machine/cpu": pytest.approx(0.6), "machine/run_cpu": 0.75}, "there": {}}
+    lines = load(study.load["here"], 56, "these runs", "here")
+    assert [str(line) for line in lines] == ["here  CPU 60 % (these runs 75 %)"]
 
 
 def test_the_list_of_runs_says_how_far_they_are(growing: Path) -> None:

@@ -105,6 +105,7 @@ def test_the_sections_are_those_that_were_asked_for() -> None:
         "reranker",
         "samples",
         "speed",
+        "machine",
         "sweep",
     ]
     assert all(section.panels for section in SECTIONS)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from reft_lab.errors import RewardFailed
 from reft_lab.evaluation.outcome_model import probabilities
 from reft_lab.methods.stages.reinforcement import Reinforcement
 from reft_lab.methods.stages.training import Training
@@ -115,10 +116,24 @@ def exchanged(ranks: Ranks) -> Any:
     return {
         "gathered": ranks.gather(f"from {ranks.rank}"),
         "agreed": ranks.agreed(lambda: f"decided by {ranks.rank}"),
+        "failed": failure(ranks),
         "merged": ranks.merge({ranks.rank: ranks.leads}),
         "total": ranks.total([1.0, 2.0] if ranks.leads else []),
         "waited": ranks.gather(waited),
     }
+
+
+def failure(ranks: Ranks) -> str:
+    """How a rank hears of a reward that has no number."""
+
+    def no_number() -> float:
+        raise RewardFailed(f"no number, rank {ranks.rank}")
+
+    try:
+        ranks.agreed(no_number)
+    except RewardFailed as error:
+        return str(error)
+    return ""
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +152,7 @@ def test_ranks_tell_each_other(both: list[dict[str, Any]]) -> None:
     for found in (each["exchanged"] for each in both):
         assert found["gathered"] == ["from 0", "from 1"]
         assert found["agreed"] == "decided by 0"
+        assert found["failed"] == "no number, rank 0"
         assert found["merged"] == {0: True, 1: False}
         assert found["total"] == [1.0, 2.0]
         first, second = found["waited"]

@@ -145,6 +145,18 @@ def test_curves_are_those_of_the_run(page):
     assert {row["x"] for row in accuracy} == {5, 10, 11, 12, 13, 14}
 
 
+def test_the_load_of_the_machine_is_there_as_far_as_it_was_measured(page, tmp_path):
+    specs = data_of(page, "specs")
+    assert [row["s1"] for row in specs["machine-cpu"]["data"]["values"]] == [0.125, 0.25, 0.375, 0.5]
+    assert [row["s0"] for row in specs["machine-run-memory"]["data"]["values"]] == [1.5] * 4
+    assert "machine-gpu" not in specs  # there is none
+    assert "The machine CPUs at work" in text_of(page)
+    run = write_run(tmp_path / "run")
+    bare = [{name: x for name, x in each.items() if not name.startswith("machine/")} for each in metrics(4, 0.5)]
+    write_lines(run / "metrics.jsonl", bare)
+    assert "CPUs at work" not in text_of(run_report(run))
+
+
 def test_a_run_that_goes_on_shows_what_there_is(tmp_path):
     text = text_of(run_report(write_run(tmp_path / "run", accuracy=None)))
     assert "ReFT so far (step 14)" in text

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reft_lab.metrics import is_measured
+
 MEASURED = ("seconds", "memory", "speed")  # parts of result.json
 
 
@@ -22,13 +24,12 @@ def lines_of(directory: Path, name: str = "metrics.jsonl") -> list[dict[str, Any
 
 
 def outcome(path: Path) -> dict[str, Any]:
-    """Everything a run leaves behind that must not depend on how often it was stopped: all but time and memory."""
+    """Everything a run leaves behind that must not depend on how often it was stopped: all that is not measured."""
     result = result_of(path)
     result["cost"].pop("seconds")
     found: dict[str, Any] = {"result.json": {key: result[key] for key in result if key not in MEASURED}}
     found["metrics.jsonl"] = [
-        {name: value for name, value in record.items() if name != "seconds" and not name.startswith("time/")}
-        for record in lines_of(path)
+        {name: value for name, value in record.items() if not is_measured(name)} for record in lines_of(path)
     ]
     for name in ("samples.jsonl", "predictions.jsonl"):
         found[name] = (path / name).read_text()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from reft_lab.compose.conf import compose
 from reft_lab.config.check import check
 from reft_lab.errors import BadInput, RunFailed
-from reft_lab.runner.overfit import Overfit, examples, judge, why_not
+from reft_lab.methods import METHODS
+from reft_lab.runner.overfit import RECENT, Overfit, examples, judge, why_not
 from tests.runner.leftovers import lines_of, result_of
 from tests.runner.small_runs import finish
 
@@ -32,7 +35,7 @@ def rollouts(*rewards: float, **others: float) -> list[dict[str, float]]:
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 3.0, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
-            "went from 4 to 3 only, in 2 steps; raise warmup.lr=0.0015 or warmup.epochs=400",
+            "went from 4 to 3 only, in 2 steps; raise warmup.lr=0.0015 or warmup.epochs=600",
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 0.01, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
@@ -42,16 +45,16 @@ def rollouts(*rewards: float, **others: float) -> list[dict[str, float]]:
         ([*SUPERVISED, *rollouts(0.5, 0.8)], "rose from 0.50 to 0.80 in 2 iterations, which were too few"),
         ([*SUPERVISED, *rollouts(0.5, 0.5, **{"ppo/entropy_response": 0.01})], "the same response each time"),
         ([*SUPERVISED, *rollouts(0.1, 0.1, **{"rollout/accuracy": 0.0})], "hardly any sampled response was right"),
-        ([*SUPERVISED, *rollouts(0.5, 0.5)], "stayed at 0.50 in 2 iterations; raise ppo.lr=0.0002"),
+        ([*SUPERVISED, *rollouts(0.5, 0.5)], "stayed at 0.50 in 2 iterations; raise ppo.lr=0.0002$"),
     ],
 )
 def test_what_is_most_likely_the_matter(records: list[dict[str, float]], words: str) -> None:
-    assert words in why_not(CONFIG, Overfit(8), records)
+    assert words in f"{why_not(CONFIG, Overfit(8), records)}$"
 
 
 def test_the_verdict_counts_what_is_wrong() -> None:
     overfit = Overfit(8, gold=1.0)
-    records = [*SUPERVISED, *rollouts(0.5, 0.9)]
+    records = [*SUPERVISED, *rollouts(0.5, 0.85, 0.85, 0.95, 0.95)]
     found = judge(overfit, CONFIG, "reft", 5, {"correct": 5, "wrong": 2, "no_answer": 1}, records)
     assert not found.is_reached
     assert found.sentence.startswith(
@@ -61,8 +64,35 @@ def test_the_verdict_counts_what_is_wrong() -> None:
     overfit.reached = ("warmup", "reft")
     found = judge(overfit, CONFIG, "reft", 8, {"correct": 8}, records)
     assert found.is_reached
-    assert found.sentence.endswith("gold reasoning earns 1.00, after 2 supervised steps and 2 iterations.")
+    assert found.sentence.endswith("gold reasoning earns 1.00, after 2 supervised steps and 5 iterations.")
     assert (found.numbers["right"], found.numbers["why"]) == (8, None)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "reward", "is_enough"), [(1.0, 0.95, True), (1.0, 0.94, False), (0.875, 1.0, False), (1.0, None, True)]
+)
+def test_the_last_stage_is_over_where_samples_are_right_too(
+    accuracy: float, reward: float | None, is_enough: bool
+) -> None:
+    overfit = Overfit(8, gold=1.0)
+    record = {"eval/accuracy": accuracy} | ({} if reward is None else {"rollout/reward": reward})
+    stage: Any = SimpleNamespace(kind=METHODS["reft"].last)
+    if reward is not None:
+        for last in (1.0, reward, reward):  # one batch that was lucky is not enough, and goes out of sight
+            assert not overfit.is_reached(stage, record | {"rollout/reward": last}, is_last=True)
+        assert not overfit.is_reached(stage, record | {"rollout/reward": 0.5}, is_last=True)
+        for _ in range(RECENT - 1):
+            assert not overfit.is_reached(stage, record, is_last=True)
+    assert overfit.is_reached(stage, record, is_last=True) == is_enough
+    assert overfit.reached == (("reft",) if is_enough else ())
+    assert not overfit.is_reached(stage, {"rollout/reward": 1.0}, is_last=True)  # not evaluated
+
+
+@pytest.mark.long
+def test_it_learns_the_default_s_problems_to_a_reward_of_nearly_one(tmp_path: Path) -> None:
+    result = result_of(finish(tmp_path / "run", "debug=overfit"))
+    assert (result["status"], result["overfit"]["right"], result["overfit"]["why"]) == ("finished", 8, None)
+    assert result["overfit"]["reward"] >= 0.95
 
 
 def test_what_was_not_learned_can_be_read() -> None:
@@ -83,7 +113,7 @@ def test_a_stage_ends_where_all_is_learned(learned: Path) -> None:
     assert (result["status"], result["final"]["test"]["accuracy"], result["final"]["test"]["n"]) == ("finished", 1.0, 2)
     assert result["overfit"] == {"problems": 2, "right": 2, "gold_reward": 1.0, "reward": None, "why": None}
     assert result["data"]["counts"] == {"train": 2, "dev": 2, "test": 2}
-    assert len(records) < 400
+    assert len(records) < 600
     assert [record["eval/accuracy"] for record in records if "eval/accuracy" in record][-1] == 1.0
     assert all(record["eval/accuracy"] < 1 for record in records[:-1] if "eval/accuracy" in record)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,25 @@ def test_each_stage_leaves_a_trace_with_its_phases(profiled: Path) -> None:
     seconds = [float(row[2]) for row in rows[3:13]]
     assert seconds == sorted(seconds, reverse=True)
     assert rows[-1][:2] == ["all", "operations"]
+
+
+def test_a_trace_is_what_perfetto_reads(profiled: Path) -> None:
+    """Chrome's trace event format: complete events on one time axis, phases one after the other, operations in them."""
+    with gzip.open(profiled / "profile" / "reft.json.gz", "rt", encoding="utf-8") as file:
+        events = json.load(file, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["traceEvents"]
+    assert {event["ph"] for event in events} <= set("XMBEiIsftnCbe")
+    complete = [event for event in events if event["ph"] == "X"]
+    assert all(isinstance(event["name"], str) and "pid" in event and "tid" in event for event in complete)
+    assert all(math.isfinite(event["ts"]) and event["ts"] >= 0 and event["dur"] >= 0 for event in complete)
+    spans = {event["name"]: event for event in complete if event["name"] in ("sampling", "scoring", "updating")}
+    sampling, scoring, updating = (spans[name] for name in ("sampling", "scoring", "updating"))
+    for before, after in ((sampling, scoring), (scoring, updating)):
+        assert before["ts"] + before["dur"] <= after["ts"]
+    for span in (sampling, scoring, updating):
+        inside = [event for event in complete if span["ts"] <= event["ts"] <= span["ts"] + span["dur"]]
+        products = [event for event in inside if event["name"] in ("aten::mm", "aten::addmm", "aten::linear")]
+        assert products
+        assert all(event["ts"] + event["dur"] <= span["ts"] + span["dur"] for event in products)
 
 
 def test_a_profile_changes_nothing_else(small_run: Path, profiled: Path) -> None:

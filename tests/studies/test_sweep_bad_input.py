@@ -206,6 +206,16 @@ def test_gpus_that_are_not_there_are_refused_before_a_folder_is_made(monkeypatch
     check_command(["-m", SEARCH]).check_machine()
 
 
+def test_slurm_that_is_not_there_is_said_before_a_trial_fails_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    monkeypatch.setenv("PATH", "")
+    for words in (["-m", SEARCH], ["-m", "seed=0,1"]):
+        work = check_command([*words, "hydra/launcher=submitit_slurm"])
+        with pytest.raises(BadInput, match=r"needs Slurm, and there is no srun on this machine"):
+            work.check_machine()
+        check_command([*words, "hydra/launcher=submitit_local"]).check_machine()
+
+
 def test_a_launcher_that_is_not_installed_says_what_to_install() -> None:
     missing = MissingConfigException("In 'config': Could not find 'hydra/launcher/submitit_slurm'\n\nAvailable", "x")
     assert explain(missing) == (

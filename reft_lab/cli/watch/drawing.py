@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from rich.console import Console
 from rich.text import Text
 
+from reft_lab.analysis.live import MACHINE
 from reft_lab.charts.palette import COLOURS
 from reft_lab.metrics import SHARE, Metric
-from reft_lab.numbers import per_cent, plain
+from reft_lab.numbers import memory, per_cent, plain
 
 SPARKS = "▁▂▃▄▅▆▇█"
 FULL, EMPTY = "━", "─"
@@ -81,3 +82,24 @@ def sparkline(values: Sequence[float], width: int) -> str:
 def number(value: float, metric: Metric) -> str:
     """A value of a metric, shares in per cent."""
     return f"{per_cent(value)} %" if metric.unit == SHARE else plain(value)
+
+
+def load(values: Mapping[str, float], width: int, whose: str, host: str = "") -> list[Text]:
+    """How busy a machine is, by its metrics, as far as they are known, and what of that is the run's.
+
+    Args:
+        values: metrics of machine/.
+        width: columns.
+        whose: who is meant by the run: `this run`.
+        host: the name of the machine, where there are several.
+    """
+    parts: list[str] = []
+    for name, is_of in (("cpu", "CPU"), ("memory", "RAM"), ("gpu", "GPU"), ("gpu_memory", "GPU memory")):
+        all_of_it, own = values.get(f"{MACHINE}{name}"), values.get(f"{MACHINE}run_{name}")
+        if all_of_it is None:
+            continue
+        told = ""
+        if own is not None:
+            told = f" ({whose} {memory(own * 2**30) if name.endswith('memory') else f'{per_cent(own, 0)} %'})"
+        parts.append(f"{is_of} {per_cent(all_of_it, 0)} %{told}")
+    return joined([host or "machine", *parts], width) if parts else []

@@ -14,7 +14,7 @@ from reft_lab.analysis.live import ALARM, LiveRun
 from reft_lab.analysis.schema import row_of
 from reft_lab.answers.outcome import KINDS
 from reft_lab.charts.palette import stage_colour
-from reft_lab.cli.watch.drawing import bar, colour, fitted, joined, number, sparkline, state, wrapped
+from reft_lab.cli.watch.drawing import bar, colour, fitted, joined, load, number, sparkline, state, wrapped
 from reft_lab.methods import METHODS, method_of, result_labels
 from reft_lab.methods.base import StageKind
 from reft_lab.metrics import CATALOGUE, find
@@ -82,6 +82,8 @@ class RunPicture:
         lines = [Text(), *self._of(doing, width, now)]
         if self.run.beside is not None:
             lines += [Text(), *self._of(self.run.beside, width, now, "beside it: ")]
+        if not self.run.is_over:
+            lines += load(self.run.load, width, "this run")
         return [*lines, Text()]
 
     def _of(self, doing: Doing, width: int, now: datetime, before: str = "") -> list[Text]:

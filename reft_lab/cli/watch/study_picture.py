@@ -10,7 +10,7 @@ from rich.text import Text
 
 from reft_lab.analysis.found import FINISHED, RUNNING
 from reft_lab.analysis.live_study import ACCURACY, LiveStudy, Row
-from reft_lab.cli.watch.drawing import bar, colour, fitted, joined, number, state, wrapped
+from reft_lab.cli.watch.drawing import bar, colour, fitted, joined, load, number, state, wrapped
 from reft_lab.metrics import find
 from reft_lab.numbers import duration, per_cent
 from reft_lab.text import counted, from_here
@@ -60,6 +60,9 @@ class StudyPicture:
             if study.left is not None:
                 left = f"{duration(round(study.left))} left, if trials take as long as those that ended"
                 lines += wrapped(left, width, 2)
+        busy = study.load
+        for host, values in busy.items():
+            lines += load(values, width, "these runs", host if len(busy) > 1 else "")
         if best := study.best:
             lines += joined([f"best {self._value(best)}", self._name(best), *best.settings], width)
         if study.is_over and study.ended < len(study.states):

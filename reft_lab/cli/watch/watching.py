@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from reft_lab.analysis.found import is_study, place_of
+from reft_lab.analysis.live import LiveRun
+from reft_lab.analysis.live_study import LiveStudy
 from reft_lab.analysis.load import run_directories
 from reft_lab.cli.finding import FOLDERS, find_run, folder_called
+from reft_lab.cli.watch.document import of_run, of_study
 from reft_lab.cli.watch.run_picture import RunPicture
 from reft_lab.cli.watch.study_picture import StudyPicture
 from reft_lab.errors import BadInput
@@ -50,10 +53,7 @@ def watch(name: str | None, *, once: bool) -> None:
     Raises:
         BadInput: there is no such run or study, or none is running and none was named.
     """
-    folder = _running() if name is None else folder_called(name) or Path(str(find_run(name).directory))
-    is_run = looks_like_a_run({entry.name for entry in folder.iterdir()})
-    if not is_run and not is_study(folder) and next(run_directories(folder), None) is None:
-        raise BadInput(f"there are no runs in {folder}; name a run directory, a study, or a folder that holds some.")
+    folder, is_run = _found(name)
     picture: Picture = RunPicture(folder) if is_run else StudyPicture(folder)
     console = Console(highlight=False)
     if isinstance(sys.stdout.encoding, str) and not sys.stdout.encoding.lower().startswith("utf"):
@@ -62,6 +62,25 @@ def watch(name: str | None, *, once: bool) -> None:
         _live(picture, console)
     for line in picture.lines(console.width):
         console.print(line)
+
+
+def state(name: str | None) -> dict[str, Any]:
+    """A run or a study as it is now, for programs.
+
+    Raises:
+        BadInput: as `watch`.
+    """
+    folder, is_run = _found(name)
+    return of_run(LiveRun(folder)) if is_run else of_study(LiveStudy(folder))
+
+
+def _found(name: str | None) -> tuple[Path, bool]:
+    """The folder that is meant, and whether it is that of a run."""
+    folder = _running() if name is None else folder_called(name) or Path(str(find_run(name).directory))
+    is_run = looks_like_a_run({entry.name for entry in folder.iterdir()})
+    if not is_run and not is_study(folder) and next(run_directories(folder), None) is None:
+        raise BadInput(f"there are no runs in {folder}; name a run directory, a study, or a folder that holds some.")
+    return folder, is_run
 
 
 def _live(picture: Picture, console: Console) -> None:
