@@ -1,7 +1,7 @@
 """What an iteration of ReFT costs as processes are added, each with the same work: they meet over gloo on this machine.
 
 With twice the processes an iteration has twice the rollouts, so every part should be flat as long as each process has a
-core of its own. A group of one process is timed as well: it exchanges the same with nobody.
+core of its own. One process by itself exchanges next to nothing.
 """
 
 from __future__ import annotations

@@ -142,14 +142,13 @@ def test_what_exchanges_cost_is_what_the_last_process_spends_in_them():
 @pytest.mark.long
 def test_gradients_are_what_processes_exchange():
     """4 bytes for each weight in each optimiser step, and little beside; this is what the simulation counts with."""
-    with PROCESSES.open((1, 2)) as probes:
-        found = {size: probe() for size, probe in probes.items()}
+    with PROCESSES.open((2,)) as probes:
+        found = probes[2]()
     config = check(compose("trainer=cpu", "trainer.precision=fp32", "tracker=none"))
     with ProgramRunner(config.programs) as programs:
         weights = prepare(config, programs).policy.trained_parameters()
     gradients = 4 * sum(weight.numel() for weight in weights) * 2 * config.ppo.epochs / 2**20
-    for one in found.values():
-        assert gradients <= one["exchanged"] < 1.1 * gradients + 0.3
+    assert gradients <= found["exchanged"] < 1.1 * gradients
 
 
 def test_one_gpu_takes_what_it_was_measured_to_take(repo):
