@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from altair import TopLevelMixin as Picture
     from pandas import DataFrame, Series
 
-WHOLE = 930  # room for a row of plots on a page of 1,100 pixels that a notebook is exported to, in pixels
+WHOLE = 920  # room for a row of plots on a page of 1,100 pixels that a notebook is exported to, in pixels
+EDGE = 12  # pixels around a picture: the font of another browser may be wider than the one it was measured with
 BESIDE = 75  # of each, beside the plot: its axis, and the gap to the next
 UNFINISHED = "No run is finished."
 NO_SAMPLES = "There are no samples here: they are read from run directories, not from W&B."
@@ -221,7 +222,7 @@ def _picture(charts: Iterable[Chart | None], missing: str, *, columns: int = 2) 
         parts.append(chart.spec | width | {"title": title, "description": chart.summary})
     if not parts:
         return nothing(missing)
-    spec: dict[str, Any] = {"concat": parts, "columns": columns}
+    spec: dict[str, Any] = {"concat": parts, "columns": columns, "padding": EDGE}
     if pointers := [pointer for part in parts for pointer in part.pop("params", ())]:
         spec["params"] = [pointers[0] | {"views": [view for each in pointers for view in each["views"]]}]
     # Tests compare it with the schema of Vega-Lite.

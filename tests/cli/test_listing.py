@@ -33,9 +33,11 @@ def test_runs_are_listed_newest_first_with_what_they_are(reft: Reft) -> None:
     crashed, first = lines[0].split(), lines[1].split()
     assert first[:4] == ["finished", "tiny", "arithmetic", "reft"]
     assert "ppo.kl_coef=0.05" in first
-    assert first[-5:-1] == ["60.0", "60.0", "19", "min"]
+    assert [*first[-5:-3], first[-2]] == ["60.0", "60.0", "min"]
+    assert 19 <= int(first[-3]) <= 30  # it took a while to get here
     assert crashed[:4] == ["crashed", "tiny", "arithmetic", "reft"]
-    assert crashed[-4:-1] == ["ppo.kl_coef=0.2", "18", "min"]
+    assert [crashed[-4], crashed[-2]] == ["ppo.kl_coef=0.2", "min"]
+    assert int(crashed[-3]) == int(first[-3]) - 1
     assert lines[-1].split()[1] == "galactica"
     assert lines[-1].split()[-3:-1] == ["2", "d"]
 

@@ -49,11 +49,11 @@ def test_the_settings_of_a_study_stand_beside_each_other_with_what_they_took(tab
     assert lines[0] == "**paper_main**, test accuracy in %"
     head = cells(lines[2])
     rows = {row[0]: dict(zip(head, row, strict=True)) for row in map(cells, lines[4:6])}
-    assert set(rows) == {"method=sft", "method=reft"}  # although they differ in more, such as the stages' options
-    assert (rows["method=reft"]["Test"], rows["method=sft"]["Test"]) == ("75.0", "55.0")
-    assert (rows["method=reft"]["Change"], rows["method=sft"]["Change"]) == ("", "−20.0")
-    assert rows["method=sft"]["Its 95 % interval"] == ""  # two seeds
-    assert any("against method=reft (the default)" in line for line in lines)
+    assert set(rows) == {"SFT", "ReFT"}  # although they differ in more, such as the stages' options
+    assert (rows["ReFT"]["Test"], rows["SFT"]["Test"]) == ("75.0", "55.0")
+    assert (rows["ReFT"]["Change"], rows["SFT"]["Change"]) == ("", "−20.0")
+    assert rows["SFT"]["Its 95 % interval"] == ""  # two seeds
+    assert any("against ReFT (the default)" in line for line in lines)
 
 
 def test_decodings_stand_by_their_samples(study: Path, table: Reft, tmp_path: Path) -> None:
