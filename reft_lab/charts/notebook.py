@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from altair import TopLevelMixin as Picture
     from pandas import DataFrame, Series
 
-WHOLE = 920  # room for a row of plots on a page of 1,100 pixels that a notebook is exported to, in pixels
+WHOLE = 910  # room for a row of plots on a page of 1,100 pixels that a notebook is exported to, in pixels
 EDGE = 12  # pixels around a picture: the font of another browser may be wider than the one it was measured with
 BESIDE = 75  # of each, beside the plot: its axis, and the gap to the next
 UNFINISHED = "No run is finished."
