@@ -21,7 +21,7 @@ AFFORDABLE = 4.0  # seconds of the steps of a stage that are tried
 SAMPLING = 3.0  # seconds of what is sampled
 FIRST = 4  # sequences that are tried first; fewer are computed less well than the many of a step
 ATTEMPTS = (2, 4)  # of a step, the second number where one takes less than QUICK seconds; one where it takes SLOW
-QUICK, SLOW = 0.3, 3.0
+QUICK, SLOW = 0.3, 5.0
 
 
 @dataclass(frozen=True)
