@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,21 +109,34 @@ def as_markdown(text: DataFrame) -> str:
 def as_latex(text: DataFrame, caption: str | None = None, label: str | None = None) -> str:
     """A table of text in LaTeX (booktabs), without its index; what LaTeX takes for commands is escaped.
 
+    Columns of numbers are aligned to the right.
+
     Args:
         text: the table.
         caption: LaTeX of its caption; with it, the tabular stands in a table.
         label: its label, such as `tab:main`.
     """
-    style = text.style.hide(axis="index").format(escape="latex").format_index(axis="columns", escape="latex")
-    latex = style.to_latex(hrules=True, caption=caption, label=label, column_format="l" * text.shape[1])
-    return latex.replace("−", "$-$")  # which not every font of LaTeX's has
+    style = text.style.hide(axis="index").format(latex_text).format_index(latex_text, axis="columns")
+    columns = "".join("r" if all(map(_is_number, text[name])) else "l" for name in text.columns)
+    latex: str = style.to_latex(
+        hrules=True, caption=caption, label=label, column_format=columns, position_float=caption and "centering"
+    )
+    return latex
+
+
+def _is_number(cell: str) -> bool:
+    return re.match(r"[-−+<\d]", cell) is not None or not cell
+
+
+# What LaTeX reads as a command, or has no sign for in text of its oldest encoding, which it still begins with.
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "…": r"\dots{}"}
+_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+_LATEX |= {"−": "$-$", "±": r"$\pm$", "×": r"$\times$", "<": "$<$", ">": "$>$", "|": "$|$"}
 
 
 def latex_text(text: str) -> str:
     """Plain text for LaTeX: what LaTeX takes for commands is escaped."""
-    own = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$"}
-    own |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
-    return "".join(own.get(sign, sign) for sign in text)
+    return "".join(_LATEX.get(sign, sign) for sign in text)
 
 
 def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: str = "") -> Styler:

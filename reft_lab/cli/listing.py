@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import runs_in
 from reft_lab.cli.rows import Column, cell, print_table
-from reft_lab.cli.where import narrowed, ordered, same
-from reft_lab.config.wording import shown
-from reft_lab.numbers import duration, four, per_cent
+from reft_lab.cli.settings import settings_of
+from reft_lab.cli.where import narrowed, ordered
+from reft_lab.numbers import duration, per_cent
 from reft_lab.text import from_here
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-
-MANY = 5  # settings that every run shows; of more than these, a run shows those that are unusual
-IN_COLUMNS = ("model.name", "data.name", "method", "fork")  # options that have columns of their own
-DEBUG = "debug"  # names a file of conf/debug/, which stands for all options that it sets
 
 
 def list_runs(
@@ -159,67 +155,6 @@ def _origin(fork: _Fork | None, *, under: bool) -> str:
 
 def _branch(depth: int) -> str:
     return "   " * (depth - 1) + "└─ " if depth else ""
-
-
-def settings_of(table: DataFrame) -> list[str]:
-    """The settings that distinguish each run from the others listed, as one would type them."""
-    from reft_lab.analysis.schema import CONFIG
-    from reft_lab.analysis.settings import varied
-
-    debug = table[CONFIG + DEBUG] if CONFIG + DEBUG in table.columns else None
-    if debug is not None:
-        table = _without_those_of_debug(table)
-    options = [option for option in varied(table) if option not in (*IN_COLUMNS, DEBUG)]
-    usual: dict[str, Any] = {}
-    if len(options) > MANY:
-        usual = {option: _typed(table[CONFIG + option].mode(dropna=False)[0]) for option in options}
-    if table["seed"].nunique(dropna=False) > 1:
-        options.append("seed")
-    told = [_described(row, options, usual) for _, row in table.iterrows()]
-    if debug is None:
-        return told
-    return [
-        f"{DEBUG}={name} {each}".strip() if isinstance(name, str) else each
-        for name, each in zip(debug, told, strict=True)
-    ]
-
-
-def _without_those_of_debug(table: DataFrame) -> DataFrame:
-    """The table with what a file of conf/debug/ has set in its runs as most other runs have it."""
-    from reft_lab.analysis.schema import CONFIG
-    from reft_lab.compose.conf import Conf
-
-    conf, table = Conf(), table.copy()
-    names = table[CONFIG + DEBUG]
-    for name in names.dropna().unique():
-        for option, value in conf.values_set_by(DEBUG, str(name)).items():
-            column = CONFIG + option
-            if column not in table.columns or option == DEBUG:
-                continue
-            typed = shown(value)
-            is_its = (names == name) & table[column].map(lambda cell, typed=typed: same(cell, typed))
-            others = table.loc[names.isna(), column]
-            usual = others.mode(dropna=False)[0] if len(others) else value
-            table[column] = [usual if its else old for its, old in zip(is_its, table[column], strict=True)]
-    return table
-
-
-def _described(row: Series, options: Sequence[str], usual: dict[str, Any]) -> str:
-    import pandas
-
-    from reft_lab.analysis.schema import CONFIG
-
-    if pandas.isna(row["model"]):  # its config could not be read
-        return ""
-    cells = {option: _typed(row[CONFIG + option]) for option in options}
-    return " ".join(f"{key}={value}" for key, value in cells.items() if usual.get(key) != value)
-
-
-def _typed(value: Any) -> str:
-    """The value of an option as one types it, with four digits."""
-    from reft_lab.analysis.settings import as_typed
-
-    return four(value) if isinstance(value, float) and value % 1 > 0 else as_typed(value)
 
 
 def age(started: Any, now: datetime | None = None) -> str:

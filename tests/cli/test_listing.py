@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,6 +104,46 @@ def test_where_many_settings_differ_each_run_shows_what_sets_it_apart(
     }
     assert settings["outputs/usual"] == settings["outputs/same"] == set()
     assert {word.partition("=")[0] for word in settings["outputs/odd"]} == {word.partition("=")[0] for word in many}
+
+
+def test_what_a_model_or_method_brings_with_it_is_no_setting(
+    reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of one model, data set, kind of reasoning and method are told apart by options, all others by columns."""
+    runs = {
+        "plain": (),
+        "held": ("ppo.kl_coef=0.2", "seed=1"),
+        "grpo": ("method=grpo",),
+        "dapo": ("method=dapo",),
+        "sft": ("method=sft",),
+        "large": ("model=codellama", "data=gsm8k"),
+        "natural": ("model=codellama", "data=gsm8k", "cot=natural", "reward=exact"),
+    }
+    for name, overrides in runs.items():
+        write_run(tmp_path / "outputs" / name, *overrides)
+    monkeypatch.chdir(tmp_path)
+    ended = reft("runs")
+    settings = {line.split()[-1]: [word for word in line.split() if "=" in word] for line in ended.out.splitlines()[1:]}
+    usual = ["cot.name=program", "reward.function=partial"]
+    assert settings == {
+        "outputs/plain": [*usual, "ppo.kl_coef=0.01", "seed=0"],
+        "outputs/held": [*usual, "ppo.kl_coef=0.2", "seed=1"],
+        **{f"outputs/{name}": [*usual, "seed=0"] for name in ("grpo", "dapo", "sft", "large")},
+        "outputs/natural": ["cot.name=natural", "reward.function=exact", "seed=0"],
+    }
+    assert max(map(len, ended.out.splitlines())) < 150
+
+
+def test_of_very_many_settings_a_run_shows_some_and_counts_the_rest(
+    reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "outputs" / "older", minutes_ago=20)
+    write_run(tmp_path / "outputs" / "newer", "preset=released_code", minutes_ago=10)
+    monkeypatch.chdir(tmp_path)
+    newer, older = reft("runs").out.splitlines()[1:]
+    assert older.split()[4] == "reward.function=partial"
+    assert sum("=" in word for word in older.split()) == 1  # it is what the newer one departs from
+    assert re.search(r" reward\.function=released( [\w.]+=\S+){8} and \d+ more ", newer)
 
 
 def test_forks_stand_below_their_run(reft: Reft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

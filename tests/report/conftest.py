@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -81,6 +82,23 @@ def study_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def search_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a search over six options, one trial of which failed and one was pruned."""
     return make_search(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def paper_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study that stands beside the paper's numbers, with the best of it confirmed on new seeds."""
+    folder = tmp_path_factory.mktemp("report") / "multirun" / "paper_main"
+    for trial, (method, right) in enumerate([("sft", 55), ("reft", 70)]):
+        for seed in (0, 1, 2):
+            words = ("model.name=codellama", "data.name=gsm8k", f"method={method}", f"seed={seed}")
+            count = right + 2 * seed
+            answers = [True] * count + [False] * (100 - count)
+            write_run(folder / str(trial) / f"seed-{seed}", *words, accuracy=count / 100, right=answers)
+    sides = {name: [0.1 * place for place in range(5, 10)] for name in ("winner", "first")}
+    confirmed = {"trial": 1, "seeds": [*range(10, 15)], "test_accuracy": sides}
+    (folder / "confirm.json").write_text(json.dumps(confirmed | {"difference": {"mean": 0.0, "ci95": [-0.01, 0.01]}}))
+    (folder / ".sweep.lock").touch()
+    return study_report(folder)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,40 @@ def test_a_page_fits_a_phone(browser, request, name):
     assert max(browser.execute_script(cells)) <= PHONE
 
 
+@pytest.mark.parametrize("section", ["s-paper", "s-confirmed"])
+def test_on_a_phone_each_row_of_a_wide_table_is_a_card(browser, paper_page, section):
+    """Nothing scrolls sideways: each value stands below its head, and none lies upon another."""
+    open_page(browser, paper_page, width=PHONE)
+    boxes = "return [...document.querySelectorAll('.box')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert browser.execute_script(boxes) == 0
+    rows = browser.execute_script(
+        """
+        const place = cell => {const {left, right, top, bottom} = cell.getBoundingClientRect();
+            return {left, right, top, bottom, text: cell.textContent,
+                    label: getComputedStyle(cell, '::before').content.replaceAll('"', '')};};
+        return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)].map(row => ({
+            head: place(row.cells[0]), cells: [...row.cells].slice(1).filter(e => e.textContent).map(place)}));
+        """,
+        section,
+    )
+    heads = browser.execute_script(
+        "return [...document.querySelectorAll(`#${arguments[0]} thead th`)].map(e => e.textContent)", section
+    )
+    assert len(rows) >= 2
+    for row in rows:
+        assert row["head"]["right"] - row["head"]["left"] > PHONE * 0.8
+        for number, cell in enumerate(row["cells"]):
+            assert cell["label"] in heads[1:]
+            assert cell["top"] >= row["head"]["bottom"]
+            assert 0 <= cell["left"] < cell["right"] <= PHONE
+            for other in row["cells"][:number]:
+                assert cell["left"] >= other["right"] or cell["top"] >= other["bottom"]
+    if section == "s-paper":
+        (reft,) = [row for row in rows if row["head"]["text"] == "ReFT"]
+        shown = {cell["label"]: cell["text"] for cell in reft["cells"]}
+        assert (shown["Paper"], shown["Ours"], shown["Seeds"]) == ("75.28", "72.0", "3")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_page_and_charts_follow_the_theme_while_the_page_is_open(browser, request, name):
     open_page(browser, request.getfixturevalue(name))

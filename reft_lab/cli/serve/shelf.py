@@ -13,7 +13,7 @@ from reft_lab.analysis.directory import read_directory
 from reft_lab.analysis.found import RUNNING, Found
 from reft_lab.analysis.load import walk
 from reft_lab.analysis.schema import as_text, row_of, table_of
-from reft_lab.cli.listing import settings_of
+from reft_lab.cli.settings import settings_of
 from reft_lab.run_dir.files import CONFIG, METRICS, PASSPORT, RESULT
 from reft_lab.run_dir.lock import is_held
 from reft_lab.run_dir.reading import ignore
