@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 STUDIES = "paper_"  # how the names of the studies in sweeps/paper begin
 PLACE = {"Data": "data", "Reasoning": "cot", "Model": "model"}
+OF_WORDS = (*PLACE, "Method", "Decoding", "Variant")  # columns; all others are of numbers
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def in_words(table: Beside) -> DataFrame:
         "Ours": [per_cent(value) for value in frame["mean"]],
         "95 % interval": list(map(interval, frame["low"], frame["high"])),
         "Seeds": [str(n) if n else "" for n in frame["n"]],
-        "Ours - paper": list(map(points, frame["difference"])),
+        "Ours − paper": list(map(points, frame["difference"])),
         "Gain, paper": list(map(points, frame["paper_gain"])),
         "Gain, ours": list(map(points, frame["gain"])),
         "Gain, 95 % interval": list(map(interval_in_points, frame["gain_low"], frame["gain_high"])),

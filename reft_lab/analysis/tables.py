@@ -107,25 +107,41 @@ def as_markdown(text: DataFrame) -> str:
 
 
 def as_latex(text: DataFrame, caption: str | None = None, label: str | None = None) -> str:
-    """A table of text in LaTeX (booktabs), without its index; what LaTeX takes for commands is escaped.
+    """A table of text in LaTeX (booktabs, graphicx), without its index; what LaTeX takes for commands is escaped.
 
-    Columns of numbers are aligned to the right.
+    Columns of numbers are aligned to the right, long heads take two lines, and a table wider than the text is scaled.
 
     Args:
         text: the table.
         caption: LaTeX of its caption; with it, the tabular stands in a table.
         label: its label, such as `tab:main`.
     """
-    style = text.style.hide(axis="index").format(latex_text).format_index(latex_text, axis="columns")
-    columns = "".join("r" if all(map(_is_number, text[name])) else "l" for name in text.columns)
+    sides = ["r" if all(map(_is_number, text[name])) else "l" for name in text.columns]
+    heads = [_head(name, max(map(len, text[name]), default=0), side) for name, side in zip(text, sides, strict=True)]
+    style = text.set_axis(heads, axis="columns").style.hide(axis="index").format(latex_text)
     latex: str = style.to_latex(
-        hrules=True, caption=caption, label=label, column_format=columns, position_float=caption and "centering"
+        hrules=True, caption=caption, label=label, column_format="".join(sides), position_float=caption and "centering"
     )
-    return latex
+    gap = "\\par\\smallskip\n" if caption else ""  # between the caption and the rule
+    latex = latex.replace(r"\begin{tabular}", f"{gap}{_FITTED}{{%\n\\begin{{tabular}}")
+    return latex.replace(r"\end{tabular}", r"\end{tabular}}")
+
+
+_FITTED = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}"
 
 
 def _is_number(cell: str) -> bool:
     return re.match(r"[-−+<\d]", cell) is not None or not cell
+
+
+def _head(name: str, widest: int, side: str) -> str:
+    """A head, on two lines where it is longer than the cells below it."""
+    words = re.split(r" (?!%)", name)
+    if len(name) <= widest or len(words) < 2:
+        return latex_text(name)
+    cuts = [(" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words))]
+    lines = min(cuts, key=lambda cut: max(map(len, cut)))
+    return rf"\shortstack[{side}]{{{latex_text(lines[0])}\\{latex_text(lines[1])}}}"
 
 
 # What LaTeX reads as a command, or has no sign for in text of its oldest encoding, which it still begins with.

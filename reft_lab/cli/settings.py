@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.analysis.schema import CONFIG
-from reft_lab.analysis.settings import CHOICES, as_typed, varied
+from reft_lab.analysis.settings import CHOICES, as_typed, differing, varied
 from reft_lab.cli.where import same
 from reft_lab.config.wording import shown
 from reft_lab.numbers import four
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ALIKE = ("model", "data", "cot", "method")  # columns; runs that differ in one of them need no option to be told apart
 ELSEWHERE = ("model.name", "data.name", "method", "label", "fork")  # options that columns of the list show
 MANY = 5  # settings that each run shows; where more differ, it shows those that are unusual
-MOST = 8  # of those, the rest being counted
+MOST = 6  # of those, the rest being counted
 DEBUG = "debug"  # names a file of conf/debug/, which stands for all options that it sets
 
 
@@ -48,7 +48,7 @@ def _words(alike: DataFrame, first: Sequence[str], last: Sequence[str]) -> list[
     debug = list(alike[CONFIG + DEBUG]) if CONFIG + DEBUG in alike.columns else [None] * len(alike)
     if any(isinstance(name, str) for name in debug):
         alike = _without_those_of_debug(alike)
-    own = [key for key in varied(alike) if key not in (*first, *ELSEWHERE, DEBUG)] if len(alike) > 1 else []
+    own = [key for key in _apart(alike) if key not in (*first, *ELSEWHERE, DEBUG)] if len(alike) > 1 else []
     usual = {key: _usual(alike, key) for key in own} if len(own) > MANY else {}
     found = []
     for name, row in zip(debug, alike.to_dict("records"), strict=True):
@@ -59,6 +59,12 @@ def _words(alike: DataFrame, first: Sequence[str], last: Sequence[str]) -> list[
         words += [f"{key}={cells[key]}" for key in last]
         found.append(" ".join([f"{DEBUG}={name}", *words] if isinstance(name, str) else words))
     return found
+
+
+def _apart(alike: DataFrame) -> list[str]:
+    """The options in which runs that are alike differ; those of a reward only where runs with that reward do."""
+    told = varied(alike)
+    return [key for key in differing(alike) if key in told or not key.startswith("reward.")]
 
 
 def _usual(alike: DataFrame, option: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reft_lab.analysis.paper_tables import OF_WORDS
 from reft_lab.cli.finding import folder_called, runs_in
 from reft_lab.cli.rows import Column, print_table
 from reft_lab.errors import BadInput
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from reft_lab.analysis.runs import Runs
     from reft_lab.report.comparison import Compared
 
-LEFT = ("Data", "Reasoning", "Model", "Method", "Decoding", "Variant", "Setting")  # columns of words
+LEFT = (*OF_WORDS, "Setting")  # columns of words
 SETTINGS = "settings"  # the study's own settings, whatever the paper has
 SAMPLES = "samples"  # decodings by the number of samples
 
@@ -137,7 +138,7 @@ def _as_latex(table: Printed) -> str:
 
     caption = latex_text(" ".join([f"{table.title}, test accuracy in %.", *table.notes]))
     latex = as_latex(table.text, caption=caption, label=f"tab:{table.name.replace('_', '-')}")
-    return f"% \\usepackage{{booktabs}}\n{latex}".rstrip()
+    return f"% \\usepackage{{booktabs,graphicx}}\n{latex}".rstrip()
 
 
 def _print(table: Printed) -> None:

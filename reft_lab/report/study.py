@@ -12,7 +12,7 @@ from urllib.parse import quote
 from reft_lab.analysis import load
 from reft_lab.analysis.changes import TWO_SEEDS
 from reft_lab.analysis.found import RUNNING
-from reft_lab.analysis.paper_tables import in_words, of_the_paper
+from reft_lab.analysis.paper_tables import OF_WORDS, in_words, of_the_paper
 from reft_lab.analysis.search import TOGETHER, Search, read_search
 from reft_lab.charts.palette import SETTINGS, setting_colours
 from reft_lab.numbers import duration, interval_in_points, per_cent, points
@@ -114,6 +114,7 @@ def study_report(folder: Path, to: Path | None = None, *, live: str | None = Non
         curve_limit=SETTINGS if len(groups) > SETTINGS else 0,
         confirmed=_confirmed(folder),
         paper=[(table, in_words(table)) for table in of_the_paper(runs)],
+        of_words=OF_WORDS,
         runs=[_run(folder, row, settings.get(row["run"])) for row in runs.table.head(RUNS).to_dict("records")],
         runs_left_out=max(0, len(runs.table) - RUNS),
         problems=runs.problems,

@@ -114,11 +114,32 @@ def test_latex_is_escaped_and_has_its_rules():
     text.loc[0, "Model"] = "my_model & 50%"
     latex = as_latex(text, caption="Ours", label="tab:ours")
     assert r"my\_model \& 50\%" in latex
-    assert r"95 \% interval" in latex
+    assert r"& \shortstack[r]{95 \%\\interval} &" in latex
     assert [latex.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
     assert r"\caption{Ours}" in latex
     body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")]
     assert all(line.count(" & ") >= 7 for line in body.splitlines()[1:])
+
+
+def test_no_sign_of_a_cell_is_read_as_latex():
+    """Outside of the commands that it writes, LaTeX gets no sign that it would read, or print as another one."""
+    text = pandas.DataFrame(
+        {"a|b": [r"x\y_z^2 {50%} #1 $5 ~ <p> ± × − …"], "A head of two lines, 95 % of it": ["< 0.001"]}
+    )
+    latex = as_latex(text)
+    head, body = latex[latex.index(r"\toprule") : latex.index(r"\bottomrule")].split(r"\midrule")
+    assert body.split(" & ")[0].strip() == (
+        r"x\textbackslash{}y\_z\textasciicircum{}2 \{50\%\} \#1 \$5 \textasciitilde{} $<$p$>$ "
+        r"$\pm$ $\times$ $-$ \dots{}"
+    )
+    assert r"\shortstack[r]{A head of two\\lines, 95 \% of it}" in head
+    assert r"{lr}" in latex
+    plain = re.sub(r"\\[{}]", "", latex)
+    assert plain.count("{") == plain.count("}")
+    assert re.sub(r"\\\$", "", latex).count("$") % 2 == 0
+    outside = re.sub(r"\$[^$]*\$", "", re.sub(r"\\\$", "", latex.partition(r"\toprule")[2]))
+    assert not set(outside) & set("<>|^~_#−±×…") - {"_", "#"}
+    assert re.search(r"(?<!\\)[_#&%]", outside.replace(" & ", "")) is None
 
 
 def cells(html: str) -> list[str]:
