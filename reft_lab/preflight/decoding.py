@@ -48,11 +48,14 @@ class Speed:
         return total
 
 
-def measured(policy: Policy, prompts: Sequence[list[int]], rows: int, affordable: float) -> Speed:
+def measured(
+    policy: Policy, prompts: Sequence[list[int]], midway: list[int], rows: int, affordable: float
+) -> Speed:
     """What a policy takes, in about `affordable` seconds.
 
     Args:
-        prompts: some that are typical; they are read as they are, and repeated to make up the rows.
+        prompts: some that are typical; they are read as they are.
+        midway: a typical text of which half the response is written: a step takes longer, the more was written before.
         rows: decoded at once.
     """
     few = max(1, rows // SHARE)
@@ -64,8 +67,8 @@ def measured(policy: Policy, prompts: Sequence[list[int]], rows: int, affordable
     first = _time(policy, prompts[:1], 1, 1)
     read = sum(map(len, prompts[:distinct])) - len(prompts[0])
     token = max(0.0, took - first) / read if read else took / len(prompts[0])
-    of_all = _steps(policy, prompts[0], rows, affordable / 2)
-    of_few = _steps(policy, prompts[0], few, affordable / 4) if few < rows else of_all
+    of_all = _steps(policy, midway, rows, affordable / 2)
+    of_few = _steps(policy, midway, few, affordable / 4) if few < rows else of_all
     row = max(0.0, of_all - of_few) / (rows - few) if few < rows else 0.0
     start = max(0.0, first - token * len(prompts[0]) - of_few)
     return Speed(start, token, of_all - row * rows, row)

@@ -17,6 +17,7 @@ from reft_lab.memory.phases import largest
 from reft_lab.memory.process import Room, give_back, held, room, sharers
 from reft_lab.memory.setting import FP32
 from reft_lab.memory.shape import Shape
+from reft_lab.metrics import SAMPLED
 from reft_lab.numbers import memory
 from reft_lab.policy import loading
 from reft_lab.preflight.sampled import one_response
@@ -142,7 +143,12 @@ def _keep(config: Config, setup: Setup, found: Expected, time: RunTime) -> None:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": time.seconds,
         "speed": {
-            stage.count.kind.name: {"steps": stage.count.steps, **stage.parts, "eval": stage.evaluation}
+            stage.count.kind.name: {
+                "steps": stage.count.steps,
+                **({SAMPLED: stage.sampled} if stage.sampled else {}),
+                **stage.parts,
+                "eval": stage.evaluation,
+            }
             for stage in time.stages
         },
         "others": time.others,
