@@ -20,7 +20,7 @@ from reft_lab.ranks.group import BUCKET
 
 # Bytes of an optimiser's moments for each weight of a matrix between layers, and for each other one.
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
-# What the C library of a CPU holds on to (measured with glibc, whose heap keeps what is freed: runner/heap.py). Blocks
+# What the C library of a CPU holds on to (measured with glibc, whose heap keeps what is freed: memory/heap.py). Blocks
 # of a micro-batch leave holes that those of the next, which has another size, do not fit in. Of what a step takes and
 # frees such a share is lost before it is tidied up: by precision where a step has several micro-batches, else ALONE.
 HOLES = {"fp32": 0.45, "bf16": 0.85}

@@ -48,9 +48,7 @@ class Speed:
         return total
 
 
-def measured(
-    policy: Policy, prompts: Sequence[list[int]], midway: list[int], rows: int, affordable: float
-) -> Speed:
+def measured(policy: Policy, prompts: Sequence[list[int]], midway: list[int], rows: int, affordable: float) -> Speed:
     """What a policy takes, in about `affordable` seconds.
 
     Args:
