@@ -39,9 +39,7 @@ class Trial:
     notes: list[str]
 
 
-def try_out(
-    setup: Setup, works: Sequence[Work], lengths: Lengths, passing: int, say: Callable[[str], None]
-) -> Trial:
+def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, passing: int, say: Callable[[str], None]) -> Trial:
     """Try each stage of a run, and sampling; the policy is trained on the way, and of no use afterwards.
 
     Args:
