@@ -25,6 +25,7 @@ CRITIC, GPU = "critic", "GPU"
 # Which metrics are looked at together, as W&B's workspace and the notebooks do.
 SUPERVISED, LEARNING, ROLLOUTS, UPDATE = "warm-up", "reward and outcomes", "rollouts", "PPO health"
 KL, VALUE, ALARMS, SPEED, RERANKER, MACHINE = "KL", "value", "alarms", "speed", "reranker", "machine"
+SAMPLED = "sampled_tokens"  # of a step, beside its seconds in result.json
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from reft_lab.policy.sampling import sample
 
 NEVER = -1  # a token that ends nothing
 STEPS = (4, 64)  # fewest and most that are tried
+TIMES = 2  # that each is tried; the longer time had something else in it
 SHARE = 4  # of the rows are tried beside all of them
 
 
@@ -48,11 +49,12 @@ class Speed:
         return total
 
 
-def measured(policy: Policy, prompts: Sequence[list[int]], rows: int, affordable: float) -> Speed:
+def measured(policy: Policy, prompts: Sequence[list[int]], midway: list[int], rows: int, affordable: float) -> Speed:
     """What a policy takes, in about `affordable` seconds.
 
     Args:
-        prompts: some that are typical; they are read as they are, and repeated to make up the rows.
+        prompts: some that are typical; they are read as they are.
+        midway: a typical text of which half the response is written: a step takes longer, the more was written before.
         rows: decoded at once.
     """
     few = max(1, rows // SHARE)
@@ -64,8 +66,8 @@ def measured(policy: Policy, prompts: Sequence[list[int]], rows: int, affordable
     first = _time(policy, prompts[:1], 1, 1)
     read = sum(map(len, prompts[:distinct])) - len(prompts[0])
     token = max(0.0, took - first) / read if read else took / len(prompts[0])
-    of_all = _steps(policy, prompts[0], rows, affordable / 2)
-    of_few = _steps(policy, prompts[0], few, affordable / 4) if few < rows else of_all
+    of_all = _steps(policy, midway, rows, affordable / 2)
+    of_few = _steps(policy, midway, few, affordable / 4) if few < rows else of_all
     row = max(0.0, of_all - of_few) / (rows - few) if few < rows else 0.0
     start = max(0.0, first - token * len(prompts[0]) - of_few)
     return Speed(start, token, of_all - row * rows, row)
@@ -74,12 +76,14 @@ def measured(policy: Policy, prompts: Sequence[list[int]], rows: int, affordable
 def _steps(policy: Policy, prompt: list[int], rows: int, affordable: float) -> float:
     """Seconds of one step of so many rows."""
     least, most = STEPS
-    one, some = (_time(policy, [prompt], rows, 1 + steps) for steps in (0, least))
-    step = max(1e-9, some - one) / least
-    steps = min(most, int(affordable / step))
-    if steps <= least:
-        return step
-    return max(1e-9, _time(policy, [prompt], rows, 1 + steps) - one) / steps
+
+    def undisturbed(steps: int) -> float:
+        return min(_time(policy, [prompt], rows, 1 + steps) for _ in range(TIMES))
+
+    one = undisturbed(0)
+    step = max(1e-9, _time(policy, [prompt], rows, 1 + least) - one) / least
+    steps = max(least, min(most, int(affordable / TIMES / step)))
+    return max(1e-9, undisturbed(steps) - one) / steps
 
 
 def _time(policy: Policy, prompts: Sequence[list[int]], rows: int, tokens: int) -> float:

@@ -17,6 +17,7 @@ from reft_lab.memory.phases import largest
 from reft_lab.memory.process import Room, give_back, held, room, sharers
 from reft_lab.memory.setting import FP32
 from reft_lab.memory.shape import Shape
+from reft_lab.metrics import SAMPLED
 from reft_lab.numbers import memory
 from reft_lab.policy import loading
 from reft_lab.preflight.sampled import one_response
@@ -120,7 +121,8 @@ def _show_data(setup: Setup) -> None:
 def _try(setup: Setup, found: Expected) -> RunTime | None:
     """What the run takes by a few steps; None where not even these fit."""
     try:
-        trial = try_out(setup, found.works, lengths_of(setup), say)
+        passing = max(phase.passing for phase in found.likely)
+        trial = try_out(setup, found.works, lengths_of(setup), passing, say)
     except OutOfMemory as error:
         say(f"not even a few sequences can be tried: {error}")
         return None
@@ -142,7 +144,12 @@ def _keep(config: Config, setup: Setup, found: Expected, time: RunTime) -> None:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": time.seconds,
         "speed": {
-            stage.count.kind.name: {"steps": stage.count.steps, **stage.parts, "eval": stage.evaluation}
+            stage.count.kind.name: {
+                "steps": stage.count.steps,
+                **({SAMPLED: stage.sampled} if stage.sampled else {}),
+                **stage.parts,
+                "eval": stage.evaluation,
+            }
             for stage in time.stages
         },
         "others": time.others,

@@ -24,11 +24,13 @@ class StageTime:
         count: the stage, with the steps that a budget leaves it.
         parts: seconds of the parts of a step.
         evaluation: seconds of one evaluation.
+        sampled: tokens of responses that are sampled in a step.
     """
 
     count: Count
     parts: dict[str, float]
     evaluation: float
+    sampled: float = 0.0
 
     @property
     def step(self) -> float:
@@ -72,11 +74,17 @@ class StepOf:
 
     Attributes:
         parts: seconds of its parts.
-        tokens: sampled and trained on, as a budget counts them.
+        sampled, trained: tokens of responses.
     """
 
     parts: dict[str, float]
-    tokens: float
+    sampled: float
+    trained: float
+
+    @property
+    def tokens(self) -> float:
+        """As a budget counts them."""
+        return self.sampled + self.trained
 
 
 def step_of(tried: Tried, work: Work, section: Any, speed: Speed, rows: int) -> StepOf:
@@ -92,12 +100,12 @@ def step_of(tried: Tried, work: Work, section: Any, speed: Speed, rows: int) -> 
     if not work.takes_turns:
         trained = min(work.batch, len(work.lengths)) * response
         size = trained / tried.trained
-        return StepOf({name: _scaled(seconds, tried, size, 1) for name, seconds in tried.parts.items()}, trained)
+        return StepOf({name: _scaled(seconds, tried, size, 1) for name, seconds in tried.parts.items()}, 0.0, trained)
     size = work.samples * response / tried.sampled
     parts = {name: size * seconds for name, seconds in tried.parts.items()}
     parts[UPDATE] = _scaled(tried.parts[UPDATE], tried, size, math.ceil(section.rollouts / section.mini_batch))
     parts[SAMPLING] = speed.seconds(drawn(work.lengths, work.samples), rows, section.samples_per_problem)
-    return StepOf(parts, size * (tried.sampled + tried.trained))
+    return StepOf(parts, size * tried.sampled, size * tried.trained)
 
 
 def _scaled(seconds: float, tried: Tried, size: float, batches: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reft_lab.methods import STAGES
-from reft_lab.metrics import part
+from reft_lab.metrics import SAMPLED, part
 from reft_lab.numbers import change, duration, memory
 
 
@@ -73,9 +73,11 @@ def _of_time(result: Mapping[str, Any], preflight: Mapping[str, Any]) -> Iterato
     for stage, expected in preflight["speed"].items():
         taken = result["speed"].get(stage, {})
         label = STAGES[stage].label if stage in STAGES else stage
-        for name, seconds in expected.items():
-            if name != "steps" and name in taken:
-                yield _compared(f"{label}: {part(name)}", seconds, taken[name], _seconds)
+        for name, value in expected.items():
+            if name == SAMPLED and name in taken:
+                yield _compared(f"{label}: tokens sampled in a step", value, taken[name], "{:,.0f}".format)
+            elif name != "steps" and name in taken:
+                yield _compared(f"{label}: {part(name)}", value, taken[name], _seconds)
     yield _compared("the whole run", preflight["seconds"], result["seconds"]["total"], duration)
 
 

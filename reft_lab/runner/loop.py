@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 from reft_lab.config.running import parse_every
 from reft_lab.errors import Interrupted, OutOfMemory, Pruned, RankLost, RewardFailed, RunFailed
+from reft_lab.memory.heap import Heap
 from reft_lab.methods.base import Stage
 from reft_lab.metrics import watched
 from reft_lab.programs import ProgramRunner
 from reft_lab.runner.alarms import Alarms
 from reft_lab.runner.budget import Budget
 from reft_lab.runner.checkpoint import Checkpoints
-from reft_lab.runner.heap import Heap
 from reft_lab.runner.interruption import Interruption
 from reft_lab.runner.overfit import Overfit
 from reft_lab.runner.profiling import Profiling
@@ -76,6 +76,7 @@ class Loop:
         progress, kind = self.progress, stage.kind
         progress.stage = kind.name
         self._settle(stage)
+        self._heap.begin()
         self._is_saved = self._is_enough = False
         self.ranks.take_waited()  # until all were here
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from reft_lab.cot import Prompts
 from reft_lab.evaluation.score import Score
 from reft_lab.methods.base import Cost, Step
+from reft_lab.metrics import SAMPLED
 
 EVALUATION = "eval"  # in `Progress.times`: an evaluation, which not every step has
 TRAINING = "training"  # in `Progress.seconds`: steps and what is sampled to train on, without evaluation
@@ -109,12 +110,15 @@ class Progress:
         return sum(self.costs.values(), pending)
 
     def times_as_json(self) -> dict[str, dict[str, float]]:
-        """The `speed` of result.json: mean seconds of each part of a step, by stage, and how many steps there were."""
-        return {
-            stage: {"steps": max(count for name, (_, count) in parts.items() if name != EVALUATION)}
-            | {name: total / count for name, (total, count) in parts.items()}
-            for stage, parts in self.times.items()
-        }
+        """The `speed` of result.json: mean seconds of each part of a step, by stage, how many steps there were, and the
+        tokens that one sampled where it did."""
+        found = {}
+        for stage, parts in self.times.items():
+            steps = max(count for name, (_, count) in parts.items() if name != EVALUATION)
+            sampled = self.costs.get(stage, Cost()).sampled_tokens / steps
+            seconds = {name: total / count for name, (total, count) in parts.items()}
+            found[stage] = {"steps": steps} | ({SAMPLED: sampled} if sampled else {}) | seconds
+        return found
 
     def cost_as_json(self) -> dict[str, float]:
         """As result.json has it."""

@@ -15,6 +15,7 @@ from reft_lab.cot import CotFormat, Prompts, make_format, task
 from reft_lab.data import Problem, Splits, load
 from reft_lab.errors import LOADING, BadInput, OutOfMemory, phase
 from reft_lab.evaluation.asking import Lengths
+from reft_lab.memory.heap import keep_freed_memory
 from reft_lab.methods import method_of
 from reft_lab.methods.base import Method
 from reft_lab.methods.sft import WARMUP
@@ -31,7 +32,6 @@ from reft_lab.rewards import Reward, choose, scoring
 from reft_lab.runner.failure import too_large
 from reft_lab.runner.given import Given, check_reranker, given_of
 from reft_lab.runner.gold import encode_gold
-from reft_lab.runner.heap import keep_freed_memory
 from reft_lab.text import counted
 
 if TYPE_CHECKING:
