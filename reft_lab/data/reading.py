@@ -14,6 +14,7 @@ from reft_lab.data.file_names import other_kind
 from reft_lab.data.formats import FORMATS, listed, read_record, recognise
 from reft_lab.data.problem import Broken, Record
 from reft_lab.errors import BadInput
+from reft_lab.numbers import per_cent
 from reft_lab.text import did_you_mean, in_words
 
 MOST_BROKEN = 0.01
@@ -127,8 +128,9 @@ def read_rows(rows: Iterable[Row], shown: str, id_prefix: str, short: str) -> Ba
     share = len(broken) / (len(records) + len(broken))
     if share > MOST_BROKEN:
         raise BadInput(
-            f"{len(broken)} of {len(records) + len(broken)} records are broken, more than {MOST_BROKEN:.0%}: "
-            f"{'; '.join(broken[:3])}{'; ...' if len(broken) > 3 else ''}; fix or remove them"
+            f"{len(broken)} of {len(records) + len(broken)} records are broken, more than "
+            f"{per_cent(MOST_BROKEN, 0)} %: {'; '.join(broken[:3])}{'; ...' if len(broken) > 3 else ''}; "
+            "fix or remove them"
         )
     return Batch(records, broken, tuple(map(str, first)) if isinstance(first, Mapping) else ())
 

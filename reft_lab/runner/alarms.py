@@ -14,6 +14,7 @@ from statistics import fmean, variance
 from typing import Any
 
 from reft_lab.config.alarms import AlarmsConfig
+from reft_lab.numbers import per_cent
 
 Metrics = Mapping[str, float]
 
@@ -92,7 +93,7 @@ RULES = (
     _Rule(
         "truncated",
         lambda metrics: metrics["rollout/truncated_share"],
-        "{value:.0%} of the responses are cut at ppo.max_new_tokens or ppo.total_tokens",
+        "{share} % of the responses are cut at ppo.max_new_tokens or ppo.total_tokens",
         "raise it, or look in samples.jsonl for responses that do not end",
     ),
     _Rule(
@@ -104,7 +105,7 @@ RULES = (
     _Rule(
         "top_answer",
         _top_answer,
-        "{value:.0%} of the responses give the same answer, and most of them are wrong",
+        "{share} % of the responses give the same answer, and most of them are wrong",
         "the policy has stopped reading the question; raise ppo.kl_coef or lower ppo.lr",
     ),
 )
@@ -184,7 +185,10 @@ class Alarms:
             done = " The run stops."
         elif action == "lower_rate":
             done = f" The learning rate is {self.rate_scale:.3g} of ppo.lr from now on."
-        what, limit = rule.says.format(value=value), f"alarms.{rule.name}={self._limits[rule]:g}"
+        what, limit = (
+            rule.says.format(value=value, share=per_cent(value, 0)),
+            f"alarms.{rule.name}={self._limits[rule]:g}",
+        )
         sentence = f"iteration {step}: alarm {rule.name}: {what} ({limit}); {rule.advice}.{done}"
         return Alarm(rule.name, True, sentence, action)
 

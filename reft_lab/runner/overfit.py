@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reft_lab.errors import RunFailed
 from reft_lab.methods.base import Stage
-from reft_lab.numbers import plain
+from reft_lab.numbers import per_cent, plain
 from reft_lab.run_dir.directory import RunDirectory
 from reft_lab.runner.setup import Setup
 from reft_lab.text import counted
@@ -180,7 +180,7 @@ def why_not(config: Config, overfit: Overfit, records: Sequence[Metrics]) -> str
     cut = evaluated[-1]["eval/truncated_share"]
     if cut >= MANY:
         return (
-            f"{cut:.0%} of the responses are cut at ppo.max_new_tokens={config.ppo.max_new_tokens} or "
+            f"{per_cent(cut, 0)} % of the responses are cut at ppo.max_new_tokens={config.ppo.max_new_tokens} or "
             "ppo.total_tokens; raise it, or look above for responses that do not end"
         )
     if is_known:

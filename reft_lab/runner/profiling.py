@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from reft_lab.methods.base import Stage
 from reft_lab.numbers import per_cent
 from reft_lab.phases import watched_by
 from reft_lab.run_dir.files import OPERATIONS, PROFILE
-from reft_lab.text import from_here
+from reft_lab.text import counted, from_here
 from reft_lab.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ class Profiling:
     def _begin(self, stage: Stage) -> profile:
         from torch.profiler import ProfilerActivity, profile
 
+        os.environ.setdefault(
+            "KINETO_LOG_LEVEL", "6"
+        )  # else its recorder prints lines of its own when it begins and ends
         activities = [ProfilerActivity.CPU]
         if stage.policy.device.type == "cuda":
             activities.append(ProfilerActivity.CUDA)
@@ -122,7 +126,8 @@ class Profiling:
             recorded.export_chrome_trace(str(trace))
         where = "the GPU" if stage.policy.device.type == "cuda" else "the CPU"
         phases, operations = found(_events(recorded, is_gpu=where == "the GPU"), self._marks.names)
-        done = f"{stage.kind.label}, {self._seen - 1} {stage.kind.unit} from the second on"
+        steps = counted(self._seen - 1, stage.kind.unit.removesuffix("s"))
+        done = f"{stage.kind.label}, {steps} from the second on"
         table = dearest(f"{done}: seconds of {where} in its {DEAREST} dearest operations", phases, operations)
         with self._tracker.directory.writing(PROFILE), (home / OPERATIONS).open("a", encoding="utf-8") as file:
             from rich.console import Console
@@ -210,16 +215,17 @@ def dearest(title: str, phases: list[str], operations: list[Operation]) -> Table
     """The table of the operations that took longest."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     whole = sum(each.total for each in operations)
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("operation", no_wrap=True, overflow="ellipsis", min_width=12)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("operation", min_width=12)  # which alone may be cut
     for name in ("calls", "seconds", "%", *phases):
         table.add_column(name, justify="right", no_wrap=True)
     for each in operations[:DEAREST]:
         parts = (f"{each.seconds[name]:.3f}" if each.seconds.get(name) else "" for name in phases)
         table.add_row(
-            each.name.removeprefix("aten::"),
+            Text(each.name.removeprefix("aten::"), no_wrap=True, overflow="ellipsis"),
             f"{each.calls:,}",
             f"{each.total:.3f}",
             per_cent(each.total / whole),

@@ -190,7 +190,7 @@ class _Lines:
         self.printed = now
         rate = (done - self.before) / max(1e-9, now - self.started)
         so_far = f"{self.title}: {done}/{self.total} {self.unit}, {now - self.started:.0f} s, {rate:.3g}/s"
-        self.say(f"{so_far}  {_in_words(numbers)}")
+        self.say(f"{so_far}  {_in_words(numbers)}".rstrip())
 
 
 def _in_words(numbers: dict[str, float]) -> str:

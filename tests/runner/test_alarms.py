@@ -76,7 +76,7 @@ def test_a_sentence_says_value_limit_and_what_to_do(name):
     assert alarm.sentence.startswith(f"iteration 7: alarm {name}: ")
     assert f"(alarms.{name}={limit:g}); " in alarm.sentence
     shown = next(iter(SICK[name].values()))
-    assert any(text in alarm.sentence for text in (f"{abs(shown):.3g} ", f"{shown:.0%}"))
+    assert any(text in alarm.sentence for text in (f"{abs(shown):.3g} ", f"{100 * shown:.0f} % of"))
     assert alarm.action == "warn"
 
 

@@ -31,7 +31,7 @@ def rollouts(*rewards: float, **others: float) -> list[dict[str, float]]:
         ([{"warmup/loss": 4.0}], "give it more steps"),
         (
             [{"eval/accuracy": 0.5, "eval/truncated_share": 0.4}],
-            "40% of the responses are cut at ppo.max_new_tokens=60",
+            "40 % of the responses are cut at ppo.max_new_tokens=60",
         ),
         (
             [{"warmup/loss": 4.0}, {"warmup/loss": 3.0, "eval/accuracy": 0.0, "eval/truncated_share": 0.0}],
