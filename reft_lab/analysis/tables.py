@@ -10,7 +10,7 @@ from reft_lab.analysis.published import MAIN, NAMES, published
 from reft_lab.analysis.seeds import summarise
 from reft_lab.analysis.settings import finished
 from reft_lab.methods.sft import SFT, WARMUP
-from reft_lab.numbers import four, interval, p_value, per_cent, points
+from reft_lab.numbers import four, interval, p_value, per_cent, plain, points
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,6 +28,7 @@ HEADS = {"n": "seeds", "standard_error": "s.e.", "low": "95 % from", "high": "to
     "seeds_needed": "seeds needed",
     "questions_needed": "problems needed",
 }
+COUNTS = ("n", "questions", "both", "only_ours", "only_theirs", "neither", "seeds_needed", "questions_needed")
 FRACTIONS = ("mean", "standard_error", "low", "high", "difference", "share")
 ON_ONE_LINE: Any = [{"selector": "td", "props": "white-space: nowrap"}]
 # Where the accuracies of a run stand, and the method of each; the final one is of the run's own.
@@ -157,7 +158,7 @@ def latex_text(text: str) -> str:
 
 def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: str = "") -> Styler:
     """A frame as a notebook shows it, in the words of the pages: fractions in per cent, differences of them in points,
-    p with three digits, settings and other numbers with four.
+    p with three digits, counts with all digits, settings and other numbers with four.
 
     Args:
         frame: any frame.
@@ -169,6 +170,7 @@ def shown(frame: DataFrame, *, fractions: Sequence[str] = FRACTIONS, missing: st
     if "difference" in style:
         style |= {name: per_cent for name in ("standard_error",) if name in style}  # it has no sign
     style |= {name: _p_cell for name in ("p", "p_holm") if name in frame.columns}
+    style |= {name: plain for name in COUNTS if name in frame.columns}
     style |= {name: _number_cell for name in frame.columns if name not in style}
     styled = frame.style.format(style, na_rep="").hide(axis="index").set_table_styles(ON_ONE_LINE)
     if frame.empty and missing:

@@ -105,7 +105,7 @@ def outcome_areas(
         there = [kind for kind in KINDS if kind in set(frame["outcome"])]
         lines = [Line(OUTCOMES[kind], _curve(part[part["outcome"] == kind], axis, "mean"), kind) for kind in there]
         charts.append(area_chart("", f"{setting}: {_text(value)}", lines, Axes(SHARE, axis), shares=True))
-    return _picture(charts, missing, columns=3)
+    return _picture(charts, missing, columns=2 if len(charts) in (2, 4) else 3)  # no row of one
 
 
 def outcome_bars(

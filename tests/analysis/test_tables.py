@@ -149,6 +149,8 @@ def cells(html: str) -> list[str]:
 def test_frames_are_shown_in_per_cent_and_points():
     frame = pandas.DataFrame({"reward": ["exact"], "n": [3], "mean": [0.1234], "low": [math.nan]})
     assert cells(shown(frame).to_html()) == ["exact", "3", "12.3 %", ""]
+    needed = pandas.DataFrame({"seeds_needed": [math.nan, 9], "questions_needed": [120108, 889]})
+    assert cells(shown(needed).to_html()) == ["", "120,108", "9", "889"]
     differences = pandas.DataFrame({"difference": [0.021], "p": [0.0004], "p_holm": [0.0312]})
     assert cells(shown(differences).to_html()) == ["+2.1", "&lt; 0.001", "0.031"]
 
