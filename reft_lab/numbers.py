@@ -69,6 +69,11 @@ def plain(value: float) -> str:
     return "" if math.isnan(value) else _minus(_digits(value, 3))
 
 
+def two_places(value: float) -> str:
+    """A number around 1 with two places, `−0.06`; empty for nan."""
+    return "" if math.isnan(value) else _minus(f"{value:z.2f}")
+
+
 def four(value: float) -> str:
     """A setting with at most four digits, as one types it: `0.0005287`, `1e-5`, `0.05`."""
     return _digits(value, 4)

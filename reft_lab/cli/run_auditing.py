@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.cli.finding import find_run
@@ -107,7 +108,7 @@ def _print(finding: Finding, examples: int) -> None:
         for key in ("question", "response"):
             text = str(each.get(key, ""))
             text = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-            print("\n".join(f"     {line}" for line in text.strip().splitlines()))
+            print("\n".join(f"     {line}" for line in dedent(text).strip().splitlines()))
     sys.stdout.flush()
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from reft_lab.evaluation.score import LEVEL
+from reft_lab.numbers import two_places
 from reft_lab.randomness import generator
 
 if TYPE_CHECKING:
@@ -168,15 +169,15 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
             f"of these {overall.states} states differ by little more than their own error; raise "
             "audit.critic_continuations."
         )
-    range_ = f" [{interval[0]:z.2f}, {interval[1]:z.2f}]" if interval else ""
+    range_ = f" (95 % interval {two_places(interval[0])} to {two_places(interval[1])})" if interval else ""
     numbers = (
-        f"it explains {explained:z.2f}{range_} of the variance of Monte-Carlo values, a constant 0 and a perfect one "
-        f"{attainable:.2f}"
+        f"it explains {two_places(explained)}{range_} of the variance of Monte-Carlo values, a constant 0 and a perfect "
+        f"one {two_places(attainable)}"
     )
     along = ""
     if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
         ours, best = within.explained_variance, within.attainable
-        along = f"; of what changes along a response {ours:z.2f}, a perfect one {best:.2f}"
+        along = f"; of what changes along a response {two_places(ours)}, a perfect one {two_places(best)}"
     if explained <= 0 or (interval and interval[0] <= 0):
         answer = "There is no sign of it"
     elif explained >= GOOD * attainable:

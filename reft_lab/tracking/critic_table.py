@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from reft_lab.numbers import two_places
+
 
 def critic_table(audit: Mapping[str, Any]) -> Table:
     """An entry of critic_audit.json: by tenth of the response and overall.
@@ -33,4 +35,4 @@ def critic_table(audit: Mapping[str, Any]) -> Table:
 
 def _cells(found: Mapping[str, Any]) -> list[str]:
     names = ("value", "monte_carlo", "explained_variance", "attainable", "rank_correlation")
-    return [str(found["states"]), *("" if found[name] is None else f"{found[name]:z.2f}" for name in names)]
+    return [str(found["states"]), *("" if found[name] is None else two_places(found[name]) for name in names)]
