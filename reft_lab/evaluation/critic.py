@@ -171,8 +171,8 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
         )
     range_ = f" (95 % interval {two_places(interval[0])} to {two_places(interval[1])})" if interval else ""
     numbers = (
-        f"it explains {two_places(explained)}{range_} of the variance of Monte-Carlo values, a constant 0 and a perfect "
-        f"one {two_places(attainable)}"
+        f"it explains {two_places(explained)}{range_} of the variance of Monte-Carlo values, a constant 0 and a "
+        f"perfect one {two_places(attainable)}"
     )
     along = ""
     if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
