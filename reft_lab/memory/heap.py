@@ -4,8 +4,8 @@ Left to itself, it fetches each block of more than 32 MiB from the system and ha
 of the heap; the system clears all pages before it hands them out again, which took a tenth to a quarter of the CPU time
 of an update of SmolLM2-135M. So memory is kept for the tensors to come. But micro-batches of many sizes leave holes in
 the heap that the next ones do not fit in: a run of that model grew by 2 GB in 20 minutes through them, to 8. So what is
-free goes back where a process has grown; as all pages must then be cleared once more, which cost that model 16 of the 64
-seconds of an iteration, not more often.
+free goes back where a process has grown, and not more often, since all pages must then be cleared once more: 16 of the
+64 seconds of an iteration of that model.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ def keep_freed_memory() -> None:
     if set_option is not None:
         set_option(MMAP_MAX, 0)
         set_option(TRIM_THRESHOLD, -1)  # none
+
+
+def fetch(size: int) -> None:
+    """Have so many bytes in the heap, cleared by the system, for what is timed next."""
+    import torch
+
+    torch.ones(size, dtype=torch.uint8)
 
 
 class Heap:

@@ -22,9 +22,9 @@ from reft_lab.ranks.group import BUCKET
 MOMENTS = {"adamw": (8.0, 8.0), "adamw_8bit": (2.03, 8.0)}
 # What the C library of a CPU holds on to (measured with glibc, whose heap keeps what is freed: memory/heap.py). Blocks
 # of a micro-batch leave holes that those of the next, which has another size, do not fit in. Of what a step takes and
-# frees such a share is lost before it is tidied up: by precision where a step has several micro-batches, else ALONE.
+# frees such a share is lost: by precision where a step has several large micro-batches, ALONE where it has one.
 HOLES = {"fp32": 0.45, "bf16": 0.85}
-ALONE = 0.2
+ALONE = 0.25
 PASSING = ("activations", "logits", "gradients", "gathered", "exchange")  # parts that come and go with a step
 LOGITS = 4  # tensors of logits' size while a token is chosen: logits, log-probabilities, probabilities, their sums
 BLOCKS = {"cpu": 32, "cuda": 128}  # columns by which the decoders' caches grow
@@ -125,12 +125,12 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
         trunks = 2 if own_values else 1
         kept = trunks * _kept(setting, batch, setting.kept if work.scores else setting.kept_in_training)
         logits = _trained_logits(setting, batch.predicted)
-        if setting.device == "cuda" and not batch.several:  # gradients come as activations go
+        if setting.device == "cuda" and not batch.second:  # gradients come as activations go
             kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
         parts = {"gradients": gradients, "activations": kept, "logits": logits} | _gathered(setting, trained)
         if (exchanged := _exchanged(setting, trained)) + whole > sum(parts.values()):  # when the passes are over
             parts = {"gradients": whole, "activations": 0, "exchange": exchanged}
-        holes = HOLES[setting.precision] if batch.several else ALONE
+        holes = ALONE + (HOLES[setting.precision] - ALONE) * batch.second / batch.tokens
         found.append(Phase("updating" if work.takes_turns else "training", work.stage, held | parts, holes))
     found.append(Phase("evaluating", work.stage, held | _decoding(setting, work, setting.evaluated, at_most)))
     return found

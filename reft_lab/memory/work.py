@@ -24,13 +24,13 @@ class MicroBatch:
         tokens: that the model reads, with padding where it reads rows.
         predicted: those of responses.
         width: of its rows.
-        several: whether a step has more than one.
+        second: tokens of the next largest of the same step, which says how many sizes a step has; 0 in a step of one.
     """
 
     tokens: int
     predicted: int
     width: int
-    several: bool
+    second: int
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,18 @@ class Work:
             prompt, response = self._longest
             whole, share = prompt + response - 1, -(-self.batch // devices)
             many = max(1, min(share, budget // whole))
-            return MicroBatch(many * whole, many * response, whole, share > many)
-        largest, several = MicroBatch(0, 0, 0, False), False
+            return MicroBatch(many * whole, many * response, whole, min(many, share - many) * whole)
+        largest, second = MicroBatch(0, 0, 0, 0), 0
         for batch in islice(self._shares(devices), BATCHES * devices):
-            groups = micro_batches([prompt + response - 1 for prompt, response in batch], budget)
-            several |= len(groups) > 1
-            for group in groups:
+            sizes = [0, 0]
+            for group in micro_batches([prompt + response - 1 for prompt, response in batch], budget):
                 wholes = [batch[i][0] + batch[i][1] - 1 for i in group]
                 tokens = sum(wholes) if is_packed else len(group) * max(wholes)
+                sizes.append(tokens)
                 if tokens > largest.tokens:
-                    largest = MicroBatch(tokens, sum(batch[i][1] for i in group), max(wholes), False)
-        return replace(largest, several=several)
+                    largest = MicroBatch(tokens, sum(batch[i][1] for i in group), max(wholes), 0)
+            second = max(second, sorted(sizes)[-2])
+        return replace(largest, second=second)
 
     def decoding(self, rows: int, block: int, *, at_most: bool) -> Decoding:
         """Decoding `rows` at once, of the prompts that are longest, into a cache that grows in blocks."""

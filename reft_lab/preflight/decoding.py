@@ -14,6 +14,7 @@ from reft_lab.policy.sampling import sample
 
 NEVER = -1  # a token that ends nothing
 STEPS = (4, 64)  # fewest and most that are tried
+TIMES = 2  # that each is tried; the longer time had something else in it
 SHARE = 4  # of the rows are tried beside all of them
 
 
@@ -75,12 +76,14 @@ def measured(policy: Policy, prompts: Sequence[list[int]], midway: list[int], ro
 def _steps(policy: Policy, prompt: list[int], rows: int, affordable: float) -> float:
     """Seconds of one step of so many rows."""
     least, most = STEPS
-    one, some = (_time(policy, [prompt], rows, 1 + steps) for steps in (0, least))
-    step = max(1e-9, some - one) / least
-    steps = min(most, int(affordable / step))
-    if steps <= least:
-        return step
-    return max(1e-9, _time(policy, [prompt], rows, 1 + steps) - one) / steps
+
+    def undisturbed(steps: int) -> float:
+        return min(_time(policy, [prompt], rows, 1 + steps) for _ in range(TIMES))
+
+    one = undisturbed(0)
+    step = max(1e-9, _time(policy, [prompt], rows, 1 + least) - one) / least
+    steps = max(least, min(most, int(affordable / TIMES / step)))
+    return max(1e-9, undisturbed(steps) - one) / steps
 
 
 def _time(policy: Policy, prompts: Sequence[list[int]], rows: int, tokens: int) -> float:

@@ -121,7 +121,8 @@ def _show_data(setup: Setup) -> None:
 def _try(setup: Setup, found: Expected) -> RunTime | None:
     """What the run takes by a few steps; None where not even these fit."""
     try:
-        trial = try_out(setup, found.works, lengths_of(setup), say)
+        passing = max(phase.passing for phase in found.likely)
+        trial = try_out(setup, found.works, lengths_of(setup), passing, say)
     except OutOfMemory as error:
         say(f"not even a few sequences can be tried: {error}")
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from reft_lab.memory.experiment import works as works_of
+from reft_lab.memory.heap import fetch
 from reft_lab.memory.work import Lengths, Work
 from reft_lab.methods import METHODS
 from reft_lab.methods.base import Method, Stage
@@ -19,6 +20,7 @@ from reft_lab.runner.setup import Setup
 
 AFFORDABLE = 4.0  # seconds of the steps of a stage that are tried
 SAMPLING = 3.0  # seconds of what is sampled
+FETCHED = 3 * 2**30  # bytes at most that passes will find in the heap, as all but the first of a run do
 FIRST = 4  # sequences that are tried first; fewer are computed less well than the many of a step
 ATTEMPTS = (2, 4)  # of a step, the second number where one takes less than QUICK seconds
 QUICK = 0.3
@@ -37,17 +39,20 @@ class Trial:
     notes: list[str]
 
 
-def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, say: Callable[[str], None]) -> Trial:
+def try_out(setup: Setup, works: Sequence[Work], lengths: Lengths, passing: int, say: Callable[[str], None]) -> Trial:
     """Try each stage of a run, and sampling; the policy is trained on the way, and of no use afterwards.
 
     Args:
         works: what the stages put through the model.
         lengths: tokens of the prompt and the gold reasoning of each training problem.
+        passing: bytes that the largest pass of a run takes and frees again.
         say: told what is being done.
     """
     config = setup.config
     asked, test = _asked(setup)
     widest = min(config.trainer.decode_batch, max([*asked, test, *(work.samples for work in works)]))
+    if setup.device == "cpu":
+        fetch(min(passing, FETCHED))
     say("trying how fast it samples")
     speed = measured(setup.policy, *_prompts(setup, lengths), widest, SAMPLING)
     trial = _of_method(setup.method, setup, works, lengths, speed, say)
@@ -122,6 +127,8 @@ def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths) -> li
     def train(stage: Stage) -> None:
         least, most = ATTEMPTS
         attempts = [attempt(stage, chosen) for _ in range(least)]
+        if attempts[-1].seconds > attempts[0].seconds:  # something held it up, as the first pays for what others find
+            attempts.append(attempt(stage, chosen))
         if attempts[-1].seconds < QUICK:
             attempts += [attempt(stage, chosen) for _ in range(most - least)]
         found.append(attempts[-1])

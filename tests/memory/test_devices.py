@@ -70,15 +70,30 @@ def test_the_largest_micro_batch_is_that_of_any_process(one) -> None:
     _, loads = one
     work = replace(loads[-1], batch=24)
     found = work.micro_batch(150, is_packed=True, at_most=False, devices=3)
-    tokens, several = 0, False
+    tokens, second = 0, 0
     for batch in work._batches():
         lengths = [prompt + response - 1 for prompt, response in batch]
         for hand in deal(lengths, 3):
             groups = micro_batches([lengths[i] for i in hand], 150)
-            several |= len(groups) > 1
-            tokens = max(tokens, *(sum(lengths[hand[i]] for i in group) for group in groups))
-    assert (found.tokens, found.several) == (tokens, several)
-    assert work.micro_batch(10_000, is_packed=True, at_most=True, devices=3).tokens == 8 * (sum(work.longest) - 1)
+            sizes = sorted(sum(lengths[hand[i]] for i in group) for group in groups)
+            tokens = max(tokens, sizes[-1])
+            second = max(second, *sizes[:-1], 0)
+    assert second
+    assert (found.tokens, found.second) == (tokens, second)
+    longest = sum(work.longest) - 1
+    alone, parted = (work.micro_batch(n * longest, is_packed=True, at_most=True, devices=3) for n in (8, 5))
+    assert (alone.tokens, alone.second) == (8 * longest, 0)
+    assert (parted.tokens, parted.second) == (5 * longest, 3 * longest)
+
+
+def test_holes_in_the_heap_grow_with_the_second_micro_batch(one) -> None:
+    found, loads = one
+    left = []
+    for batch in (4, 5, 8):  # 4, 4 and 1, 4 and 4
+        work = replace(loads[-1], batch=batch)
+        setting = replace(found, device="cpu", tokens=4 * (sum(work.longest) - 1))
+        left.append(by_name(phases(setting, [work], at_most=True))["updating"].parts["left in the heap"])
+    assert left[0] < left[1] < left[2] < 2 * left[0]
 
 
 def test_what_the_ranks_add_up_is_a_copy_of_a_bucket(one) -> None:
