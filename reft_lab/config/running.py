@@ -12,7 +12,7 @@ from reft_lab.fields import STRICT, OneOf, doc
 
 AUTO = "auto"
 DDP, FSDP = "ddp", "fsdp"
-SEQUENCES, MICRO_BATCHES = "sequences", "micro_batches"
+SEQUENCES, BATCHES = "sequences", "batches"
 
 
 @dataclass
@@ -40,13 +40,13 @@ class TrainerConfig:
     deal: Annotated[
         str,
         doc(
-            "what is dealt out to several processes in scoring and training; sequences: each process cuts micro-batches "
-            "of its own share. micro_batches: those that one process would cut, and gradients are added up in its order, "
-            "so that on a CPU a run has the numbers of one process to the last bit; where a mini-batch is one "
-            "micro-batch, there is nothing to share. auto: micro_batches where fewer than 5 million weights are trained "
-            "and each process holds all of them (docs/scale.md)"
+            "what is dealt out to several processes; sequences: each makes batches of its own share. batches: those "
+            "that one process would make, to decode, to score and to train on, and gradients are added up in its "
+            "order; on a CPU a run then has the numbers of one process to the last bit, but a step of one batch is not "
+            "shared. auto: batches where fewer than 5 million weights are trained and each process holds all of them "
+            "(docs/scale.md)"
         ),
-        OneOf(AUTO, SEQUENCES, MICRO_BATCHES),
+        OneOf(AUTO, SEQUENCES, BATCHES),
     ] = AUTO
     precision: Annotated[
         str,

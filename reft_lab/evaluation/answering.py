@@ -113,7 +113,9 @@ def _own(ranks: Ranks, prompts: Sequence[Sequence[int]], limits: Sequence[int], 
     if not ranks.keeps_order:
         return ranks.share(costs)
     batches = decode_batches(prompts, batch_size)
-    return sorted(i for number in ranks.share([sum(costs[i] for i in batch) for batch in batches]) for i in batches[number])
+    return sorted(
+        i for number in ranks.share([sum(costs[i] for i in batch) for batch in batches]) for i in batches[number]
+    )
 
 
 def _in_order(ranks: Ranks, own: list[int], sampled: Responses, pad_id: int) -> Responses:

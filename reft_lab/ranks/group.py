@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 
 from reft_lab.errors import RewardFailed, is_memory
 from reft_lab.ranks.dealing import deal
-from reft_lab.ranks.ranks import Ranks, lost
+from reft_lab.ranks.ranks import Gradient, Ranks, lost
 from reft_lab.ranks.start import Start, cores, name_meeting_place
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Group(Ranks):
             for tensor in tensors:
                 distributed.all_reduce(tensor)
 
-    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: list[Tensor | None]) -> list[Tensor | None]:
+    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: Gradient) -> Gradient:
         if parameters[0].is_cuda:
             torch.cuda.synchronize()  # so that what follows is waiting for others, not for this one
         present = torch.tensor([grad is not None for grad in gradient], dtype=torch.uint8)

@@ -11,7 +11,7 @@ from reft_lab.text import one_line
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    Gradient = list[Tensor | None]  # of some parameters; None where there is none
+Gradient = list["Tensor | None"]  # of some parameters, in their order; None where there is none
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -27,9 +27,9 @@ class Ranks:
     Attributes:
         rank: the number of this one.
         size: how many there are.
-        keeps_order: whether they share the micro-batches that one process would cut, and add up gradients in its order:
-            all is as in one process, bit for bit where its arithmetic is. Otherwise they share sequences, each adds up
-            its own, and sums are rounded otherwise.
+        keeps_order: whether they share the batches that one process would make, and add up gradients in its order: on a
+            CPU all is as in one process, bit for bit. Otherwise they share sequences, each adds up its own, and sums
+            are rounded otherwise.
     """
 
     rank = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
-from reft_lab.config.running import AUTO, FSDP, MICRO_BATCHES, TrainerConfig
+from reft_lab.config.running import AUTO, BATCHES, FSDP, TrainerConfig
 from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format, task
 from reft_lab.data import Problem, Splits, load
@@ -263,9 +263,9 @@ def prepare(
 
 
 def _keeps_order(trainer: TrainerConfig, policy: Policy) -> bool:
-    """Whether processes share whole micro-batches; a small model's gradients cost next to nothing to tell each other."""
+    """Whether processes share whole batches: a small model's gradients cost next to nothing to tell each other."""
     if trainer.strategy == FSDP or trainer.deal != AUTO:
-        return trainer.deal == MICRO_BATCHES
+        return trainer.deal == BATCHES
     return sum(parameter.numel() for parameter in policy.trained_parameters()) < SMALL
 
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from reft_lab.methods.settings import IterationsConfig, RerankerConfig, SFTConfig
 from reft_lab.methods.stages import eight_bit
 from reft_lab.policy.model import Policy
+from reft_lab.ranks import Gradient
 
 Schedule = Callable[[int], float]
-Gradient = list[Tensor | None]  # of each parameter of an optimiser, in their order
 
 
 def linear_decay(total: int, warmup: int) -> Schedule:

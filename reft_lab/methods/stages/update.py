@@ -11,11 +11,11 @@ from torch import Tensor
 from reft_lab.equations.losses import token_weights
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.objective import Facts, Loss, loss, loss_of_critic
-from reft_lab.methods.stages.optimizer import Gradient, Optimizer, norm_of
+from reft_lab.methods.stages.optimizer import Optimizer, norm_of
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.policy.model import Policy
 from reft_lab.policy.packing import Sequences, own_micro_batches
-from reft_lab.ranks import Ranks
+from reft_lab.ranks import Gradient, Ranks
 
 
 def update(
