@@ -74,4 +74,4 @@ def joined(start: Start) -> Iterator[Orders]:
     finally:
         if start.rank == 0:
             orders.end()
-    disconnect()
+        disconnect()  # in any case: torch's threads, left alone, would abort a process that ends with its sentence said

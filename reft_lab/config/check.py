@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reft_lab.config.explain import explain
-from reft_lab.config.running import FSDP, parse_every
+from reft_lab.config.running import BATCHES, FSDP, parse_every
 from reft_lab.config.schema import Config
 from reft_lab.config.wording import shown, unknown_option, wrong_folder_name, wrong_value
 from reft_lab.errors import BadInput
@@ -135,6 +135,7 @@ def _check_fsdp(config: Config) -> None:
         f"method={config.method}": METHODS[config.method].answers,
         f"trainer.optimizer={config.trainer.optimizer}": config.trainer.optimizer == eight_bit.NAME,
         "trainer.park_reference=true": config.trainer.park_reference,
+        f"trainer.deal={config.trainer.deal}": config.trainer.deal == BATCHES,
         f"model.value={config.model.value}": config.model.value == "separate" and has_critic,
         f"ppo.clip_grads={config.ppo.clip_grads}": config.ppo.clip_grads == "apart" and has_critic,
     }

@@ -12,6 +12,7 @@ from reft_lab.fields import STRICT, OneOf, doc
 
 AUTO = "auto"
 DDP, FSDP = "ddp", "fsdp"
+SEQUENCES, BATCHES = "sequences", "batches"
 
 
 @dataclass
@@ -36,6 +37,17 @@ class TrainerConfig:
         ),
         OneOf(DDP, FSDP),
     ] = DDP
+    deal: Annotated[
+        str,
+        doc(
+            "what is dealt out to several processes; sequences: each makes batches of its own share. batches: those "
+            "that one process would make, to decode, to score and to train on, and gradients are added up in its "
+            "order; on a CPU a run then has the numbers of one process to the last bit, but a step of one batch is not "
+            "shared. auto: batches where fewer than 5 million weights are trained and each process holds all of them "
+            "(docs/scale.md)"
+        ),
+        OneOf(AUTO, SEQUENCES, BATCHES),
+    ] = AUTO
     precision: Annotated[
         str,
         doc(

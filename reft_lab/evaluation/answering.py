@@ -11,7 +11,7 @@ from reft_lab.answers.outcome import Outcome
 from reft_lab.errors import phase
 from reft_lab.evaluation.judging import Judge, Judging
 from reft_lab.policy.model import Policy
-from reft_lab.policy.sampling import Responses, sample
+from reft_lab.policy.sampling import Responses, decode_batches, sample
 from reft_lab.policy.sampling.responses import joined
 from reft_lab.randomness import uniforms
 from reft_lab.ranks import Ranks
@@ -81,8 +81,7 @@ def answer(
         on_progress: called with about the number of prompts done so far, batch by batch.
     """
     ranks = policy.ranks
-    # How long a response gets is not known: all may take about as long, and prompts are read beside.
-    own = ranks.share([len(prompt) + limit for prompt, limit in zip(prompts, limits, strict=True)])
+    own = _own(ranks, prompts, limits, batch_size)
     with Judging(judge, [places[i] for i in own]) as judging:
         with phase(during) if during else nullcontext():
             sampled = sample(
@@ -104,6 +103,19 @@ def answer(
         written = time.perf_counter()
         outcomes = ranks.merge(dict(zip(own, judging.outcomes(), strict=True)))
     return Answers(sampled, [outcomes[i] for i in range(len(prompts))], written)
+
+
+def _own(ranks: Ranks, prompts: Sequence[Sequence[int]], limits: Sequence[int], batch_size: int) -> list[int]:
+    """Places of the prompts that this rank asks, rising: those of the batches that one process would decode, where that
+    order is kept."""
+    # How long a response gets is not known: all may take about as long, and prompts are read beside.
+    costs = [len(prompt) + limit for prompt, limit in zip(prompts, limits, strict=True)]
+    if not ranks.keeps_order:
+        return ranks.share(costs)
+    batches = decode_batches(prompts, batch_size)
+    return sorted(
+        i for number in ranks.share([sum(costs[i] for i in batch) for batch in batches]) for i in batches[number]
+    )
 
 
 def _in_order(ranks: Ranks, own: list[int], sampled: Responses, pad_id: int) -> Responses:

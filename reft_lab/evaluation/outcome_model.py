@@ -145,24 +145,24 @@ def probabilities(
     """
     import torch
 
-    from reft_lab.policy.packing import micro_batches
+    from reft_lab.policy.packing import own_micro_batches
 
     if not prompts:
         return []
     policy.eval()
     sequences = whole_sequences(policy, prompts, responses)
     found: dict[int, float] = {}
-    own, done = policy.ranks.share(sequences.lengths.tolist()), 0
+    groups = own_micro_batches(policy.ranks, sequences.lengths.tolist(), tokens_per_micro_batch).values()
+    own, done = sum(map(len, groups)), 0
     with torch.no_grad():
-        for group in micro_batches(sequences.lengths[own].tolist(), tokens_per_micro_batch):
-            chosen = [own[i] for i in group]
+        for chosen in groups:
             logits = outcome_logits(policy, sequences.packed(chosen, policy.device))
             # In double precision: in single, the sigmoid of two good responses is 1 for both.
             for i, probability in zip(chosen, logits.double().sigmoid().tolist(), strict=True):
                 found[i] = probability
             done += len(chosen)
             if on_progress is not None:
-                on_progress(round(done / len(own) * len(sequences)))
+                on_progress(round(done / own * len(sequences)))
     found = policy.ranks.merge(found)
     return [found[i] for i in range(len(sequences))]
 

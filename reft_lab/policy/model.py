@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -252,15 +252,16 @@ class Policy(nn.Module):
             return self.sharding.collected(self)
         return self if self.ranks.leads else None
 
-    def in_step(self, groups: list[list[int]], filler: int) -> Iterator[tuple[list[int], bool]]:
-        """The micro-batches of this rank, and whether each counts.
+    def in_step(self, groups: Mapping[int, list[int]], filler: int) -> Iterator[tuple[int | None, list[int]]]:
+        """The micro-batches of this rank with their numbers.
 
         Where weights are in parts, ranks gather them for each pass together, so that all pass equally often: one with
-        fewer micro-batches than others goes over the sequence `filler` again, which counts for nothing.
+        fewer micro-batches than others goes over the sequence `filler` again, which has no number and counts for
+        nothing.
         """
         spare = 0 if self.sharding is None else max(self.ranks.gather(len(groups))) - len(groups)
-        yield from ((group, True) for group in groups)
-        yield from (([filler], False) for _ in range(spare))
+        yield from groups.items()
+        yield from ((None, [filler]) for _ in range(spare))
 
     @contextmanager
     def keeping_casts(self) -> Iterator[None]:

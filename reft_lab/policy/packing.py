@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reft_lab.ranks import Ranks
+
 # On a CPU, attention takes rows together that have so many places for each token. With fewer, more and smaller groups
 # cost more calls than they save padding; a GPU, where calls cost most, takes all rows at once.
 PLACES_A_TOKEN = 1.15
@@ -170,3 +172,25 @@ def micro_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
         else:
             groups.append([i])
     return groups
+
+
+def own_micro_batches(ranks: Ranks, lengths: Sequence[int], tokens: int) -> dict[int, list[int]]:
+    """The micro-batches that this rank computes of some sequences, by a number that no other rank's has.
+
+    Either those that one process would cut are dealt out, whole and numbered as there, or the sequences are, and each
+    rank cuts its own (`Ranks.keeps_order`).
+
+    Args:
+        ranks: the processes that share them.
+        lengths: tokens of each sequence.
+        tokens: as for `micro_batches`.
+
+    Returns:
+        Places in `lengths`, in the order in which they are computed.
+    """
+    if ranks.keeps_order:
+        groups = micro_batches(lengths, tokens)
+        return {number: groups[number] for number in ranks.share([sum(lengths[i] for i in g) for g in groups])}
+    own = ranks.share(lengths)
+    cut = micro_batches([lengths[i] for i in own], tokens)
+    return {count * ranks.size + ranks.rank: [own[i] for i in group] for count, group in enumerate(cut)}

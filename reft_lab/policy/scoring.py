@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import Packed, Sequences, micro_batches
+from reft_lab.policy.packing import Packed, Sequences, own_micro_batches
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,12 @@ def score_all(
     shape = (len(sequences), int(sequences.responses.max()))
     logprobs = torch.zeros(shape, device=policy.device)
     values = None if policy.value_head is None else torch.zeros_like(logprobs)
-    own = policy.ranks.share(sequences.lengths.tolist())
-    groups = micro_batches(sequences.lengths[own].tolist(), tokens_per_micro_batch)
+    groups = own_micro_batches(policy.ranks, sequences.lengths.tolist(), tokens_per_micro_batch)
     shortest = int(sequences.lengths.argmin())
-    for group, counts in policy.in_step([[own[i] for i in group] for group in groups], shortest):
+    for number, group in policy.in_step(groups, shortest):
         batch = sequences.packed(group, policy.device)
         scores = score_packed(policy, batch)
-        if not counts:
+        if number is None:
             continue
         logprobs[batch.index, batch.step] = scores.logprobs
         if values is not None and scores.values is not None:

@@ -6,6 +6,6 @@ special; what depends on the clock, a signal or a disk is decided by the first o
 writes, prints and draws bars.
 """
 
-from reft_lab.ranks.ranks import ALONE, Ranks
+from reft_lab.ranks.ranks import ALONE, Gradient, Ranks
 
-__all__ = ["ALONE", "Ranks"]
+__all__ = ["ALONE", "Gradient", "Ranks"]

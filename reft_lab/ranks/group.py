@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from torch import Tensor, distributed, nn
 
 from reft_lab.errors import RewardFailed, is_memory
 from reft_lab.ranks.dealing import deal
-from reft_lab.ranks.ranks import Ranks, lost
+from reft_lab.ranks.ranks import Gradient, Ranks, lost
 from reft_lab.ranks.start import Start, cores, name_meeting_place
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Group(Ranks):
             for tensor in tensors:
                 distributed.all_reduce(tensor)
 
-    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: list[Tensor | None]) -> list[Tensor | None]:
+    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: Gradient) -> Gradient:
         if parameters[0].is_cuda:
             torch.cuda.synchronize()  # so that what follows is waiting for others, not for this one
         present = torch.tensor([grad is not None for grad in gradient], dtype=torch.uint8)
@@ -79,6 +79,23 @@ class Group(Ranks):
             parts = flat.split([grad.numel() for grad in bucket])
             for grad, part in zip(bucket, parts, strict=True):
                 grad.copy_(part.view_as(grad))
+        return whole
+
+    def add_in_order(self, parameters: Sequence[nn.Parameter], gradients: Mapping[int, Gradient]) -> Gradient:
+        owners = self.merge(
+            {number: (self.rank, [grad is not None for grad in own]) for number, own in gradients.items()}
+        )
+        whole: Gradient = [None] * len(parameters)
+        for number, (owner, present) in sorted(owners.items()):
+            there = [i for i, is_there in enumerate(present) if is_there]
+            own = gradients.get(number)
+            parts = [torch.empty_like(parameters[i]) if own is None else own[i] for i in there]
+            flat = torch.cat([part.reshape(-1) for part in parts if part is not None])
+            with self._exchange():
+                distributed.broadcast(flat, src=owner)
+            for i, part in zip(there, flat.split([parameters[i].numel() for i in there]), strict=True):
+                grad, before = part.view_as(parameters[i]), whole[i]
+                whole[i] = grad.clone() if before is None else before.add_(grad)
         return whole
 
     def wait(self) -> None:

@@ -11,6 +11,8 @@ from reft_lab.text import one_line
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Gradient = list["Tensor | None"]  # of some parameters, in their order; None where there is none
+
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
@@ -25,10 +27,14 @@ class Ranks:
     Attributes:
         rank: the number of this one.
         size: how many there are.
+        keeps_order: whether they share the batches that one process would make, and add up gradients in its order: on a
+            CPU all is as in one process, bit for bit. Otherwise they share sequences, each adds up its own, and sums
+            are rounded otherwise.
     """
 
     rank = 0
     size = 1
+    keeps_order = False
 
     @property
     def leads(self) -> bool:
@@ -54,18 +60,26 @@ class Ranks:
     def add(self, tensors: Sequence[Tensor]) -> None:
         """Put into each tensor, in place, its sum over the ranks; shapes are the same on all of them."""
 
-    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: list[Tensor | None]) -> list[Tensor | None]:
+    def add_gradient(self, parameters: Sequence[nn.Parameter], gradient: Gradient) -> Gradient:
         """The sum over the ranks of the gradient of some parameters; None where no rank has anything."""
         return gradient
+
+    def add_in_order(self, parameters: Sequence[nn.Parameter], gradients: Mapping[int, Gradient]) -> Gradient:
+        """The sum of the gradients that all ranks have of some parameters, in the order of their numbers: the last bit
+        is as where one process had added them up. Each number is on one rank."""
+        raise NotImplementedError("one process adds up in order as it is")
 
     def merge(self, own: Mapping[K, V]) -> dict[K, V]:
         """The entries of all ranks."""
         return {key: value for part in self.gather(own) for key, value in part.items()}
 
-    def total(self, own: Sequence[float]) -> list[float]:
-        """Sums of some numbers, of which a rank with an empty share has none, in the order of the ranks."""
-        rows = [row for row in self.gather(own) if row]
-        return [sum(column) for column in zip(*rows, strict=True)] if len(rows) > 1 else list(*rows)
+    def total(self, own: Mapping[int, Tensor]) -> list[float]:
+        """Sums of the numbers (n,) that each micro-batch has come to, by its own number and in the order of these."""
+        import torch
+
+        rows = torch.stack([*own.values()]).tolist() if own else []
+        found = self.merge(dict(zip(own, rows, strict=True)))
+        return torch.tensor([found[number] for number in sorted(found)]).sum(0).tolist()
 
     def wait(self) -> None:
         """Go on when all are here: what one has written can be read by the others."""

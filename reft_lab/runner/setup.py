@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reft_lab.answers.outcome import Outcome
+from reft_lab.config.running import AUTO, BATCHES, FSDP, TrainerConfig
 from reft_lab.config.schema import Config
 from reft_lab.cot import CotFormat, Prompts, make_format, task
 from reft_lab.data import Problem, Splits, load
@@ -246,6 +247,8 @@ def prepare(
     config = replace(config, trainer=replace(config.trainer, precision=chosen.precision))
     if chosen.threads is not None:
         torch.set_num_threads(chosen.threads)
+    if ranks.size > 1:
+        ranks.keeps_order = _keeps_order(config.trainer, policy)
     reward.load(
         codec,
         device,
@@ -257,6 +260,13 @@ def prepare(
     return Setup(
         config, device, splits, form, codec, examples, policy, reward, notes, given, computing=note, ranks=ranks
     )
+
+
+def _keeps_order(trainer: TrainerConfig, policy: Policy) -> bool:
+    """Whether processes share whole batches: a small model's gradients cost next to nothing to tell each other."""
+    if trainer.strategy == FSDP or trainer.deal != AUTO:
+        return trainer.deal == BATCHES
+    return sum(parameter.numel() for parameter in policy.trained_parameters()) < SMALL
 
 
 def _of_another_size(config: Config, policy: Policy) -> list[str]:

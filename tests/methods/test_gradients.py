@@ -12,6 +12,7 @@ from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.methods.stages.update import MiniBatches
 from reft_lab.policy.model import Policy
+from reft_lab.ranks import Ranks
 from tests.methods.test_reft import CONFIG, make_stage
 
 MINI_BATCH = [7, 2, 9, 0, 4, 11, 5]
@@ -38,6 +39,16 @@ def updated() -> tuple[Policy, Rollouts]:
     return stage.policy, replace(rollouts, importance=weights)
 
 
+class OneOfSeveral(Ranks):
+    """A process that has a certain share."""
+
+    def __init__(self, places: list[int]):
+        self.places = places
+
+    def share(self, costs: Sequence[float]) -> list[int]:
+        return self.places
+
+
 def gradients(
     policy: Policy,
     rollouts: Rollouts,
@@ -58,7 +69,8 @@ def gradients(
     parameters = list(policy.parameters())
     total = torch.zeros(2, sum(p.numel() for p in parameters), dtype=torch.float64)
     for share in shares or [chosen]:
-        for one in batches.losses(chosen, share=share):
+        policy.ranks = OneOfSeveral([list(chosen).index(number) for number in share])
+        for _, one in batches.losses(chosen):
             for row, loss in zip(total, (one.policy, one.value), strict=True):
                 found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
                 flat = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]

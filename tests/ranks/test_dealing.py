@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+import torch
 
 from reft_lab.randomness import generator
 from reft_lab.ranks import ALONE
@@ -40,7 +41,7 @@ def test_pieces_of_one_size_are_dealt_in_turn() -> None:
 
 def test_one_process_has_everything_and_asks_nobody() -> None:
     assert ALONE.share([3, 1, 2]) == [0, 1, 2]
-    assert (ALONE.leads, ALONE.gather("x"), ALONE.agreed(lambda: 4), ALONE.total([1.5, 2.0])) == (
+    assert (ALONE.leads, ALONE.gather("x"), ALONE.agreed(lambda: 4), ALONE.total({0: torch.tensor([1.5, 2.0])})) == (
         True,
         ["x"],
         4,

@@ -93,6 +93,18 @@ def assert_same_weights(one: Path, two: Path, name: str = "best") -> None:
                     assert torch.allclose(found[key], tensor, atol=1e-5), (file, key)
 
 
+def weights_of(path: Path) -> list[Path]:
+    """The files of weights and of the optimiser in the best checkpoint and in the last state."""
+    found = [file for part in ("best", "last") for file in (path / "checkpoints" / part).glob("*.safetensors")]
+    assert len(found) >= 3
+    return found
+
+
+def is_same_file(one: Path, two: Path) -> bool:
+    """Whether all bits are the same."""
+    return one.read_bytes() == two.read_bytes()
+
+
 def seconds_of(run: Run, *words: str) -> float:
     """What a run takes from its beginning to its end."""
     began = time.monotonic()
@@ -109,8 +121,11 @@ def one(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return whole.path
 
 
-def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(repo: Path, tmp_path: Path, one: Path) -> None:
-    two = run_of(repo, tmp_path, "run")
+@pytest.mark.parametrize("deal", ["auto", "sequences"])
+def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(
+    repo: Path, tmp_path: Path, one: Path, deal: str
+) -> None:
+    two = run_of(repo, tmp_path, "run", f"trainer.deal={deal}")
     session = two.start("trainer.devices=2")
     session.until(lambda: two.step > WARMUP)
     kill(two, session, 1)
@@ -120,6 +135,8 @@ def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(repo: Path, tmp_pa
     two.finish("trainer.devices=1")
     assert_alike(one, two.path)
     assert two.passport["resumed"][0]["changed"]["trainer.devices"] == "2 -> 1"
+    same = {file.name: is_same_file(file, two.path / file.relative_to(one)) for file in weights_of(one)}
+    assert all(same.values()) == (deal == "auto"), same
 
 
 @pytest.mark.long
@@ -153,7 +170,8 @@ def test_a_state_of_parts_goes_on_in_any_layout(repo: Path, tmp_path: Path, one:
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_runs_whose_processes_are_killed_at_random(repo: Path, tmp_path: Path, one: Path, strategy: str) -> None:
     """KILLS of one process at any moment: a rank, or the process that was typed. Each run ends as one that was not."""
-    words, dice, kills, ended = ("trainer.devices=2", f"trainer.strategy={strategy}"), Random(strategy), 0, 0
+    words = ("trainer.devices=2", f"trainer.strategy={strategy}", "trainer.deal=sequences")
+    dice, kills, ended = Random(strategy), 0, 0
     whole = seconds_of(run_of(repo, tmp_path, "whole", *words))
     run = run_of(repo, tmp_path, "run-0", *words)
     while kills < KILLS:
@@ -194,7 +212,7 @@ def test_a_run_with_an_adapter_in_parts_is_that_of_one_process(repo: Path, tmp_p
 
 @pytest.mark.long
 def test_a_run_of_two_is_stopped_killed_and_resumed(repo: Path, tmp_path: Path, one: Path) -> None:
-    two = run_of(repo, tmp_path, "run", "trainer.devices=2")
+    two = run_of(repo, tmp_path, "run", "trainer.devices=2", "trainer.deal=sequences")
     session = two.start()
     session.until(lambda: two.step > 1)
     processes = descendants(session.pid)

@@ -36,6 +36,7 @@ REINFORCED = {
     "scored anew": replace(CONFIG, importance="token", kl_in="loss", entropy_coef=0.01, whiten=False),
 }
 LAYOUTS = {ALONE.size: 100_000, 2: 50}  # tokens in a micro-batch
+FEW = 50
 
 
 def everything(ranks: Ranks) -> dict[str, Any]:
@@ -53,7 +54,26 @@ def everything(ranks: Ranks) -> dict[str, Any]:
         found[name] = steps(stage, ranks)
     found["gradients"] = gradients(ranks, tokens)
     found["scores"] = scores(ranks, tokens)
+    found["in order"] = in_order(ranks)
     return found
+
+
+def in_order(ranks: Ranks) -> dict[str, Any]:
+    """The same where ranks share the batches of one process."""
+    if ranks.size > 1:
+        ranks.keeps_order = True
+    found: dict[str, Any] = {"gradients": gradients(ranks, FEW), "scores": scores(ranks, FEW)}
+    for name in ("as it is", "clipped apart", "scored anew"):
+        stage = test_reft.make_stage(REINFORCED[name], tokens_per_micro_batch=FEW)
+        stage.asking = replace(stage.asking, decode_batch=3)
+        found[name] = steps(stage, ranks)
+    found["online"] = steps(test_online.make_stage(tokens_per_micro_batch=FEW), ranks)
+    found["sft"] = steps(test_sft.make_stage(family="gpt2", tokens=FEW), ranks)  # which has dropout
+    return found
+
+
+def weights(stage: Any) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in stage.policy.parameters()])
 
 
 def share(stage: Training, ranks: Ranks) -> None:
@@ -75,7 +95,7 @@ def steps(stage: Any, ranks: Ranks) -> tuple[list[dict[str, float]], list[list[i
             done = stage.advance()
         metrics.append({name: x for name, x in done.metrics.items() if not name.startswith("time/")})
         metrics[-1] |= vars(done.cost)
-    return metrics, responses, torch.cat([p.detach().flatten() for p in stage.policy.parameters()])
+    return metrics, responses, weights(stage)
 
 
 def gradients(ranks: Ranks, tokens: int) -> list[Tensor]:
@@ -85,8 +105,10 @@ def gradients(ranks: Ranks, tokens: int) -> list[Tensor]:
     share(stage, ranks)
     batches, found = MiniBatches(stage.policy, rollouts, CONFIG, 0, tokens), []
     for chosen in ([7, 2, 9, 0, 4], [3]):
-        for one in batches.losses(chosen, share=batches.own(chosen)):
+        for number, one in batches.losses(chosen):
+            assert number is not None
             one.whole.backward()
+            stage.optimizer.set_aside(number)
         stage.optimizer.add_up()
         found.append(torch.cat([p.grad.flatten() for p in stage.optimizer.parameters if p.grad is not None]))
         stage.optimizer.clear()
@@ -118,7 +140,7 @@ def exchanged(ranks: Ranks) -> Any:
         "agreed": ranks.agreed(lambda: f"decided by {ranks.rank}"),
         "failed": failure(ranks),
         "merged": ranks.merge({ranks.rank: ranks.leads}),
-        "total": ranks.total([1.0, 2.0] if ranks.leads else []),
+        "total": ranks.total({0: torch.tensor([1.0, 2.0])} if ranks.leads else {}),
         "waited": ranks.gather(waited),
     }
 
@@ -185,3 +207,19 @@ def test_scores_are_those_of_one_process(both: list[dict[str, Any]], alone: dict
         for ours, theirs in zip(found["scores"], alone["scores"], strict=True):
             assert torch.allclose(torch.as_tensor(ours), torch.as_tensor(theirs), atol=1e-5)
             assert torch.as_tensor(theirs).abs().max() > 0.1
+
+
+def test_in_order_every_bit_is_that_of_one_process(both: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+    expected = alone["in order"]
+    for found in (each["in order"] for each in both):
+        for name in ("gradients", "scores"):
+            for ours, theirs in zip(found[name], expected[name], strict=True):
+                assert torch.equal(torch.as_tensor(ours), torch.as_tensor(theirs))
+        for name in ("as it is", "clipped apart", "scored anew", "online", "sft"):
+            (metrics, responses, own), (others, written, weights) = found[name], expected[name]
+            assert responses == written
+            assert torch.equal(own, weights)
+            for ours, theirs in zip(metrics, others, strict=True):
+                assert ours == pytest.approx(theirs, rel=1e-12)
+    apart = both[0]["gradients"][0] - alone["gradients"][0]
+    assert apart.abs().max() > 0  # where sequences are shared sums are rounded otherwise

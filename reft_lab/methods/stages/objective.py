@@ -42,13 +42,11 @@ class Loss:
             value model alone is trained.
         value: alpha times the value loss; None without a critic.
         facts: for the metrics.
-        counts: whether it is part of the mini-batch, see Policy.in_step.
     """
 
     policy: Tensor | None
     value: Tensor | None
     facts: Facts
-    counts: bool = True
 
     @property
     def whole(self) -> Tensor:
@@ -62,7 +60,7 @@ class Loss:
     def for_nothing(self) -> Loss:
         """The same with gradients of zero."""
         policy, value = (None if loss is None else 0 * loss for loss in (self.policy, self.value))
-        return Loss(policy, value, self.facts, counts=False)
+        return Loss(policy, value, self.facts)
 
 
 def loss(policy: Policy, batch: Packed, rollouts: Rollouts, weights: Tensor, config: PPOConfig) -> Loss:

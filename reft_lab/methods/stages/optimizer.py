@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from reft_lab.methods.settings import IterationsConfig, RerankerConfig, SFTConfig
 from reft_lab.methods.stages import eight_bit
 from reft_lab.policy.model import Policy
+from reft_lab.ranks import Gradient
 
 Schedule = Callable[[int], float]
-Gradient = list[Tensor | None]  # of each parameter of an optimiser, in their order
 
 
 def linear_decay(total: int, warmup: int) -> Schedule:
@@ -94,6 +94,8 @@ class Optimizer:
         self.schedule = schedule
         self.steps = 0
         self.scale = 1.0
+        self._aside: dict[int, Gradient] = {}
+        self._aside_apart: dict[int, Gradient] = {}
         own, spared = {id(parameter) for parameter in second}, {id(parameter) for parameter in policy.undecayed()}
         first = Group([p for p in self.parameters if id(p) not in own], config.lr)
         other = Group([p for p in self.parameters if id(p) in own], config.lr if second_lr is None else second_lr)
@@ -144,6 +146,22 @@ class Optimizer:
         self.clear()
         return norm, self.rates[0]
 
+    def set_aside(self, number: int, apart: Gradient | None = None) -> None:
+        """The micro-batch of this number is over: its gradient waits for its turn where ranks keep the order of one
+        process, and stays where it is otherwise.
+
+        Args:
+            apart: another gradient than that which stands at the parameters.
+        """
+        if not self.ranks.keeps_order:
+            return
+        if apart is not None:
+            self._aside_apart[number] = list(apart)
+            apart[:] = [None] * len(apart)
+            return
+        self._aside[number] = self.gradient(self.parameters)
+        self._put([None] * len(self.parameters))
+
     def add_up(self, apart: Gradient | None = None) -> None:
         """Let the gradient that stands at the parameters be the sum of what all ranks have there.
 
@@ -152,11 +170,21 @@ class Optimizer:
         """
         if self.ranks.size == 1 or self.is_sharded:  # which adds up on the way back
             return
-        if apart is not None:
-            apart[:] = self.ranks.add_gradient(self.parameters, apart)
-            return
-        whole = self.ranks.add_gradient(self.parameters, self.gradient(self.parameters))
-        for parameter, grad in zip(self.parameters, whole, strict=True):
+        own = self.gradient(self.parameters) if apart is None else apart
+        if self.ranks.keeps_order:
+            aside = self._aside if apart is None else self._aside_apart
+            whole = self.ranks.add_in_order(self.parameters, aside)
+            aside.clear()
+        else:
+            whole = self.ranks.add_gradient(self.parameters, own)
+        if apart is None:
+            self._put(whole)
+        else:
+            apart[:] = whole
+
+    def _put(self, gradient: Gradient) -> None:
+        """Let it stand at the parameters."""
+        for parameter, grad in zip(self.parameters, gradient, strict=True):
             parameter.grad = grad
 
     def gradient(self, of: Iterable[nn.Parameter]) -> Gradient:

@@ -12,7 +12,7 @@ from reft_lab.methods.base import StageKind
 from reft_lab.methods.stages.optimizer import Optimizer
 from reft_lab.policy.flops import Flops
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import micro_batches
+from reft_lab.policy.packing import own_micro_batches
 from reft_lab.randomness import torch_seed
 
 
@@ -52,8 +52,8 @@ class Training:
     ) -> tuple[list[float], float, float]:
         """One optimiser step on a loss that is computed in micro-batches, with dropout.
 
-        The policy's ranks share the sequences, and each cuts micro-batches from its own. The dropout of a micro-batch
-        is keyed by (seed, stage, optimiser step, number of the micro-batch, rank).
+        The policy's ranks share the work. The dropout of a micro-batch is keyed by (seed, stage, optimiser step, number
+        of the micro-batch).
 
         Args:
             lengths: tokens of each sequence.
@@ -67,18 +67,18 @@ class Training:
             FloatingPointError: the gradient is not finite; the weights are left as they were.
         """
         self.policy.train()
-        ranks, parts = self.policy.ranks, []
-        own = ranks.share(lengths)
-        groups = micro_batches([lengths[i] for i in own], self.tokens_per_micro_batch)
+        ranks, parts = self.policy.ranks, {}
+        groups = own_micro_batches(ranks, lengths, self.tokens_per_micro_batch)
         shortest = min(range(len(lengths)), key=lengths.__getitem__)
-        passes = self.policy.in_step([[own[i] for i in group] for group in groups], shortest)
-        for count, (group, counts) in enumerate(passes):
-            number = count * ranks.size + ranks.rank
-            torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.optimizer.steps, number))
+        for number, group in self.policy.in_step(groups, shortest):
+            torch.manual_seed(torch_seed(self.seed, self.kind.name, "dropout", self.optimizer.steps, number or 0))
             loss, *others = share(group)
-            (loss if counts else 0 * loss).backward()
-            if counts:
-                parts.append(torch.stack([loss.detach(), *others]))
-        sums = ranks.total(torch.stack(parts).sum(0).tolist() if parts else [])
+            if number is None:
+                (0 * loss).backward()
+                continue
+            loss.backward()
+            self.optimizer.set_aside(number)
+            parts[number] = torch.stack([loss.detach(), *others])
+        sums = ranks.total(parts)
         self.optimizer.add_up()
         return (sums, *self.optimizer.step())

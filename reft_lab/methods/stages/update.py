@@ -11,11 +11,11 @@ from torch import Tensor
 from reft_lab.equations.losses import token_weights
 from reft_lab.methods.settings import PPOConfig
 from reft_lab.methods.stages.objective import Facts, Loss, loss, loss_of_critic
-from reft_lab.methods.stages.optimizer import Gradient, Optimizer, norm_of
+from reft_lab.methods.stages.optimizer import Optimizer, norm_of
 from reft_lab.methods.stages.rollouts import Rollouts
 from reft_lab.policy.model import Policy
-from reft_lab.policy.packing import Sequences, micro_batches
-from reft_lab.ranks import Ranks
+from reft_lab.policy.packing import Sequences, own_micro_batches
+from reft_lab.ranks import Gradient, Ranks
 
 
 def update(
@@ -56,9 +56,9 @@ def update(
             chosen = permutation[start : start + config.mini_batch]
             if closely and gradients.is_blended and not tally.norms:
                 tally.norms.append(_measured(batches, chosen, optimizer))
-            for one in batches.losses(chosen, share=batches.own(chosen), critic_only=critic_only):
-                gradients.add(one)
-                if one.counts:
+            for number, one in batches.losses(chosen, critic_only=critic_only):
+                gradients.add(one, number)
+                if number is not None:
                     tally.passes.append(one.facts)
             gradients.add_up()
             parts = gradients.parts()
@@ -79,34 +79,28 @@ class MiniBatches:
         tensors = {name: tensor for name in names if (tensor := getattr(rollouts, name)) is not None}
         self.rollouts = replace(rollouts, **{name: tensor.to(policy.device) for name, tensor in tensors.items()})
 
-    def own(self, chosen: Sequence[int]) -> list[int]:
-        """Those of the rollouts of a mini-batch that this rank computes."""
-        return [chosen[i] for i in self.policy.ranks.share(self.sequences.lengths[list(chosen)].tolist())]
-
-    def losses(
-        self, chosen: Sequence[int], *, share: Sequence[int] | None = None, critic_only: bool = False
-    ) -> Iterator[Loss]:
-        """The losses of each micro-batch, to be added up.
+    def losses(self, chosen: Sequence[int], *, critic_only: bool = False) -> Iterator[tuple[int | None, Loss]]:
+        """The losses of each micro-batch that this rank computes, to be added up, with its number; without one where
+        they count for nothing.
 
         Args:
             chosen: numbers of the rollouts of the whole mini-batch, on which the weight of a token depends.
-            share: those of them that are computed; None: all.
             critic_only: the value loss alone.
         """
-        config, lengths = self.config, self.sequences.responses[list(chosen)].tolist()
+        config, responses = self.config, self.sequences.responses[list(chosen)].tolist()
         weights = torch.zeros(len(self.rollouts))
         weights[list(chosen)] = torch.tensor(
-            token_weights(lengths, config.loss_average, config.loss_length or config.max_new_tokens)
+            token_weights(responses, config.loss_average, config.loss_length or config.max_new_tokens)
         )
         weights = weights.to(self.policy.device)  # of a token in each response
-        share = chosen if share is None else share
         of_micro_batch = loss_of_critic if critic_only else loss
-        groups = micro_batches(self.sequences.lengths[list(share)].tolist(), self.tokens_per_micro_batch)
-        shortest = min(chosen, key=self.sequences.lengths.__getitem__)
-        for group, counts in self.policy.in_step([[share[i] for i in group] for group in groups], shortest):
-            batch = self.sequences.packed(group, self.policy.device)
+        lengths = self.sequences.lengths[list(chosen)].tolist()
+        groups = own_micro_batches(self.policy.ranks, lengths, self.tokens_per_micro_batch)
+        shortest = min(range(len(chosen)), key=lengths.__getitem__)
+        for number, group in self.policy.in_step(groups, shortest):
+            batch = self.sequences.packed([chosen[i] for i in group], self.policy.device)
             one = of_micro_batch(self.policy, batch, self.rollouts, weights, config)
-            yield one if counts else one.for_nothing()
+            yield number, one if number is not None else one.for_nothing()
 
 
 class _Gradients:
@@ -130,15 +124,19 @@ class _Gradients:
             "value": [parameter for parameter in optimizer.parameters if id(parameter) in own],
         }
 
-    def add(self, loss: Loss) -> None:
-        """Add those of a micro-batch."""
+    def add(self, loss: Loss, number: int | None) -> None:
+        """Add those of a micro-batch; without a number, of one that counts for nothing."""
         if self._of_value is None or loss.value is None or loss.policy is None:
             loss.whole.backward()
-            return
-        self._swap()
-        loss.value.backward(retain_graph=True)
-        self._swap()
-        loss.policy.backward()
+        else:
+            self._swap()
+            loss.value.backward(retain_graph=True)
+            self._swap()
+            loss.policy.backward()
+        if number is not None:
+            self.optimizer.set_aside(number)
+            if self._of_value is not None:
+                self.optimizer.set_aside(number, self._of_value)
 
     def add_up(self) -> None:
         """Add up what all ranks have computed; the mini-batch ends here."""
@@ -168,10 +166,12 @@ def _measured(batches: MiniBatches, chosen: Sequence[int], optimizer: Optimizer)
     """Norm of the gradient of each loss over a mini-batch, by a pass for each: it takes time, but no memory."""
     norms = {}
     for name in ("policy", "value"):
-        for one in batches.losses(chosen, share=batches.own(chosen)):
+        for number, one in batches.losses(chosen):
             part = getattr(one, name)
             assert part is not None
             part.backward()
+            if number is not None:
+                optimizer.set_aside(number)
         optimizer.add_up()
         norms[name] = norm_of(optimizer.gradient(optimizer.parameters))
         optimizer.clear()

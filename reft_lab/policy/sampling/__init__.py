@@ -5,7 +5,7 @@ finished are dropped, and decoding stops when all are done. Two decoders do the 
 for any causal language model of transformers, and a lean one for Llama.
 """
 
-from reft_lab.policy.sampling.complete import response_limits, sample
+from reft_lab.policy.sampling.complete import decode_batches, response_limits, sample
 from reft_lab.policy.sampling.responses import Responses
 
-__all__ = ["Responses", "response_limits", "sample"]
+__all__ = ["Responses", "decode_batches", "response_limits", "sample"]

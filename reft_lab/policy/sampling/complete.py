@@ -34,6 +34,13 @@ def response_limits(
     return [min(max_new_tokens, room - len(prompt)) for prompt in prompts]
 
 
+def decode_batches(prompts: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
+    """Places of the prompts that `sample` decodes at once, batch by batch; equal prompts stand side by side."""
+    keys = [tuple(prompt) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: (len(keys[i]), keys[i]))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
 @torch.no_grad()
 def sample(
     policy: Policy,
@@ -95,11 +102,10 @@ def sample(
         if on_finished is not None:
             on_finished(rows.tolist(), transcript.lists(rows))
 
-    keys = [tuple(prompt) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: (len(keys[i]), keys[i]))  # equal prompts side by side
+    done = 0
     with reader.keeping_casts():
-        for start in range(0, len(order), batch_size):
-            rows = torch.tensor(order[start : start + batch_size])
+        for batch in decode_batches(prompts, batch_size):
+            rows = torch.tensor(batch)
             batch_draws = None if draws is None else draws[rows].t().contiguous().to(policy.device)
 
             def next_step(hidden: Tensor, places: Tensor, t: int, draws: Tensor | None = batch_draws) -> Step:
@@ -109,7 +115,7 @@ def sample(
 
             decode_batch(
                 decoder,
-                [keys[i] for i in rows.tolist()],
+                [tuple(prompts[i]) for i in batch],
                 rows,
                 next_step,
                 transcript,
@@ -118,7 +124,8 @@ def sample(
                 ends=ends,
                 on_finished=finished,
             )
+            done += len(batch)
             if on_progress is not None:
-                on_progress(start + len(rows))
+                on_progress(done)
     decoder.close()
     return transcript.responses()
