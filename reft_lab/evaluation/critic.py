@@ -175,8 +175,8 @@ def _sentence(overall: Agreement, interval: list[float] | None, within: Agreemen
         f"perfect one {two_places(attainable)}"
     )
     along = ""
-    if within.explained_variance is not None and (within.attainable or 0) >= LEAST_ATTAINABLE:
-        ours, best = within.explained_variance, within.attainable
+    ours, best = within.explained_variance, within.attainable
+    if ours is not None and best is not None and best >= LEAST_ATTAINABLE:
         along = f"; of what changes along a response {two_places(ours)}, a perfect one {two_places(best)}"
     if explained <= 0 or (interval and interval[0] <= 0):
         answer = "There is no sign of it"
