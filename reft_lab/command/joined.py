@@ -19,6 +19,18 @@ from reft_lab.ranks.start import Start
 from reft_lab.signals import stop_signals
 
 
+def check_size(start: Start, config: Config) -> None:
+    """Raise BadInput where a run asks for another number of processes than were started."""
+    size, devices, by = start.size, config.trainer.devices, start.by
+    if devices != size:
+        there = "1 process" if size == 1 else f"{size} processes"
+        raise BadInput(
+            f"{by} has started {there}, and trainer.devices={devices} asks for {devices}; give "
+            f"trainer.devices={size} to use {'it' if size == 1 else 'them'}, or leave {by} out: python run.py "
+            f"trainer.devices={devices} starts as many itself."
+        )
+
+
 class Orders:
     """Runs that all ranks do together."""
 
@@ -32,14 +44,7 @@ class Orders:
         Raises:
             BadInput: it asks for another number of processes than there are.
         """
-        size, devices, by = self._start.size, config.trainer.devices, self._start.by
-        if devices != size:
-            there = "1 process" if size == 1 else f"{size} processes"
-            raise BadInput(
-                f"{by} has started {there}, and trainer.devices={devices} asks for {devices}; give "
-                f"trainer.devices={size} to use {'it' if size == 1 else 'them'}, or leave {by} out: python run.py "
-                f"trainer.devices={devices} starts as many itself."
-            )
+        check_size(self._start, config)
         order = Order(config, directory, changes)
         self._is_at_work = True
         value = self._ranks.agreed(lambda: order).carry_out(self._ranks)

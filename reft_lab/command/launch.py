@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from reft_lab.command.exits import FULL_ERROR, exit_on_signals, exit_with_sentence, readers_may_leave
 from reft_lab.command.help import help_text
-from reft_lab.command.joined import joined
+from reft_lab.command.joined import check_size, joined
 from reft_lab.command.order import Order
 from reft_lab.command.ranks import run_in_ranks
 from reft_lab.command.resume import AUTO, Resumption, continued, split_resume
@@ -94,6 +94,8 @@ def _answer(typed: Sequence[str], run: Run, resume: GoOn) -> None:
                     f"a study starts the processes of its runs itself, and {start.by} has started {start.size}; leave "
                     f"{start.by} out: python run.py -m sweeps=... trainer.devices=N."
                 )
+            if start is not None and isinstance(work, SingleRun):
+                check_size(start, work.config)
             if asked == AUTO:
                 print("no unfinished run of this experiment; a new one begins.")
             _start(work, run)

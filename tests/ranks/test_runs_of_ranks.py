@@ -122,9 +122,7 @@ def one(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("deal", ["auto", "sequences"])
-def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(
-    repo: Path, tmp_path: Path, one: Path, deal: str
-) -> None:
+def test_a_run_of_two_goes_on_as_one_where_a_process_was_lost(repo: Path, tmp_path: Path, one: Path, deal: str) -> None:
     two = run_of(repo, tmp_path, "run", f"trainer.deal={deal}")
     session = two.start("trainer.devices=2")
     session.until(lambda: two.step > WARMUP)

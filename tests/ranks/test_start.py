@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from reft_lab.config.check import check
 from reft_lab.errors import BadInput
 from reft_lab.ranks import ALONE
 from reft_lab.ranks.start import Start
+from tests.ranks.test_runs_of_ranks import OPTIONS, REWARD, assert_alike, run_of
 
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_PROCID": "9", "SLURM_LOCALID": "1", "SLURM_NTASKS": "16"}
 
@@ -49,3 +53,39 @@ def test_what_does_not_go_with_weights_in_parts(words: str) -> None:
     with pytest.raises(BadInput) as told:
         check(compose(words, "trainer.devices=2", "trainer.strategy=fsdp"))
     assert str(told.value) == f"{words} does not go with trainer.strategy=fsdp; leave out the one or the other."
+
+
+def by_torchrun(repo: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Two processes of torchrun, each with the command line `run.py WORDS`, typed in `folder`."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(repo)}
+    return subprocess.run(
+        [*command, sys.executable, repo / "run.py", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_processes_that_somebody_else_has_started_end_with_a_sentence(repo: Path, tmp_path: Path) -> None:
+    ended = by_torchrun(repo, tmp_path, "debug=quick", "trainer.devices=3")
+    sentence = "error: torchrun has started 2 processes, and trainer.devices=3 asks for 3; give trainer.devices=2"
+    assert ended.stderr.count(sentence) == 1
+    assert "exitcode  : 2 " in ended.stderr  # torchrun's own report
+    assert "terminate called" not in ended.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.long
+def test_processes_that_somebody_else_has_started_do_one_run(repo: Path, tmp_path: Path) -> None:
+    run_of(repo, tmp_path / "one", "run").finish()
+    two = tmp_path / "two"
+    two.mkdir()
+    (two / "spread.py").write_text(REWARD)
+    words = (*OPTIONS, f"pool.folder={two / 'pools'}", f"hydra.run.dir={two / 'run'}")
+    ended = by_torchrun(repo, two, *words, "trainer.devices=2")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("run directory: ") == 1
+    assert_alike(tmp_path / "one" / "run", two / "run")
