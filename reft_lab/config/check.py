@@ -130,14 +130,9 @@ def _check_together(config: Config) -> None:
 
 def _check_fsdp(config: Config) -> None:
     """What does not go with weights in parts."""
-    has_critic = METHODS[config.method].has_critic(config)
     why = {
-        f"method={config.method}": METHODS[config.method].answers,
-        f"trainer.optimizer={config.trainer.optimizer}": config.trainer.optimizer == eight_bit.NAME,
         "trainer.park_reference=true": config.trainer.park_reference,
         f"trainer.deal={config.trainer.deal}": config.trainer.deal == BATCHES,
-        f"model.value={config.model.value}": config.model.value == "separate" and has_critic,
-        f"ppo.clip_grads={config.ppo.clip_grads}": config.ppo.clip_grads == "apart" and has_critic,
     }
     if other := next((words for words, is_so in why.items() if is_so), None):
         raise BadInput(f"{other} does not go with trainer.strategy={FSDP}; leave out the one or the other.")

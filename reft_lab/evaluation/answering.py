@@ -83,9 +83,9 @@ def answer(
     ranks = policy.ranks
     own = _own(ranks, prompts, limits, batch_size)
     with Judging(judge, [places[i] for i in own]) as judging:
-        with phase(during) if during else nullcontext():
+        with phase(during) if during else nullcontext(), policy.gathered() as whole:
             sampled = sample(
-                policy.gathered(),
+                whole,
                 [prompts[i] for i in own],
                 eos_id=eos_id,
                 pad_id=pad_id,

@@ -152,11 +152,14 @@ def probabilities(
     policy.eval()
     sequences = whole_sequences(policy, prompts, responses)
     found: dict[int, float] = {}
-    groups = own_micro_batches(policy.ranks, sequences.lengths.tolist(), tokens_per_micro_batch).values()
-    own, done = sum(map(len, groups)), 0
+    groups = own_micro_batches(policy.ranks, sequences.lengths.tolist(), tokens_per_micro_batch)
+    own, done = sum(map(len, groups.values())), 0
+    shortest = int(sequences.lengths.argmin())
     with torch.no_grad():
-        for chosen in groups:
+        for number, chosen in policy.in_step(groups, shortest):
             logits = outcome_logits(policy, sequences.packed(chosen, policy.device))
+            if number is None:
+                continue
             # In double precision: in single, the sigmoid of two good responses is 1 for both.
             for i, probability in zip(chosen, logits.double().sigmoid().tolist(), strict=True):
                 found[i] = probability
@@ -182,4 +185,4 @@ def whole_sequences(policy: Policy, prompts: Sequence[Ids], responses: Sequence[
 
 def outcome_logits(policy: Policy, batch: Packed) -> Tensor:
     """The value head after the last token of each of `whole_sequences`, in the order of the batch (B,)."""
-    return policy.values(policy.response_states(batch))
+    return policy.in_one_pass(lambda: policy.values(policy.response_states(batch)))

@@ -84,8 +84,7 @@ def _checkpointing(setting: Setting, works: Sequence[Work]) -> Candidates:
 
 
 def _parts(setting: Setting, works: Sequence[Work]) -> Candidates:
-    others = setting.shape.rank or setting.parks or setting.has_own_values or setting.clips_apart
-    if setting.devices > 1 and not (setting.is_sharded or others or setting.optimizer != "adamw"):
+    if setting.devices > 1 and not (setting.is_sharded or setting.parks):
         words = f"trainer.strategy={FSDP}"
         yield words, "layers are gathered for each pass (docs/scale.md)", replace(setting, strategy=FSDP)
 
@@ -98,6 +97,6 @@ def _adapter(setting: Setting, works: Sequence[Work]) -> Candidates:
 
 
 def _moments(setting: Setting, works: Sequence[Work]) -> Candidates:
-    if setting.optimizer == "adamw" and not setting.is_sharded:
+    if setting.optimizer == "adamw":
         words = "trainer.optimizer=adamw_8bit"
         yield words, "moments of 8 bits, close to AdamW's", replace(setting, optimizer="adamw_8bit")

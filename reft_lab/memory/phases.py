@@ -76,7 +76,10 @@ def phases(setting: Setting, works: Sequence[Work], *, at_most: bool = False) ->
         stage = _of_stage(setting, work, number > 0, at_most)
         if setting.device != "cuda":
             heap = max(heap, *(round((1 + each.holes) * each.passing) for each in stage if each.is_pass), 0)
-            stage = [_with_heap(each, heap, _growing(setting)) for each in stage]
+            dropped = (
+                max((_dropped(each) for each in stage if not each.is_pass), default=0) if setting.is_sharded else 0
+            )
+            stage = [_with_heap(each, heap, _growing(setting), dropped) for each in stage]
         found += stage
     if not at_most:
         return found
@@ -118,7 +121,7 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     batch = work.micro_batch(setting.tokens, is_packed=setting.is_packed, at_most=at_most, devices=setting.devices)
     if work.scores:
         parts = {"activations": _passing(setting, batch), "logits": _read_logits(setting, batch.predicted)}
-        parts |= _gathered(setting, 0)
+        parts |= _gathered(setting, 0, own_values)
         found.append(Phase("scoring", work.stage, held | reference | parts))
     if work.is_trained:
         whole = gradients = setting.held(FP32 * trained * (2 if setting.clips_apart and work.scores else 1))
@@ -127,7 +130,8 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
         logits = _trained_logits(setting, batch.predicted)
         if setting.device == "cuda" and not batch.second:  # gradients come as activations go
             kept, gradients = (kept, 0) if kept + logits > gradients else (0, gradients)
-        parts = {"gradients": gradients, "activations": kept, "logits": logits} | _gathered(setting, trained)
+        parts = {"gradients": gradients, "activations": kept, "logits": logits}
+        parts |= _gathered(setting, trained, own_values)
         if (exchanged := _exchanged(setting, trained)) + whole > sum(parts.values()):  # when the passes are over
             parts = {"gradients": whole, "activations": 0, "exchange": exchanged}
         holes = ALONE + (HOLES[setting.precision] - ALONE) * batch.second / batch.tokens
@@ -136,11 +140,18 @@ def _of_stage(setting: Setting, work: Work, is_later: bool, at_most: bool) -> li
     return found
 
 
-def _with_heap(phase: Phase, heap: int, grows: int) -> Phase:
+def _dropped(phase: Phase) -> int:
+    """What sampling from weights in parts gathers and copies."""
+    return phase.parts["gathered"] + phase.parts["copy for sampling"]
+
+
+def _with_heap(phase: Phase, heap: int, grows: int, dropped: int) -> Phase:
     """A phase with what lies in the C library's heap beside it, of which passes have made `heap` bytes so far. Keys and
-    values are a few blocks so large that of all `grows` copies the last does not fit in between."""
+    values are a few blocks so large that of all `grows` copies the last does not fit in between. Weights that were
+    gathered to sample and `dropped` are many blocks among others, whose place stays (measured with 18 million weights).
+    """
     reused = phase.passing if phase.is_pass else (grows - 1) * phase.parts["keys and values"] // grows
-    left = max(round(phase.holes * phase.passing), heap - reused)
+    left = max(round(phase.holes * phase.passing), heap - reused) + dropped
     return replace(phase, parts=phase.parts | {"left in the heap": left})
 
 
@@ -151,11 +162,10 @@ def _trained_trunk(shape: Shape) -> int:
 def _reference(setting: Setting, work: Work) -> int:
     """The frozen copy; where it scores, its matrices are in the type of their products."""
     shape = setting.shape
-    if setting.is_sharded:  # a policy by itself
-        return FP32 * shape.all
     if shape.rank:
         return FP32 * shape.adapter
-    return FP32 * shape.weights - (_half(setting) * shape.matrices if work.scores else 0)
+    is_short = work.scores and not setting.is_sharded
+    return FP32 * shape.weights - (_half(setting) * shape.matrices if is_short else 0)
 
 
 def _moments(setting: Setting, trained: int) -> int:
@@ -172,16 +182,17 @@ def _exchanged(setting: Setting, trained: int) -> int:
     return FP32 * min(trained, max(BUCKET, setting.shape.head))
 
 
-def _gathered(setting: Setting, trained: int) -> dict[str, int]:
+def _gathered(setting: Setting, trained: int, own_values: bool) -> dict[str, int]:
     """Weights that a pass gathers with fsdp, in fp32.
 
-    Those of no layer stay until it is over, and of layers there are the one at work and the next. On the way back
-    gradients of one of each are there until they are dealt out.
+    Those of no layer stay until it is over, those of a value trunk among them, and of layers there are the one at work
+    and the next. On the way back gradients of one of each are there until they are dealt out.
     """
     if not setting.is_sharded:
         return {}
     shape = setting.shape
     root, layer = shape.weights - shape.matrices, shape.matrices / shape.layers
+    root += (shape.trunk - shape.matrices) if own_values else 0
     gradients = root + layer if trained and not shape.rank else 0.0
     return {"gathered": round(FP32 * (root + 2 * layer + gradients))}
 
@@ -235,13 +246,15 @@ def _decoding(setting: Setting, work: Work, responses: int, at_most: bool) -> di
     decoded = work.decoding(rows, BLOCKS.get(setting.device, 32), at_most=at_most)
     if setting.is_lean:
         copied = size * shape.matrices + _half(setting) * shape.head
+    elif setting.is_sharded:
+        copied = 0
     else:
         copied = size * shape.matrices if shape.rank else _half(setting) * shape.matrices
     cache = _growing(setting) * decoded.places * shape.layers * 2 * shape.keys * size
     logits = LOGITS * FP32 * rows * shape.vocabulary
     found = {"copy for sampling": copied, "keys and values": cache, "logits": logits}
     if setting.is_sharded:  # all weights, of which the matrices are in the type of their products
-        found["gathered"] = FP32 * shape.all - (0 if shape.rank else _half(setting) * shape.matrices)
+        found["gathered"] = FP32 * (shape.weights - shape.matrices) + size * shape.matrices
     return found
 
 

@@ -78,7 +78,7 @@ class Way:
 WAYS = (
     Way("all weights", (DDP, FSDP)),
     Way("the same, 8-bit", (DDP,), optimizer="adamw_8bit", parks=True),
-    Way("adapters", (DDP,), rank=16),
+    Way("adapters", (DDP, FSDP), rank=16),
 )
 
 

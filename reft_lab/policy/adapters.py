@@ -85,24 +85,32 @@ def plain_modules(module: nn.Module) -> Iterator[nn.Module]:
         yield from plain_modules(child)
 
 
+def adapted_layers(module: nn.Module) -> dict[str, nn.Module]:
+    """The layers that have an adapter, by their names."""
+    return {name: layer for name, layer in module.named_modules() if _is_adapter(layer)}
+
+
 def take_in(module: nn.Module, dtype: torch.dtype) -> None:
     """Put plain layers with merged weights of `dtype` in the place of adapted ones.
 
     No weight is changed: those that are merged are new ones, and all others stay shared with whom they were.
     """
-    for name, layer in list(module.named_modules()):
-        if _is_adapter(layer):
-            plain = cast(Any, layer).get_base_layer()
-            plain.weight = nn.Parameter(merged_weight(layer).detach().to(dtype), requires_grad=False)
-            module.set_submodule(name, plain)
+    for name, layer in adapted_layers(module).items():
+        module.set_submodule(name, merged_layer(layer, dtype))
+
+
+def merged_layer(layer: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The plain layer beneath an adapted one, which is of no use any more, with merged weights of `dtype`."""
+    plain: Any = cast(Any, layer).get_base_layer()
+    plain.weight = nn.Parameter(merged_weight(layer).detach().to(dtype), requires_grad=False)
+    return cast(nn.Module, plain)
 
 
 def take_out(lm: PreTrainedModel) -> PreTrainedModel:
     """The model without its adapter, on the same weights."""
     plain = copy.deepcopy(lm, {id(weight): weight for weight in lm.parameters()})
-    for name, layer in list(plain.named_modules()):
-        if _is_adapter(layer):
-            plain.set_submodule(name, cast(Any, layer).get_base_layer())
+    for name, layer in adapted_layers(plain).items():
+        plain.set_submodule(name, cast(Any, layer).get_base_layer())
     del plain.peft_config
     return plain
 

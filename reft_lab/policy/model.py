@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from reft_lab.policy.sharding import Sharding
+
+T = TypeVar("T")
 
 
 class Policy(nn.Module):
@@ -87,8 +89,14 @@ class Policy(nn.Module):
         self._takes_positions = "position_ids" in inspect.signature(lm.base_model.forward).parameters
 
     def separate_values(self) -> None:
-        """Let the value head read a copy of the trunk as it is now, with weights of its own from here on."""
-        self.value_trunk = copy.deepcopy(self.lm.base_model, self._shared())
+        """Let the value head read a copy of the trunk as it is now, with weights of its own from here on.
+
+        Where weights are in parts, all parameters are other ones from here on, as after `shard`.
+        """
+        if self.sharding is None:
+            self.value_trunk = copy.deepcopy(self.lm.base_model, self._shared())
+        else:
+            self.sharding.separate_values(self)
 
     def renew_value_head(self, seed: int) -> None:
         """Begin with a new value head, as torch initialises a linear layer. There must be a critic."""
@@ -124,23 +132,18 @@ class Policy(nn.Module):
     def forward(
         self, batch: Packed, *, entropies: bool = False, critic_only: bool = False
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """A whole pass over a micro-batch. Weights in parts are together within one alone.
+        """A whole pass over a micro-batch.
 
         Returns:
             Of the response tokens their log-probabilities, values where there is a critic, and entropies of the
             distributions where they are wanted, (M,) each. With `critic_only` the values, with no gradient in the
             policy's own trunk, and nothing else.
         """
-        if critic_only:
-            return None, self.values(self.own_states_for_values(batch)), None
-        states = self.response_states(batch)
-        values = None
-        if self.value_head is not None:
-            values = self.values(self.states_for_values(states, batch))
-        if entropies:
-            logprobs, spread = self.target_logprobs_and_entropies(states, batch.targets)
-            return logprobs, values, spread
-        return self.target_logprobs(states, batch.targets), values, None
+        return self.in_one_pass(self._scores, batch, entropies=entropies, critic_only=critic_only)
+
+    def in_one_pass(self, work: Callable[..., T], *args: Any, **options: Any) -> T:
+        """`work(*args, **options)`, which goes through the policy. Weights in parts are together within this alone."""
+        return work(*args, **options) if self.sharding is None else self.sharding.run(work, *args, **options)
 
     def response_states(self, batch: Packed) -> Tensor:
         """Last hidden states of the tokens that predict a response token (M, H)."""
@@ -161,11 +164,11 @@ class Policy(nn.Module):
 
     def target_logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities of `targets` in fp32: (M, H), (M) -> (M)."""
-        return target_logprobs(states.to(self._dtype), *self._head(), targets, self.logit_transform)
+        return target_logprobs(states.to(self.dtype), *self._head(), targets, self.logit_transform)
 
     def target_logprobs_and_entropies(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and the entropies in nats of the whole distributions: (M, H), (M) -> (M), (M)."""
-        return target_logprobs_and_entropies(states.to(self._dtype), *self._head(), targets, self.logit_transform)
+        return target_logprobs_and_entropies(states.to(self.dtype), *self._head(), targets, self.logit_transform)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits in fp32 from hidden states of any leading shape: (..., H) -> (..., vocabulary)."""
@@ -197,19 +200,18 @@ class Policy(nn.Module):
 
     def reference(self) -> Policy:
         """A frozen copy of the policy as it is now, without its value model: the pi_0 of the paper."""
-        lm = copy.deepcopy(self.lm, self._shared()) if self.sharding is None else self.sharding.whole(self).lm
-        frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path, ranks=self.ranks)
-        frozen.to(self.device).requires_grad_(False).eval()
         if self.sharding is not None:
-            frozen.shard()
-        return frozen
+            return self.sharding.reference(self)
+        lm = copy.deepcopy(self.lm, self._shared())
+        frozen = Policy(lm, critic=False, precision=self.precision, fast_path=self.fast_path, ranks=self.ranks)
+        return frozen.to(self.device).requires_grad_(False).eval()
 
     def shorten(self) -> None:
         """Keep the matrices of a frozen policy in the type that their products are computed in: with bf16 in half the
         room, and with the same products, which would round them anew each time. Those that others share stay."""
         if self.sharding is None:
             for weight in self.matrices():
-                weight.data = weight.data.to(self._dtype)
+                weight.data = weight.data.to(self.dtype)
 
     def matrices(self) -> list[Tensor]:
         """The weights that products in another type than theirs round first: those of layers without an adapter."""
@@ -231,7 +233,7 @@ class Policy(nn.Module):
         copied = copy.deepcopy(self, {id(tensor): tensor for tensor in (*self.parameters(), *self.buffers())})
         for trunk in (copied.lm, copied.value_trunk):
             if trunk is not None:
-                take_in(trunk, dtype or self._dtype)
+                take_in(trunk, dtype or self.dtype)
         del copied.lm.peft_config
         copied.is_adapted = False
         return copied
@@ -242,15 +244,23 @@ class Policy(nn.Module):
 
         self.sharding = Sharding(self)
 
-    def gathered(self) -> Policy:
-        """The policy to sample from, which has all weights by itself: a copy, where they are in parts."""
-        return self if self.sharding is None else self.sharding.whole(self, self._dtype)
+    @contextmanager
+    def gathered(self) -> Iterator[Policy]:
+        """Inside, the policy to sample from, which has all weights by itself: a copy, where they are in parts."""
+        if self.sharding is None:
+            yield self
+            return
+        with self.sharding.gathered(self) as whole:
+            yield whole
 
-    def collected(self) -> Policy | None:
-        """The policy to be written, for the rank that leads; None for the others."""
-        if self.sharding is not None:
-            return self.sharding.collected(self)
-        return self if self.ranks.leads else None
+    @contextmanager
+    def collected(self) -> Iterator[Policy | None]:
+        """Inside, the policy to be written, for the rank that leads; None for the others."""
+        if self.sharding is None:
+            yield self if self.ranks.leads else None
+            return
+        with self.sharding.collected(self) as whole:
+            yield whole
 
     def in_step(self, groups: Mapping[int, list[int]], filler: int) -> Iterator[tuple[int | None, list[int]]]:
         """The micro-batches of this rank with their numbers.
@@ -292,18 +302,33 @@ class Policy(nn.Module):
             return state
         return {name: tensor for name, tensor in state.items() if OWN in name or name.startswith("value_head.")}
 
+    def _scores(
+        self, batch: Packed, *, entropies: bool, critic_only: bool
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        if critic_only:
+            return None, self.values(self.own_states_for_values(batch)), None
+        states = self.response_states(batch)
+        values = None
+        if self.value_head is not None:
+            values = self.values(self.states_for_values(states, batch))
+        if entropies:
+            logprobs, spread = self.target_logprobs_and_entropies(states, batch.targets)
+            return logprobs, values, spread
+        return self.target_logprobs(states, batch.targets), values, None
+
     def _shared(self) -> dict[int, Any]:
         """What a deep copy has in common with the policy."""
         return shared_weights(self.lm) if self.is_adapted else {}
 
     @property
-    def _dtype(self) -> torch.dtype:
+    def dtype(self) -> torch.dtype:
+        """The type that the products of trunk and logits are computed in."""
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def _head(self) -> tuple[Tensor, Tensor | None]:
         """Weight and bias of the output embedding, in the type that logits are computed in."""
         head = cast(nn.Linear, self.lm.get_output_embeddings())
-        return head.weight.to(self._dtype), None if head.bias is None else head.bias.to(self._dtype)
+        return head.weight.to(self.dtype), None if head.bias is None else head.bias.to(self.dtype)
 
     def _autocast(self) -> torch.autocast:
         # In a pass over whole texts each weight is used once: to keep what it is rounded to would only take room.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -172,15 +172,13 @@ class RunDirectory:
 
 
 class Bystander(RunDirectory):
-    """The directory as a process sees it that shares the run with the one that writes: it reads, and writes nothing."""
+    """The directory as a process sees it that shares the run with the one that writes: it reads, and writes nothing but
+    its parts of a state."""
 
     def __init__(self, path: Path):
         self.path = path
         nowhere = Path(os.devnull)
         self.log, self.progress = Log(nowhere), ProgressFile(nowhere)
-
-    def writing(self, name: str) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         pass

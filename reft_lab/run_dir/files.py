@@ -1,5 +1,7 @@
 """The names of what is in a run directory; docs/run-directory.md says what each of them is."""
 
+from pathlib import Path
+
 CONFIG = "config.yaml"
 PASSPORT = "passport.json"
 METRICS = "metrics.jsonl"
@@ -18,7 +20,13 @@ HYDRA = ".hydra"
 # In CHECKPOINTS: full states (LAST, and STEP with the number of its step) and policies, and the files of a full state.
 LAST, STEP, BEST, WARMUP, MERGED = "last", "step-", "best", "warmup", "merged"
 STATE_TENSORS, STATE = "state.safetensors", "state.json"
+STATE_PARTS = "shard-*.safetensors"  # in place of STATE_TENSORS where weights are in parts; torch names them
 LOCK, RESERVE, PROGRESS = ".lock", ".reserve", "progress.json"  # while a process works in the directory
+
+
+def tensor_files(state: Path) -> list[Path]:
+    """The files with the tensors of a full state; none where it has a policy alone."""
+    return sorted([*state.glob(STATE_TENSORS), *state.glob(STATE_PARTS)])
 
 
 def looks_like_a_run(names: set[str]) -> bool:

@@ -16,7 +16,7 @@ from reft_lab.errors import BadInput
 from reft_lab.methods import METHODS, STAGES
 from reft_lab.methods.sft import WARMUP as WARMUP_STAGE
 from reft_lab.run_dir.changes import Change, flat
-from reft_lab.run_dir.files import BEST, CHECKPOINTS, LAST, PASSPORT, STATE, STATE_TENSORS, STEP, WARMUP
+from reft_lab.run_dir.files import BEST, CHECKPOINTS, LAST, PASSPORT, STATE, STEP, WARMUP, tensor_files
 from reft_lab.run_dir.reading import read_object
 from reft_lab.run_dir.saved import SavedRun, read
 from reft_lab.text import did_you_mean
@@ -49,7 +49,7 @@ class Moment:
     @property
     def is_full(self) -> bool:
         """Whether the state of the optimiser is there."""
-        return (self.folder / STATE_TENSORS).exists()
+        return bool(tensor_files(self.folder))
 
     @property
     def policy(self) -> Path:

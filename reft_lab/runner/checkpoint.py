@@ -16,9 +16,11 @@ from torch import Tensor
 
 from reft_lab.methods import METHODS
 from reft_lab.methods.base import Stage
+from reft_lab.methods.stages.optimizer import Optimizer
 from reft_lab.policy import saving
 from reft_lab.policy.model import Policy
-from reft_lab.run_dir.files import BEST, LAST, MERGED, STATE, STATE_TENSORS, STEP, WARMUP
+from reft_lab.run_dir.files import BEST, LAST, MERGED, STATE, STEP, WARMUP, tensor_files
+from reft_lab.runner import state_tensors
 from reft_lab.sealed import damage, link, recover, sealed
 
 AFTER_WARMUP = {stage.name for method in METHODS.values() for stage in method.stages[1:]}
@@ -46,21 +48,20 @@ class Checkpoints:
 
         The best policy is a second name for the same files, so it takes no room; with it the state stays whole when a
         newer best takes the place of this one. `facts` say, as JSON, how far the run is. The rank that leads writes;
-        where weights are in parts, all of them are in here, and the state is the same as that of one process.
+        where weights are in parts, all ranks are in here, and each writes its own.
         """
-        from safetensors.torch import save_file
-
+        ranks, is_parted, last = stage.policy.ranks, stage.policy.sharding is not None, self.folder / LAST
         tensors = {f"policy.{name}": tensor for name, tensor in _weights(stage.policy).items()}
         tensors |= {f"adamw.{name}": tensor for name, tensor in stage.optimizer.tensors().items()}
-        if stage.policy.sharding is not None:
-            from reft_lab.policy.sharding import on_leader
-
-            tensors = on_leader(tensors, stage.policy.ranks)
-        if not stage.policy.ranks.leads:
+        if not ranks.leads:
+            if is_parted:
+                state_tensors.write_parts(tensors, last, ranks)
             return
-        last = self.folder / LAST
         with sealed(last) as part:
-            save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / STATE_TENSORS)
+            if is_parted:
+                state_tensors.write_parts(tensors, part, ranks)
+            else:
+                state_tensors.write(tensors, part)
             (part / STATE).write_text(json.dumps({"counters": stage.counters()} | facts) + "\n")
             if self.best.exists():
                 link(self.best, part / BEST)
@@ -88,7 +89,7 @@ class Checkpoints:
 
     def load(self, folder: Path, stage: Stage) -> None:
         """Put the state in `folder` into a stage made from the same config."""
-        stage.optimizer.restore(_part(_put(folder, stage.policy), "adamw."))
+        stage.optimizer.restore(_read(folder, stage.policy, stage.optimizer))
         counters = self.facts(folder)["counters"]
         if counters is None:  # of a policy after the stage, which is over whatever its length is now
             stage.step = stage.total_steps
@@ -98,7 +99,7 @@ class Checkpoints:
     @staticmethod
     def load_policy(folder: Path, policy: Policy) -> None:
         """Put the weights of the state in `folder`, value model included, into a policy of the same shape."""
-        _put(folder, policy)
+        _read(folder, policy)
 
     @staticmethod
     def facts(folder: Path) -> dict[str, Any]:
@@ -155,17 +156,18 @@ def _weights(policy: Policy) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in policy.own_state().items() if name not in again}
 
 
-def _put(folder: Path, policy: Policy) -> dict[str, Tensor]:
-    """Put the weights of a state into a policy; returns all tensors of the state."""
-    from safetensors.torch import load_file
-
-    if not (folder / STATE_TENSORS).exists():
+def _read(folder: Path, policy: Policy, optimizer: Optimizer | None = None) -> dict[str, Tensor]:
+    """Put the weights of a state into a policy; returns what the optimiser, where there is one, has to restore."""
+    if not tensor_files(folder):
         saving.load_weights(policy, folder / BEST, needs_values=False)
         return {}
-    tensors = load_file(folder / STATE_TENSORS)
+    stored = state_tensors.kinds(folder)
     # Tied weights are stored once, frozen ones not at all.
-    policy.load_state_dict(_part(tensors, "policy."), strict=False)
-    return tensors
+    weights = {f"policy.{name}": tensor for name, tensor in policy.own_state().items()}
+    moments = {} if optimizer is None else optimizer.places(_part(stored, "adamw."))
+    found = {name: tensor for name, tensor in weights.items() if name in stored}
+    state_tensors.read(found | {f"adamw.{name}": tensor for name, tensor in moments.items()}, folder)
+    return moments
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -63,10 +63,9 @@ def conclude(selection: Selection, checkpoints: Checkpoints, pools: Pools, warme
 def _write_merged(setup: Setup, tracker: Tracker, checkpoints: Checkpoints) -> None:
     import torch
 
-    policy = setup.policy.collected()
-    if policy is None:
-        return
-    with tracker.directory.writing(f"checkpoints/{MERGED}"):
+    with setup.policy.collected() as policy, tracker.directory.writing(f"checkpoints/{MERGED}"):
+        if policy is None:
+            return
         whole = policy.merged(torch.float32)
         saving.save(whole, setup.codec.tokenizer, checkpoints.merged, saving.facts(checkpoints.best))
 

@@ -19,7 +19,7 @@ from reft_lab.methods.reft import STAGE as REFT_STAGE
 from reft_lab.policy.adapter_files import BASE
 from reft_lab.run_dir.changes import Change
 from reft_lab.run_dir.directory import RunDirectory
-from reft_lab.run_dir.files import BEST, CHECKPOINTS, LAST, METRICS, SAMPLES, STATE, STATE_TENSORS, WARMUP
+from reft_lab.run_dir.files import BEST, CHECKPOINTS, LAST, METRICS, SAMPLES, STATE, WARMUP, tensor_files
 from reft_lab.run_dir.forked import Origin, check_fork, is_judged_otherwise
 from reft_lab.run_dir.reading import read_lines
 from reft_lab.runner.checkpoint import AFTER_WARMUP
@@ -103,7 +103,7 @@ class Fork:
                 link(source / WARMUP, target / WARMUP)
             with sealed(target / LAST) as part:
                 if moment.is_full:
-                    self._put_tensors(moment.folder / STATE_TENSORS, part / STATE_TENSORS)
+                    self._put_tensors(moment.folder, part)
                 if moment.policy.is_dir():
                     link(moment.policy, part / BEST)
                 (part / STATE).write_text(json.dumps(self._facts()) + "\n", encoding="utf-8")
@@ -137,11 +137,13 @@ class Fork:
 
     def _put_tensors(self, source: Path, target: Path) -> None:
         if self._keeps_optimizer:
-            link_file(source, target)
+            for file in tensor_files(source):
+                link_file(file, target / file.name)
             return
-        from safetensors.torch import load_file, save_file
+        from reft_lab.runner.state_tensors import in_turn, kinds, write
 
-        save_file({name: each for name, each in load_file(source).items() if name.startswith("policy.")}, target)
+        weights = {name: kind for name, kind in kinds(source).items() if name.startswith("policy.")}
+        write({name: tensor for some in in_turn(source, weights) for name, tensor in some.items()}, target)
 
     def _facts(self) -> dict[str, Any]:
         """How far the run is at its beginning."""

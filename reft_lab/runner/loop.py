@@ -202,7 +202,7 @@ class Loop:
 
     def _save(self, stage: Stage) -> None:
         if not self.ranks.leads:
-            if stage.policy.sharding is not None:
+            with self.tracker.directory.writing("checkpoints"):
                 self.checkpoints.save(stage, {})  # its part
             self._is_saved = True
             return

@@ -87,9 +87,8 @@ class Pools:
         places = {names[place]: place for place in asked.fits}
         ranks = self._setup.ranks
         # The rank that leads has the pool, and says what is drawn.
-        written = policy.collected()
-        pool = None if written is None else self._open(written, prompts, places)
-        del written
+        with policy.collected() as written:
+            pool = None if written is None else self._open(written, prompts, places)
         try:
             self._fill(pool, policy, asked, places, samples, title)
         finally:

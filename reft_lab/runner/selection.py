@@ -193,10 +193,9 @@ class Selection:
         counters = None if stage is None else stage.counters()
         facts["state"] = {"counters": counters, "tracker_step": step} | self.progress.after_step()
         directory = self.tracker.directory
-        policy = self.setup.policy.collected()
-        if policy is None:
-            return
-        with directory.writing(f"checkpoints/{name}"):
+        with self.setup.policy.collected() as policy, directory.writing(f"checkpoints/{name}"):
+            if policy is None:
+                return
             saving.keep_base(policy, self.setup.codec.tokenizer, directory.checkpoints / BASE)
             saving.save(policy, self.setup.codec.tokenizer, directory.checkpoints / name, facts)
         self.progress.add_seconds("checkpoints", time.monotonic() - started)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reft_lab.config.schema import Config
 from reft_lab.config.sweeps import StudyConfig
@@ -17,6 +17,9 @@ from reft_lab.run_dir.reading import read_lines, read_object
 from reft_lab.runner.experiment import run
 from reft_lab.text import counted
 from reft_lab.tracking.display import Display
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -118,13 +121,11 @@ def _predictions(one: Path, other: Path) -> Verdict:
 def _weights(one: Path, other: Path) -> Verdict:
     """The chosen policy, and the newest full state with its optimiser, tensor by tensor."""
     found, unequal, largest = 0, [], 0.0
-    for name in (BEST, LAST):
-        for ours, theirs in _files(one / CHECKPOINTS / name, other / CHECKPOINTS / name):
-            for tensor, difference in _tensors(ours, theirs):
-                found += 1
-                if difference is None or difference > 0:
-                    unequal.append(f"{name}/{ours.name}:{tensor}")
-                    largest = max(largest, difference or 0.0)
+    for tensor, difference in _differences(one / CHECKPOINTS, other / CHECKPOINTS):
+        found += 1
+        if difference is None or difference > 0:
+            unequal.append(tensor)
+            largest = max(largest, difference or 0.0)
     if not found:
         return Verdict("weights", True, "neither run has saved any")
     if unequal:
@@ -133,16 +134,19 @@ def _weights(one: Path, other: Path) -> Verdict:
     return Verdict("weights", True, f"all of {counted(found, 'tensor')}, the optimiser's included")
 
 
-def _files(one: Path, other: Path) -> Iterator[tuple[Path, Path]]:
-    names = {file.name for folder in (one, other) for file in folder.glob("*.safetensors")}
-    yield from ((one / name, other / name) for name in sorted(names))
+def _differences(one: Path, other: Path) -> Iterator[tuple[str, float | None]]:
+    """The tensors of two folders of checkpoints, each with its largest difference; None where one folder lacks it, or
+    has it in another shape."""
+    best = [folder / BEST for folder in (one, other)]
+    for name in sorted({file.name for folder in best for file in folder.glob("*.safetensors")}):
+        for tensor, difference in _of_files(*(folder / name for folder in best)):
+            yield f"{BEST}/{name}:{tensor}", difference
+    for tensor, difference in _of_states(one / LAST, other / LAST):
+        yield f"{LAST}:{tensor}", difference
 
 
-def _tensors(one: Path, other: Path) -> Iterator[tuple[str, float | None]]:
-    """Each tensor of two files with its largest difference; None where one file lacks it, or has it in another shape.
-
-    One pair is in memory at a time.
-    """
+def _of_files(one: Path, other: Path) -> Iterator[tuple[str, float | None]]:
+    """Those of two files; one pair is in memory at a time."""
     from safetensors import safe_open
 
     if not (one.is_file() and other.is_file()):
@@ -154,6 +158,21 @@ def _tensors(one: Path, other: Path) -> Iterator[tuple[str, float | None]]:
             if name not in known or name not in ours.keys():  # noqa: SIM118, it is no mapping
                 yield name, None
                 continue
-            a, b = ours.get_tensor(name), theirs.get_tensor(name)
-            is_same = a.shape == b.shape and a.equal(b)
-            yield name, 0.0 if is_same else None if a.shape != b.shape else float((a - b).abs().max())
+            yield name, _difference(ours.get_tensor(name), theirs.get_tensor(name))
+
+
+def _of_states(one: Path, other: Path) -> Iterator[tuple[str, float | None]]:
+    """Those of two full states, each whole or in parts."""
+    from reft_lab.runner.state_tensors import in_turn, kinds
+
+    ours, theirs = kinds(one), kinds(other)
+    both = {name: ours[name] for name in sorted(ours) if name in theirs and ours[name].shape == theirs[name].shape}
+    yield from ((name, None) for name in sorted({*ours, *theirs} - {*both}))
+    for a, b in zip(in_turn(one, both), in_turn(other, both), strict=True):
+        yield from ((name, _difference(a[name], b[name])) for name in a)
+
+
+def _difference(one: Tensor, other: Tensor) -> float | None:
+    if one.shape != other.shape:
+        return None
+    return 0.0 if one.equal(other) else float((one - other).abs().max())

@@ -113,6 +113,17 @@ def test_parameters_without_a_gradient_have_no_state_before_and_after():
     assert len({name.partition(".")[0] for name in other.tensors()}) == len(policy.value_parameters()) == 2
 
 
+def test_parts_that_would_cut_blocks_are_one_sentence():
+    for shape, parts in (((64, 64), 2), ((4096, 4096), 8), ((1536, 576), 8)):
+        eight_bit.check_parts(torch.Size(shape), parts)
+    for shape, parts in (((64, 64), 3), ((64, 68), 2)):
+        with pytest.raises(BadInput) as caught:
+            eight_bit.check_parts(torch.Size(shape), parts)
+        assert f"{parts} parts of a matrix of {shape[0]} by {shape[1]} would cut them; take another" in str(
+            caught.value
+        )
+
+
 def test_a_device_that_is_not_served_is_one_sentence():
     eight_bit.try_on("cpu")
     with pytest.raises(BadInput, match=r"^trainer.optimizer=adamw_8bit does not work on the device meta here .*\.$"):

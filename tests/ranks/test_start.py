@@ -45,10 +45,7 @@ def test_another_number_than_was_started_is_refused(size: int, devices: int) -> 
     assert f"python run.py trainer.devices={devices} starts as many" in str(told.value)
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["method=reranker", "trainer.park_reference=true", "model.value=separate", "ppo.clip_grads=apart"],
-)
+@pytest.mark.parametrize("words", ["trainer.park_reference=true", "trainer.deal=batches"])
 def test_what_does_not_go_with_weights_in_parts(words: str) -> None:
     with pytest.raises(BadInput) as told:
         check(compose(words, "trainer.devices=2", "trainer.strategy=fsdp"))

@@ -1,8 +1,7 @@
 """AdamW whose moments take 8 bits (2110.02861), by bitsandbytes.
 
 Each block of 256 weights has a scale, and a moment of a weight is a place in a table of 256 numbers between -1 and 1.
-Tensors of fewer than 4,096 weights keep moments of 32 bits. torchao has the same, but compiles it for each shape of a
-tensor at the first step: that takes a minute, and a compiler.
+torchao has the same, but compiles it for each shape of a tensor at the first step: that takes a minute, and a compiler.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "adamw_8bit"
 OPTION = f"trainer.optimizer={NAME}"
-SMALLEST = 4096  # weights of a tensor whose moments take 8 bits
+SMALLEST = 4096  # weights of a tensor whose moments may take 8 bits
 BLOCK = 256  # weights with a scale of their own
 TABLES = ("qmap1", "qmap2")  # what the codes mean: constants
 
@@ -53,12 +52,26 @@ def try_on(device: str) -> None:
 
 
 def adamw_8bit(groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
-    """The optimiser, over groups as torch's own has them."""
+    """The optimiser, over groups as torch's own has them; the moments of all that is in them take 8 bits."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it says at once what it has no use for
     from bitsandbytes.optim import AdamW8bit
 
-    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=lr)
+    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=lr, min_8bit_size=1)
     return optimizer
+
+
+def check_parts(shape: torch.Size, parts: int) -> None:
+    """See that a tensor has the same blocks in so many parts, of rows, as it has whole.
+
+    Raises:
+        BadInput: it has others, with which states could not go on in another number of processes.
+    """
+    rows, count = shape[0], shape.numel()
+    if rows % parts or count // parts % BLOCK:
+        raise BadInput(
+            f"{OPTION} keeps a scale for each {BLOCK} weights in a row, and {parts} parts of a matrix of {rows} by "
+            f"{count // rows} would cut them; take another number of trainer.devices, or trainer.optimizer=adamw."
+        )
 
 
 def plain(state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reft_lab.methods.settings import IterationsConfig, RerankerConfig, SFTConfig
 from reft_lab.methods.stages import eight_bit
+from reft_lab.methods.stages.eight_bit import SMALLEST
 from reft_lab.policy.model import Policy
 from reft_lab.ranks import Gradient
 
@@ -54,8 +55,9 @@ class Optimizer:
     """One AdamW over fp32 master weights.
 
     The rate of a step depends on the number of that step and on `scale` alone, so these and AdamW's own state are all
-    there is to save. Where moments take 8 bits, they are those of the matrices between layers. What weight decay spares
-    keeps 32, embeddings among it: their gradients vary most, as some tokens are much rarer than others (2110.02861).
+    there is to save. Where moments take 8 bits, they are those of the matrices between layers. Small ones keep 32, and
+    so does what weight decay spares, embeddings among it: their gradients vary most, as some tokens are much rarer than
+    others (2110.02861).
 
     Attributes:
         steps: steps done.
@@ -107,9 +109,16 @@ class Optimizer:
                 (config.weight_decay, [p for p in group.parameters if id(p) not in spared]),
                 (0.0, [p for p in group.parameters if id(p) in spared]),
             ):
-                if members:
-                    is_short = kind == eight_bit.NAME and id(members[0]) not in spared
-                    parts[is_short].append({"params": members, "weight_decay": decay, "number": number})
+                short = [p for p in members if kind == eight_bit.NAME and p.numel() >= SMALLEST and id(p) not in spared]
+                taken = {id(parameter) for parameter in short}
+                for is_short, some in ((False, [p for p in members if id(p) not in taken]), (True, short)):
+                    if some:
+                        parts[is_short].append({"params": some, "weight_decay": decay, "number": number})
+        # By parameters in parts, those that stand for a rank's own parts: bitsandbytes knows no others.
+        self._parts: dict[nn.Parameter, nn.Parameter] = {}
+        if self.is_sharded:
+            for owned in parts[True]:
+                owned["params"] = [self._part(parameter) for parameter in owned["params"]]
         self.adamws: list[torch.optim.Optimizer] = []
         if parts[False]:
             self.adamws.append(torch.optim.AdamW(parts[False], lr=config.lr, fused=True))
@@ -141,6 +150,7 @@ class Optimizer:
         self.steps += 1  # first, so that an interrupted caller can tell that the weights have changed
         for group in self.groups:
             group.steps += any(parameter.grad is not None for parameter in group.parameters)
+        self._hand_on_gradients()
         for adamw in self.adamws:
             adamw.step()
         self.clear()
@@ -194,21 +204,41 @@ class Optimizer:
 
     def clear(self) -> None:
         """Forget the gradients."""
-        for adamw in self.adamws:
-            adamw.zero_grad(set_to_none=True)
+        for parameter in (*self.parameters, *self._parts.values()):
+            parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
         """AdamW's own state, by parameter number and name."""
         state = {parameter: own for adamw in self.adamws for parameter, own in adamw.state.items()}
         return {
-            f"{i}.{name}": value
+            f"{i}.{name}": self._together(value, p)
             for i, p in enumerate(self.parameters)
-            for name, value in eight_bit.plain(state.get(p, {})).items()
+            for name, value in eight_bit.plain(state.get(self._parts.get(p, p), {})).items()
         }
 
     def counters(self) -> dict[str, Any]:
         """What there is to save beside the tensors, as JSON."""
         return {"steps": self.steps, "scale": self.scale, "groups": [group.steps for group in self.groups]}
+
+    def places(self, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors to read what `tensors` gave into, which `restore` then takes: on the device of their parameter, and
+        in parts where it is.
+
+        Args:
+            saved: their shapes and types.
+        """
+        found = {}
+        for key, kind in saved.items():
+            parameter = self.parameters[int(key.partition(".")[0])]
+            if parameter in self._parts and kind.ndim:
+                from reft_lab.policy.sharding import empty_parts
+
+                found[key] = empty_parts(kind, parameter)
+            elif kind.shape == parameter.shape:
+                found[key] = torch.empty_like(parameter, dtype=kind.dtype)
+            else:
+                found[key] = torch.empty_like(kind, device=parameter.device)
+        return found
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
@@ -216,15 +246,20 @@ class Optimizer:
         for key, value in tensors.items():
             number, name = key.split(".", 1)
             saved.setdefault(self.parameters[int(number)], {})[name] = value
+        whole = {own: parameter for parameter, own in self._parts.items()}
         for adamw in self.adamws:
             for at, group in enumerate(adamw.param_groups):
                 for place, parameter in enumerate(group["params"]):
-                    if parameter not in saved:
+                    state = saved.get(whole.get(parameter, parameter))
+                    if state is None:
                         continue
                     if isinstance(adamw, torch.optim.AdamW):
-                        adamw.state[parameter] = self._moved(saved[parameter], parameter)
+                        adamw.state[parameter] = state
                     else:
-                        eight_bit.put(adamw, at, place, saved[parameter])
+                        own = {
+                            name: self._apart(value) if parameter in whole else value for name, value in state.items()
+                        }
+                        eight_bit.put(adamw, at, place, own)
 
     def restore_counters(self, counters: dict[str, Any]) -> None:
         """Take over what `counters` gave."""
@@ -232,20 +267,42 @@ class Optimizer:
         for group, steps in zip(self.groups, counters["groups"], strict=True):
             group.steps = steps
 
-    def _moved(self, state: dict[str, Tensor], parameter: nn.Parameter) -> dict[str, Tensor]:
-        """AdamW's state of a parameter to where the parameter is, or the part of it that belongs to the parameter's."""
-        if not self.is_sharded:
-            return {name: value.to(parameter.device) for name, value in state.items()}
-        from reft_lab.policy.sharding import parted_like
+    def _part(self, parameter: nn.Parameter) -> nn.Parameter:
+        """A parameter that stands for what this rank has of another, in the same memory."""
+        from reft_lab.policy.sharding import own_part
 
-        return {name: parted_like(value, parameter) for name, value in state.items()}
+        eight_bit.check_parts(parameter.shape, self.ranks.size)
+        self._parts[parameter] = nn.Parameter(own_part(parameter.detach()))
+        return self._parts[parameter]
+
+    def _hand_on_gradients(self) -> None:
+        """Let those that stand for parts have the gradients of these."""
+        for parameter, own in self._parts.items():
+            own.grad = None if parameter.grad is None else self._apart(parameter.grad)
+
+    def _together(self, value: Tensor, parameter: nn.Parameter) -> Tensor:
+        """A tensor of the state of a parameter, in parts where the parameter is and bitsandbytes has not seen that."""
+        if parameter not in self._parts or not value.ndim:
+            return value
+        from reft_lab.policy.sharding import of_parts
+
+        return of_parts(value, parameter)
+
+    def _apart(self, value: Tensor) -> Tensor:
+        """What this rank has of a tensor of a state or gradient; a number as it is."""
+        if not value.ndim:
+            return value
+        from reft_lab.policy.sharding import own_part
+
+        return own_part(value)
 
     def _clipped(self) -> float:
         return _whole(torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)).item()
 
     def _clipped_apart(self, parts: Sequence[Gradient]) -> float:
         pieces = [[grad for grad in at if grad is not None] for at in zip(*parts, strict=True)]
-        norm = torch.stack([torch.linalg.vector_norm(_total(piece)) for piece in pieces if piece]).norm().item()
+        norms = [torch.linalg.vector_norm(_total(piece)) for piece in pieces if piece]
+        norm = _whole(torch.linalg.vector_norm(torch.stack(norms))).item()
         for part in parts:
             factor = (self.max_grad_norm / (norm_of(part) + 1e-6)).clamp_max(1.0)  # as torch's clip_grad_norm_
             for grad in part:
