@@ -22,8 +22,8 @@ AFFORDABLE = 4.0  # seconds of the steps of a stage that are tried
 SAMPLING = 3.0  # seconds of what is sampled
 FETCHED = 3 * 2**30  # bytes at most that passes will find in the heap, as all but the first of a run do
 FIRST = 4  # sequences that are tried first; fewer are computed less well than the many of a step
-ATTEMPTS = (2, 4)  # of a step, the second number where one takes less than QUICK seconds
-QUICK = 0.3
+ATTEMPTS = (2, 4)  # of a step, fewest and most
+LONG = 12.0  # seconds, after which no more than the fewest are made
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def _tried(
 
 
 def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths) -> list[Tried]:
-    """A step of each stage on so many typical sequences: the last of a few, since the first is unlike all others."""
+    """A step of each stage on so many typical sequences: the quickest of a few, since something else may hold one up,
+    and the first pays for what all others find."""
     places = typical(lengths, sequences)
     chosen = [setup.splits.train[i] for i in places]
     found: list[Tried] = []
@@ -127,11 +128,9 @@ def _steps(method: Method, setup: Setup, sequences: int, lengths: Lengths) -> li
     def train(stage: Stage) -> None:
         least, most = ATTEMPTS
         attempts = [attempt(stage, chosen) for _ in range(least)]
-        if attempts[-1].seconds > attempts[0].seconds:  # something held it up, as the first pays for what others find
+        while len(attempts) < most and sum(each.seconds for each in attempts) < LONG:
             attempts.append(attempt(stage, chosen))
-        if attempts[-1].seconds < QUICK:
-            attempts += [attempt(stage, chosen) for _ in range(most - least)]
-        found.append(attempts[-1])
+        found.append(min(attempts[1:], key=lambda each: each.seconds))
 
     go_through(method, setup, smaller(setup.config, len(places)), [problem.id for problem in chosen], train)
     return found
