@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Collection
@@ -245,7 +246,7 @@ def test_a_run_of_two_is_stopped_killed_and_resumed(repo: Path, tmp_path: Path, 
     session.send(signal.SIGTERM, whole_group=False)
     assert session.wait(60) == 128 + signal.SIGTERM
     assert (two.result["status"], two.result["reason"]) == ("interrupted", "stopped by SIGTERM")
-    assert "interrupted; go on with: python" in session.output
+    assert re.search(r"^interrupted; go on with: .*python.* .*run\.py resume=run$", session.output, re.MULTILINE)
     assert not any(map(is_alive, processes))
     step = two.step
 
