@@ -180,12 +180,12 @@ class Optimizer:
         """
         if self.ranks.size == 1 or self.is_sharded:  # which adds up on the way back
             return
-        own = self.gradient(self.parameters) if apart is None else apart
         if self.ranks.keeps_order:
             aside = self._aside if apart is None else self._aside_apart
             whole = self.ranks.add_in_order(self.parameters, aside)
             aside.clear()
         else:
+            own = self.gradient(self.parameters) if apart is None else apart
             whole = self.ranks.add_gradient(self.parameters, own)
         if apart is None:
             self._put(whole)
@@ -206,6 +206,8 @@ class Optimizer:
         """Forget the gradients."""
         for parameter in (*self.parameters, *self._parts.values()):
             parameter.grad = None
+        self._aside.clear()
+        self._aside_apart.clear()
 
     def tensors(self) -> dict[str, Tensor]:
         """AdamW's own state, by parameter number and name."""
